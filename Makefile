@@ -1,0 +1,76 @@
+# `make` sets up and runs the default workflow; `make test` sets up and tests. README.md says what each target is for.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := run
+
+# Any of Python 3.11 to 3.13; make PYTHON=python3.12 picks one.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3; do \
+	$$python -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
+# Where torch comes from. A GPU user names PyTorch's own index of CUDA builds:
+#   make TORCH_INDEX=https://download.pytorch.org/whl/cu130
+TORCH_INDEX ?=
+TORCH := torch==2.13.0
+CORES ?= all
+SNAKEMAKE_FLAGS ?=
+
+VENV := .venv
+INSTALLED := $(VENV)/installed
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+CODE := src tests benchmarks
+
+.PHONY: run report test check format benchmark clean lock config
+
+run: $(INSTALLED)
+	snakemake --cores $(CORES) $(SNAKEMAKE_FLAGS)
+	$(MAKE) --no-print-directory report
+	@echo
+	@echo "Figures:"
+	@ls results/figures/*.svg | sed 's/^/    /'
+	@echo "Report:"
+	@echo "    results/report.html"
+
+report: results/report.html
+
+# Made anew only when a figure is newer.
+results/report.html: $(INSTALLED) $(wildcard results/figures/*)
+	snakemake --report $@ $(SNAKEMAKE_FLAGS)
+
+test: $(INSTALLED)
+	pytest
+
+check: $(INSTALLED)
+	ruff check $(CODE)
+	ruff format --check $(CODE)
+	mypy
+	lint-imports
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: $(INSTALLED)
+	ruff check --fix $(CODE)
+	ruff format $(CODE)
+	snakefmt Snakefile workflow
+
+benchmark: $(INSTALLED)
+	python -m benchmarks
+
+# config/config.yaml and config/schema.json are written from the settings classes.
+config: $(INSTALLED)
+	python -m fathom.defaults config
+
+clean:
+	rm -rf results logs .snakemake
+
+# The lock is used as it is. pip checks every file against it; torch is apart, since its builds differ by platform.
+$(INSTALLED): envs/lock.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: expected Python 3.11, 3.12 or 3.13 with venv; found none on PATH (make PYTHON=...)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r envs/lock.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+# Resolve anew. lock-excludes.txt lists what only torch's CUDA builds need; they bring it themselves.
+lock:
+	uv pip compile --quiet --universal --fork-strategy fewest --group dev pyproject.toml --generate-hashes \
+		--no-emit-package torch --excludes envs/lock-excludes.txt --custom-compile-command "make lock" --output-file envs/lock.txt

@@ -1,0 +1,1 @@
+"""fathom measures, layer by layer, what a model's hidden states hold."""

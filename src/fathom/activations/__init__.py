@@ -1,0 +1,1 @@
+"""Run a model over a corpus once and store its hidden states."""

@@ -1,0 +1,189 @@
+"""`fathom activations`: run a model over one shard of a corpus and store its hidden states."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from fathom.activations.batching import batches, shard_range, windows
+from fathom.activations.settings import ActivationsSettings
+from fathom.activations.tokens import TokenisedTexts, tokenise
+from fathom.errors import FathomError
+from fathom.progress import Progress
+from fathom.provenance import read_manifest, sha256_of, versions_of
+from fathom.settings import Name, Settings
+from fathom.store import Shape, StoreWriter, stored_dtype
+from fathom.tables import read_corpus
+
+if TYPE_CHECKING:
+    from fathom.activations.capture import Batch
+    from fathom.models.load import LoadedModel
+
+log = logging.getLogger("fathom")
+
+
+class ExtractionSettings(Settings):
+    """What one extraction job is told."""
+
+    model: Name
+    corpus: Name
+    dtype: str
+    shard: int = Field(ge=0)
+    activations: ActivationsSettings
+
+
+@click.command()
+@click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
+@click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus to read.")
+@click.option("--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model.")
+@click.option("--store", required=True, type=click.Path(path_type=Path), help="Zarr store to write.")
+@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
+@click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
+def command(
+    settings_json: str, corpus_file: Path, model_manifest: Path, store: Path, manifest: Path, threads: int | None
+) -> None:
+    """Run a model over a corpus and store its hidden states."""
+    settings = ExtractionSettings.model_validate_json(settings_json)
+    checkpoint = read_manifest(model_manifest, "model")
+    corpus = _shard(read_corpus(corpus_file), settings)
+    manifest.unlink(missing_ok=True)
+    shutil.rmtree(store, ignore_errors=True)
+    store.parent.mkdir(parents=True, exist_ok=True)
+
+    # torch takes seconds to import; what was refused above did not have to wait for it.
+    import torch
+    from transformers.utils import logging as transformers_logging
+
+    from fathom.models.anatomy import layer_names
+    from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
+
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    if threads is not None:
+        torch.set_num_threads(threads)
+    folder = model_manifest.parent
+    place = f"model {settings.model}, corpus {settings.corpus}"
+    wanted = settings.activations
+    texts = tokenise(
+        corpus,
+        load_tokenizer(folder, settings.model),
+        longest=_smaller(wanted.max_tokens, context_length(folder)),
+        truncate=wanted.truncate,
+        place=place,
+    )
+    model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
+    shape = Shape(
+        layers=layer_names(wanted.layers, model.anatomy.depth, settings.model),
+        texts=len(texts.ids),
+        tokens=int(texts.lengths.sum()),
+        width=model.anatomy.width,
+        dtype=settings.dtype,  # type: ignore[arg-type]
+        site=wanted.sites[0],
+        positions=_positions(wanted, texts),
+    )
+    try:
+        writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
+        extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist())
+        writer.close(np.concatenate(texts.ids), texts.lengths)
+        writer.finish(
+            manifest,
+            {
+                "model": settings.model,
+                "corpus": settings.corpus,
+                "model_manifest_sha256": sha256_of(model_manifest),
+                "corpus_sha256": sha256_of(corpus_file),
+                "revision": checkpoint["revision"],
+                "architecture": checkpoint["architecture"],
+                "settings": settings.model_dump(mode="json"),
+                "first_text": str(corpus["id"].iloc[0]),
+                "last_text": str(corpus["id"].iloc[-1]),
+                "truncated": texts.truncated,
+                "versions": versions_of("torch", "transformers", "tokenizers", "zarr", "zarrs"),
+                "device": str(model.device.type),
+            },
+        )
+    except (OSError, RuntimeError) as error:
+        if not _disk_is_full(error):
+            raise
+        shutil.rmtree(store, ignore_errors=True)
+        msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
+        raise FathomError(msg) from error
+    if texts.truncated:
+        log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
+
+
+def _disk_is_full(error: BaseException) -> bool:
+    """The zarrs pipeline reports the operating system's error as text."""
+    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
+
+
+def _smaller(first: int | None, second: int | None) -> int | None:
+    limits = [limit for limit in (first, second) if limit is not None]
+    return min(limits) if limits else None
+
+
+def _shard(corpus: pd.DataFrame, settings: ExtractionSettings) -> pd.DataFrame:
+    """The texts of this job. Sizes in characters (or draws) stand in for tokens, which are not known yet."""
+    shards = settings.activations.shards
+    if shards > len(corpus):
+        msg = f"activations.shards: corpus {settings.corpus} has {len(corpus)} texts, expected at most so many shards, found {shards}"
+        raise FathomError(msg)
+    sizes = [len(text) if draws is None else len(draws) for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True)]
+    first, last = shard_range(sizes, settings.shard, shards)
+    return corpus.iloc[first:last]
+
+
+def _positions(wanted: ActivationsSettings, texts: TokenisedTexts) -> tuple[str, ...]:
+    plain = [position for position in wanted.positions if position != "spans"]
+    spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
+    return (*plain, *spans)
+
+
+def extract(
+    model: LoadedModel,
+    texts: TokenisedTexts,
+    shape: Shape,
+    writer: StoreWriter,
+    settings: ExtractionSettings,
+    *,
+    ids: list[str],
+) -> None:
+    """Run all texts, window by window, and append their states to the store.
+
+    The finished store holds texts in the order of the corpus; within a window they run sorted by length.
+    """
+    from fathom.activations.capture import capture
+    from fathom.activations.writer import WindowWriter
+
+    wanted = settings.activations
+    place = f"model {settings.model}, corpus {settings.corpus}"
+    token_bytes = len(shape.layers) * shape.width * stored_dtype(shape.dtype).itemsize
+    window_tokens = max(1, (wanted.memory_mb << 20) // 2 // token_bytes)
+    lengths = texts.lengths
+    with (
+        Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
+        WindowWriter(writer, shape.layers, lengths, lambda text: f"{place}, text {ids[text]!r}") as sink,
+    ):
+        for first, last in windows(lengths, window_tokens):
+            sink.begin(first, last)
+            for batch in _window_batches(texts, first, last, wanted.token_budget):
+                sink.put(batch, capture(model, batch, shape.layers, shape.positions, shape.width))
+                progress.advance(int(batch.lengths.sum()))
+            sink.end()
+
+
+def _window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:
+    from fathom.activations.capture import make_batch
+
+    chosen = batches(texts.lengths[first:last], token_budget)
+    return [make_batch(first + rows, texts.ids, texts.spans) for rows in chosen]
+

@@ -1,0 +1,46 @@
+"""How hidden states are extracted and stored."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fathom.settings import Settings
+
+LayerNumber = Annotated[int, Field(ge=0)]
+
+
+class ActivationsSettings(Settings):
+    """One forward pass a text serves every metric and every probe."""
+
+    layers: Literal["all", "transformers"] | Annotated[tuple[LayerNumber | Literal["final"], ...], Field(min_length=1)] = (
+        "all"
+    )
+    """`all`: 0 (embeddings) to the last block. `transformers`: as in its `hidden_states`, whose last entry is normed.
+    Or a list of numbers and `final` (after the final norm)."""
+    sites: tuple[Literal["residual"], ...] = ("residual",)
+    """Where in a block: the residual stream."""
+    positions: Annotated[tuple[Literal["tokens", "mean", "last", "spans"], ...], Field(min_length=1)] = (
+        "tokens",
+        "mean",
+        "last",
+        "spans",
+    )
+    """What of a text is kept: all tokens, their mean, the last token, the last token of every marked span."""
+    token_budget: Annotated[int, Field(ge=1)] = 2048
+    """Tokens of a batch, padding included. 2,048 keep two CPU cores at their arithmetic limit; a GPU wants 16,384."""
+    memory_mb: Annotated[int, Field(ge=16)] = 512
+    """States held in memory while they wait to be written. Texts are sorted by length within as many as half of it holds."""
+    shard_mb: Annotated[int, Field(ge=1)] = 256
+    """Size of one file of the store, all layers of a run of tokens."""
+    compression: Literal["none", "zstd"] = "none"
+    """Both are lossless. Half-precision states shrink by a tenth only and take three times as long, so: none."""
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    """Longest text, in tokens; the model's context if left out."""
+    truncate: bool = False
+    """Cut longer texts, and count them in the manifest. Otherwise they are refused."""
+    shards: Annotated[int, Field(ge=1)] = 1
+    """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes the GPU where there is one."""

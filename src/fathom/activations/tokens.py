@@ -1,0 +1,117 @@
+"""Texts as token ids, with the token at which every marked span ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.errors import FathomError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@dataclass(frozen=True)
+class TokenisedTexts:
+    """Texts of one shard, in the order of the corpus."""
+
+    ids: list[npt.NDArray[np.int32]]
+    """Token ids of every text, special tokens included where the tokenizer adds them."""
+    spans: dict[str, npt.NDArray[np.int64]]
+    """Span name -> index of its last token in every text."""
+    truncated: int
+    """Texts that were cut at the longest length."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every text, (texts,)."""
+        return np.array([len(ids) for ids in self.ids], dtype=np.int64)
+
+
+def tokenise(
+    corpus: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, *, longest: int | None, truncate: bool, place: str
+) -> TokenisedTexts:
+    """Tokenise the texts of a corpus.
+
+    `place` names model and corpus in errors. Errors: FathomError if texts are longer than `longest` and must not be
+    cut, if a text gives no token, or if a span is missing from some texts or covers no token.
+    """
+    ids: list[list[int]] = []
+    offsets: list[list[tuple[int, int]]] = []
+    before, after = _special_frame(tokenizer)
+    for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True):
+        if draws is None:
+            encoded = tokenizer(text, return_offsets_mapping=True, verbose=False)
+            ids.append(list(encoded["input_ids"]))
+            offsets.append(list(encoded["offset_mapping"]))
+        else:
+            drawn = draw_tokens(np.asarray(draws, dtype=np.float64), tokenizer)
+            ids.append([*before, *drawn.tolist(), *after])
+            offsets.append([])
+    lengths = np.array([len(one) for one in ids])
+    if (lengths == 0).any():
+        msg = f"{place}: text {corpus['id'].iloc[int(lengths.argmin())]!r} gives no token"
+        raise FathomError(msg)
+    spans = _span_ends(corpus, offsets, place)
+    too_long = lengths > longest if longest is not None else np.zeros(len(ids), dtype=bool)
+    if too_long.any():
+        first = int(too_long.argmax())
+        if not truncate:
+            msg = (
+                f"{place}: {int(too_long.sum())} of {len(ids)} texts are longer than {longest} tokens, first "
+                f"{corpus['id'].iloc[first]!r} with {lengths[first]}; set activations.truncate to true to cut them"
+            )
+            raise FathomError(msg)
+        _refuse_cut_spans(spans, longest, corpus, place)
+        ids = [one[:longest] for one in ids]
+    return TokenisedTexts(
+        ids=[np.array(one, dtype=np.int32) for one in ids], spans=spans, truncated=int(too_long.sum())
+    )
+
+
+def draw_tokens(draws: npt.NDArray[np.float64], tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
+    """Map draws in [0, 1) to token ids, uniformly over the vocabulary without special tokens."""
+    allowed = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids, dtype=np.int64))
+    return allowed[(draws * len(allowed)).astype(np.int64)].astype(np.int32)
+
+
+def _special_frame(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """Special tokens that the tokenizer puts before and after a text."""
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    ids, special = list(encoded["input_ids"]), list(encoded["special_tokens_mask"])
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    return ids[:first], ids[last:]
+
+
+def _span_ends(
+    corpus: pd.DataFrame, offsets: list[list[tuple[int, int]]], place: str
+) -> dict[str, npt.NDArray[np.int64]]:
+    marked: list[list[dict[str, Any]]] = [[] if spans is None else list(spans) for spans in corpus["spans"]]
+    names = sorted({span["name"] for spans in marked for span in spans})
+    ends: dict[str, npt.NDArray[np.int64]] = {}
+    for name in names:
+        found = np.full(len(marked), -1, dtype=np.int64)
+        for row, (spans, covered) in enumerate(zip(marked, offsets, strict=True)):
+            for span in spans:
+                if span["name"] == name:
+                    inside = [
+                        token for token, (start, end) in enumerate(covered) if start < span["end"] and end > span["start"]
+                    ]
+                    found[row] = inside[-1] if inside else -1
+        if (found < 0).any():
+            msg = f"{place}: text {corpus['id'].iloc[int(found.argmin())]!r} has no token in a span {name!r}"
+            raise FathomError(msg)
+        ends[name] = found
+    return ends
+
+
+def _refuse_cut_spans(spans: dict[str, npt.NDArray[np.int64]], longest: int | None, corpus: pd.DataFrame, place: str) -> None:
+    for name, ends in spans.items():
+        cut = ends >= (longest or 0)
+        if cut.any():
+            msg = f"{place}: cutting text {corpus['id'].iloc[int(cut.argmax())]!r} at {longest} tokens would lose span {name!r}"
+            raise FathomError(msg)

@@ -1,0 +1,82 @@
+"""`fathom VERB`: finds the stage's command and starts it, importing nothing else. The verbs are the stages."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import click
+
+from fathom.errors import FathomError
+
+STAGES = {
+    "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
+    "corpora": "Build the texts of a corpus and their views.",
+    "activations": "Run a model over a corpus and store its hidden states.",
+    "metrics": "Measure a representation metric on every layer.",
+    "probes": "Fit linear probes on every layer.",
+    "figures": "Draw a figure, with the numbers behind it.",
+}
+log = logging.getLogger("fathom")
+
+
+class _Stages(click.Group):
+    """Imports a stage only when its verb is used, so that `fathom --help` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(STAGES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in STAGES:
+            return None
+        command: click.Command = importlib.import_module(f"fathom.{cmd_name}.command").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Stages"):
+            formatter.write_dl(list(STAGES.items()))
+
+
+@click.group(cls=_Stages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.option("--log", "log_file", type=click.Path(path_type=Path), help="Also write messages to this file.")
+@click.version_option(package_name="fathom")
+def verbs(log_file: Path | None) -> None:
+    """Measure, layer by layer, what a model's hidden states hold.
+
+    Each stage is one verb. Snakemake calls them in the right order and only where something changed: run `snakemake
+    --cores all`. A verb reads files and settings (JSON) and writes files; call one by hand to look into a single job.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler()]
+    if log_file is not None:
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(capture=True)
+    if not sys.stderr.isatty():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; where there is no terminal fathom writes lines
+
+
+def main() -> None:
+    """Run a verb. Bad input ends with one line and exit status 1; a fault of fathom's own with a traceback."""
+    try:
+        verbs.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except FathomError as error:
+        log.error("fathom: error: %s", error)
+        sys.exit(1)
+    except Exception:  # the one place where a fault ends: it goes to the log as well, then the process fails
+        log.error("fathom: this is a fault in fathom, please report it\n%s", traceback.format_exc())
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Digests of fathom's own code, so that a stage runs again when the code behind it changed, and only then."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import grimp
+
+PACKAGE = "fathom"
+
+
+def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
+    """Digest of modules, of all modules of fathom that they import (at whatever depth), and of data files.
+
+    It is taken over the syntax tree without comments and docstrings. A package's front door (`__init__`) counts only
+    where code imports from it: merely importing a module beneath it runs nothing there but a list of names.
+    `data` are paths inside the package.
+    """
+    state = hashlib.sha256()
+    for module in sorted(imported_modules(*modules)):
+        state.update(f"{module}\n{_plain_code(module)}\n".encode())
+    for name in sorted(data):
+        state.update(f"{name}\n".encode() + files(PACKAGE).joinpath(name).read_bytes())
+    return state.hexdigest()[:16]
+
+
+def imported_modules(*modules: str) -> set[str]:
+    """Modules of fathom that `modules` import, at whatever depth, and themselves."""
+    graph = _import_graph()
+    found: set[str] = set()
+    waiting = set(modules)
+    while waiting:
+        module = waiting.pop()
+        found.add(module)
+        waiting |= graph.find_modules_directly_imported_by(module) - found
+    return found
+
+
+@cache
+def _import_graph() -> grimp.ImportGraph:
+    return grimp.build_graph(PACKAGE, exclude_type_checking_imports=True, cache_dir=None)
+
+
+@cache
+def _plain_code(module: str) -> str:
+    folder = Path(str(files(PACKAGE)))
+    path = folder.joinpath(*module.split(".")[1:])
+    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return plain_code(source.read_text(encoding="utf-8"))
+
+
+def plain_code(source: str) -> str:
+    """Python source without comments, docstrings and layout."""
+    return ast.unparse(_WithoutDocstrings().visit(ast.parse(source)))
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802 - ast's own naming
+        """Drop strings that stand alone: docstrings of modules, classes, functions and attributes."""
+        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node

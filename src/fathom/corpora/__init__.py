@@ -1,0 +1,1 @@
+"""Build the texts of a corpus and their views."""

@@ -1,0 +1,67 @@
+"""Passages of a Bible translation, read from the pythonbible packages' files without importing them."""
+
+from __future__ import annotations
+
+import ast
+
+import numpy as np
+import pandas as pd
+
+from fathom.errors import FathomError
+
+VERSES_PER_CHAPTER_ID = 1_000  # a verse id is book * 1,000,000 + chapter * 1,000 + verse
+
+
+def parse_verses(source: str, name: str) -> dict[int, str]:
+    """Verse id -> text, from a file that holds one long string and two tables of where each verse starts and ends.
+
+    The file is Python source; it is parsed, never run. Errors: FathomError if it has another layout.
+    """
+    try:
+        call = next(
+            node.value for node in ast.parse(source).body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        )
+        text, starts, ends = (ast.literal_eval(argument) for argument in call.args[1:4])
+        return {int(verse): str(text[start : ends[verse]]).strip() for verse, start in starts.items()}
+    except (StopIteration, SyntaxError, ValueError, TypeError, KeyError, AttributeError) as error:
+        msg = f"{name}: not a Bible in the layout of the pythonbible packages ({type(error).__name__})"
+        raise FathomError(msg) from error
+
+
+def passages(
+    verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int
+) -> pd.DataFrame:
+    """Draw passages: runs of whole verses of one chapter with at least `words` words, without overlap.
+
+    With a paraphrase, only verses that both translations have are used, and each passage comes twice, as the views
+    `original` and `paraphrase`, in one group. Errors: FathomError if the text is too short for so many passages.
+    """
+    usable = sorted(verse for verse, text in verses.items() if text and (paraphrase is None or paraphrase.get(verse)))
+    candidates = _cut(usable, verses, words)
+    if len(candidates) < count:
+        msg = f"passages: expected at most {len(candidates)} passages of {words} words, found {count}"
+        raise FathomError(msg)
+    chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
+    views = {"original": verses} | ({} if paraphrase is None else {"paraphrase": paraphrase})
+    rows = [
+        {"id": str(candidates[index][0]), "text": " ".join(texts[verse] for verse in candidates[index]), "view": view, "group": str(candidates[index][0])}
+        for view, texts in views.items()
+        for index in chosen
+    ]
+    return pd.DataFrame(rows)
+
+
+def _cut(usable: list[int], verses: dict[int, str], words: int) -> list[list[int]]:
+    """Consecutive verses, cut as soon as they have enough words; a chapter's rest that is too short is dropped."""
+    runs: list[list[int]] = []
+    run: list[int] = []
+    length = 0
+    for verse in usable:
+        if run and verse // VERSES_PER_CHAPTER_ID != run[-1] // VERSES_PER_CHAPTER_ID:
+            run, length = [], 0
+        run.append(verse)
+        length += len(verses[verse].split())
+        if length >= words:
+            runs.append(run)
+            run, length = [], 0
+    return runs

@@ -1,0 +1,20 @@
+from . import as_published as as_published
+from .entropy import matrix_entropy as matrix_entropy
+from .geometry import curvature as curvature, effective_rank as effective_rank, two_nn as two_nn
+from .invariance import dime as dime, infonce as infonce, lidar as lidar
+from .preparation import prepare as prepare
+from .similarity import linear_cka as linear_cka, neighbourhood_overlap as neighbourhood_overlap
+
+__all__ = [
+    "as_published",
+    "curvature",
+    "dime",
+    "effective_rank",
+    "infonce",
+    "lidar",
+    "linear_cka",
+    "matrix_entropy",
+    "neighbourhood_overlap",
+    "prepare",
+    "two_nn",
+]

@@ -1,0 +1,100 @@
+"""How much of a text survives in the states of its augmented views. Rows are taken as given: see `prepare`."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, positive, same_shape, whole
+from fathom.metrics.entropy import renyi_entropy
+from fathom.metrics.spectrum import normalised_eigenvalues, shannon_entropy, spectrum
+
+
+def infonce(a: npt.ArrayLike, b: npt.ArrayLike, *, temperature: float = 0.1) -> float:
+    """InfoNCE loss in nats of two views `a` and `b` (texts, d), row i of both being one text.
+
+    Lower is more invariant, 0 is best. The mean over i of -log softmax_j(a_i . b_j / temperature) at j = i (van den
+    Oord et al., arXiv 1807.03748): one direction, from `a` to `b`, all rows of `b` as candidates. Dot products, not
+    cosines: for cosines give unit rows (`prepare`). log(texts) is the loss of a guess, and log(texts) - loss bounds the
+    mutual information from below. skean2025 uses 0.1, which only its code states.
+
+    Raises ValueError unless `a` and `b` are finite real matrices of one shape with at least 2 rows, and `temperature`
+    above 0.
+    """
+    a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
+    same_shape(a, b)
+    logits = (a @ b.T) / positive("temperature", temperature)
+    highest = logits.max(axis=1, keepdims=True)
+    log_sums = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+    return max(0.0, float(np.mean(log_sums - np.diag(logits))))
+
+
+def dime(a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float = 1.0, permutations: int = 10, seed: int = 0) -> float:
+    """DiME in nats of two views `a` and `b` (texts, d), row i of both being one text.
+
+    Higher: true pairs share more than chance pairs do. The mean over random permutations P of S_alpha(K_a o P K_b P^T)
+    - S_alpha(K_a o K_b), with K_a = a a^T, K_b = b b^T and o the product entry by entry (Skean et al., arXiv
+    2301.08164, which has unit diagonals: give unit rows, see `prepare`). The matrices are always (texts, texts),
+    whatever d is. The value is an average over `permutations` draws from `seed`, with their error.
+
+    Raises ValueError unless `a` and `b` are finite real matrices of one shape with at least 2 rows, none of them zero,
+    `alpha` is above 0 and `permutations` at least 1.
+    """
+    a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
+    same_shape(a, b)
+    for name, view in (("a", a), ("b", b)):
+        zero = np.flatnonzero(~view.any(axis=1))
+        if zero.size:
+            msg = f"row {zero[0]} of `{name}` is zero; expected rows that have a direction"
+            raise ValueError(msg)
+    alpha = positive("alpha", alpha)
+    permutations = whole("permutations", permutations, low=1)
+    random = np.random.default_rng(whole("seed", seed, low=0))
+    kernel_a, kernel_b = a @ a.T, b @ b.T
+    chance = np.empty(permutations)
+    for draw in range(permutations):
+        order = random.permutation(len(b))
+        chance[draw] = _joint_entropy(kernel_a, kernel_b[np.ix_(order, order)], alpha=alpha)
+    return float(chance.mean()) - _joint_entropy(kernel_a, kernel_b, alpha=alpha)
+
+
+def lidar(views: npt.ArrayLike, *, ridge: float = 1e-4) -> float:
+    """LiDAR in nats of `views` (texts, views, d), each text its own class.
+
+    From 0 to log min(texts - 1, d); higher: more directions tell texts apart. Entropy of the eigenvalues, divided by
+    their sum, of W^(-1/2) B W^(-1/2), B the scatter of the class means about their mean and W the scatter of the views
+    about theirs plus `ridge` times the identity, both averages (Thilak et al., arXiv 2312.04000, who report its exp;
+    skean2025 reports the entropy). `ridge` is in squared units of the states: 1e-4 is meant for unit rows (`prepare`).
+
+    Raises ValueError unless `views` is a finite real array with at least 2 texts and 2 views, where all class means are
+    equal, and where `ridge` is lost in the rounding of W.
+    """
+    views = as_array("views", views, axes=("texts", "views", "columns"), least=(2, 2, 1))
+    ridge = positive("ridge", ridge)
+    texts, copies, width = views.shape
+    means = views.mean(axis=1)
+    residuals = (views - means[:, np.newaxis]).reshape(-1, width)
+    within = residuals.T @ residuals / (texts * copies) + ridge * np.eye(width)
+    between = means - means.mean(axis=0)
+    if np.linalg.norm(between) <= ROUND_OFF * texts * np.linalg.norm(means):
+        msg = "`views` has equal means for all texts, so nothing separates them and there is no spectrum"
+        raise ValueError(msg)
+    # The Gram matrix of the whitened means has the eigenvalues of W^(-1/2) B W^(-1/2), and is often much smaller.
+    whitened = np.linalg.solve(_root(within), between.T).T
+    return shannon_entropy(spectrum(whitened, of="the scatter of the class means of `views`"))
+
+
+def _joint_entropy(kernel_a: FloatArray, kernel_b: FloatArray, *, alpha: float) -> float:
+    return renyi_entropy(normalised_eigenvalues(kernel_a * kernel_b, of="the joint kernel of `a` and `b`"), alpha=alpha)
+
+
+def _root(within: FloatArray) -> FloatArray:
+    """Cholesky factor of the within-class scatter, refused where it holds rounding instead of numbers."""
+    msg = "`ridge` is lost in the rounding of the scatter within texts; expected a larger one, or unit rows (`prepare`)"
+    try:
+        root = np.asarray(np.linalg.cholesky(within), dtype=np.float64)
+    except np.linalg.LinAlgError as error:
+        raise ValueError(msg) from error
+    if np.diag(root).min() ** 2 <= ROUND_OFF * len(within) * np.diag(within).max():
+        raise ValueError(msg)
+    return root

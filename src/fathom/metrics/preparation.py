@@ -1,0 +1,81 @@
+"""What is done to hidden states before a metric reads them: a named step of its own, never hidden in a metric."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from fathom.metrics.arrays import ROUND_OFF, SMALLEST, FloatArray, as_array, as_matrix, positive
+
+Preparation = Literal["none", "rows", "centred"]
+
+
+def prepare(z: npt.ArrayLike, preparation: Preparation) -> FloatArray:
+    """Prepare the rows of `z` (n, d) for a metric; returns float64 (n, d), which may share memory with `z` for "none".
+
+    "none" leaves them as they are (skean2025, Eq. 1), "rows" brings each to unit length, "centred" subtracts the mean
+    of all rows and then brings each to unit length (the public code of skean2025).
+
+    Raises ValueError for another name, and where a row has no direction: a zero row, or under "centred" a row that
+    equals the mean of the rows to within rounding (a single row always does).
+    """
+    z = as_matrix("z", z)
+    if preparation not in get_args(Preparation):
+        msg = f"`preparation` is {preparation!r}; expected one of {', '.join(get_args(Preparation))}"
+        raise ValueError(msg)
+    if preparation == "none":
+        return z
+    if preparation == "rows":
+        return _unit_rows(z, shortest=SMALLEST, of="`z`", fault="is zero")
+    return centred_rows(z, of="`z`")
+
+
+def centre(z: FloatArray) -> FloatArray:
+    """Subtract from each row of `z` (n, d) the mean of all rows."""
+    centred: FloatArray = z - z.mean(axis=0)
+    return centred
+
+
+def centred_rows(z: FloatArray, *, of: str) -> FloatArray:
+    """Centre the rows of `z` (n, d), then bring each to unit length; `of` names `z` in errors."""
+    # Rounding puts the computed mean off by up to this much, so a shorter remainder is nothing but rounding.
+    rounding = ROUND_OFF * float(np.linalg.norm(z, axis=1).sum())
+    return _unit_rows(centre(z), shortest=max(rounding, SMALLEST), of=of, fault="equals the mean of the rows")
+
+
+def find_sinks(norms: npt.ArrayLike, *, multiple: float) -> npt.NDArray[np.bool_]:
+    """Mark the sink tokens of one text: those whose norm exceeds `multiple` times the median norm of the text.
+
+    `norms` (tokens,) holds the norms of the token states at one layer; returns a mask (tokens,). That a few tokens of
+    huge norm rule the token-level metrics is shown by Queipo-de-Llano et al. (arXiv 2510.06477); this rule for finding
+    them is ours, not theirs.
+
+    Raises ValueError for negative norms, a median of 0 (any token would exceed it) and a `multiple` below 1 (half the
+    tokens would).
+    """
+    norms = as_array("norms", norms, axes=("tokens",), least=(1,))
+    if norms.min() < 0.0:
+        msg = f"`norms` holds {norms.min():g} at {int(norms.argmin())}; expected norms, which are not negative"
+        raise ValueError(msg)
+    if positive("multiple", multiple) < 1.0:
+        msg = f"`multiple` is {multiple!r}; expected at least 1"
+        raise ValueError(msg)
+    median = float(np.median(norms))
+    if median == 0.0:
+        msg = "`norms` has median 0: at least half of the tokens are zero, so no norm is large or small beside them"
+        raise ValueError(msg)
+    sinks: npt.NDArray[np.bool_] = norms > multiple * median
+    return sinks
+
+
+def _unit_rows(z: FloatArray, *, shortest: float, of: str, fault: str) -> FloatArray:
+    norms = np.linalg.norm(z, axis=1)
+    directionless = np.flatnonzero(norms <= shortest)
+    if directionless.size:
+        more = "" if directionless.size == 1 else f" (as do {directionless.size - 1} more rows)"
+        msg = f"row {directionless[0]} of {of} {fault}{more}, so it has no direction; expected rows that have one"
+        raise ValueError(msg)
+    unit: FloatArray = z / norms[:, np.newaxis]
+    return unit

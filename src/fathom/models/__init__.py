@@ -1,0 +1,1 @@
+"""Prepare a checkpoint, load it, know its anatomy."""

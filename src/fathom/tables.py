@@ -1,0 +1,85 @@
+"""The tables that stages hand to each other: corpora and results as Parquet files, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fathom.errors import FathomError
+
+# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a token,
+# that each model maps to its own vocabulary.
+_SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+_TYPES = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "view": pa.string(),
+    "group": pa.string(),
+    "token_draws": pa.list_(pa.float64()),
+    "spans": pa.list_(_SPAN),
+}
+CORPUS_COLUMNS = tuple(_TYPES)
+LABEL_PREFIX = "label."
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a data frame as Parquet."""
+    _write(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    draft = path.with_name(path.name + ".part")
+    pq.write_table(table, draft, compression="zstd")
+    draft.replace(path)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file.
+
+    Errors: FathomError if it is missing or torn.
+    """
+    try:
+        return pq.read_table(path).to_pandas()
+    except FileNotFoundError:
+        msg = f"{path}: no such table"
+        raise FathomError(msg) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        msg = f"{path}: not a Parquet table ({str(error).splitlines()[0]}); delete it and run snakemake again"
+        raise FathomError(msg) from error
+
+
+def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
+    """Check a corpus and write it; columns that it does not use are added empty.
+
+    Errors: FathomError if it is empty, if a text is, or if a text occurs twice in a view.
+    """
+    if frame.empty:
+        msg = f"corpus {name}: it holds no text"
+        raise FathomError(msg)
+    frame = frame.reindex(columns=[*CORPUS_COLUMNS, *(c for c in frame.columns if c.startswith(LABEL_PREFIX))])
+    written = frame["text"].fillna("").str.strip() != ""
+    unfilled = ~written & frame["token_draws"].isna()
+    if unfilled.any():
+        row = int(unfilled.to_numpy().argmax())
+        msg = f"corpus {name}: text {frame['id'].iloc[row]!r} (row {row + 1}) is empty"
+        raise FathomError(msg)
+    twice = frame.duplicated(["id", "view"])
+    if twice.any():
+        row = int(twice.to_numpy().argmax())
+        msg = f"corpus {name}: id {frame['id'].iloc[row]!r} (row {row + 1}) occurs twice"
+        raise FathomError(msg)
+    plain = frame.astype(object).where(frame.notna(), None)
+    _write(pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(column)) for column in plain}), path)
+
+
+def read_corpus(path: Path) -> pd.DataFrame:
+    """Read a corpus: columns id, text, view, group, token_draws, spans and `label.*`."""
+    frame = read_table(path)
+    missing = [column for column in CORPUS_COLUMNS if column not in frame.columns]
+    if missing:
+        msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"
+        raise FathomError(msg)
+    return frame

@@ -1,0 +1,127 @@
+"""
+The plan of this run: the config, checked, and what the rules ask of it.
+"""
+
+import re
+import sys
+
+from fathom import captions
+from fathom.config import load_config
+from fathom.errors import FathomError
+from fathom.plan import Plan
+
+try:
+    plan = Plan(load_config(config, workflow.configfiles))
+except FathomError as error:
+    sys.exit(f"fathom: error: {error}")
+
+
+def one_of(names):
+    """A wildcard's closed set of values."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+wildcard_constraints:
+    model=one_of(plan.config.models),
+    corpus=one_of(plan.config.corpora),
+    metric=one_of(plan.config.metric_settings),
+    experiment=one_of(plan.config.experiments),
+    figure=one_of(plan.figures),
+    shard=r"\d+-of-\d+",
+
+
+def growing(mb):
+    """Memory of a job: more at each attempt, for a cluster that kills what exceeds its share."""
+
+    def mem_mb(wildcards, attempt):
+        return attempt * mb
+
+    return mem_mb
+
+
+def model_files(wildcards):
+    return plan.model_files(wildcards.model)
+
+
+def corpus_files(wildcards):
+    return plan.corpus_files(wildcards.corpus)
+
+
+def experiment_corpus(wildcards):
+    return f"results/corpora/{plan.config.experiments[wildcards.experiment].corpus}.parquet"
+
+
+def stored(kind, corpus_of):
+    """Manifests or stores of all shards of the corpus that a job reads."""
+
+    def files(wildcards):
+        return collect(
+            f"results/activations/{{model}}/{{corpus}}/{{shard}}.{kind}",
+            model=wildcards.model,
+            corpus=corpus_of(wildcards),
+            shard=plan.shards,
+        )
+
+    return files
+
+
+def own_corpus(wildcards):
+    return wildcards.corpus
+
+
+def probed_corpus(wildcards):
+    return plan.config.experiments[wildcards.experiment].corpus
+
+
+def figure_tables(wildcards):
+    """The tables that a figure draws."""
+    settings = plan.config.all_figures[wildcards.figure]
+    if settings.kind == "metric":
+        pattern = f"results/metrics/{{model}}/{{of}}/{settings.metric}.parquet"
+    else:
+        pattern = "results/probes/{model}/{of}.layers.parquet"
+    return [pattern.format(model=model, of=of) for model, of in plan.config.figure_tables(wildcards.figure)]
+
+
+def model_settings(wildcards):
+    return plan.model_settings(wildcards.model)
+
+
+def corpus_settings(wildcards):
+    return plan.corpus_settings(wildcards.corpus)
+
+
+def extraction_settings(wildcards):
+    return plan.extraction_settings(wildcards.model, wildcards.corpus, wildcards.shard)
+
+
+def metric_settings(wildcards):
+    return plan.metric_settings(wildcards.model, wildcards.corpus, wildcards.metric)
+
+
+def probe_settings(wildcards):
+    return plan.probe_settings(wildcards.model, wildcards.experiment)
+
+
+def figure_settings(wildcards):
+    return plan.figure_settings(wildcards.figure)
+
+
+def corpus_code(wildcards):
+    return plan.corpus_code(wildcards.corpus)
+
+
+def metric_code(wildcards):
+    return plan.metric_code(wildcards.metric)
+
+
+def figure_caption(wildcards):
+    return captions.caption(plan.config, wildcards.figure)
+
+
+def figure_category(wildcards):
+    return captions.figure_category(plan.config, wildcards.figure)
+
+
+def figure_labels(wildcards):
+    return {"figure": wildcards.figure, "shows": captions.figure_subject(plan.config, wildcards.figure)}

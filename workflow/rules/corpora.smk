@@ -1,0 +1,28 @@
+"""
+Build the texts of a corpus, and their views.
+
+REQUIRED INPUTS:
+    none but the package index or the hub; for a file of your own, that file
+OUTPUTS:
+    results/corpora/{corpus}.parquet    one row a text: id, text, view, group, labels, spans
+"""
+
+
+rule corpora:
+    input:
+        files=corpus_files,
+    output:
+        corpus="results/corpora/{corpus}.parquet",
+    log:
+        "logs/corpora/{corpus}.log",
+    localrule: True
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        settings=corpus_settings,
+        code=corpus_code,
+    message:
+        "Building corpus {wildcards.corpus}"
+    shell:
+        "fathom --log {log:q} corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
+        " --output {output.corpus:q}"

