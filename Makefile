@@ -21,7 +21,7 @@ CODE := src tests benchmarks
 .PHONY: run report test check format benchmark clean lock config
 
 run: $(INSTALLED)
-	snakemake --cores $(CORES) $(SNAKEMAKE_FLAGS)
+	snakemake --cores $(CORES) --resources gpu=1 $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
 	@echo "Figures:"

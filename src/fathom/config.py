@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -30,11 +31,15 @@ from fathom.probes.settings import ExperimentSettings
 from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
+LONGEST_SHOWN = 100  # characters of a wrong value in an error
 SPANS: dict[type[Settings], tuple[str, ...]] = {
     ItemsCorpus: ("item",),
     RelationsCorpus: ("first", "second"),
     AnalogiesCorpus: ("first", "second", "third", "fourth"),
 }
+# Of the properties in fathom's own table of items, three that do not follow from one another.
+OWN_LABELS = ("edible", "manmade", "larger_than_person")
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)
 
 
@@ -124,13 +129,7 @@ class Config(Settings):
         """Probing experiments: as configured, or one for each corpus of the hierarchy, at its last item."""
         if self.probes is not None:
             return self.probes
-        return {
-            name: ExperimentSettings(corpus=name, position=f"span:{SPANS[type(corpus)][-1]}")
-            if type(corpus) is not RelationsCorpus
-            else ExperimentSettings(corpus=name, position="span:second")
-            for name, corpus in self.corpora.items()
-            if isinstance(corpus, HierarchyCorpus)
-        }
+        return {name: _experiment(name, corpus) for name, corpus in self.corpora.items() if isinstance(corpus, HierarchyCorpus)}
 
     @property
     def all_figures(self) -> dict[str, FigureSettings]:
@@ -195,7 +194,10 @@ class Config(Settings):
             return
         if len(set(wanted)) != len(wanted):
             yield "activations.layers", list(wanted), "every layer once"
-        highest = max((layer for layer in wanted if isinstance(layer, int)), default=0)
+        numbers = [layer for layer in wanted if isinstance(layer, int)]
+        if not numbers:
+            return
+        highest = max(numbers)
         for name, model in self.models.items():
             depth = _depth(model)
             if depth is None:
@@ -225,6 +227,8 @@ class Config(Settings):
 
     def _unstored_positions(self) -> Iterator[tuple[str, object, str]]:
         stored = self.activations.positions
+        if len(set(stored)) != len(stored):
+            yield "activations.positions", list(stored), "every position once"
         if self.metric_corpora:
             for name in self.metric_settings:
                 if METRICS[name].reads not in stored:
@@ -240,6 +244,14 @@ class Config(Settings):
                 yield f"probes.{name}.position", experiment.position, f"a span that corpus {experiment.corpus} marks: {marked}"
 
 
+def _experiment(name: str, corpus: CorpusSettings) -> ExperimentSettings:
+    """The default experiment on a corpus of the hierarchy: all its labels, read at its last item."""
+    position = f"span:{SPANS[type(corpus)][-1]}"
+    if isinstance(corpus, ItemsCorpus) and corpus.table is None:
+        return ExperimentSettings(corpus=name, position=position, labels=OWN_LABELS)
+    return ExperimentSettings(corpus=name, position=position)
+
+
 class ImpossibleError(ValueError):
     """A combination of settings that cannot work."""
 
@@ -252,8 +264,10 @@ def _depth(model: WheelModel | HubModel | PathModel) -> int | None:
     """Number of blocks as far as it is known before a model is fetched."""
     if model.depth is not None or not isinstance(model, PathModel):
         return model.depth
-    found = yaml.safe_load((Path(model.path) / "config.json").read_text(encoding="utf-8")).get("num_hidden_layers")
-    return None if found is None else int(found)
+    try:
+        return int(json.loads((Path(model.path) / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
+    except (ValueError, KeyError, TypeError):  # another name for it, or not a config: the models stage says what is wrong
+        return None
 
 
 def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
@@ -274,24 +288,28 @@ def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
 
 def _first_problem(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ImpossibleError):
-        return cause.place, str(cause)
-    place = ".".join(str(part) for part in first["loc"] if str(part) not in _TAGS)
+    facts = first.get("ctx", {})
+    if isinstance(facts.get("error"), ImpossibleError):
+        return facts["error"].place, str(facts["error"])
+    place = _place(first["loc"])
     if first["type"] == UNKNOWN_KEY:
-        place = ".".join(part for part in (place, first["ctx"]["key"]) if part)
+        place = ".".join(part for part in (place, facts["key"]) if part)
         return place, f"{place}: {first['msg']}"
-    found = first["input"]
-    shown = f"; found {found!r}" if isinstance(found, str | int | float | bool | None) else ""
+    if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        place = f"{place}.{facts['discriminator'].strip(chr(39))}"
+        wrong = f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
+        return place, f"{place}: {wrong}"
+    found = repr(first["input"])
+    shown = f"; found {found}" if first["type"] != "missing" and len(found) <= LONGEST_SHOWN else ""
     return place, f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}{shown}"
 
 
-def _tags() -> set[str]:
-    """Words that pydantic adds to a place to say which kind of model or corpus it tried."""
-    kinds = [ModelSettings, CorpusSettings, FigureSettings]
-    settings = [one for kind in kinds for one in get_args(get_args(kind)[0])]
-    fields = [one.model_fields.get("source") or one.model_fields.get("kind") for one in settings]
-    return {get_args(field.annotation)[0] for field in fields if field is not None}
+def _place(location: Sequence[int | str]) -> str:
+    """Keys down to a problem, without the words that pydantic adds for the kind of entry that it tried."""
+    parts = [str(part) for part in location if part != "[key]"]
+    if parts and parts[0] in KINDS_OF_ENTRIES:
+        del parts[2:3]
+    return ".".join(parts)
 
 
 def _file_with(place: str, files: Sequence[str]) -> str:
@@ -311,5 +329,3 @@ def _holds(content: Any, keys: Sequence[str]) -> bool:
         content = content[key]
     return True
 
-
-_TAGS = _tags()

@@ -11,6 +11,8 @@ from typing import Any
 
 from fathom.errors import FathomError
 
+DIGEST = "manifest_sha256"
+
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file, as 64 hexadecimal digits."""
@@ -27,9 +29,10 @@ def write_manifest(path: Path, content: dict[str, Any]) -> None:
     """Write a manifest in one step: it is there whole, or not at all.
 
     It holds nothing that differs between two runs that made the same bytes (no times, no host), so that whoever reads
-    the result stays up to date when its maker ran again and nothing changed.
+    the result stays up to date when its maker ran again and nothing changed. A digest of its own content goes with it.
     """
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    signed = {**content, DIGEST: _digest(content)}
+    text = json.dumps(signed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     draft = path.with_name(path.name + ".part")
     with draft.open("w", encoding="utf-8") as stream:
         stream.write(text)
@@ -41,7 +44,7 @@ def write_manifest(path: Path, content: dict[str, Any]) -> None:
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     """Read a manifest and check that it is one of `kind`.
 
-    Errors: FathomError if it is missing, torn, or of another kind.
+    Errors: FathomError if it is missing, torn, changed since it was written, or of another kind.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -55,4 +58,11 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     if found != kind:
         msg = f"{path}: expected a manifest of kind {kind!r}, found {found!r}; delete it and run snakemake again"
         raise FathomError(msg)
+    if content.pop(DIGEST, None) != _digest(content):
+        msg = f"{path}: changed since it was written, its content does not fit its digest; delete it and run snakemake again"
+        raise FathomError(msg)
     return dict(content)
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

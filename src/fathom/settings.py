@@ -41,8 +41,7 @@ Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$")]
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not path or path.startswith("/") or ".." in parts or "\\" in path:
-        msg = "a path inside the package, without '..' and not absolute"
-        raise ValueError(msg)
+        raise PydanticCustomError("member_path", "expected a path inside the package, without '..' and not absolute")
     return path
 
 

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 from fathom.provenance import sha256_of
 from fathom.settings import Wheel
 
@@ -73,12 +73,13 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
-        HfHubHTTPError,
+        HFValidationError,
         LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
+    from huggingface_hub.utils import httpx
 
     place = f"hub {kind} {repository} at {revision}"
     try:
@@ -101,8 +102,14 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
     except RepositoryNotFoundError as error:
         msg = f"{place}: no such repository, or a private one (then put a token into HF_TOKEN)"
         raise FathomError(msg) from error
-    except (OfflineModeIsEnabled, LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        msg = f"{place}: the hub is out of reach ({type(error).__name__}: {str(error).splitlines()[0][:200]})"
+    except HFValidationError as error:
+        msg = f"{place}: not a name that the hub allows ({first_line(error)})"
+        raise FathomError(msg) from error
+    except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError) as error:
+        msg = f"{place}: the hub is out of reach ({type(error).__name__}: {first_line(error)[:200]})"
+        raise FathomError(msg) from error
+    except OSError as error:
+        msg = f"{place}: cannot be written to {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return commit

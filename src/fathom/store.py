@@ -38,6 +38,7 @@ zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 FORMAT_VERSION = 1
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
+MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 States = npt.NDArray[Any]
@@ -78,7 +79,7 @@ class Grid:
     @classmethod
     def fitting(cls, length: int, layers: int, row_bytes: int, shard_bytes: int) -> Grid:
         """Cut `length` rows (of `row_bytes` in each of `layers` layers) evenly, so that the last chunk is hardly padded."""
-        wanted = max(1, CHUNK_BYTES // row_bytes)
+        wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
         chunk = math.ceil(length / math.ceil(length / wanted))
         per_shard = max(1, shard_bytes // (chunk * row_bytes * layers))
         return cls(chunk=chunk, shard=chunk * min(per_shard, math.ceil(length / chunk)))

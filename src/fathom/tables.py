@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 
 # A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a token,
 # that each model maps to its own vocabulary.
@@ -47,7 +47,7 @@ def read_table(path: Path) -> pd.DataFrame:
         msg = f"{path}: no such table"
         raise FathomError(msg) from None
     except (pa.ArrowInvalid, OSError) as error:
-        msg = f"{path}: not a Parquet table ({str(error).splitlines()[0]}); delete it and run snakemake again"
+        msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error
 
 

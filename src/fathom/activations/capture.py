@@ -76,7 +76,8 @@ def capture(
             if position == "tokens":
                 kept[target] = state[real]
             elif position == "mean":
-                total = (state.to(torch.float32) * real[..., None]).sum(dim=1)
+                # A pad's state is left out, not multiplied by 0: it may be infinite, and then the product is NaN.
+                total = state.to(torch.float32).masked_fill(~real[..., None], 0.0).sum(dim=1)
                 kept[target] = total / real.sum(dim=1, keepdim=True)
             else:
                 kept[target] = state[rows, torch.from_numpy(picked[position]).to(model.device)]

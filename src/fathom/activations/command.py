@@ -76,7 +76,7 @@ def command(
     texts = tokenise(
         corpus,
         load_tokenizer(folder, settings.model),
-        longest=_smaller(wanted.max_tokens, context_length(folder)),
+        longest=_smaller(wanted.max_tokens, context_length(folder, settings.model)),
         truncate=wanted.truncate,
         place=place,
     )
@@ -88,7 +88,7 @@ def command(
         width=model.anatomy.width,
         dtype=settings.dtype,  # type: ignore[arg-type]
         site=wanted.sites[0],
-        positions=_positions(wanted, texts),
+        positions=_positions(wanted, texts, place),
     )
     try:
         writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
@@ -142,9 +142,12 @@ def _shard(corpus: pd.DataFrame, settings: ExtractionSettings) -> pd.DataFrame:
     return corpus.iloc[first:last]
 
 
-def _positions(wanted: ActivationsSettings, texts: TokenisedTexts) -> tuple[str, ...]:
+def _positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
     plain = [position for position in wanted.positions if position != "spans"]
     spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
+    if not plain and not spans:
+        msg = f"{place}: activations.positions asks for spans only, and the corpus marks none"
+        raise FathomError(msg)
     return (*plain, *spans)
 
 

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from fathom.settings import Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
 
 
+def _say_what_layers_are(value: Any, check: Callable[[Any], Any]) -> Any:
+    """One sentence; pydantic itself reports each of the forms that a value could have had."""
+    try:
+        return check(value)
+    except ValidationError:
+        expected = "expected 'all', 'transformers', or a list of layer numbers and 'final'"
+        raise PydanticCustomError("layers", expected) from None  # type: ignore[arg-type]
+
+
+Layers = Annotated[
+    Literal["all", "transformers"] | Annotated[tuple[LayerNumber | Literal["final"], ...], Field(min_length=1)],
+    WrapValidator(_say_what_layers_are),
+]
+
+
 class ActivationsSettings(Settings):
     """One forward pass a text serves every metric and every probe."""
 
-    layers: Literal["all", "transformers"] | Annotated[tuple[LayerNumber | Literal["final"], ...], Field(min_length=1)] = (
-        "all"
-    )
+    layers: Layers = "all"
     """`all`: 0 (embeddings) to the last block. `transformers`: as in its `hidden_states`, whose last entry is normed.
     Or a list of numbers and `final` (after the final norm)."""
     sites: tuple[Literal["residual"], ...] = ("residual",)

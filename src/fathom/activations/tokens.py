@@ -39,6 +39,7 @@ def tokenise(
 
     `place` names model and corpus in errors. Errors: FathomError if texts are longer than `longest` and must not be
     cut, if a text gives no token, or if a span is missing from some texts or covers no token.
+    A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does.
     """
     ids: list[list[int]] = []
     offsets: list[list[tuple[int, int]]] = []
@@ -53,7 +54,8 @@ def tokenise(
             ids.append([*before, *drawn.tolist(), *after])
             offsets.append([])
     lengths = np.array([len(one) for one in ids])
-    if (lengths == 0).any():
+    frame = len(before) + len(after)
+    if (lengths <= frame).any():
         msg = f"{place}: text {corpus['id'].iloc[int(lengths.argmin())]!r} gives no token"
         raise FathomError(msg)
     spans = _span_ends(corpus, offsets, place)
@@ -66,8 +68,12 @@ def tokenise(
                 f"{corpus['id'].iloc[first]!r} with {lengths[first]}; set activations.truncate to true to cut them"
             )
             raise FathomError(msg)
-        _refuse_cut_spans(spans, longest, corpus, place)
-        ids = [one[:longest] for one in ids]
+        kept = (longest or 0) - len(after)
+        if kept <= len(before):
+            msg = f"{place}: texts cannot be cut to {longest} tokens, {frame} of which are the tokenizer's own"
+            raise FathomError(msg)
+        _refuse_cut_spans(spans, too_long, kept, corpus["id"], place)
+        ids = [[*one[:kept], *after] if cut else one for one, cut in zip(ids, too_long, strict=True)]
     return TokenisedTexts(
         ids=[np.array(one, dtype=np.int32) for one in ids], spans=spans, truncated=int(too_long.sum())
     )
@@ -75,7 +81,10 @@ def tokenise(
 
 def draw_tokens(draws: npt.NDArray[np.float64], tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
     """Map draws in [0, 1) to token ids, uniformly over the vocabulary without special tokens."""
-    allowed = np.setdiff1d(np.arange(len(tokenizer)), np.array(tokenizer.all_special_ids, dtype=np.int64))
+    # `all_special_ids` holds those that have a role (start, padding, ...), the added tokens also such as <|user|>.
+    added = [token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special]
+    special = np.array([*tokenizer.all_special_ids, *added], dtype=np.int64)
+    allowed = np.setdiff1d(np.arange(len(tokenizer)), special)
     return allowed[(draws * len(allowed)).astype(np.int64)].astype(np.int32)
 
 
@@ -109,9 +118,15 @@ def _span_ends(
     return ends
 
 
-def _refuse_cut_spans(spans: dict[str, npt.NDArray[np.int64]], longest: int | None, corpus: pd.DataFrame, place: str) -> None:
+def _refuse_cut_spans(
+    spans: dict[str, npt.NDArray[np.int64]],
+    too_long: npt.NDArray[np.bool_],
+    kept: int,
+    texts: pd.Series[str],
+    place: str,
+) -> None:
     for name, ends in spans.items():
-        cut = ends >= (longest or 0)
-        if cut.any():
-            msg = f"{place}: cutting text {corpus['id'].iloc[int(cut.argmax())]!r} at {longest} tokens would lose span {name!r}"
+        lost = too_long & (ends >= kept)
+        if lost.any():
+            msg = f"{place}: cutting text {texts.iloc[int(lost.argmax())]!r} after {kept} tokens would lose span {name!r}"
             raise FathomError(msg)

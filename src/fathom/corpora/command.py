@@ -12,7 +12,15 @@ from pydantic import TypeAdapter
 
 from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.files import read_texts, select
-from fathom.corpora.hierarchy import analogy_texts, item_texts, load_items, load_pairs, relation_texts
+from fathom.corpora.hierarchy import (
+    analogy_texts,
+    check_items,
+    check_pairs,
+    item_texts,
+    load_items,
+    load_pairs,
+    relation_texts,
+)
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import (
     AnalogiesCorpus,
@@ -65,11 +73,11 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
         case RandomTokensCorpus():
             return random_texts(texts=settings.texts, tokens=settings.tokens, seed=settings.seed)
         case ItemsCorpus():
-            return item_texts(load_items(_own(settings.table)), settings.template)
+            return item_texts(_items(settings.table), settings.template)
         case RelationsCorpus():
-            return relation_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
+            return relation_texts(_pairs(settings.table), settings.template, seed=settings.seed)
         case AnalogiesCorpus():
-            return analogy_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
+            return analogy_texts(_pairs(settings.table), settings.template, seed=settings.seed)
         case FileCorpus() | HubCorpus():
             path = Path(settings.path) if isinstance(settings, FileCorpus) else _hub_file(settings, scratch)
             return select(
@@ -80,8 +88,12 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
             )
 
 
-def _own(table: str | None) -> Path | None:
-    return None if table is None else Path(table)
+def _items(table: str | None) -> pd.DataFrame:
+    return load_items() if table is None else check_items(pd.read_csv(table, dtype=str))
+
+
+def _pairs(table: str | None) -> pd.DataFrame:
+    return load_pairs() if table is None else check_pairs(pd.read_csv(table, dtype=str))
 
 
 def _verses(wheel: Wheel, scratch: Path) -> dict[int, str]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 import pandas as pd
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 
-READERS = {
-    ".csv": lambda path: pd.read_csv(path, dtype=str, keep_default_na=False),
-    ".jsonl": lambda path: pd.read_json(path, lines=True),
-    ".parquet": pd.read_parquet,
-}
+ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
+# A byte order mark, as some editors write it, is no part of the first text.
+ENCODING = "utf-8-sig"
 
 
 def read_texts(path: Path, column: str) -> pd.Series[str]:
@@ -22,22 +21,35 @@ def read_texts(path: Path, column: str) -> pd.Series[str]:
     Errors: FathomError if the file cannot be read as what its name says, or lacks the column.
     """
     try:
-        if path.suffix == ".txt":
-            return pd.Series(path.read_text(encoding="utf-8").splitlines(), dtype=str)
-        if path.suffix not in READERS:
-            msg = f"{path}: expected a file that ends with .txt, {', '.join(READERS)}"
-            raise FathomError(msg)
-        table = READERS[path.suffix](path)
+        table = _read(path, column)
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise FathomError(msg) from None
     except (ValueError, OSError) as error:
-        msg = f"{path}: cannot be read as {path.suffix} ({str(error).splitlines()[0]})"
+        msg = f"{path}: cannot be read as {path.suffix} ({first_line(error)})"
         raise FathomError(msg) from error
     if column not in table.columns:
         msg = f"{path}: expected a column {column!r}, found {', '.join(map(str, table.columns))}"
         raise FathomError(msg)
-    return table[column].fillna("").astype(str)
+    # The ids are row numbers, whatever index the table was saved with.
+    return cast("pd.Series[str]", table[column].reset_index(drop=True).fillna("").astype(str))
+
+
+def _read(path: Path, column: str) -> pd.DataFrame:
+    match path.suffix:
+        case ".txt":
+            with path.open(encoding=ENCODING) as stream:
+                return pd.DataFrame({column: pd.Series([line.removesuffix("\n") for line in stream], dtype=str)})
+        case ".csv":
+            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=ENCODING)
+        case ".jsonl":
+            # Without these, pandas turns texts that look like numbers or dates into numbers and dates.
+            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+        case ".parquet":
+            return pd.read_parquet(path)
+        case _:
+            msg = f"{path}: expected a file that ends with {', '.join(ENDINGS)}"
+            raise FathomError(msg)
 
 
 def select(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from fathom.settings import MemberPath, Repository, Revision, Settings, Wheel
 
@@ -74,12 +76,24 @@ class AnalogiesCorpus(Settings):
     """Seed of the assignment of pairs to blocks."""
 
 
+def _compiled(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        why = {"why": str(error)}
+        raise PydanticCustomError("regular_expression", "expected a regular expression ({why})", why) from None
+    return pattern
+
+
+Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
+
+
 class _Table(Settings):
     column: str = "text"
     """Column that holds the text."""
     limit: Count | None = None
     """First rows only."""
-    skip: str | None = None
+    skip: Annotated[str, AfterValidator(_compiled)] | None = None
     """Regular expression; rows whose text it matches from the start are left out (headings, say)."""
     min_characters: Count | None = None
     """Shorter texts are left out, after stripping white space."""
@@ -89,20 +103,20 @@ class FileCorpus(_Table):
     """A file of your own: .txt (a line a text), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
-    path: str
+    path: Annotated[str, Endings]
     """The file, relative to where Snakemake runs."""
 
 
 class HubCorpus(_Table):
-    """Parquet files of a dataset on the Hugging Face hub."""
+    """A file of a dataset on the Hugging Face hub: Parquet as a rule, or any of the kinds above."""
 
     kind: Literal["hub"]
     repository: Repository
     """Dataset repository, for example Salesforce/wikitext."""
     revision: Revision
     """Full commit hash. A branch or tag is followed only where `paper` is not set."""
-    file: MemberPath
-    """Parquet file in the repository."""
+    file: Annotated[MemberPath, Endings]
+    """File in the repository."""
 
 
 CorpusSettings = Annotated[

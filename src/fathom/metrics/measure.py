@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fathom.metrics.preparation import Preparation, find_sinks, prepare
+from fathom.metrics.preparation import Preparation, find_sinks, prepare, row_norms
 
 FloatArray = npt.NDArray[np.float64]
 MetricFunction = Callable[[FloatArray], float]
@@ -51,8 +51,8 @@ def text_sinks(states: npt.NDArray[np.floating], multiple: float) -> npt.NDArray
 
     They are left out at every layer, so that a curve without sinks is over the same tokens at every depth.
     """
-    norms = np.linalg.norm(states.astype(np.float64), axis=2)
-    return np.any([find_sinks(layer, multiple=multiple) for layer in norms], axis=0)
+    norms = [row_norms(layer.astype(np.float64)) for layer in states]
+    return np.any([find_sinks(one, multiple=multiple) for one in norms], axis=0)
 
 
 def measure_text(states: npt.NDArray[np.floating], measure: Measure, *, sink_multiple: float) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def measure_corpus(
 
     `weights` (samples, texts) says how often each sample draws each text. A sample that draws a text twice spans fewer
     directions than the corpus, so its entropy is too low; only the spread of the samples about their mean is used, and
-    put around the value of the whole corpus.
+    put around the value of the whole corpus, no further than an entropy can reach.
     """
     value, reason = measure(z)
     if reason is not None:
@@ -96,7 +96,8 @@ def measure_corpus(
     replicates = np.array([measure(np.repeat(z, row, axis=0))[0] for row in weights])
     tail = 100 * (1 - level) / 2
     low, high = np.percentile(replicates - replicates.mean(), [tail, 100 - tail])
-    return value, value + float(low), value + float(high), None
+    highest = NORMALISERS["max"](*z.shape) / NORMALISERS[measure.normalisation](*z.shape)
+    return value, max(value + float(low), 0.0), min(value + float(high), highest), None
 
 
 def measure_layers(

@@ -8,10 +8,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 from fathom.models.anatomy import Anatomy, check_anatomy, find_anatomy
+
+# RoBERTa and its kin count positions from the padding token's id + 1, so that many of their positions cannot be used.
+POSITIONS_AFTER_PADDING = {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,8 @@ def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError) as error:
-        msg = f"model {name}: its tokenizer cannot be read from {folder} ({str(error).splitlines()[0]})"
+    except Exception as error:  # the tokenizers library raises bare Exception, KeyError and more
+        msg = f"model {name}: its tokenizer cannot be read from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         msg = f"model {name}: its tokenizer ({type(tokenizer).__name__}) gives no character offsets; a fast one is needed"
@@ -52,11 +56,21 @@ def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def context_length(folder: Path) -> int | None:
-    """Longest text that the model's config allows, in tokens; None where it sets no limit (state-space models)."""
-    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config()
+def context_length(folder: Path, name: str) -> int | None:
+    """Longest text that the model's config allows, in tokens; None where it sets no limit (state-space models).
+
+    Errors: FathomError if transformers does not know such a model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config()
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"model {name}: its config cannot be read from {folder} ({first_line(error)})"
+        raise FathomError(msg) from error
     limit = getattr(config, "max_position_embeddings", None)
-    return int(limit) if limit else None
+    if not limit:
+        return None
+    unused = int(config.pad_token_id) + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
+    return int(limit) - unused
 
 
 def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> LoadedModel:
@@ -73,8 +87,8 @@ def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> 
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        msg = f"model {name}: cannot be loaded from {folder} ({str(error).splitlines()[0]})"
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        msg = f"model {name}: cannot be loaded from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     _check_weights(info, name)
     module = module.to(device).eval()

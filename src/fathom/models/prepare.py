@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 
 # What a checkpoint needs, and nothing that could be executed.
 PATTERNS = (
@@ -65,7 +65,7 @@ def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        msg = f"{file.name}: transformers cannot read this GGUF file ({str(error).splitlines()[0]})"
+        msg = f"{file.name}: transformers cannot read this GGUF file ({first_line(error)})"
         raise FathomError(msg) from error
     # A model that carries its GGUF origin refuses to be saved; one built from the bare config does not.
     plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
@@ -84,9 +84,9 @@ def describe_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         text = config.get("text_config", config)
-        # GPT-2 has names of its own for what all others call the same.
-        depth = text.get("num_hidden_layers", text.get("n_layer"))
-        width = text.get("hidden_size", text.get("n_embd"))
+        # GPT-2 and DistilBERT have names of their own for what all others call the same.
+        depth = text.get("num_hidden_layers", text.get("n_layer", text.get("n_layers")))
+        width = text.get("hidden_size", text.get("n_embd", text.get("dim")))
         return {
             "architecture": str(config["model_type"]),
             "depth": int(depth),

@@ -129,8 +129,10 @@ def permuted_labels(
     - Closed blocks (two label values, equally often in every group): the two values change places in a random half
       of the groups. This is the symmetry of the design: were the pairing not represented, the re-paired texts of a
       block could as well be the related ones. Shuffling single texts would give the two orders of one pair, whose
-      states are nearly the same, different labels, and so make chance look narrower than it is. With G groups there
-      are 2 ** (G - 1) different outcomes, as a probe scores the same when all labels are exchanged.
+      states are nearly the same, different labels and so make chance look narrower than it is: on simulated states
+      without relations but with noise that both orders share, it rejects in 12 % of cases at p <= 0.05, the exchange
+      in 5 %. With G groups there are 2 ** (G - 1) different outcomes, as a probe scores the same when all labels are
+      exchanged.
     - Other groups with several values each: labels are shuffled inside each group.
     - Groups with one value each (a group is an item): the values are shuffled between the groups of a fold, so that
       every fold keeps its share of both, as it does under the labels that the folds were stratified by.

@@ -154,9 +154,9 @@ def run_probe(
             raise ValueError(msg)
         # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
         with config_context(assume_finite=True, skip_parameter_validation=True):
-            first = _out_of_fold(layer_states, columns, assignment[0], estimator, penalty)
+            first = out_of_fold(layer_states, columns, assignment[0], estimator, penalty)
             others = [
-                _out_of_fold(layer_states, columns[:, :1], fold_of, estimator, penalty) for fold_of in assignment[1:]
+                out_of_fold(layer_states, columns[:, :1], fold_of, estimator, penalty) for fold_of in assignment[1:]
             ]
         return np.hstack([first[:, :1], *others]), _score(first, columns, assignment[0], binary)
 
@@ -206,12 +206,20 @@ def _check_arguments(
         raise ValueError(msg)
 
 
-def _out_of_fold(
+def out_of_fold(
     states: FloatArray, targets: FloatArray, fold_of: IntArray, estimator: Estimator, penalty: float
 ) -> FloatArray:
-    """Return the predictions of each text by the probe that was not fitted on it.
+    """Return what the probe that was not fitted on a text predicts for it.
 
-    states (texts, width), targets (texts, columns), fold_of (texts,) -> (texts, columns).
+    Args:
+        states: (texts, width), finite.
+        targets: (texts, columns); each column is a labelling of its own, of -1 and 1 for svm and logistic.
+        fold_of: (texts,), the fold in which a text is predicted.
+        estimator: svm, ridge or logistic.
+        penalty: as in `run_probe`.
+
+    Returns:
+        (texts, columns); above 0 means label 1, and for ridge it is the label itself.
     """
     predictions = np.empty_like(targets)
     for fold in np.unique(fold_of):
