@@ -13,6 +13,8 @@ Texts keep the order of the corpus. States are stored bit for bit in the dtype t
 bfloat16, so its bits are stored as uint16 and the attribute `dtype` says so. One Zarr shard (a file) holds all layers
 of a run of tokens or texts, an inner chunk one layer of a part of it; every chunk carries a crc32c checksum.
 The manifest beside the store lists every file with size and digest. A store without a manifest does not exist.
+Reading compares the digest of a file before its first byte is used: zarrs looks at the checksums of chunks only where
+it decodes a whole Zarr shard, and what one read wants is a part of one.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +32,7 @@ import xxhash
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
 from fathom.provenance import read_manifest, write_manifest
 
 zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
@@ -149,17 +151,19 @@ class StoreWriter:
             length = shape.texts if is_pooled(position) else shape.tokens
             dtype = array_dtype(position, shape.dtype)
             grid = Grid.fitting(length, len(shape.layers), shape.width * dtype.itemsize, shard_bytes)
-            array = site.create_array(
-                position,
-                shape=(len(shape.layers), length, shape.width),
-                chunks=(1, grid.chunk, shape.width),
-                shards=(len(shape.layers), grid.shard, shape.width),
-                dtype=dtype,
-                compressors=codecs,
-                fill_value=0,
-                dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
-                attributes={"dtype": "float32" if position == "mean" else shape.dtype},
-            )
+            # Several threads would put the chunks of a file in an order of chance; the same states give the same bytes.
+            with zarr.config.set({"threading.max_workers": 1}):
+                array = site.create_array(
+                    position,
+                    shape=(len(shape.layers), length, shape.width),
+                    chunks=(1, grid.chunk, shape.width),
+                    shards=(len(shape.layers), grid.shard, shape.width),
+                    dtype=dtype,
+                    compressors=codecs,
+                    fill_value=0,
+                    dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
+                    attributes={"dtype": "float32" if position == "mean" else shape.dtype},
+                )
             self._rows[position] = _RowWriter(array, grid)
 
     def append(self, states: Mapping[str, States]) -> None:
@@ -243,19 +247,19 @@ class Store:
             self.width = int(self.manifest["width"])
             self.positions = tuple(str(position) for position in self.manifest["positions"])
             self._site = str(self.manifest["site"])
-            files = {str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()}
+            self._files = {
+                str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()
+            }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
             raise FathomError(msg) from error
-        self._check_files(files)
-        self.offsets = np.asarray(self._read("offsets", slice(None)), dtype=np.int64)
+        self._intact: set[str] = set()
+        self._check_files()
+        self.offsets = np.asarray(self._read_list("offsets"), dtype=np.int64)
 
-    def _check_files(self, files: Mapping[str, tuple[int, str]]) -> None:
-        """Zarr reads a missing or cut file as zeros, so sizes are checked before anything is read.
-
-        Array data carry checksums of their own; the metadata are small and are digested here.
-        """
-        for name, (size, digest) in files.items():
+    def _check_files(self) -> None:
+        """Zarr reads a missing or cut file as zeros, so sizes are checked before anything is read, and the metadata."""
+        for name, (size, _) in self._files.items():
             path = self.path / name
             if not path.is_file():
                 msg = f"{path}: missing; {self.advice}"
@@ -263,39 +267,53 @@ class Store:
             if path.stat().st_size != size:
                 msg = f"{path}: holds {path.stat().st_size} bytes, the manifest says {size}; {self.advice}"
                 raise FathomError(msg)
-            if path.name == "zarr.json" and _digest(path) != digest:
-                msg = f"{path}: its digest is not the manifest's; {self.advice}"
-                raise FathomError(msg)
+            if path.name == "zarr.json":
+                self._check_digest(name)
 
-    def _read(self, name: str, selection: Any) -> States:
+    def _check_digest(self, name: str) -> None:
+        """Compare a file with the manifest, once. A chunk of zeros has no file."""
+        if name in self._intact or name not in self._files:
+            return
+        path = self.path / name
+        if _digest(path) != self._files[name][1]:
+            msg = f"{path}: its digest is not the manifest's; {self.advice}"
+            raise FathomError(msg)
+        self._intact.add(name)
+
+    def _read_list(self, name: str) -> States:
+        """A whole array of one axis, which is one file."""
+        self._check_digest(f"{name}/c/0")
+        return self._select(zarr.open_array(self.path / name, mode="r", zarr_format=3), slice(None))
+
+    def _read(self, name: str, layers: int | slice, first: int, last: int) -> States:
+        """Rows first .. last - 1 of an array of states, after a check of the files (Zarr shards) that hold them."""
         array = zarr.open_array(self.path / name, mode="r", zarr_format=3)
-        try:
-            return cast(States, np.asarray(array[selection]))
-        except (RuntimeError, OSError, ValueError) as error:
-            bad = self._first_bad_file(name) or self.path / name
-            msg = f"{bad}: cannot be read ({error}); {self.advice}"
-            raise FathomError(msg) from error
+        rows = (array.shards or array.chunks)[1]
+        for file in range(first // rows, math.ceil(last / rows)):
+            self._check_digest(f"{name}/c/0/{file}/0")
+        return self._select(array, (layers, slice(first, last)))
 
-    def _first_bad_file(self, name: str) -> Path | None:
-        for file, fact in sorted(self.manifest["files"].items()):
-            if file.startswith(f"{name}/") and _digest(self.path / file) != fact["xxh3_128"]:
-                return self.path / file
-        return None
+    def _select(self, array: zarr.Array[Any], selection: Any) -> States:
+        try:
+            return np.asarray(array[selection])
+        except (RuntimeError, OSError, ValueError) as error:
+            msg = f"{self.path}: {array.name} cannot be read ({first_line(error)}); {self.advice}"
+            raise FathomError(msg) from error
 
     def token_ids(self) -> npt.NDArray[np.int32]:
         """Ids of all tokens, (tokens,)."""
-        return np.asarray(self._read("token_ids", slice(None)), dtype=np.int32)
+        return np.asarray(self._read_list("token_ids"), dtype=np.int32)
 
     def pooled(self, position: str, layer: int) -> Float32Array:
         """States of one layer at a pooled position, (texts, width)."""
         self._require(position)
-        return to_float32(self._read(f"{self._site}/{position}", layer))
+        return to_float32(self._read(f"{self._site}/{position}", layer, 0, self.texts))
 
     def tokens(self, first: int, last: int) -> Float32Array:
         """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
         self._require("tokens")
         start, end = int(self.offsets[first]), int(self.offsets[last])
-        return to_float32(self._read(f"{self._site}/tokens", (slice(None), slice(start, end))))
+        return to_float32(self._read(f"{self._site}/tokens", slice(None), start, end))
 
     def _require(self, position: str) -> None:
         if position not in self.positions:

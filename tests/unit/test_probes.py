@@ -123,12 +123,13 @@ def test_p_values_hold_their_level_where_texts_of_a_pair_are_alike() -> None:
 
 @pytest.fixture
 def case() -> tuple[FloatArray, IntArray, IntArray]:
-    """States with features of very different scale, one of them constant; labels that they tell in part; 40 groups."""
+    """States with features of very different scale, two of them constant; labels that they tell in part; 40 groups."""
     rng = np.random.default_rng(3)
     labels = np.repeat(np.arange(40) % 4 == 0, 3).astype(np.int64)
     states = rng.standard_normal((120, 50)) * np.logspace(-2, 3, 50) + 100
     states[:, :10] += 0.6 * np.std(states[:, :10], axis=0) * labels[:, None]
     states[:, 20] = 0.1
+    states[:, 21] = 0.0
     return states, labels, np.repeat(np.arange(40), 3)
 
 
@@ -231,7 +232,8 @@ def test_states_that_are_all_the_same_tell_nothing(estimator: Estimator) -> None
     assert table["p_family_wise"][0] == 1.0
     if estimator == "ridge":
         continuous = np.random.default_rng(0).standard_normal(len(first))
-        table = probe_layers(states, continuous, blocks, estimator=estimator, repeats=2, permutations=0, bootstrap=20)
+        table = probe_layers(states, continuous, blocks, estimator=estimator, repeats=2, permutations=19, bootstrap=20)
+        assert table["p_family_wise"][0] == 1.0
         assert table[["score", "low", "high"]].to_numpy()[0].tolist() == [0.0, 0.0, 0.0]
 
 

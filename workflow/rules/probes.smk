@@ -24,7 +24,7 @@ rule probes:
         "logs/probes/{model}/{experiment}.benchmark.tsv"
     conda:
         "../../envs/analyse.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=growing(2000),
         runtime="2h",

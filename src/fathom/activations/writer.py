@@ -43,9 +43,11 @@ class WindowWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None:
-            self._drain(0)
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        try:
+            if kind is None:
+                self._drain(0)
+        finally:
+            self._thread.shutdown(wait=True, cancel_futures=True)
 
     def begin(self, first: int, last: int) -> None:
         """Texts first .. last - 1 of the shard come next, in batches of any order."""

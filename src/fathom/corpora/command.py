@@ -14,8 +14,6 @@ from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.files import read_texts, select
 from fathom.corpora.hierarchy import (
     analogy_texts,
-    check_items,
-    check_pairs,
     item_texts,
     load_items,
     load_pairs,
@@ -73,11 +71,11 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
         case RandomTokensCorpus():
             return random_texts(texts=settings.texts, tokens=settings.tokens, seed=settings.seed)
         case ItemsCorpus():
-            return item_texts(_items(settings.table), settings.template)
+            return item_texts(load_items(_own(settings.table)), settings.template)
         case RelationsCorpus():
-            return relation_texts(_pairs(settings.table), settings.template, seed=settings.seed)
+            return relation_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
         case AnalogiesCorpus():
-            return analogy_texts(_pairs(settings.table), settings.template, seed=settings.seed)
+            return analogy_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
         case FileCorpus() | HubCorpus():
             path = Path(settings.path) if isinstance(settings, FileCorpus) else _hub_file(settings, scratch)
             return select(
@@ -88,12 +86,8 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
             )
 
 
-def _items(table: str | None) -> pd.DataFrame:
-    return load_items() if table is None else check_items(pd.read_csv(table, dtype=str))
-
-
-def _pairs(table: str | None) -> pd.DataFrame:
-    return load_pairs() if table is None else check_pairs(pd.read_csv(table, dtype=str))
+def _own(table: str | None) -> Path | None:
+    return None if table is None else Path(table)
 
 
 def _verses(wheel: Wheel, scratch: Path) -> dict[int, str]:

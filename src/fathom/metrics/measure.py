@@ -52,7 +52,8 @@ def text_sinks(states: npt.NDArray[np.floating], multiple: float) -> npt.NDArray
     They are left out at every layer, so that a curve without sinks is over the same tokens at every depth.
     """
     norms = [row_norms(layer.astype(np.float64)) for layer in states]
-    return np.any([find_sinks(one, multiple=multiple) for one in norms], axis=0)
+    sinks: npt.NDArray[np.bool_] = np.any([find_sinks(one, multiple=multiple) for one in norms], axis=0)
+    return sinks
 
 
 def measure_text(states: npt.NDArray[np.floating], measure: Measure, *, sink_multiple: float) -> pd.DataFrame:

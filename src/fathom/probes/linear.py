@@ -126,7 +126,8 @@ def run_probe(
             shape the curve. On features not divided so, it is alpha / width or 1 / (C width).
         bootstrap: number of bootstrap samples; 0 leaves low and high NaN.
         level: coverage of the intervals.
-        jobs: layers probed at the same time. BLAS is held to one thread meanwhile.
+        jobs: layers probed at the same time, in threads. BLAS is held to one thread meanwhile. The many small fits of
+            svm and logistic spend most of their time in Python, of which one thread runs at a time: they gain little.
 
     Raises:
         ValueError: naming the argument.

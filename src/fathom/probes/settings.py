@@ -34,7 +34,7 @@ class ExperimentSettings(Settings):
     """Strength of the L2 penalty on standardised states divided by the square root of the width, so that it means the same
     at every layer. Fixed: a penalty chosen per layer shapes the curve."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of folds and permutations."""
+    """Seed of folds, permutations and bootstrap."""
 
 
 class ProbeJob(Settings):

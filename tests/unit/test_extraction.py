@@ -1,0 +1,570 @@
+"""What is stored is what the model gave: batching, padding, windows and the writer thread change nothing."""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+import torch
+import zarr
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import GPT2Config, GPT2Model, GPTNeoXConfig, GPTNeoXModel, MambaConfig, MambaModel
+
+from fathom.activations.batching import batches, windows
+from fathom.activations.capture import Batch, capture, make_batch
+from fathom.activations.command import command, extract
+from fathom.activations.settings import ActivationsSettings
+from fathom.activations.tokens import TokenisedTexts, tokenise
+from fathom.activations.writer import WAITING_BATCHES, WindowWriter
+from fathom.errors import FathomError
+from fathom.models.command import command as prepare_command
+from fathom.models.load import LoadedModel, load_model, load_tokenizer
+from fathom.provenance import read_manifest, sha256_of
+from fathom.store import Activations, Shape, Store, StoreWriter
+from fathom.tables import read_corpus, write_corpus
+from tests.tiny import SENTENCES
+
+if TYPE_CHECKING:
+    from fathom.activations.command import ExtractionSettings
+    from fathom.store import Dtype
+
+CPU = torch.device("cpu")
+LAYERS = ("0", "1", "2", "3")
+POSITIONS = ("tokens", "mean", "last", "span:item")
+LENGTHS = [7, 3, 19, 3, 12, 1, 8]
+
+
+@pytest.fixture(scope="module", params=["llama", "bert", "gpt_neox", "gpt2", "mamba"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedModel:
+    """A tiny model of every kind of attention and position."""
+    if request.param in {"llama", "bert"}:
+        folder = request.getfixturevalue(request.param)
+    else:
+        folder = tmp_path_factory.mktemp("model")
+        torch.manual_seed(0)
+        sizes: dict[str, Any] = {"vocab_size": 150, "hidden_size": 16, "num_hidden_layers": 3}
+        attention = {"num_attention_heads": 2, "intermediate_size": 32}
+        built = {
+            "gpt_neox": lambda: GPTNeoXModel(GPTNeoXConfig(**sizes, **attention)),
+            "gpt2": lambda: GPT2Model(
+                GPT2Config(vocab_size=150, n_embd=16, n_layer=3, n_head=2, bos_token_id=0, eos_token_id=0)
+            ),
+            "mamba": lambda: MambaModel(MambaConfig(**sizes, state_size=4)),
+        }
+        built[request.param]().save_pretrained(folder)
+    return load_model(folder, "m", dtype="float32", device=CPU)
+
+
+@pytest.fixture(scope="module")
+def decoder(llama: Path) -> LoadedModel:
+    return load_model(llama, "m", dtype="float32", device=CPU)
+
+
+def random_texts(lengths: list[int] = LENGTHS) -> TokenisedTexts:
+    draw = np.random.default_rng(0)
+    ids = [draw.integers(5, 150, size=length).astype(np.int32) for length in lengths]
+    return TokenisedTexts(ids=ids, spans={"item": draw.integers(0, lengths)}, truncated=0)
+
+
+def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
+    return capture(model, batch, layers, POSITIONS, model.anatomy.width)
+
+
+def one_at_a_time(
+    model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS
+) -> dict[str, Tensor]:
+    """States of every text from a pass of its own, in the order of the texts."""
+    alone = [run(model, make_batch(np.array([text]), texts.ids, texts.spans), layers) for text in range(len(texts.ids))]
+    return {position: torch.cat([states[position] for states in alone], dim=1) for position in POSITIONS}
+
+
+def assert_round_off(found: Tensor, expected: Tensor) -> None:
+    """Sums of another order: equal to 32 units in the last place of the largest state of the layer."""
+    for one, other in zip(found, expected, strict=True):
+        bound = 32 * torch.finfo(torch.float32).eps * float(other.abs().max())
+        torch.testing.assert_close(one, other, rtol=0, atol=bound)
+
+
+# One batch -----------------------------------------------------------------------------------------------------------
+
+
+def test_padded_batches_equal_one_text_at_a_time(model: LoadedModel) -> None:
+    texts = random_texts()
+    layers = (*LAYERS, "final")
+    together = run(model, make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans), layers)
+    alone = one_at_a_time(model, texts, layers)
+    for position in POSITIONS:
+        assert together[position].shape == alone[position].shape
+        assert_round_off(together[position], alone[position])
+
+
+def test_pooled_states_are_what_the_tokens_say(model: LoadedModel) -> None:
+    texts = random_texts()
+    order = np.array([4, 0, 5, 2, 1])
+    states = run(model, make_batch(order, texts.ids, texts.spans))
+    tokens = torch.split(states["tokens"], [LENGTHS[text] for text in order], dim=1)
+    for row, (text, own) in enumerate(zip(order, tokens, strict=True)):
+        assert torch.equal(states["last"][:, row], own[:, -1])
+        assert torch.equal(states["span:item"][:, row], own[:, texts.spans["item"][text]])
+        exact = own.to(torch.float64).mean(dim=1)
+        torch.testing.assert_close(states["mean"][:, row].to(torch.float64), exact, rtol=0, atol=1e-6)
+
+
+def test_what_stands_in_the_padding_does_not_matter(model: LoadedModel) -> None:
+    texts = random_texts()
+    batch = make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans)
+    pads = np.arange(batch.ids.shape[1]) >= batch.lengths[:, None]
+    assert (batch.ids[pads] == 0).all()
+    other = Batch(batch.texts, np.where(pads, 77, batch.ids), batch.lengths, batch.spans)
+    before, after = run(model, batch), run(model, other)
+    assert all(torch.equal(before[position], after[position]) for position in POSITIONS)
+
+
+def test_infinite_states_of_pads_do_not_reach_the_mean(llama: Path) -> None:
+    model = load_model(llama, "m", dtype="float32", device=CPU)
+    texts = random_texts([9, 2])
+    batch = make_batch(np.arange(2), texts.ids, texts.spans)
+    expected = run(model, batch)
+
+    def overflow(_: torch.nn.Module, __: Any, output: Tensor) -> Tensor:
+        output = output.clone()
+        output[1, 2:] = torch.inf
+        return output
+
+    model.anatomy.blocks[-1].register_forward_hook(overflow)
+    found = run(model, batch)
+    assert all(torch.equal(found[position], expected[position]) for position in POSITIONS)
+
+
+def test_half_precision_keeps_its_dtype_and_a_float32_mean(llama: Path) -> None:
+    model = load_model(llama, "m", dtype="bfloat16", device=CPU)
+    texts = random_texts()
+    states = run(model, make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans))
+    assert {position: state.dtype for position, state in states.items()} == {
+        "tokens": torch.bfloat16,
+        "last": torch.bfloat16,
+        "span:item": torch.bfloat16,
+        "mean": torch.float32,
+    }
+    own = states["tokens"][:, : LENGTHS[0]].to(torch.float64).mean(dim=1)
+    torch.testing.assert_close(states["mean"][:, 0].to(torch.float64), own, rtol=0, atol=1e-6)
+
+
+# The writer ----------------------------------------------------------------------------------------------------------
+
+
+def make_shape(texts: TokenisedTexts, dtype: Dtype = "float32") -> Shape:
+    return Shape(LAYERS, len(texts.ids), int(texts.lengths.sum()), 16, dtype, "residual", POSITIONS)
+
+
+def describe(text: int) -> str:
+    return f"text {text}"
+
+
+@pytest.mark.parametrize(("window", "budget"), [(1, 1), (20, 8), (20, 40), (1000, 25), (1000, 10_000)])
+def test_any_windows_and_batches_give_the_texts_in_order(
+    tmp_path: Path, decoder: LoadedModel, window: int, budget: int
+) -> None:
+    texts = random_texts()
+    shape = make_shape(texts)
+    writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
+    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        for first, last in windows(texts.lengths, window):
+            sink.begin(first, last)
+            for rows in batches(texts.lengths[first:last], budget):
+                batch = make_batch(first + rows, texts.ids, texts.spans)
+                sink.put(batch, run(decoder, batch))
+            sink.end()
+    writer.close(np.concatenate(texts.ids), texts.lengths)
+    writer.finish(tmp_path / "s.manifest.json", {})
+    store = Store(tmp_path / "s.manifest.json")
+    expected = one_at_a_time(decoder, texts)
+    assert_round_off(torch.from_numpy(store.tokens(0, len(LENGTHS))), expected["tokens"])
+    for position in ("mean", "last", "span:item"):
+        found = np.stack([store.pooled(position, layer) for layer in range(len(LAYERS))])
+        assert_round_off(torch.from_numpy(found), expected[position])
+    np.testing.assert_array_equal(store.token_ids(), np.concatenate(texts.ids))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dtype) -> None:
+    model = load_model(llama, "m", dtype=dtype, device=CPU)
+    texts = random_texts()
+    batch = make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans)
+    states = run(model, batch)
+    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts, dtype), shard_bytes=3000, compression="none")
+    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        sink.begin(0, len(LENGTHS))
+        sink.put(batch, states)
+        sink.end()
+    writer.close(np.concatenate(texts.ids), texts.lengths)
+    for position, state in states.items():
+        found = np.asarray(zarr.open_array(tmp_path / "s.zarr" / "residual" / position, mode="r")[:])
+        bits = state.contiguous().view(torch.uint8).numpy()
+        np.testing.assert_array_equal(np.ascontiguousarray(found).view(np.uint8), bits)
+
+
+class Gated(StoreWriter):
+    """A store on a disk that does not move before `gate` is set."""
+
+    def __init__(self, path: Path, shape: Shape) -> None:
+        super().__init__(path, shape, shard_bytes=1 << 20, compression="none")
+        self.entered, self.gate = threading.Event(), threading.Event()
+
+    def append(self, states: Any) -> None:
+        self.entered.set()
+        self.gate.wait()
+        super().append(states)
+
+
+def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path) -> None:
+    # A real batch of a small model: 12 layers of 2,048 tokens of width 64.
+    batches_of, tokens = 8, 2048
+    lengths = np.full(batches_of, tokens)
+    layers = tuple(map(str, range(12)))
+    store = Gated(tmp_path / "s.zarr", Shape(layers, batches_of, batches_of * tokens, 64, "float32", "residual", ("tokens",)))
+    alive: list[weakref.ref[Tensor]] = []
+    handed = []
+
+    def produce() -> None:
+        with WindowWriter(store, layers, lengths, describe) as sink:
+            for text in range(batches_of):
+                sink.begin(text, text + 1)
+                state = torch.full((len(layers), tokens, 64), float(text))
+                alive.append(weakref.ref(state))
+                batch = Batch(np.array([text]), np.zeros((1, tokens), dtype=np.int64), np.array([tokens]), {})
+                sink.put(batch, {"tokens": state})
+                handed.append(text)
+                del state
+                sink.end()
+
+    producer = threading.Thread(target=produce)
+    producer.start()
+    assert store.entered.wait(timeout=60)
+    # The disk stands still. Without a bound the producer would run to its end now.
+    producer.join(timeout=0.5)
+    assert producer.is_alive()
+    # One batch is being written, WAITING_BATCHES tasks wait, and one more batch is in the producer's hands.
+    assert len(handed) <= 1 + WAITING_BATCHES
+    assert sum(reference() is not None for reference in alive) <= WAITING_BATCHES + 1
+    store.gate.set()
+    producer.join(timeout=60)
+    assert not producer.is_alive()
+    store.close(np.zeros(batches_of * tokens, dtype=np.int32), lengths)
+    store.finish(tmp_path / "s.manifest.json", {})
+    found = Store(tmp_path / "s.manifest.json").tokens(0, batches_of)[0, ::tokens, 0]
+    np.testing.assert_array_equal(found, np.arange(batches_of))
+
+
+class Full(StoreWriter):
+    """A store on a full disk."""
+
+    def append(self, states: Any) -> None:  # noqa: ARG002
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def writer_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("store-writer")]
+
+
+def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decoder: LoadedModel) -> None:
+    texts = random_texts()
+    writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    settings = job(memory_mb=16)
+    with pytest.raises(OSError, match="No space left"):
+        extract(decoder, texts, make_shape(texts), writer, settings, ids=list("abcdefg"))
+    assert writer_threads() == []
+
+
+def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
+    texts = random_texts([3])
+    writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    batch = make_batch(np.array([0]), texts.ids, texts.spans)
+    state = torch.zeros(4, 3, 16)
+    with pytest.raises(OSError, match="No space left"), WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        sink.begin(0, 1)
+        sink.put(batch, {position: state[:, :1] if position != "tokens" else state for position in POSITIONS})
+        sink.end()
+    assert writer_threads() == []
+
+
+def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
+    texts = random_texts([3])
+    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    with pytest.raises(RuntimeError, match="out of memory"), WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        sink.begin(0, 1)
+        msg = "out of memory"
+        raise RuntimeError(msg)
+    assert writer_threads() == []
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("position", ["tokens", "mean", "last"])
+def test_a_state_that_is_no_number_is_refused_with_its_text_and_layer(
+    tmp_path: Path, bad: float, position: str
+) -> None:
+    texts = random_texts([4, 6, 2])
+    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    batch = make_batch(np.array([1, 0, 2]), texts.ids, texts.spans)
+    states = {one: torch.zeros(4, 12 if one == "tokens" else 3, 16) for one in POSITIONS}
+    # Layer 2 of the batch's last text, which is text 2 of the shard.
+    states[position][2, -1, 5] = bad
+    with (
+        pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \({position}\)"),
+        WindowWriter(writer, LAYERS, texts.lengths, describe) as sink,
+    ):
+        sink.begin(0, 3)
+        sink.put(batch, states)
+        sink.end()
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def job(shard: int = 0, dtype: str = "float32", **activations: Any) -> ExtractionSettings:
+    from fathom.activations.command import ExtractionSettings
+
+    return ExtractionSettings(
+        model="tiny", corpus="texts", dtype=dtype, shard=shard, activations=ActivationsSettings(**activations)
+    )
+
+
+def prepared(source: Path, results: Path) -> Path:
+    """The model folder that `fathom models` makes; returns its manifest."""
+    folder = results / "models" / "tiny"
+    settings = json.dumps({"source": "path", "path": str(source)})
+    arguments = ["--name", "tiny", "--settings", settings, "--folder", str(folder)]
+    CliRunner().invoke(prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False)
+    return folder / "manifest.json"
+
+
+def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Path:
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"t{index}",
+            "text": text,
+            "view": "original",
+            "group": f"g{index}",
+            "spans": [{"name": "item", "start": 3, "end": 7}] if spans else None,
+            "token_draws": None,
+        }
+        for index, text in enumerate(SENTENCES)
+    ]
+    if draws:
+        drawn = np.random.default_rng(0).random(11)
+        rows.append({"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn})
+    write_corpus(pd.DataFrame(rows), path, "texts")
+    return path
+
+
+def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Path:
+    """`fathom activations` for one shard; returns its manifest."""
+    name = f"{settings.shard + 1}-of-{settings.activations.shards}"
+    folder = corpus.parent / "activations"
+    arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
+    arguments += ["--store", str(folder / f"{name}.zarr"), "--manifest", str(folder / f"{name}.manifest.json")]
+    done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
+    assert done.exit_code == 0
+    return folder / f"{name}.manifest.json"
+
+
+def direct_states(folder: Path, corpus: Path, layers: tuple[str, ...] = LAYERS) -> tuple[TokenisedTexts, dict[str, Tensor]]:
+    model = load_model(folder, "m", dtype="float32", device=CPU)
+    texts = tokenise(read_corpus(corpus), load_tokenizer(folder, "m"), longest=None, truncate=False, place="")
+    return texts, one_at_a_time(model, texts, layers)
+
+
+def assert_stored(manifests: list[Path], texts: TokenisedTexts, expected: dict[str, Tensor]) -> None:
+    activations = Activations(manifests)
+    np.testing.assert_array_equal(activations.lengths, texts.lengths)
+    ids: npt.NDArray[np.int32] = np.concatenate([store.token_ids() for store in activations.stores])
+    np.testing.assert_array_equal(ids, np.concatenate(texts.ids))
+    blocks = [text for block in activations.token_blocks(5000) for text in block]
+    assert_round_off(torch.from_numpy(np.concatenate(blocks, axis=1)), expected["tokens"])
+    for position in activations.stores[0].positions:
+        if position != "tokens":
+            found = np.stack([activations.pooled(position, layer) for layer in range(len(activations.layers))])
+            assert_round_off(torch.from_numpy(found), expected[position])
+
+
+@pytest.mark.parametrize("name", ["llama", "bert"])
+@pytest.mark.parametrize("shards", [1, 3])
+def test_the_whole_way(tmp_path: Path, request: pytest.FixtureRequest, name: str, shards: int) -> None:
+    folder = request.getfixturevalue(name)
+    model, corpus = prepared(folder, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    settings = [job(shard, shards=shards, token_budget=60) for shard in range(shards)]
+    manifests = [extracted(model, corpus, one) for one in settings]
+    texts, expected = direct_states(folder, corpus)
+    assert_stored(manifests, texts, expected)
+    facts = read_manifest(manifests[0], "activations")
+    assert facts["positions"] == list(POSITIONS)
+    assert facts["layers"] == list(LAYERS)
+    assert facts["corpus_sha256"] == sha256_of(corpus)
+    assert facts["model_manifest_sha256"] == sha256_of(model)
+    assert (facts["architecture"], facts["truncated"], facts["dtype"]) == (name, 0, "float32")
+    assert facts["first_text"] == "t0"
+    assert read_manifest(manifests[-1], "activations")["last_text"] == f"t{len(SENTENCES) - 1}"
+    assert sum(store.texts for store in Activations(manifests).stores) == len(SENTENCES)
+
+
+def test_random_tokens_run_beside_texts(tmp_path: Path, bert: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet", spans=False, draws=True)
+    manifest = extracted(prepared(bert, tmp_path), corpus, job())
+    model = load_model(bert, "m", dtype="float32", device=CPU)
+    texts = tokenise(read_corpus(corpus), load_tokenizer(bert, "m"), longest=None, truncate=False, place="")
+    assert texts.lengths[-1] == 13
+    batch = make_batch(np.array([len(texts.ids) - 1]), texts.ids, {})
+    expected = capture(model, batch, LAYERS, ("tokens",), 16)["tokens"]
+    found = Store(manifest).tokens(len(texts.ids) - 1, len(texts.ids))
+    assert_round_off(torch.from_numpy(found), expected)
+
+
+@pytest.mark.parametrize(
+    ("layers", "names"),
+    [("transformers", ("0", "1", "2", "final")), ((2, "final"), ("2", "final")), ((3, 0), ("3", "0"))],
+)
+def test_chosen_layers(tmp_path: Path, llama: Path, layers: Any, names: tuple[str, ...]) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    manifest = extracted(prepared(llama, tmp_path), corpus, job(layers=layers))
+    texts, expected = direct_states(llama, corpus, names)
+    assert Activations([manifest]).layers == names
+    assert_stored([manifest], texts, expected)
+
+
+def test_chosen_positions(tmp_path: Path, llama: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    manifest = extracted(prepared(llama, tmp_path), corpus, job(positions=("spans", "mean")))
+    assert Store(manifest).positions == ("mean", "span:item")
+
+
+def test_cut_texts_are_counted_and_told(tmp_path: Path, bert: Path, caplog: pytest.LogCaptureFixture) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet", spans=False)
+    manifest = extracted(prepared(bert, tmp_path), corpus, job(max_tokens=20, truncate=True))
+    lengths = Activations([manifest]).lengths
+    whole = direct_lengths(bert, corpus)
+    np.testing.assert_array_equal(lengths, np.minimum(whole, 20))
+    cut = int((whole > 20).sum())
+    assert 0 < cut
+    assert read_manifest(manifest, "activations")["truncated"] == cut
+    assert f"{cut} of {len(SENTENCES)} texts were cut" in caplog.text
+
+
+def direct_lengths(folder: Path, corpus: Path) -> npt.NDArray[np.int64]:
+    tokenizer = load_tokenizer(folder, "m")
+    return tokenise(read_corpus(corpus), tokenizer, longest=None, truncate=False, place="").lengths
+
+
+def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(
+    tmp_path: Path, llama: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    with caplog.at_level(logging.INFO, logger="fathom"):
+        extracted(prepared(llama, tmp_path), corpus, job())
+    tokens = f"{int(direct_lengths(llama, corpus).sum()):,}"
+    assert any(
+        line.startswith(f"tiny on texts: {tokens} of {tokens} tokens, ") and "tokens/s" in line for line in caplog.messages
+    )
+
+
+def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path: Path, llama: Path) -> None:
+    model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    manifest = extracted(model, corpus, job())
+    before = manifest.read_bytes()
+    torn = tmp_path / "activations" / "1-of-1.zarr"
+    (torn / "residual" / "left-over").mkdir()
+    (torn / "residual" / "tokens" / "zarr.json").write_text("torn")
+    manifest.unlink()
+    assert extracted(model, corpus, job()).read_bytes() == before
+    assert not (torn / "residual" / "left-over").exists()
+
+
+def broken(source: Path, target: Path, weight: str, row: int | slice = slice(None)) -> Path:
+    """A copy of a checkpoint with NaN in a weight."""
+    target.mkdir()
+    for path in source.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    weights = load_file(target / "model.safetensors")
+    weights[weight][row] = torch.nan
+    save_file(weights, target / "model.safetensors", metadata={"format": "pt"})
+    return target
+
+
+def test_a_model_that_gives_nan_is_refused(tmp_path: Path, llama: Path) -> None:
+    folder = broken(llama, tmp_path / "broken", "layers.1.mlp.down_proj.weight")
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    expected = r"model tiny, corpus texts, text 't\d': layer 2 gives NaN or infinity \(tokens\); nothing was stored"
+    with pytest.raises(FathomError, match=expected):
+        extracted(prepared(folder, tmp_path), corpus, job())
+    assert list((tmp_path / "activations").glob("*.manifest.json")) == []
+
+
+def test_the_text_that_gives_nan_is_named(tmp_path: Path, llama: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    ids = tokenise(read_corpus(corpus), load_tokenizer(llama, "m"), longest=None, truncate=False, place="").ids
+    # A token of text t3 that no other text holds.
+    others = set(np.concatenate([own for index, own in enumerate(ids) if index != 3]).tolist())
+    token = next(token for token in ids[3].tolist() if token not in others)
+    folder = broken(llama, tmp_path / "broken", "embed_tokens.weight", token)
+    with pytest.raises(FathomError, match="text 't3': layer 0 gives NaN or infinity"):
+        extracted(prepared(folder, tmp_path), corpus, job())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"max_tokens": 5}, r"5 of 5 texts are longer than 5 tokens, first 't0' with \d+; set activations\.truncate"),
+        ({"layers": (0, 9)}, r"activations\.layers: model tiny has the layers 0 to 3, expected no 9"),
+        ({"shards": 6}, r"activations\.shards: corpus texts has 5 texts, expected at most so many shards, found 6"),
+        ({"max_tokens": 2, "truncate": True}, r"cutting text 't\d' after 2 tokens would lose span 'item'"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_no_manifest(
+    tmp_path: Path, llama: Path, settings: dict[str, Any], expected: str
+) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    with pytest.raises(FathomError, match=expected) as caught:
+        extracted(prepared(llama, tmp_path), corpus, job(**settings))
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.rglob("*.manifest.json")) == []
+
+
+def test_texts_longer_than_the_context_are_refused(tmp_path: Path, llama: Path) -> None:
+    frame = pd.DataFrame({"id": ["long"], "text": [" ".join(SENTENCES)], "view": "original", "group": "g"})
+    write_corpus(frame, tmp_path / "texts.parquet", "texts")
+    with pytest.raises(FathomError, match="1 of 1 texts are longer than 64 tokens, first 'long'"):
+        extracted(prepared(llama, tmp_path), tmp_path / "texts.parquet", job())
+    manifest = extracted(prepared(llama, tmp_path), tmp_path / "texts.parquet", job(truncate=True))
+    assert Activations([manifest]).lengths.tolist() == [64]
+
+
+def test_spans_of_a_corpus_that_marks_none(tmp_path: Path, llama: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet", spans=False)
+    with pytest.raises(FathomError, match="activations.positions asks for spans only, and the corpus marks none"):
+        extracted(prepared(llama, tmp_path), corpus, job(positions=("spans",)))
+
+
+def test_a_model_that_was_not_prepared(tmp_path: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    with pytest.raises(FathomError, match="no such manifest"):
+        extracted(tmp_path / "models" / "manifest.json", corpus, job())
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    tmp_path: Path, llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    monkeypatch.setattr("fathom.activations.command.StoreWriter", Full)
+    with pytest.raises(FathomError, match=r"1-of-1\.zarr: the disk is full; nothing was kept"):
+        extracted(model, corpus, job())
+    assert list((tmp_path / "activations").iterdir()) == []

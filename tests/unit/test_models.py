@@ -1,0 +1,448 @@
+"""Where layers are, what is refused when a checkpoint is prepared or loaded, and that nothing of it is executed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from pydantic import TypeAdapter, ValidationError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPT2Model,
+    GPTNeoXConfig,
+    GPTNeoXModel,
+    LlamaConfig,
+    LlamaModel,
+    MambaConfig,
+    MambaModel,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen2Model,
+    RobertaConfig,
+    RobertaModel,
+)
+
+from fathom.errors import FathomError
+from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names
+from fathom.models.command import command
+from fathom.models.load import context_length, load_model, pick_device
+from fathom.models.prepare import copy_plain, describe_config, plain_files
+from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
+from fathom.provenance import read_manifest, sha256_of
+
+CPU = torch.device("cpu")
+DEPTH, WIDTH, VOCABULARY = 3, 16, 100
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "intermediate_size": 32,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 2,
+}
+BUILDERS: dict[str, Callable[[], PreTrainedModel]] = {
+    "llama": lambda: LlamaModel(LlamaConfig(**SIZES)),
+    "qwen2": lambda: Qwen2Model(Qwen2Config(**SIZES, num_key_value_heads=1)),
+    "gpt_neox": lambda: GPTNeoXModel(GPTNeoXConfig(**SIZES)),
+    "gpt2": lambda: GPT2Model(GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=DEPTH, n_head=2, bos_token_id=0, eos_token_id=0)),
+    "bert": lambda: BertModel(BertConfig(**SIZES)),
+    "roberta": lambda: RobertaModel(RobertaConfig(**SIZES, max_position_embeddings=66)),
+    "distilbert": lambda: DistilBertModel(
+        DistilBertConfig(vocab_size=VOCABULARY, dim=WIDTH, hidden_dim=32, n_layers=DEPTH, n_heads=2)
+    ),
+    "mamba": lambda: MambaModel(MambaConfig(vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=DEPTH, state_size=4)),
+}
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Checkpoints with random weights, by architecture; do not change them."""
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("architectures")
+    for name, build in BUILDERS.items():
+        build().save_pretrained(root / name)
+    return {name: root / name for name in BUILDERS}
+
+
+def all_layers(model: nn.Module, ids: Tensor) -> tuple[dict[str, Tensor], Any]:
+    """Layer name -> state, and the model's own output."""
+    anatomy = find_anatomy(model, "m")
+    found: dict[str, Tensor] = {}
+    names = layer_names("all", anatomy.depth, "m")
+    with torch.inference_mode(), capturing(anatomy, names, found.__setitem__):
+        output = model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
+    assert tuple(found) == names
+    return found, output
+
+
+# Anatomy -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_layers_are_the_residual_stream_of_every_architecture(name: str, folders: dict[str, Path]) -> None:
+    model = load_model(folders[name], name, dtype="float32", device=CPU)
+    assert (model.anatomy.depth, model.anatomy.width) == (DEPTH, WIDTH)
+    ids = torch.randint(5, VOCABULARY, (2, 9), generator=torch.Generator().manual_seed(1))
+    found, output = all_layers(model.module, ids)
+    theirs = output.hidden_states
+    assert len(theirs) == DEPTH + 1
+    assert torch.equal(theirs[-1], output.last_hidden_state)
+    for layer in range(DEPTH):
+        # Mamba's hidden_states have no embedding: they start after the first block.
+        ours = found[str(layer + 1)] if name == "mamba" else found[str(layer)]
+        assert torch.equal(ours, theirs[layer])
+    last = found[str(DEPTH)]
+    if name in {"bert", "roberta", "distilbert"}:  # every block ends with its norm; no final norm comes after them
+        assert torch.equal(last, output.last_hidden_state)
+    else:
+        assert not torch.equal(last, output.last_hidden_state)
+
+
+def test_layer_0_is_the_embedding(folders: dict[str, Path]) -> None:
+    for name, embedding in (("llama", "embed_tokens"), ("gpt_neox", "embed_in"), ("mamba", "embeddings")):
+        model = load_model(folders[name], name, dtype="float32", device=CPU).module
+        ids = torch.arange(5, 11)[None]
+        found, _ = all_layers(model, ids)
+        assert torch.equal(found["0"], getattr(model, embedding)(ids))
+
+
+def test_the_last_layer_comes_before_the_final_norm(folders: dict[str, Path]) -> None:
+    for name, norm in (("llama", "norm"), ("gpt_neox", "final_layer_norm"), ("gpt2", "ln_f"), ("mamba", "norm_f")):
+        model = load_model(folders[name], name, dtype="float32", device=CPU).module
+        found, output = all_layers(model, torch.arange(5, 11)[None])
+        with torch.inference_mode():
+            torch.testing.assert_close(getattr(model, norm)(found[str(DEPTH)]), output.last_hidden_state)
+
+
+def test_hooks_are_gone_afterwards(folders: dict[str, Path]) -> None:
+    model = load_model(folders["llama"], "m", dtype="float32", device=CPU).module
+    found, _ = all_layers(model, torch.arange(5)[None])
+    before = {layer: state.clone() for layer, state in found.items()}
+    with torch.inference_mode():
+        model(input_ids=torch.arange(7)[None])
+    assert all(torch.equal(state, before[layer]) for layer, state in found.items())
+
+
+def test_a_model_inside_a_model_is_read_from_its_blocks() -> None:
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=4, n_layer=2, n_head=1, bos_token_id=0, eos_token_id=0))
+    assert find_anatomy(model, "m").path == "transformer.h"
+
+
+def test_a_model_without_a_list_of_blocks_is_refused_with_what_was_found() -> None:
+    # ALBERT runs one block again and again.
+    model = AlbertModel(AlbertConfig(**SIZES, embedding_size=8))
+    with pytest.raises(FathomError, match=r"model m: expected one list of 3 blocks, found 0; its lists: \S*albert_layer_groups \(1\)"):
+        find_anatomy(model, "m")
+
+
+def test_two_candidates_are_refused() -> None:
+    model = LlamaModel(LlamaConfig(**SIZES))
+    model.others = nn.ModuleList(nn.Identity() for _ in range(DEPTH))
+    with pytest.raises(FathomError, match=r"expected one list of 3 blocks, found 2; its lists: layers \(3\), others \(3\)"):
+        find_anatomy(model, "m")
+
+
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_a_block_that_gives_another_shape_is_named(folders: dict[str, Path], layer: int) -> None:
+    model = load_model(folders["gpt_neox"], "m", dtype="float32", device=CPU)
+    # One dimension is cut off a block's output, and put back before the next part of the model reads it.
+    model.anatomy.blocks[layer - 1].register_forward_hook(lambda _, __, output: output[..., :-1])
+    following = model.anatomy.blocks[layer] if layer < DEPTH else model.module.final_layer_norm
+    following.register_forward_pre_hook(lambda _, args: (nn.functional.pad(args[0], (0, 1)), *args[1:]))
+    with pytest.raises(FathomError, match=rf"model m: layer {layer} \(layers\) gives \(2, 5, 15\).*= \(2, 5, 16\)"):
+        check_anatomy(model.module, model.anatomy, "m")
+
+
+def test_a_block_that_gives_no_tensor_is_named(folders: dict[str, Path]) -> None:
+    model = load_model(folders["bert"], "m", dtype="float32", device=CPU)
+    model.anatomy.blocks[1].register_forward_hook(lambda _, __, output: [output])
+    model.anatomy.blocks[2].register_forward_pre_hook(lambda _, args: (args[0][0], *args[1:]))
+    with pytest.raises(FathomError, match=r"model m: layer 2 \(encoder\.layer\) gives list, expected"):
+        check_anatomy(model.module, model.anatomy, "m")
+
+
+def test_layer_names() -> None:
+    assert layer_names("all", 2, "m") == ("0", "1", "2")
+    assert layer_names("transformers", 2, "m") == ("0", "1", FINAL)
+    assert layer_names((2, 0, "final"), 2, "m") == ("2", "0", FINAL)
+    with pytest.raises(FathomError, match="model m has the layers 0 to 2, expected no 3"):
+        layer_names((0, 3), 2, "m")
+
+
+# Loading -------------------------------------------------------------------------------------------------------------
+
+
+def copied(source: Path, target: Path, **changes: Any) -> Path:
+    """A copy of a checkpoint with another config."""
+    shutil.copytree(source, target)
+    config = json.loads((target / "config.json").read_text())
+    (target / "config.json").write_text(json.dumps(config | changes))
+    return target
+
+
+def load(folder: Path) -> Any:
+    return load_model(folder, "m", dtype="float32", device=CPU)
+
+
+def test_missing_weights_are_refused(tmp_path: Path, folders: dict[str, Path]) -> None:
+    folder = copied(folders["llama"], tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    del weights["layers.1.mlp.up_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(FathomError, match=r"model m: 1 weights are missing .*, first layers\.1\.mlp\.up_proj\.weight"):
+        load(folder)
+
+
+def test_a_pooler_is_not_missed(bert: Path) -> None:
+    assert not any(name.startswith("pooler") for name in load_file(bert / "model.safetensors"))
+    assert load(bert).anatomy.depth == 3
+
+
+@pytest.mark.parametrize("changes", [{"num_hidden_layers": 4}, {"hidden_size": 32}, {"model_type": "nonsense"}])
+def test_weights_that_do_not_fit_the_config_are_one_line(
+    tmp_path: Path, folders: dict[str, Path], changes: dict[str, Any]
+) -> None:
+    with pytest.raises(FathomError, match="^model m: ") as caught:
+        load(copied(folders["llama"], tmp_path / "m", **changes))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100, None])
+def test_torn_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], content: bytes | None) -> None:
+    folder = copied(folders["llama"], tmp_path / "m")
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2] if content is None else content)
+    with pytest.raises(FathomError, match="^model m: cannot be loaded from .*safetensors|^model m: cannot be loaded") as caught:
+        load(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_context_is_the_longest_text_that_runs(folders: dict[str, Path]) -> None:
+    limits = {name: context_length(folders[name], name) for name in ("gpt2", "bert", "roberta", "mamba")}
+    assert limits == {"gpt2": 1024, "bert": 512, "roberta": 64, "mamba": None}
+    # RoBERTa keeps two of its 66 positions for padding.
+    model = load(folders["roberta"]).module
+    with torch.inference_mode():
+        assert model(input_ids=torch.full((1, 64), 5)).last_hidden_state.isfinite().all()
+
+
+def test_the_context_of_an_unknown_model_is_one_line(tmp_path: Path, folders: dict[str, Path]) -> None:
+    with pytest.raises(FathomError, match="model m: its config cannot be read"):
+        context_length(copied(folders["llama"], tmp_path / "m", model_type="nonsense"), "m")
+
+
+def test_devices() -> None:
+    assert pick_device("cpu") == CPU
+    if not torch.cuda.is_available():
+        assert pick_device("auto") == CPU
+        with pytest.raises(FathomError, match=r"activations\.device: expected a CUDA device, found none"):
+            pick_device("cuda")
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_model_runs_in_the_dtype_that_was_asked_for(folders: dict[str, Path], dtype: str) -> None:
+    model = load_model(folders["llama"], "m", dtype=dtype, device=CPU)
+    assert {parameter.dtype for parameter in model.module.parameters()} == {getattr(torch, dtype)}
+    assert not model.module.training
+
+
+# Preparing -----------------------------------------------------------------------------------------------------------
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.file,)
+
+
+def with_pickle(source: Path, target: Path, marker: Path) -> Path:
+    """A checkpoint whose weights are a pickle that runs code, with a module that would run too."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.safetensors"))
+    (target / "pytorch_model.bin").write_bytes(pickle.dumps(Bomb(marker)))
+    config = json.loads((target / "config.json").read_text())
+    config["auto_map"] = {"AutoModel": "code.Model", "AutoConfig": "code.Config"}
+    (target / "config.json").write_text(json.dumps(config))
+    (target / "code.py").write_text(f"import pathlib\npathlib.Path({str(marker)!r}).touch()\n")
+    return target
+
+
+def test_the_bomb_goes_off(tmp_path: Path) -> None:
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "ran")))  # noqa: S301 - shows that the tests below could fail
+    assert (tmp_path / "ran").exists()
+
+
+def test_a_pickle_is_never_executed(tmp_path: Path, llama: Path) -> None:
+    folder = with_pickle(llama, tmp_path / "m", tmp_path / "ran")
+    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors, only pytorch_model\.bin, a pickle"):
+        plain_files(folder)
+    with pytest.raises(FathomError, match="model m: cannot be loaded"):
+        load(folder)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_checkpoints_own_code_is_never_executed(tmp_path: Path, llama: Path) -> None:
+    folder = with_pickle(llama, tmp_path / "m", tmp_path / "ran")
+    shutil.copyfile(llama / "model.safetensors", folder / "model.safetensors")
+    kept = {path.name for path in plain_files(folder)}
+    assert kept == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
+    assert load(folder).anatomy.depth == 3  # a known architecture runs with transformers' own code
+    unknown = copied(folder, tmp_path / "unknown", model_type="its_own")
+    with pytest.raises(FathomError, match="model m: cannot be loaded"):
+        load(unknown)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").touch()
+    with pytest.raises(FathomError, match=f"{tmp_path}: not a model folder, it holds no config.json"):
+        plain_files(tmp_path)
+
+
+def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors$"):
+        plain_files(tmp_path)
+
+
+def test_copies_are_whole(tmp_path: Path, llama: Path) -> None:
+    copy_plain(llama, tmp_path)
+    assert {path.name: sha256_of(path) for path in tmp_path.iterdir()} == {
+        path.name: sha256_of(path) for path in llama.iterdir()
+    }
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_a_config_is_described_without_loading_the_model(name: str, folders: dict[str, Path]) -> None:
+    facts = describe_config(folders[name])
+    assert (facts["architecture"], facts["depth"], facts["width"]) == (name, DEPTH, WIDTH)
+    assert facts["vocabulary"] == VOCABULARY
+    assert (facts["context"] is None) == (name == "mamba")
+
+
+def test_the_text_part_of_a_config_is_described(tmp_path: Path) -> None:
+    text = {"num_hidden_layers": 2, "hidden_size": 8, "vocab_size": 9}
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "both", "text_config": text}))
+    facts = describe_config(tmp_path)
+    assert facts == {"architecture": "both", "depth": 2, "width": 8, "context": None, "vocabulary": 9}
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '"x"', "{}", '{"model_type": "x", "hidden_size": 3}', "\ufeff{}"])
+def test_a_config_that_says_too_little_is_one_line(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(FathomError, match=r"config\.json: expected a model config with model_type") as caught:
+        describe_config(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def prepare(folder: Path, settings: dict[str, Any]) -> Path:
+    """`fathom models` on a path source; returns the manifest."""
+    manifest = folder / "manifest.json"
+    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(folder), "--manifest", str(manifest)]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    return manifest
+
+
+def test_a_path_is_prepared(tmp_path: Path, llama: Path) -> None:
+    folder = tmp_path / "results" / "m"
+    facts = read_manifest(prepare(folder, {"source": "path", "path": str(llama), "depth": 3}), "model")
+    assert (facts["architecture"], facts["depth"], facts["width"], facts["context"]) == ("llama", 3, 16, 64)
+    assert facts["source"] == {"source": "path", "path": str(llama)}
+    assert facts["files"] == {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(llama.iterdir())
+    }
+    assert {path.name for path in folder.iterdir()} == {*facts["files"], "manifest.json"}
+    assert [path.name for path in folder.parent.iterdir()] == ["m"]  # no scratch folder is left
+    assert load(folder).anatomy.depth == 3
+
+
+def test_preparing_again_gives_the_same_manifest_and_clears_what_was_there(tmp_path: Path, llama: Path) -> None:
+    folder = tmp_path / "m"
+    settings = {"source": "path", "path": str(llama)}
+    before = prepare(folder, settings).read_bytes()
+    (folder / "left-over.safetensors").touch()
+    assert prepare(folder, settings).read_bytes() == before
+    assert not (folder / "left-over.safetensors").exists()
+
+
+def test_a_wrong_depth_is_refused_and_leaves_nothing(tmp_path: Path, llama: Path) -> None:
+    with pytest.raises(FathomError, match=r"models\.m\.depth: the checkpoint has 3 blocks, the config says 5"):
+        prepare(tmp_path / "m", {"source": "path", "path": str(llama), "depth": 5})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pickle_only_folder_is_refused_and_leaves_nothing(tmp_path: Path, llama: Path) -> None:
+    source = with_pickle(llama, tmp_path / "source", tmp_path / "ran")
+    (tmp_path / "results").mkdir()
+    with pytest.raises(FathomError, match="a pickle, which is never loaded"):
+        prepare(tmp_path / "results" / "m", {"source": "path", "path": str(source)})
+    assert list((tmp_path / "results").iterdir()) == []
+    assert not (tmp_path / "ran").exists()
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+WHEEL = {"source": "wheel", "package": "a-model", "version": "1.0", "sha256": "0" * 64, "file": "a_model/m.gguf"}
+HUB = {"source": "hub", "repository": "owner/name", "revision": "0" * 40}
+
+
+def test_the_source_picks_the_settings() -> None:
+    read = TypeAdapter[Any](ModelSettings).validate_python
+    assert isinstance(read(WHEEL), WheelModel)
+    assert isinstance(read(HUB), HubModel)
+    assert isinstance(read({"source": "path", "path": "folder"}), PathModel)
+    assert read({**HUB, "label": "A label", "note": "4-bit"}).label == "A label"
+    assert read(HUB).dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    ("base", "change"),
+    [
+        (WHEEL, {"package": "--index-url=http://x"}),
+        (WHEEL, {"package": "a b"}),
+        (WHEEL, {"version": "1.0 --pre"}),
+        (WHEEL, {"version": "-r"}),
+        (WHEEL, {"version": ">=1"}),
+        (WHEEL, {"sha256": "0" * 63}),
+        (WHEEL, {"sha256": "G" * 64}),
+        (WHEEL, {"file": "/etc/passwd"}),
+        (WHEEL, {"file": "a/../../b"}),
+        (WHEEL, {"file": ""}),
+        (WHEEL, {"file": "a\\b"}),
+        (HUB, {"repository": "owner/name/more"}),
+        (HUB, {"repository": "../name"}),
+        (HUB, {"repository": "https://huggingface.co/owner/name"}),
+        (HUB, {"revision": "-x"}),
+        (HUB, {"revision": ""}),
+        (HUB, {"depth": 0}),
+        (HUB, {"dtype": "float64"}),
+        (HUB, {"trust_remote_code": True}),
+        (HUB, {"source": "torch"}),
+    ],
+)
+def test_settings_that_could_be_an_option_or_a_path_are_refused(base: dict[str, Any], change: dict[str, Any]) -> None:
+    TypeAdapter[Any](ModelSettings).validate_python(base)
+    with pytest.raises(ValidationError):
+        TypeAdapter[Any](ModelSettings).validate_python(base | change)

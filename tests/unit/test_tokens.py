@@ -1,0 +1,246 @@
+"""Texts as tokens: where spans end, what is cut, how random tokens are drawn; on real tokenizers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fathom.activations.tokens import TokenisedTexts, draw_tokens, tokenise
+from fathom.errors import FathomError
+from fathom.models.load import load_tokenizer
+from fathom.tables import read_corpus, write_corpus
+from tests.tiny import CONTEXT, byte_level_tokenizer, word_piece_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+@pytest.fixture(scope="module")
+def bpe() -> PreTrainedTokenizerFast:
+    return byte_level_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def pieces() -> PreTrainedTokenizerFast:
+    return word_piece_tokenizer()
+
+
+def corpus(*texts: str | list[float], spans: list[list[tuple[str, int, int]]] | None = None) -> pd.DataFrame:
+    """Texts, or draws, as the corpora stage hands them over."""
+    marked = spans if spans is not None else [[] for _ in texts]
+    return pd.DataFrame(
+        {
+            "id": [f"t{index}" for index in range(len(texts))],
+            "text": pd.Series([text if isinstance(text, str) else None for text in texts], dtype=object),
+            "token_draws": pd.Series([None if isinstance(text, str) else text for text in texts], dtype=object),
+            "spans": pd.Series(
+                [
+                    [{"name": name, "start": start, "end": end} for name, start, end in one] if one else None
+                    for one in marked
+                ],
+                dtype=object,
+            ),
+        }
+    )
+
+
+def run(
+    frame: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, *, longest: int | None = None, truncate: bool = False
+) -> TokenisedTexts:
+    return tokenise(frame, tokenizer, longest=longest, truncate=truncate, place="model m, corpus c")
+
+
+def words(tokenizer: PreTrainedTokenizerFast, ids: Any) -> list[str]:
+    return list(tokenizer.convert_ids_to_tokens(list(map(int, ids))))
+
+
+def test_ids_are_the_tokenizers_own(bpe: PreTrainedTokenizerFast, pieces: PreTrainedTokenizerFast) -> None:
+    texts = ["A church and an organ", "the sea"]
+    for tokenizer in (bpe, pieces):
+        found = run(corpus(*texts), tokenizer)
+        assert [ids.tolist() for ids in found.ids] == [tokenizer(text)["input_ids"] for text in texts]
+        assert found.lengths.tolist() == [len(ids) for ids in found.ids]
+        assert found.truncated == 0
+        assert found.spans == {}
+    framed = words(pieces, run(corpus("the sea"), pieces).ids[0])
+    assert framed[0] == "[CLS]"
+    assert framed[-1] == "[SEP]"
+
+
+# Spans ---------------------------------------------------------------------------------------------------------------
+
+
+def mark(text: str, **items: str) -> list[tuple[str, int, int]]:
+    return [(name, text.index(item), text.index(item) + len(item)) for name, item in items.items()]
+
+
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+def test_a_span_ends_at_its_last_sub_token(name: str, request: pytest.FixtureRequest) -> None:
+    tokenizer = request.getfixturevalue(name)
+    text = "A church and an organ stood beside the wide river"
+    spans = mark(text, first="church", second="organ", third="wide river")
+    found = run(corpus(text, spans=[spans]), tokenizer)
+    for item, start, end in spans:
+        token = int(found.spans[item][0])
+        offsets = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+        # The token ends where the item does, and all tokens from the item's first to it spell the item.
+        assert offsets[token][1] == end
+        inside = [index for index in range(len(offsets)) if offsets[index][0] < end and offsets[index][1] > start]
+        assert inside[-1] == token
+        assert tokenizer.decode([int(found.ids[0][index]) for index in inside]).strip() == text[start:end].strip()
+    assert len(tokenizer.tokenize("organ")) > 1  # or the test says nothing about sub-tokens
+
+
+def test_a_leading_space_belongs_to_the_word_after_it(bpe: PreTrainedTokenizerFast) -> None:
+    text = "the river and the sea"
+    found = run(corpus(text, spans=[mark(text, first="the", second="river", last="sea")]), bpe)
+    tokens = words(bpe, found.ids[0])
+    assert "".join(tokens[: int(found.spans["first"][0]) + 1]) == "the"
+    river = int(found.spans["second"][0])
+    assert tokens[river + 1] == "Ġand"  # the next word's token starts with the space after the span
+    assert int(found.spans["last"][0]) == len(tokens) - 1
+
+
+def test_a_span_at_the_start_is_not_the_special_token(pieces: PreTrainedTokenizerFast) -> None:
+    found = run(corpus("cat", spans=[[("item", 0, 3)]]), pieces)
+    tokens = words(pieces, found.ids[0])
+    assert (tokens[0], tokens[-1]) == ("[CLS]", "[SEP]")
+    assert found.spans["item"].tolist() == [len(tokens) - 2]
+
+
+def test_names_of_spans_come_in_one_order(bpe: PreTrainedTokenizerFast) -> None:
+    text = "cat is to kitten as dog is to puppy"
+    marked = mark(text, first="cat", second="kitten", third="dog", fourth="puppy")
+    found = run(corpus(text, text, spans=[marked, marked[::-1]]), bpe)
+    assert list(found.spans) == sorted(found.spans)
+    for ends in found.spans.values():
+        assert ends[0] == ends[1]
+
+
+def test_a_span_that_some_texts_lack_is_refused(bpe: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(FathomError, match="model m, corpus c: text 't1' has no token in a span 'item'"):
+        run(corpus("a cat", "a dog", spans=[[("item", 2, 5)], []]), bpe)
+
+
+def test_a_span_without_a_token_is_refused(pieces: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(FathomError, match="text 't0' has no token in a span 'item'"):
+        run(corpus("a   cat", spans=[[("item", 2, 3)]]), pieces)  # white space gives no WordPiece token
+
+
+# Lengths -------------------------------------------------------------------------------------------------------------
+
+
+def test_texts_that_are_too_long_are_refused_and_counted(bpe: PreTrainedTokenizerFast) -> None:
+    frame = corpus("sea", "the river and the sea", "cat", "the wide river in the evening")
+    length = len(bpe("the river and the sea")["input_ids"])
+    with pytest.raises(FathomError, match=f"2 of 4 texts are longer than 3 tokens, first 't1' with {length}.*truncate"):
+        run(frame, bpe, longest=3)
+
+
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+def test_cutting_is_the_tokenizers_own_truncation(name: str, request: pytest.FixtureRequest) -> None:
+    tokenizer = request.getfixturevalue(name)
+    texts = ["sea", "the river and the sea", "the wide river in the evening"]
+    found = run(corpus(*texts), tokenizer, longest=5, truncate=True)
+    expected = [tokenizer(text, truncation=True, max_length=5)["input_ids"] for text in texts]
+    assert [ids.tolist() for ids in found.ids] == expected
+    assert found.truncated == sum(len(tokenizer(text)["input_ids"]) > 5 for text in texts) > 0
+
+
+def test_random_tokens_are_cut_inside_their_frame(pieces: PreTrainedTokenizerFast) -> None:
+    draws = np.linspace(0.0, 0.99, 9).tolist()
+    whole, cut = run(corpus(draws), pieces).ids[0], run(corpus(draws), pieces, longest=6, truncate=True).ids[0]
+    assert cut.tolist() == [*whole[:5].tolist(), whole[-1]]
+
+
+def test_a_cut_that_would_lose_a_span_is_refused(pieces: PreTrainedTokenizerFast) -> None:
+    text = "the river and the sea"
+    frame = corpus("sea", text, spans=[[("item", 0, 3)], mark(text, item="sea")])
+    with pytest.raises(FathomError, match="cutting text 't1' after 4 tokens would lose span 'item'"):
+        run(frame, pieces, longest=5, truncate=True)
+    # A short text keeps its span at the very end, although a cut one would have lost it there.
+    length = len(pieces("sea")["input_ids"])
+    assert run(corpus("sea", spans=[[("item", 0, 3)]]), pieces, longest=length, truncate=True).truncated == 0
+
+
+def test_a_cut_to_nothing_but_special_tokens_is_refused(pieces: PreTrainedTokenizerFast) -> None:
+    with pytest.raises(FathomError, match="cannot be cut to 2 tokens, 2 of which are the tokenizer's own"):
+        run(corpus("the sea"), pieces, longest=2, truncate=True)
+
+
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+def test_a_text_without_a_token_is_refused(name: str, request: pytest.FixtureRequest) -> None:
+    with pytest.raises(FathomError, match="model m, corpus c: text 't1' gives no token"):
+        run(corpus("cat", ""), request.getfixturevalue(name))
+
+
+def test_a_text_that_the_tokenizer_throws_away_is_refused(pieces: PreTrainedTokenizerFast) -> None:
+    # BERT's normaliser drops control characters: only [CLS] and [SEP] are left.
+    with pytest.raises(FathomError, match="text 't1' gives no token"):
+        run(corpus("cat", "\u200b\u200d"), pieces)
+
+
+# Random tokens -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+def test_draws_cover_the_vocabulary_evenly_and_nothing_special(name: str, request: pytest.FixtureRequest) -> None:
+    tokenizer = request.getfixturevalue(name)
+    special = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
+    assert special >= set(tokenizer.all_special_ids)
+    allowed = sorted(set(range(len(tokenizer))) - special)
+    count = len(allowed)
+    # The middle, the start and just before the end of each of `count` equal parts of [0, 1).
+    for within in (0.5, 1e-9, 1 - 1e-9):
+        draws = (np.arange(count) + within) / count
+        assert draw_tokens(draws, tokenizer).tolist() == allowed
+    assert draw_tokens(np.array([0.0, np.nextafter(1.0, 0.0)]), tokenizer).tolist() == [allowed[0], allowed[-1]]
+
+
+def test_random_texts_stand_in_the_frame_of_special_tokens(
+    bpe: PreTrainedTokenizerFast, pieces: PreTrainedTokenizerFast
+) -> None:
+    draws = np.random.default_rng(0).random(7)
+    frame = corpus(draws.tolist(), "the sea")
+    framed = run(frame, pieces).ids[0]
+    assert len(framed) == 9
+    assert words(pieces, framed[[0, -1]]) == ["[CLS]", "[SEP]"]
+    np.testing.assert_array_equal(framed[1:-1], draw_tokens(draws, pieces))
+    np.testing.assert_array_equal(run(frame, bpe).ids[0], draw_tokens(draws, bpe))
+
+
+def test_a_corpus_keeps_draws_and_spans_through_its_file(tmp_path: Path, pieces: PreTrainedTokenizerFast) -> None:
+    draws = np.random.default_rng(0).random(4)
+    frame = corpus(draws.tolist(), "a cat", spans=[[], []]).assign(view="original", group=["g0", "g1"])
+    write_corpus(frame, tmp_path / "c.parquet", "c")
+    found = run(read_corpus(tmp_path / "c.parquet"), pieces)
+    np.testing.assert_array_equal(found.ids[0][1:-1], draw_tokens(draws, pieces))
+    assert found.ids[1].tolist() == pieces("a cat")["input_ids"]
+    marked = corpus("a cat", spans=[[("item", 2, 5)]]).assign(view="original", group="g0")
+    write_corpus(marked, tmp_path / "c.parquet", "c")
+    again = run(read_corpus(tmp_path / "c.parquet"), pieces)
+    assert again.spans["item"].tolist() == [len(again.ids[0]) - 2]
+
+
+# Loading a tokenizer -------------------------------------------------------------------------------------------------
+
+
+def test_saved_tokenizers_load(llama: Path, bert: Path) -> None:
+    for folder, start in ((llama, "The"), (bert, "[CLS]")):
+        tokenizer = load_tokenizer(folder, "m")
+        assert words(tokenizer, tokenizer("The sea")["input_ids"])[0] == start
+        assert tokenizer.model_max_length == CONTEXT
+
+
+@pytest.mark.parametrize("content", ["{garbled", "{}", ""])
+def test_a_tokenizer_that_cannot_be_read_is_one_line(tmp_path: Path, bert: Path, content: str) -> None:
+    for path in bert.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "tokenizer.json").write_text(content)
+    with pytest.raises(FathomError, match="model m: its tokenizer cannot be read from") as caught:
+        load_tokenizer(tmp_path, "m")
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,221 @@
+"""Bad input and killed runs: a clear error, a non-zero exit, and nothing half-written that a later run would trust."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.workflow.project import Project
+
+TARGET = "results/metrics/tiny/random/curvature.parquet"
+LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"shards": 3, "token_budget": 240}}
+
+
+@pytest.fixture
+def fresh(prepared: Project, tmp_path: Path) -> Project:
+    """A project of the test's own that has not run yet."""
+    return prepared.copy(tmp_path / "project")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "the run did not come so far"
+        time.sleep(0.02)
+
+
+def extraction_of(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    found = []
+    for process in psutil.Process(run.pid).children(recursive=True):
+        try:
+            if "activations" in process.cmdline() and "--store" in process.cmdline():
+                found.append(process)
+        except psutil.Error:  # it ended while we looked
+            continue
+    return found
+
+
+@pytest.fixture
+def second_shard(fresh: Project) -> Iterator[tuple[Project, subprocess.Popen[bytes], str]]:
+    """A run that has finished one of three shards and is in the middle of the next one, and the finished one's name."""
+    fresh.configure(LONG)
+    folder = fresh.folder / "results/activations/tiny/random"
+    with (fresh.folder / "output.txt").open("wb") as output:
+        run = subprocess.Popen(
+            fresh.command(TARGET, cores=1),
+            env=fresh.variables(),
+            cwd=fresh.folder,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            wait_for(lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr"))) == 2)
+            yield fresh, run, next(folder.glob("*.manifest.json")).name.split(".")[0]
+        finally:
+            if run.poll() is None:
+                os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+
+
+def test_killed_extraction_keeps_finished_shards_only(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+    project, run, done = second_shard
+    folder = project.folder / "results/activations/tiny/random"
+    for process in extraction_of(run):
+        process.kill()
+    assert run.wait(timeout=60) != 0
+    assert [path.name for path in folder.glob("*.manifest.json")] == [f"{done}.manifest.json"]
+    assert [path.name for path in folder.glob("*.zarr")] == [f"{done}.zarr"]
+    again = project.run(TARGET)
+    extracted = re.findall(r"Extracting tiny on random, shard (\S+)", again.stdout + again.stderr)
+    assert len(extracted) == 2
+    assert done not in extracted
+    assert len(list(folder.glob("*.manifest.json"))) == 3
+
+
+def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+    project, run, done = second_shard
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    folder = project.folder / "results/activations/tiny/random"
+    (torn,) = [path for path in folder.glob("*.zarr") if path.name != f"{done}.zarr"]
+    assert not torn.with_suffix(".manifest.json").exists()
+    project.run("--unlock")
+    planned = project.planned(TARGET)
+    extractions = [message for message in planned if message.startswith("Extracting")]
+    assert len(extractions) == 2
+    assert not any(f"shard {done}" in message for message in extractions)
+
+
+def test_two_runs_in_one_folder(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+    project, run, _ = second_shard
+    second = project.run(check=False)
+    assert second.returncode != 0
+    assert "cannot be locked" in second.stderr + second.stdout
+    assert run.poll() is None
+
+
+def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> None:
+    store = project.folder / "results/activations/tiny/random/1-of-2.zarr"
+    chunk = store / "residual/tokens/c/0/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[100] ^= 1
+    chunk.write_bytes(content)
+    project.configure({"metrics": {"curvature": {"preparation": "none"}}})
+    failed = project.run(check=False)
+    assert failed.returncode != 0
+    assert "residual/tokens/c/0/0/0: its digest is not the manifest's" in failed.stderr + failed.stdout
+    assert "Traceback" not in failed.stderr + failed.stdout
+    assert not (project.folder / "results/metrics/tiny/random/curvature.parquet").exists()
+    # What the error advises.
+    (store.parent / "1-of-2.manifest.json").unlink()
+    assert [message for message in project.planned() if message.startswith("Extracting")] == [
+        "Extracting tiny on random, shard 1-of-2"
+    ]
+    project.run()
+
+
+def test_model_that_gives_nan(fresh: Project) -> None:
+    weights = fresh.folder / "tiny/model.safetensors"
+    states = load_file(weights)
+    states["layers.1.mlp.down_proj.weight"][0, 0] = torch.nan
+    save_file(states, weights, metadata={"format": "pt"})
+    failed = fresh.run("results/figures/curvature.svg", check=False)
+    assert failed.returncode != 0
+    assert "layer 2 gives NaN or infinity" in failed.stderr + failed.stdout
+    assert "model tiny, corpus random, text 'random-00000'" in failed.stderr + failed.stdout
+    assert not list(fresh.folder.glob("results/activations/**/*.manifest.json"))
+    assert not list(fresh.folder.glob("results/activations/**/*.zarr"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"modells": {}}, "mine.yaml: modells: unknown key; expected one of paper, models"),
+        ({"metrics": {"curvatur": {}}}, "mine.yaml: metrics.curvatur: unknown key; expected one of corpora"),
+        ({"activations": {"layers": [0, 4]}}, "mine.yaml: activations.layers: expected a layer from 0 to 3"),
+        ({"models": {"tiny": {"path": "nowhere"}}}, "mine.yaml: models.tiny.path: expected a folder with config.json"),
+        ({"models": {"a;touch b": {"source": "path", "path": "tiny"}}}, "mine.yaml: models.a;touch b"),
+        ({"activations": {"positions": ["mean"]}}, "mine.yaml: activations.positions: expected 'tokens' too"),
+        (
+            {"paper": "p", "models": {"m": {"source": "hub", "repository": "a/b", "revision": "main"}}},
+            "mine.yaml: models.m.revision: expected a full commit hash",
+        ),
+    ],
+)
+def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str, object], error: str) -> None:
+    fresh.configure(changes)
+    failed = fresh.run(check=False)
+    assert failed.returncode != 0
+    (line,) = [line for line in failed.stderr.splitlines() if line.startswith("fathom: error:")]
+    assert error in line
+    assert "Traceback" not in failed.stderr
+    assert not (fresh.folder / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        pytest.param(
+            {"models": {"tiny": {"source": "hub", "repository": "no/such-model", "revision": "0" * 40}}},
+            f"hub model no/such-model at {'0' * 40}: the hub is out of reach",
+            id="no such model",
+        ),
+        pytest.param(
+            {"corpora": {"random": {"kind": "file", "path": "empty.txt"}}},
+            "corpus random: it holds no text",
+            id="empty corpus",
+        ),
+        pytest.param(
+            {"corpora": {"random": {"kind": "file", "path": "gap.txt"}}},
+            "corpus random: text 'row-2' (row 2) is empty",
+            id="empty text",
+        ),
+        pytest.param(
+            {"corpora": {"random": {"tokens": 65}}, "activations": {"shards": 1}},
+            "model tiny, corpus random: 8 of 8 texts are longer than 64 tokens, first 'random-00000' with 65; "
+            "set activations.truncate",
+            id="long text",
+        ),
+    ],
+)
+def test_bad_input_ends_with_one_line(fresh: Project, changes: dict[str, object], error: str) -> None:
+    (fresh.folder / "empty.txt").touch()
+    (fresh.folder / "gap.txt").write_text("a church\n\nan organ\n", encoding="utf-8")
+    fresh.configure(changes)
+    failed = fresh.run("results/figures/curvature.svg", check=False)
+    assert failed.returncode != 0
+    assert f"fathom: error: {error}" in failed.stdout + failed.stderr
+    assert "Traceback" not in failed.stdout + failed.stderr
+    assert not list(fresh.folder.glob("results/activations/**/*.manifest.json"))
+    assert not list(fresh.folder.glob("results/figures/*"))
+
+
+def test_full_disk(prepared: Project, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True, check=False)
+    if mounted.returncode != 0:
+        pytest.skip("a small file system cannot be mounted here (needs root)")
+    try:
+        project = prepared.copy(disk / "project")
+        project.configure({"corpora": {"random": {"texts": 600, "tokens": 60}}, "activations": {"shards": 1}})
+        failed = project.run("results/figures/curvature.svg", check=False)
+        assert failed.returncode != 0
+        assert "the disk is full" in failed.stdout + failed.stderr
+        assert not list(project.folder.glob("results/activations/**/*.manifest.json"))
+        assert not list(project.folder.glob("results/activations/**/*.zarr"))
+        assert shutil.disk_usage(disk).free > 4 << 20
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,148 @@
+"""Each stage runs again when its inputs change, and only then."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import xarray as xr
+import zarr
+
+from fathom.store import Activations
+from tests.workflow.project import CONFIG, Project
+
+
+def of(messages: list[str], start: str) -> list[str]:
+    return [message for message in messages if message.startswith(start)]
+
+
+def test_a_run_makes_every_figure_with_its_numbers(finished: Project) -> None:
+    for figure in ("prompt_entropy", "curvature", "probes"):
+        for kind in ("svg", "png", "csv"):
+            assert (finished.folder / f"results/figures/{figure}.{kind}").stat().st_size > 0
+    folds = pq.read_table(finished.folder / "results/probes/tiny/relations.parquet").to_pandas()
+    assert len(folds) == 4 * 3 * 2  # layers, repeats, folds
+    entropy = pq.read_table(finished.folder / "results/metrics/tiny/random/prompt_entropy.parquet").to_pandas()
+    assert len(entropy) == 8 * 4 * 2  # texts, layers, with and without sinks
+
+
+def test_second_run_does_nothing(finished: Project) -> None:
+    assert finished.planned() == []
+
+
+def test_touched_and_commented_source_reruns_nothing(project: Project, tmp_path: Path) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    for path in (tmp_path / "source").rglob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n\n# a comment\n", encoding="utf-8")
+    assert project.planned() == []
+
+
+def test_changed_entropy_reruns_entropy_and_its_figure_only(project: Project, tmp_path: Path) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom/metrics/entropy.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
+    assert project.planned() == ["Drawing prompt_entropy", "Measuring prompt_entropy of tiny on random"]
+
+
+def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Project, tmp_path: Path) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom/activations/capture.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
+    planned = project.planned()
+    assert len(of(planned, "Extracting")) == 4
+    assert of(planned, "Preparing") == []
+    assert of(planned, "Building") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            {"probes": {"relations": {"folds": 3, "repeats": 2}}},
+            ["Drawing probes", "Probing tiny for relations"],
+            id="two swapped values",
+        ),
+        pytest.param(
+            {"metrics": {"curvature": {"preparation": "none"}}},
+            ["Drawing curvature", "Measuring curvature of tiny on random"],
+            id="one metric's preparation",
+        ),
+        pytest.param(
+            {"models": {"tiny": {"label": "Another name"}}},
+            ["Drawing curvature", "Drawing probes", "Drawing prompt_entropy"],
+            id="a label",
+        ),
+        pytest.param({"models": {"tiny": {"depth": 3}}}, None, id="a depth that was known"),
+    ],
+)
+def test_changed_setting_reruns_what_reads_it(
+    project: Project, changes: dict[str, object], expected: list[str] | None
+) -> None:
+    assert CONFIG["probes"]["relations"]["folds"] == 2
+    assert CONFIG["probes"]["relations"]["repeats"] == 3
+    project.configure(changes)
+    planned = project.planned()
+    if expected is None:  # the model's own settings: its checks run again, and whatever reads the model
+        assert of(planned, "Preparing") == ["Preparing model tiny"]
+    else:
+        assert planned == expected
+
+
+def test_another_extraction_reaches_the_metrics_in_a_later_run(project: Project) -> None:
+    project.configure({"corpora": {"random": {"seed": 1}}})
+    project.run("--until", "activations")
+    planned = project.planned()
+    assert of(planned, "Extracting") == []
+    assert of(planned, "Measuring") == ["Measuring curvature of tiny on random", "Measuring prompt_entropy of tiny on random"]
+    assert of(planned, "Probing") == []
+
+
+def test_same_extraction_again_reruns_nothing_later(project: Project) -> None:
+    project.run("--forcerun", "activations", "--until", "activations")
+    assert project.planned() == []
+
+
+def test_copy_with_fresh_times_reruns_nothing(finished: Project, tmp_path: Path) -> None:
+    copied = finished.copy(tmp_path / "copy", keep_times=False)
+    # The order in which a copy gives times is arbitrary; the worst is that every input is newer than what it made.
+    for age, pattern in enumerate(("results/figures/*", "results/probes/**/*", "results/metrics/**/*", "results/activations/**/*")):
+        for path in copied.folder.glob(pattern):
+            os.utime(path, (2_000_000_000 + age, 2_000_000_000 + age))
+    assert copied.planned() == []
+
+
+def test_hash_seed_changes_nothing(finished: Project) -> None:
+    for seed in ("1", "2"):
+        assert Project(finished.folder, finished.source, {"PYTHONHASHSEED": seed}).planned() == []
+
+
+def test_stores_open_without_a_warning(finished: Project) -> None:
+    folder = finished.folder / "results/activations/tiny/random"
+    stores = sorted(folder.glob("*.zarr"))
+    assert [store.name for store in stores] == ["1-of-2.zarr", "2-of-2.zarr"]
+    assert all((store / ".snakemake_timestamp").exists() for store in stores)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for store in stores:
+            with xr.open_zarr(store) as opened:
+                assert set(opened.variables) == {"offsets", "token_ids"}
+            with xr.open_zarr(store, group="residual") as states:
+                assert states["mean"].dims == ("layer", "text", "width")
+            assert dict(zarr.open_group(store, mode="r").members()).keys() == {"residual", "offsets", "token_ids"}
+        assert Activations(sorted(folder.glob("*.manifest.json"))).texts == 8
+
+
+def test_any_figure_is_a_target(prepared: Project) -> None:
+    planned = prepared.planned("results/figures/curvature.svg")
+    assert of(planned, "Drawing") == ["Drawing curvature"]
+    assert of(planned, "Probing") == []
+
+
+def test_report_holds_the_figures_with_captions(project: Project) -> None:
+    project.run("--report", "report.html")
+    page = (project.folder / "report.html").read_text(encoding="utf-8")
+    for words in ("Linear probes by relative depth", "without sink tokens", "Representation metrics", "Items, relations, analogies"):
+        assert words in page
