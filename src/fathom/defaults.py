@@ -1,4 +1,4 @@
-"""Write config/config.yaml (all defaults, with what they mean) and config/schema.json (for editors) from the settings."""
+"""Write what follows from the settings classes: config.yaml with all defaults, schema.json and the table of options."""
 
 from __future__ import annotations
 
@@ -11,8 +11,24 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from fathom.activations.settings import ActivationsSettings
 from fathom.config import Config
+from fathom.corpora.settings import (
+    AnalogiesCorpus,
+    BibleCorpus,
+    FileCorpus,
+    HubCorpus,
+    ItemsCorpus,
+    RandomTokensCorpus,
+    RelationsCorpus,
+)
+from fathom.figures.settings import MetricFigure, ProbesFigure
+from fathom.metrics.settings import CorpusEntropySettings, EntropySettings, MetricSettings, MetricsSettings
+from fathom.models.settings import HubModel, PathModel, WheelModel
+from fathom.probes.settings import ExperimentSettings
+from fathom.settings import Uncertainty
 
 HEAD = """\
 # yaml-language-server: $schema=schema.json
@@ -22,6 +38,7 @@ HEAD = """\
 # a section that it writes replaces this one whole. README.md in this folder explains every option.
 """
 WIDTH = 118
+MARK = "<!-- what follows is written by `make config` -->\n"
 
 
 def schema_json() -> str:
@@ -35,6 +52,65 @@ def default_yaml() -> str:
     # What the config derives from other sections is written out too, so that a reader sees what will run.
     shown = config.model_copy(update={"probes": config.experiments, "figures": config.all_figures})
     return HEAD + "\n" + "\n".join(_lines(shown, indent=0)) + "\n"
+
+
+def options_markdown() -> str:
+    """Every option, section by section, as Markdown tables."""
+    sections = [("## Every option", Config)]
+    sections += [(f"### `{name}`", kind) for name, kind in _SECTIONS]
+    sections += [(f"### An entry of `{name}` with `{tag}`", kind) for name, tag, kind in _ENTRIES]
+    return "\n".join(_table(title, kind) for title, kind in sections)
+
+
+_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("activations", ActivationsSettings),
+    ("metrics", MetricsSettings),
+    ("metrics.prompt_entropy", EntropySettings),
+    ("metrics.dataset_entropy", CorpusEntropySettings),
+    ("metrics.curvature, metrics.effective_rank", MetricSettings),
+    ("uncertainty", Uncertainty),
+    ("probes: an experiment", ExperimentSettings),
+)
+_ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
+    ("models", "source: wheel", WheelModel),
+    ("models", "source: hub", HubModel),
+    ("models", "source: path", PathModel),
+    ("corpora", "kind: bible", BibleCorpus),
+    ("corpora", "kind: random-tokens", RandomTokensCorpus),
+    ("corpora", "kind: items", ItemsCorpus),
+    ("corpora", "kind: relations", RelationsCorpus),
+    ("corpora", "kind: analogies", AnalogiesCorpus),
+    ("corpora", "kind: file", FileCorpus),
+    ("corpora", "kind: hub", HubCorpus),
+    ("figures", "kind: metric", MetricFigure),
+    ("figures", "kind: probes", ProbesFigure),
+)
+
+
+def _table(title: str, kind: type[BaseModel]) -> str:
+    about = " ".join((kind.__doc__ or "").split())
+    rows = ["", title, "", about, "", "| option | default | meaning |", "|---|---|---|"]
+    for name, field in kind.model_fields.items():
+        if name in {"source", "kind"}:
+            continue
+        meaning = " ".join((field.description or "").split()).replace("|", "\\|")
+        rows.append(f"| `{name}` | {_default(field)} | {meaning} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    if field.default_factory is not None:
+        return "see `config.yaml`"
+    return "see its own table" if isinstance(field.default, BaseModel) else f"`{_flow(field.default)}`"
+
+
+def _flow(value: Any) -> str:
+    """A value as YAML on one line."""
+    plain = list(value) if isinstance(value, tuple) else value
+    text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000)
+    return text.removesuffix("...\n").strip()
 
 
 def _lines(settings: BaseModel, indent: int) -> Iterator[str]:
@@ -61,12 +137,13 @@ def _entry(name: str, value: Any, indent: int) -> Iterator[str]:
         for key, entry in value.items():
             yield from _entry(str(key), entry, indent + 2)
     else:
-        plain = list(value) if isinstance(value, tuple) else value
-        text = yaml.safe_dump(plain, default_flow_style=True, allow_unicode=True, width=10_000).removesuffix("...\n")
-        yield f"{margin}{name}: {text.strip()}"
+        yield f"{margin}{name}: {_flow(value)}"
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     (folder / "config.yaml").write_text(default_yaml(), encoding="utf-8")
     (folder / "schema.json").write_text(schema_json(), encoding="utf-8")
+    readme = folder / "README.md"
+    by_hand = readme.read_text(encoding="utf-8").split(MARK)[0]
+    readme.write_text(by_hand + MARK + options_markdown(), encoding="utf-8")

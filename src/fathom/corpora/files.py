@@ -43,8 +43,8 @@ def _read(path: Path, column: str) -> pd.DataFrame:
         case ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=ENCODING)
         case ".jsonl":
-            # Without these, pandas turns texts that look like numbers or dates into numbers and dates.
-            return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+            # Otherwise pandas turns texts that look like numbers or dates into numbers and dates.
+            return pd.read_json(path, lines=True, dtype=False)
         case ".parquet":
             return pd.read_parquet(path)
         case _:

@@ -14,7 +14,7 @@ class MetricSettings(Settings):
 
     preparation: Literal["none", "rows", "centred"] = "centred"
     """What is done to the states first: `none` (the papers' formulas), `rows` (unit rows), `centred` (centre, then unit
-    rows: the public code, and the figures of the papers)."""
+    rows, as the papers' public code does)."""
 
 
 class EntropySettings(MetricSettings):

