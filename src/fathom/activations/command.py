@@ -103,6 +103,7 @@ def command(
                 "corpus_sha256": sha256_of(corpus_file),
                 "revision": checkpoint["revision"],
                 "architecture": checkpoint["architecture"],
+                "depth": checkpoint["depth"],
                 "settings": settings.model_dump(mode="json"),
                 "first_text": str(corpus["id"].iloc[0]),
                 "last_text": str(corpus["id"].iloc[-1]),

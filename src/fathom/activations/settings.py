@@ -19,7 +19,7 @@ def _say_what_layers_are(value: Any, check: Callable[[Any], Any]) -> Any:
         return check(value)
     except ValidationError:
         expected = "expected 'all', 'transformers', or a list of layer numbers and 'final'"
-        raise PydanticCustomError("layers", expected) from None  # type: ignore[arg-type]
+        raise PydanticCustomError("layers", expected) from None
 
 
 Layers = Annotated[

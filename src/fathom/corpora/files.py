@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
@@ -32,7 +31,7 @@ def read_texts(path: Path, column: str) -> pd.Series[str]:
         msg = f"{path}: expected a column {column!r}, found {', '.join(map(str, table.columns))}"
         raise FathomError(msg)
     # The ids are row numbers, whatever index the table was saved with.
-    return cast("pd.Series[str]", table[column].reset_index(drop=True).fillna("").astype(str))
+    return table[column].reset_index(drop=True).fillna("").astype(str)
 
 
 def _read(path: Path, column: str) -> pd.DataFrame:

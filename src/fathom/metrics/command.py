@@ -20,7 +20,7 @@ from fathom.metrics.settings import MetricJob
 from fathom.progress import Progress
 from fathom.provenance import sha256_of
 from fathom.statistics import group_weights
-from fathom.store import Activations, layer_numbers
+from fathom.store import Activations
 from fathom.tables import read_corpus, write_table
 
 log = logging.getLogger("fathom")
@@ -48,9 +48,9 @@ def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], 
         if metric.reads == "tokens"
         else _by_corpus(activations, corpus, measure, job, threads)
     )
-    numbers = np.array(layer_numbers(activations.layers))
+    numbers, depths = activations.layer_axis()
     frame["layer"] = numbers[frame["row"].to_numpy()]
-    frame["depth"] = frame["layer"] / max(int(numbers.max()), 1)
+    frame["depth"] = depths[frame["row"].to_numpy()]
     frame["preparation"] = job.preparation
     _report(frame, job)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from fathom.probes.settings import ProbeJob
 from fathom.progress import Progress
 from fathom.provenance import sha256_of
 from fathom.statistics import peak_interval
-from fathom.store import Activations, layer_numbers
+from fathom.store import Activations
 from fathom.tables import LABEL_PREFIX, read_corpus, write_table
 
 log = logging.getLogger("fathom")
@@ -45,7 +45,7 @@ def command(
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     labels = _labels(corpus, job)
     states = np.stack([activations.pooled(job.settings.position, layer) for layer in range(len(activations.layers))])
-    numbers = np.array(layer_numbers(activations.layers))
+    axis = activations.layer_axis()
 
     curves, folds = [], []
     title = f"{job.experiment} of {job.model}"
@@ -62,8 +62,8 @@ def command(
             folds += [result.folds.assign(label=label, estimator=estimator) for label, result in results.items()]
     facts = {"texts": len(corpus), "groups": corpus["group"].nunique()}
     layers_file.parent.mkdir(parents=True, exist_ok=True)
-    write_table(_numbered(pd.concat(folds, ignore_index=True), numbers), folds_file)
-    write_table(_numbered(pd.concat(curves, ignore_index=True), numbers).assign(**facts), layers_file)
+    write_table(_numbered(pd.concat(folds, ignore_index=True), *axis), folds_file)
+    write_table(_numbered(pd.concat(curves, ignore_index=True), *axis).assign(**facts), layers_file)
 
 
 def _labels(corpus: pd.DataFrame, job: ProbeJob) -> dict[str, npt.NDArray[np.float64]]:
@@ -136,10 +136,12 @@ def _curve(result: ProbeResult, job: ProbeJob) -> pd.DataFrame:
     )
 
 
-def _numbered(frame: pd.DataFrame, numbers: npt.NDArray[np.int64]) -> pd.DataFrame:
+def _numbered(
+    frame: pd.DataFrame, numbers: npt.NDArray[np.int64], depths: npt.NDArray[np.float64]
+) -> pd.DataFrame:
     """Rows counted from 0 become layer numbers, with their relative depth."""
-    layer = numbers[frame["layer"].to_numpy()]
-    frame = frame.assign(layer=layer, depth=layer / max(int(numbers.max()), 1))
+    rows = frame["layer"].to_numpy()
+    frame = frame.assign(layer=numbers[rows], depth=depths[rows])
     for column in ("peak_low", "peak_high"):
         if column in frame:
             frame[column] = numbers[frame[column].to_numpy()]

@@ -1,0 +1,263 @@
+"""A stage's digest follows its own code, and nothing else."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fathom.cli import STAGES
+from fathom.code import code_digest, imported_modules, plain_code
+from fathom.config import Config
+from fathom.metrics.registry import METRICS
+from fathom.plan import Plan
+
+GROUND = {"errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
+
+PRINT_DIGESTS = """
+from fathom.config import Config
+from fathom.plan import Plan
+plan = Plan(Config())
+for stage in ("models", "corpora", "activations", "metrics", "probes", "figures"):
+    print(stage, plan.code(stage))
+for metric in plan.config.metric_settings:
+    print(metric, plan.metric_code(metric))
+for corpus in plan.config.corpora:
+    print(corpus, plan.corpus_code(corpus))
+"""
+
+
+class Source:
+    """A copy of the package, to be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def digests(self) -> dict[str, str]:
+        """Digests of stages, metrics and corpora, from the copy."""
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_DIGESTS],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        return dict(line.split() for line in done.stdout.splitlines())
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace the only occurrence of some code."""
+        path = self.folder / "fathom" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def source(tmp_path: Path, root: Path) -> Source:
+    shutil.copytree(root / "src" / "fathom", tmp_path / "fathom", ignore=shutil.ignore_patterns("__pycache__"))
+    return Source(tmp_path)
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name] != after[name]}
+
+
+# What counts as a change ---------------------------------------------------------------------------------------------
+
+FUNCTION = '''
+"""Module."""
+import math
+
+LIMIT = 3
+"""What it is."""
+
+
+class Box:
+    """Class."""
+
+    side: float = 1.0
+    """Attribute."""
+
+    def area(self, scale: float = 2.0) -> float:
+        """Method."""
+        return scale * self.side ** 2  # comment
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("# comment", "# a better comment"),
+        ("  # comment", ""),
+        ('"""Module."""', ""),
+        ('"""Module."""', '"""Another\n\nof many lines."""'),
+        ('    """Class."""\n', ""),
+        ('        """Method."""\n', ""),
+        ('"""What it is."""', '"""What it was."""'),
+        ("    side: float = 1.0\n", "\n\n    side: float=1.0\n"),
+        ("scale * self.side ** 2", "(scale\n            * self.side**2\n        )"),
+        ("float = 2.0", "float=2.00"),
+    ],
+)
+def test_comments_docstrings_and_layout_do_not_count(old: str, new: str) -> None:
+    assert old in FUNCTION
+    assert plain_code(FUNCTION.replace(old, new)) == plain_code(FUNCTION)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT = 3", "LIMIT = 4"),
+        ("** 2", "** 3"),
+        ("scale: float = 2.0", "scale: float = 2.5"),
+        ("scale * self.side ** 2", "(scale * self.side) ** 2"),
+        ("import math", "import cmath"),
+        ("class Box:", "class Box(object):"),
+        ("return scale", "return -scale"),
+    ],
+)
+def test_code_counts(old: str, new: str) -> None:
+    assert old in FUNCTION
+    assert plain_code(FUNCTION.replace(old, new)) != plain_code(FUNCTION)
+
+
+def test_a_string_that_is_a_value_counts() -> None:
+    assert plain_code('x = "a"') != plain_code('x = "b"')
+    assert plain_code('f("a")') != plain_code('f("b")')
+
+
+# Through the import graph --------------------------------------------------------------------------------------------
+
+
+def test_prose_changes_no_digest(source: Source) -> None:
+    before = source.digests()
+    for path in (source.folder / "fathom").rglob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(
+            "# A comment on top.\n\n" + text.replace('"""\n', '  """\n\n') + "\n\n# And one below.\n", encoding="utf-8"
+        )
+    assert changed(before, source.digests()) == set()
+
+
+def test_a_changed_formula_changes_whoever_uses_it(source: Source) -> None:
+    before = source.digests()
+    assert len(set(before.values())) > 1
+    with (source.folder / "fathom/metrics/entropy.py").open("a") as stream:
+        stream.write("\nONE_MORE = 1\n")
+    entropies = {name for name, metric in METRICS.items() if metric.module == "fathom.metrics.entropy"}
+    assert {"prompt_entropy", "dataset_entropy"} <= entropies
+    after = source.digests()
+    assert entropies <= changed(before, after)
+    assert changed(before, after).isdisjoint({"curvature", *STAGES} - {"metrics"})
+
+    with (source.folder / "fathom/activations/capture.py").open("a") as stream:
+        stream.write("\nONE_MORE = 1\n")
+    assert changed(after, source.digests()) == {"activations"}
+
+
+def test_a_changed_constant_far_below_is_seen(source: Source) -> None:
+    before = source.digests()
+    source.edit("store.py", "CHUNK_BYTES = 1 << 20", "CHUNK_BYTES = 1 << 21")
+    metrics = set(METRICS)
+    assert changed(before, source.digests()) == {"activations", "metrics", "probes"} | metrics
+
+
+def test_settings_of_another_stage_change_nothing(source: Source) -> None:
+    before = source.digests()
+    source.edit("figures/settings.py", 'axis: str = ""', 'axis: str = "value"')
+    assert changed(before, source.digests()) == {"figures"}
+
+
+def test_the_config_and_the_command_line_are_nobodys_code(source: Source) -> None:
+    before = source.digests()
+    for file in ("config.py", "cli.py", "plan.py", "captions.py", "defaults.py", "code.py", "metrics/registry.py"):
+        with (source.folder / "fathom" / file).open("a") as stream:
+            stream.write("\nONE_MORE = 1\n")
+    # The registry is read by the command of the metrics.
+    assert changed(before, source.digests()) == {"metrics", *METRICS}
+
+
+def test_fathoms_own_tables_count_where_they_are_used(source: Source) -> None:
+    before = source.digests()
+    for name, users in (("items.csv", {"items"}), ("pairs.csv", {"relations", "analogies"})):
+        path = source.folder / "fathom/corpora/data" / name
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n")
+        assert changed(before, source.digests()) == users
+        path.write_bytes(whole)
+
+
+def test_a_table_of_ones_own_leaves_fathoms_out() -> None:
+    own, theirs = (
+        Config.model_construct(corpora=Config.model_validate({"corpora": {"c": entry}}).corpora)
+        for entry in ({"kind": "items"}, {"kind": "items", "table": __file__})
+    )
+    assert Plan(own).corpus_code("c") != Plan(theirs).corpus_code("c") == code_digest("fathom.corpora.command")
+
+
+def test_a_metric_holds_its_own_module_and_no_other() -> None:
+    held = {name: imported_modules("fathom.metrics.command", metric.module) for name, metric in METRICS.items()}
+    assert "fathom.metrics.entropy" in held["prompt_entropy"]
+    assert "fathom.metrics.entropy" not in held["curvature"]
+    assert "fathom.metrics.geometry" in held["curvature"]
+    assert "fathom.metrics.geometry" not in held["dataset_entropy"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_holds_no_other_stage_and_no_config(stage: str) -> None:
+    modules = imported_modules(f"fathom.{stage}.command")
+    assert f"fathom.{stage}.command" in modules
+    parts = {module.split(".")[1] for module in modules if module != "fathom"}
+    allowed = GROUND | {stage} | ({"models"} if stage == "activations" else set())
+    assert parts <= allowed
+    # Nor its front door, which would bring in all of it.
+    assert f"fathom.{stage}" not in modules
+
+
+def test_a_digest_is_short_and_steady() -> None:
+    digest = code_digest("fathom.corpora.command")
+    assert digest == code_digest("fathom.corpora.command")
+    assert len(digest) == 16
+    assert int(digest, 16) >= 0
+    assert digest != code_digest("fathom.models.command")
+
+
+# Front doors ---------------------------------------------------------------------------------------------------------
+
+
+def is_allowed(node: ast.stmt) -> bool:
+    """Whether a statement of a front door only imports, names or documents."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return True
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)
+    lazy = "lazy_loader.attach_stub(__name__, __file__)"
+    return isinstance(node, ast.Assign) and (
+        ast.unparse(node.value) == lazy
+        or (ast.unparse(node.targets[0]) == "__all__" and isinstance(node.value, ast.List))
+    )
+
+
+def test_front_doors_compute_nothing(root: Path) -> None:
+    doors = sorted((root / "src" / "fathom").rglob("__init__.py"))
+    assert len(doors) == 1 + len(STAGES)
+    for door in doors:
+        body = ast.parse(door.read_text(encoding="utf-8")).body
+        assert all(is_allowed(node) for node in body), door
+        assert ast.get_docstring(ast.Module(body=body, type_ignores=[])), door
+
+
+def test_no_module_comes_through_a_front_door(root: Path) -> None:
+    packages = {f"fathom.{stage}" for stage in STAGES} | {"fathom"}
+    for path in sorted((root / "src" / "fathom").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module in packages:
+                # `from fathom import captions` names a module, not something that the front door re-exports.
+                folder = root / "src" / Path(*node.module.split("."))
+                assert all((folder / f"{alias.name}.py").is_file() for alias in node.names), path

@@ -1,0 +1,410 @@
+"""What is wrong in a config is said in one line, before any job starts; what is generated from the settings does not drift."""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from fathom.config import Config, load_config
+from fathom.defaults import MARK, default_yaml, options_markdown, schema_json
+from fathom.errors import FathomError
+from fathom.settings import Name
+
+DEFAULTS: dict[str, Any] = yaml.safe_load(default_yaml())
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """The written-out defaults with some entries replaced; `a__b` is the entry b of a, `DELETE` takes one away."""
+    config = copy.deepcopy(DEFAULTS)
+    for place, value in changes.items():
+        *parents, last = place.replace("_M_", "-").split("__")
+        section = config
+        for parent in parents:
+            section = section[parent]
+        if value is DELETE:
+            del section[last]
+        else:
+            section[last] = value
+    return config
+
+
+DELETE = object()
+
+
+def refusal(folder: Path, config: dict[str, Any]) -> str:
+    """The one line that a config in a file of its own is refused with, without its start."""
+    file = folder / "mine.yaml"
+    file.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(FathomError) as caught:
+        load_config(config, [str(file)])
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.startswith(f"config: {file}: ")
+    return message.removeprefix(f"config: {file}: ")
+
+
+# Defaults ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_defaults_are_valid() -> None:
+    config = Config()
+    assert list(config.models) == ["smollm2-135m", "minilm-l6"]
+    assert config.metric_corpora == ("bible", "random-tokens")
+    assert list(config.experiments) == ["items", "relations", "analogies"]
+    assert {name: one.position for name, one in config.experiments.items()} == {
+        "items": "span:item",
+        "relations": "span:second",
+        "analogies": "span:fourth",
+    }
+    assert list(config.all_figures) == [*config.metric_settings, "probes"]
+
+
+@pytest.mark.parametrize(("name", "generated"), [("config.yaml", default_yaml), ("schema.json", schema_json)])
+def test_generated_files_are_up_to_date(root: Path, name: str, generated: Any) -> None:
+    written = (root / "config" / name).read_text(encoding="utf-8")
+    assert written == generated(), f"config/{name} is not what the settings classes give: run `make config`"
+
+
+def test_the_table_of_options_is_up_to_date(root: Path) -> None:
+    written = (root / "config" / "README.md").read_text(encoding="utf-8")
+    assert written.endswith(MARK + options_markdown()), "config/README.md lags behind the settings: run `make config`"
+
+
+def test_the_default_yaml_says_what_runs(root: Path) -> None:
+    file = root / "config" / "config.yaml"
+    written = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)])
+    config = Config()
+    derived = {"probes": config.experiments, "figures": config.all_figures}
+    assert written == config.model_copy(update=derived)
+    assert written.experiments == config.experiments
+    assert written.all_figures == config.all_figures
+
+
+def test_the_default_yaml_is_wide_and_explains_itself() -> None:
+    lines = default_yaml().splitlines()
+    assert max(map(len, lines)) <= 120
+    for section in Config.model_fields:
+        index = next(index for index, line in enumerate(lines) if line.startswith(f"{section}:"))
+        assert lines[index - 1].startswith("# ")
+
+
+def test_the_schema_knows_every_section() -> None:
+    schema = json.loads(schema_json())
+    assert set(schema["properties"]) == set(Config.model_fields)
+    assert schema["additionalProperties"] is False
+
+
+def test_every_config_of_a_paper_is_valid_and_pinned(root: Path) -> None:
+    for file in sorted((root / "config" / "papers").glob("*.yaml")):
+        config = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)])
+        assert config.paper, file
+
+
+def test_an_empty_config_is_the_default() -> None:
+    assert load_config({}, []) == Config()
+
+
+def test_a_section_replaces_the_default_one_whole() -> None:
+    config = load_config({"corpora": {"mine": {"kind": "items"}}}, [])
+    assert list(config.corpora) == ["mine"]
+    assert list(config.experiments) == ["mine"]
+    assert list(config.models) == list(Config().models)
+    assert config.metric_corpora == ()
+    assert list(config.all_figures) == ["probes"]
+
+
+def test_nothing_changes_after_it_was_read() -> None:
+    with pytest.raises(ValidationError):
+        Config().activations.shards = 2
+
+
+# What is refused -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "typo",
+        "models__minilm_M_l6__typo",
+        "corpora__bible__typo",
+        "corpora__bible__translation__typo",
+        "corpora__items__typo",
+        "activations__typo",
+        "metrics__typo",
+        "metrics__curvature__typo",
+        "metrics__dataset_entropy__typo",
+        "probes__items__typo",
+        "figures__probes__typo",
+        "figures__curvature__typo",
+        "uncertainty__typo",
+    ],
+)
+def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> None:
+    message = refusal(tmp_path, changed(**{place: 1}))
+    dotted = place.replace("_M_", "-").replace("__", ".")
+    assert message.startswith(f"{dotted}: unknown key; expected one of ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        # Words that name both a kind of entry and an entry or key of it.
+        ({"corpora__items__table": 3}, "corpora.items.table: input should be a valid string; found 3"),
+        ({"corpora__bible__seed": "a"}, "corpora.bible.seed: input should be a valid integer"),
+        ({"models__mine": {"source": "path"}}, "models.mine.path: field required"),
+        ({"corpora__file": {"kind": "file"}}, "corpora.file.path: field required"),
+        ({"models__minilm_M_l6__file": "../x"}, "models.minilm-l6.file: expected a path inside the package"),
+        ({"figures__probes__models": 3}, "figures.probes.models: "),
+        # The kind itself.
+        (
+            {"models__mine": {"source": "git"}},
+            "models.mine.source: expected one of 'wheel', 'hub', 'path'; found 'git'",
+        ),
+        ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
+        (
+            {"figures__curvature__kind": "pie"},
+            "figures.curvature.kind: expected one of 'metric', 'probes'; found 'pie'",
+        ),
+        ({"corpora__mine": {"kind": "web"}}, "corpora.mine.kind: expected one of 'bible', 'random-tokens', 'items'"),
+        # Names that do not exist.
+        (
+            {"figures__curvature__metric": "curl"},
+            "figures.curvature.metric: expected one of prompt_entropy, dataset_entropy",
+        ),
+        (
+            {"figures__curvature__models": ["gpt"]},
+            "figures.curvature.models: expected one of smollm2-135m, minilm-l6; found 'gpt'",
+        ),
+        (
+            {"figures__curvature__corpora": ["items"]},
+            "figures.curvature.corpora: expected one of bible, random-tokens; found 'items'",
+        ),
+        (
+            {"figures__probes__experiments": ["x"]},
+            "figures.probes.experiments: expected one of items, relations, analogies; found 'x'",
+        ),
+        ({"figures__probes__models": ["minilm-l6"] * 2}, "figures.probes.models: expected every name once"),
+        ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),
+        ({"metrics__corpora": ["bible", "bible"]}, "metrics.corpora: expected every name once"),
+        ({"probes__items__corpus": "item"}, "probes.items.corpus: expected one of bible, random-tokens, items"),
+        (
+            {"metrics__curvature": None},
+            "figures.curvature.metric: expected one of prompt_entropy, dataset_entropy, effective_rank",
+        ),
+        # Layers.
+        ({"activations__layers": "every"}, "activations.layers: expected 'all', 'transformers', or a list"),
+        ({"activations__layers": []}, "activations.layers: expected 'all', 'transformers', or a list"),
+        ({"activations__layers": [0, "last"]}, "activations.layers: expected 'all', 'transformers', or a list"),
+        ({"activations__layers": [-1]}, "activations.layers: expected 'all', 'transformers', or a list"),
+        ({"activations__layers": [1, 1]}, "activations.layers: expected every layer once; found [1, 1]"),
+        (
+            {"activations__layers": [7]},
+            "activations.layers: expected a layer from 0 to 6, for that is how deep model minilm-l6 is; found 7",
+        ),
+        (
+            {"activations__layers": [1], "models__minilm_M_l6__depth": None},
+            "models.minilm-l6.depth: expected the number of blocks",
+        ),
+        # Combinations.
+        (
+            {"activations__positions": ["tokens", "mean"]},
+            "activations.positions: expected 'spans' too, since probes.items reads it",
+        ),
+        (
+            {"activations__positions": ["tokens", "spans"]},
+            "activations.positions: expected 'mean' too, since metrics.dataset_entropy",
+        ),
+        (
+            {"activations__positions": ["mean", "spans"]},
+            "activations.positions: expected 'tokens' too, since metrics.prompt_entropy",
+        ),
+        ({"activations__positions": ["mean", "mean"]}, "activations.positions: expected every position once"),
+        (
+            {"activations__positions": ["first"]},
+            "activations.positions.0: input should be 'tokens', 'mean', 'last' or 'spans'; found 'first'",
+        ),
+        (
+            {"probes__items__position": "span:second"},
+            "probes.items.position: expected a span that corpus items marks: span:item",
+        ),
+        ({"probes__items__position": "middle"}, "probes.items.position: string should match pattern"),
+        ({"probes__items__corpus": "bible"}, "probes.items.position: expected a span that corpus bible marks: none"),
+        (
+            {
+                "metrics": dict.fromkeys(("prompt_entropy", "dataset_entropy", "curvature", "effective_rank")),
+                "probes": {},
+                "figures": None,
+            },
+            "figures: expected at least one figure",
+        ),
+        # Ranges.
+        ({"uncertainty__level": 1.0}, "uncertainty.level: input should be less than 1; found 1.0"),
+        ({"uncertainty__level": float("nan")}, "uncertainty.level: input should be a finite number"),
+        ({"uncertainty__bootstrap": 1}, "uncertainty.bootstrap: input should be greater than or equal to 100; found 1"),
+        ({"activations__shards": 0}, "activations.shards: input should be greater than or equal to 1; found 0"),
+        (
+            {"corpora__random_M_tokens__tokens": 2},
+            "corpora.random-tokens.tokens: input should be greater than or equal to 3",
+        ),
+        ({"models": {}}, "models: dictionary should have at least 1 item"),
+        ({"models": None}, "models: input should be a valid dictionary; found None"),
+        ({"models": ["smollm2"]}, "models: input should be a valid dictionary; found ['smollm2']"),
+        (
+            {"metrics__curvature__preparation": "white"},
+            "metrics.curvature.preparation: input should be 'none', 'rows' or 'centred'",
+        ),
+        # Wheels.
+        ({"models__minilm_M_l6__sha256": "abc"}, "models.minilm-l6.sha256: string should match pattern"),
+        ({"models__minilm_M_l6__version": DELETE}, "models.minilm-l6.version: field required"),
+        (
+            {"corpora__bible__translation__file": "/etc/passwd"},
+            "corpora.bible.translation.file: expected a path inside the package",
+        ),
+        (
+            {"models__minilm_M_l6__depth": 0},
+            "models.minilm-l6.depth: input should be greater than or equal to 1; found 0",
+        ),
+    ],
+)
+def test_one_line_names_key_and_what_was_expected(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:
+    assert refusal(tmp_path, changed(**changes)).startswith(expected)
+
+
+def test_missing_files_are_refused(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    for name, entry, expected in (
+        ("models__mine", {"source": "path", "path": nowhere}, "models.mine.path: expected a folder with config.json"),
+        ("corpora__mine", {"kind": "file", "path": f"{nowhere}.txt"}, "corpora.mine.path: expected an existing file"),
+        ("corpora__mine", {"kind": "items", "table": nowhere}, "corpora.mine.table: expected an existing CSV file"),
+    ):
+        assert refusal(tmp_path, changed(**{name: entry})).startswith(expected)
+
+
+def test_texts_of_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "texts.docx").touch()
+    message = refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": str(tmp_path / "texts.docx")}))
+    assert message.startswith("corpora.mine.path: string should match pattern")
+
+
+def test_a_broken_regular_expression_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.txt").touch()
+    message = refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": str(tmp_path / "t.txt"), "skip": "("}))
+    assert message.startswith("corpora.mine.skip: expected a regular expression (missing ), ")
+
+
+def test_depth_is_read_from_a_folder_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"num_hidden_layers": 4}')
+    mine = {"source": "path", "path": str(tmp_path)}
+    assert load_config({"models": {"mine": mine}, "activations": {"layers": [0, 4]}}, []).activations.layers == (0, 4)
+    message = refusal(tmp_path, {"models": {"mine": mine}, "activations": {"layers": [5]}})
+    assert message.startswith(
+        "activations.layers: expected a layer from 0 to 4, for that is how deep model mine is; found 5"
+    )
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"num_hidden_layers": null}', '{"n_layer": 4}'])
+def test_a_folder_that_does_not_say_its_depth_needs_it_in_the_config(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    mine = {"source": "path", "path": str(tmp_path)}
+    message = refusal(tmp_path, {"models": {"mine": mine}, "activations": {"layers": [2]}})
+    assert message.startswith("models.mine.depth: expected the number of blocks")
+    load_config({"models": {"mine": mine | {"depth": 4}}, "activations": {"layers": [2]}}, [])
+
+
+def test_the_final_layer_needs_no_depth() -> None:
+    mine = {"source": "hub", "repository": "owner/name", "revision": "main"}
+    assert (
+        load_config({"models": {"mine": mine}, "activations": {"layers": ["final"]}}, []).models["mine"].depth is None
+    )
+
+
+# Pinned papers -------------------------------------------------------------------------------------------------------
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+HUB_MODEL = {"source": "hub", "repository": "owner/name"}
+HUB_CORPUS = {"kind": "hub", "repository": "owner/name", "file": "data/texts.parquet"}
+
+
+@pytest.mark.parametrize("revision", ["main", "v1.0", COMMIT[:12], COMMIT + "0", COMMIT.upper()])
+def test_a_paper_takes_full_commits_only(tmp_path: Path, revision: str) -> None:
+    for place, entry in (("models.hub", HUB_MODEL), ("corpora.hub", HUB_CORPUS)):
+        config = changed(**{place.replace(".", "__"): entry | {"revision": revision}})
+        load_config(config, [])
+        message = refusal(tmp_path, config | {"paper": "skean2025"})
+        assert message == (
+            f"{place}.revision: expected a full commit hash (40 hexadecimal digits) in a paper's config; found {revision!r}"
+        )
+
+
+def test_a_pinned_paper_is_valid() -> None:
+    config = changed(models__hub=HUB_MODEL | {"revision": COMMIT}, corpora__hub=HUB_CORPUS | {"revision": COMMIT})
+    assert load_config(config | {"paper": "skean2025"}, []).paper == "skean2025"
+
+
+# Names ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name", ["a b", "a;b", "$(x)", "a/b", "../a", ".a", "-a", "", "a\n", "a'b", "{a}", "a*", "ä", "x" * 101]
+)
+@pytest.mark.parametrize("section", ["models", "corpora", "probes", "figures"])
+def test_names_that_a_shell_or_a_path_would_interpret_are_refused(tmp_path: Path, section: str, name: str) -> None:
+    config = changed()
+    config[section][name] = next(iter(config[section].values()))
+    refusal(tmp_path, config)
+
+
+@settings(max_examples=50, deadline=None)
+@given(name=st.text(max_size=20))
+def test_names_hold_only_what_is_safe(name: str) -> None:
+    safe = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+    fits = bool(name) and set(name) <= safe and name[0] not in "._-"
+    try:
+        TypeAdapter(Name).validate_python(name)
+    except ValidationError:
+        assert not fits  # noqa: PT017 - both outcomes are right
+    else:
+        assert fits
+
+
+# Files ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_file_that_holds_the_key_is_named(tmp_path: Path) -> None:
+    base, mine = tmp_path / "base.yaml", tmp_path / "mine.yaml"
+    base.write_text(yaml.safe_dump({"activations": {"shards": 0}, "uncertainty": {"seed": 1}}))
+    mine.write_text(yaml.safe_dump({"uncertainty": {"level": 2.0}}))
+    files = [str(base), str(mine)]
+    with pytest.raises(FathomError, match=r"config: \S*base\.yaml: activations\.shards"):
+        load_config({"activations": {"shards": 0}}, files)
+    with pytest.raises(FathomError, match=r"config: \S*mine\.yaml: uncertainty\.level"):
+        load_config({"uncertainty": {"level": 2.0}}, files)
+    with pytest.raises(FathomError, match=r"config: \S*base\.yaml, \S*mine\.yaml: nonsense: unknown key"):
+        load_config({"nonsense": 1}, files)
+    with pytest.raises(FathomError, match="config: command line or defaults: nonsense: unknown key"):
+        load_config({"nonsense": 1}, [])
+
+
+def test_the_rest_is_counted(tmp_path: Path) -> None:
+    message = refusal(tmp_path, changed(uncertainty__level=2.0, uncertainty__seed=-1, activations__shards=0))
+    assert message.endswith(" (and 2 more)")
+
+
+# Imports -------------------------------------------------------------------------------------------------------------
+
+
+def test_reading_a_config_imports_nothing_heavy() -> None:
+    code = "import sys, fathom.config; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert loaded & {"numpy", "pandas", "torch", "sklearn", "scipy", "matplotlib", "zarr", "transformers"} == set()
