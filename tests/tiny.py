@@ -49,7 +49,7 @@ def byte_level_tokenizer() -> PreTrainedTokenizerFast:
 
 def word_piece_tokenizer() -> PreTrainedTokenizerFast:
     """WordPiece as in BERT: [CLS] before and [SEP] after every text."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))  # noqa: S106 - a token of text
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()

@@ -37,12 +37,16 @@ def metric_axis(config: Config, metric: str) -> str:
     about, settings = METRICS[metric], config.metric_settings[metric]
     if isinstance(settings, EntropySettings):
         symbol = about.symbol if settings.alpha == 1.0 else f"S (α = {settings.alpha:g})"
-        return f"{symbol} ({about.unit})" if settings.normalisation == "raw" else symbol + NORMALISED[settings.normalisation]
+        return (
+            f"{symbol} ({about.unit})"
+            if settings.normalisation == "raw"
+            else symbol + NORMALISED[settings.normalisation]
+        )
     return f"{about.symbol} ({about.unit})"
 
 
 def caption(config: Config, figure: str) -> str:
-    """What a figure is: models, revisions, data, definition, intervals. How many texts were used is in its CSV and notes."""
+    """What a figure is: models, revisions, data, definition, intervals. Counts of texts are in its CSV and notes."""
     settings = config.all_figures[figure]
     tables = config.figure_tables(figure)
     sentences = (
@@ -77,12 +81,18 @@ def _metric_sentences(config: Config, settings: MetricFigure, tables: list[tuple
 
 def _probe_sentences(config: Config, tables: list[tuple[str, str]]) -> list[str]:
     experiments = [config.experiments[name] for _, name in tables]
-    return [
-        "Linear probes by relative depth, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of that "
-        "paper's numbers.",
-        f"Texts: {_describe_corpora(config, [one.corpus for one in experiments])}.",
+    design = (
+        "Linear probes by relative depth, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of "
+        "that paper's numbers."
+    )
+    scores = (
         "Balanced accuracy of out-of-fold predictions, closed blocks, grouped folds, scaling inside the fold; bands: "
-        f"{_intervals(config)} over groups; filled markers: above chance (0.5, dotted) at family-wise p < 0.05.",
+        f"{_intervals(config)} over groups; filled markers: above chance (0.5, dotted) at family-wise p < 0.05."
+    )
+    return [
+        design,
+        f"Texts: {_describe_corpora(config, [one.corpus for one in experiments])}.",
+        scores,
     ]
 
 
@@ -112,7 +122,11 @@ def _contents(corpus: CorpusSettings) -> str:
     match corpus:
         case BibleCorpus():
             text = f"{corpus.passages} passages of at least {corpus.words} words, {_wheel(corpus.translation)}"
-            return text if corpus.paraphrase is None else f"{text}; paraphrase: the same verses, {_wheel(corpus.paraphrase)}"
+            return (
+                text
+                if corpus.paraphrase is None
+                else f"{text}; paraphrase: the same verses, {_wheel(corpus.paraphrase)}"
+            )
         case RandomTokensCorpus():
             return f"{corpus.texts} texts of {corpus.tokens} tokens drawn uniformly from the model's vocabulary"
         case FileCorpus():

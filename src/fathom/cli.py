@@ -61,7 +61,9 @@ def verbs(log_file: Path | None) -> None:
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if not sys.stderr.isatty():
-        os.environ.setdefault("TQDM_DISABLE", "1")  # bars of the libraries; where there is no terminal fathom writes lines
+        os.environ.setdefault(
+            "TQDM_DISABLE", "1"
+        )  # bars of the libraries; where there is no terminal fathom writes lines
 
 
 def main() -> None:
@@ -76,7 +78,7 @@ def main() -> None:
     except FathomError as error:
         log.error("fathom: error: %s", error)
         sys.exit(1)
-    except Exception as error:  # the one place where a fault ends: it goes to the log as well, then the process fails
+    except Exception as error:  # noqa: BLE001 - here a fault ends: it goes to the log as well, then the process fails
         if isinstance(error, OSError) and error.errno in NO_ROOM_OR_RIGHT:
             log.error("fathom: error: %s", error)
             sys.exit(1)

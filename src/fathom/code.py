@@ -59,6 +59,6 @@ def plain_code(source: str) -> str:
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802 - ast's own naming
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         """Drop strings that stand alone: docstrings of modules, classes, functions and attributes."""
         return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node

@@ -92,7 +92,7 @@ def _default_corpora() -> dict[str, CorpusSettings]:
 
 
 class Config(Settings):
-    """What a run does. A section that a config file leaves out keeps its default; one that it writes replaces it whole."""
+    """What a run does. A section that a config leaves out keeps its default; one that it writes replaces it whole."""
 
     paper: Name | None = None
     """Name of the paper that a config reproduces. Then every hub source must be pinned by a full commit hash."""
@@ -129,7 +129,11 @@ class Config(Settings):
         """Probing experiments: as configured, or one for each corpus of the hierarchy, at its last item."""
         if self.probes is not None:
             return self.probes
-        return {name: _experiment(name, corpus) for name, corpus in self.corpora.items() if isinstance(corpus, HierarchyCorpus)}
+        return {
+            name: _experiment(name, corpus)
+            for name, corpus in self.corpora.items()
+            if isinstance(corpus, HierarchyCorpus)
+        }
 
     @property
     def all_figures(self) -> dict[str, FigureSettings]:
@@ -176,7 +180,11 @@ class Config(Settings):
         sources |= {f"corpora.{name}": corpus for name, corpus in self.corpora.items()}
         for place, source in sources.items():
             if isinstance(source, HubModel | HubCorpus) and not COMMIT.fullmatch(source.revision):
-                yield f"{place}.revision", source.revision, "a full commit hash (40 hexadecimal digits) in a paper's config"
+                yield (
+                    f"{place}.revision",
+                    source.revision,
+                    "a full commit hash (40 hexadecimal digits) in a paper's config",
+                )
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
         for name, model in self.models.items():
@@ -232,7 +240,11 @@ class Config(Settings):
         if self.metric_corpora:
             for name in self.metric_settings:
                 if METRICS[name].reads not in stored:
-                    yield "activations.positions", list(stored), f"{METRICS[name].reads!r} too, since metrics.{name} reads it"
+                    yield (
+                        "activations.positions",
+                        list(stored),
+                        f"{METRICS[name].reads!r} too, since metrics.{name} reads it",
+                    )
         for name, experiment in self.experiments.items():
             position = experiment.position.split(":")[0].replace("span", "spans")
             if position not in stored:
@@ -241,7 +253,11 @@ class Config(Settings):
             spans = SPANS.get(type(corpus), ()) if corpus is not None else ()
             if position == "spans" and corpus is not None and experiment.position.removeprefix("span:") not in spans:
                 marked = ", ".join(f"span:{span}" for span in spans) or "none"
-                yield f"probes.{name}.position", experiment.position, f"a span that corpus {experiment.corpus} marks: {marked}"
+                yield (
+                    f"probes.{name}.position",
+                    experiment.position,
+                    f"a span that corpus {experiment.corpus} marks: {marked}",
+                )
 
 
 def _experiment(name: str, corpus: CorpusSettings) -> ExperimentSettings:
@@ -266,7 +282,11 @@ def _depth(model: WheelModel | HubModel | PathModel) -> int | None:
         return model.depth
     try:
         return int(json.loads((Path(model.path) / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
-    except (ValueError, KeyError, TypeError):  # another name for it, or not a config: the models stage says what is wrong
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+    ):  # another name for it, or not a config: the models stage says what is wrong
         return None
 
 
@@ -297,7 +317,9 @@ def _first_problem(error: ValidationError) -> tuple[str, str]:
         return place, f"{place}: {first['msg']}"
     if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         place = f"{place}.{facts['discriminator'].strip(chr(39))}"
-        wrong = f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
+        wrong = (
+            f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
+        )
         return place, f"{place}: {wrong}"
     found = repr(first["input"])
     shown = f"; found {found}" if first["type"] != "missing" and len(found) <= LONGEST_SHOWN else ""
@@ -328,4 +350,3 @@ def _holds(content: Any, keys: Sequence[str]) -> bool:
             return False
         content = content[key]
     return True
-

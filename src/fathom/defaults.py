@@ -122,8 +122,10 @@ def _lines(settings: BaseModel, indent: int) -> Iterator[str]:
         value = getattr(settings, name)
         if indent == 0:
             yield ""
-        if field.description and indent <= 2:  # noqa: PLR2004 - deeper entries repeat: models, corpora, figures
-            yield from textwrap.wrap(field.description, WIDTH, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# ")
+        if field.description and indent <= 2:
+            yield from textwrap.wrap(
+                field.description, WIDTH, initial_indent=f"{margin}# ", subsequent_indent=f"{margin}# "
+            )
         yield from _entry(name, value, indent)
 
 

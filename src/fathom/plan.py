@@ -22,6 +22,7 @@ from fathom.metrics.registry import METRICS
 from fathom.metrics.settings import CorpusEntropySettings, EntropySettings
 from fathom.models.settings import PathModel
 
+
 class Plan:
     """The config, seen from the rules."""
 
@@ -45,7 +46,9 @@ class Plan:
         if not isinstance(settings, PathModel):
             return []
         folder = Path(settings.path)
-        return sorted(str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"})
+        return sorted(
+            str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"}
+        )
 
     def corpus_files(self, corpus: str) -> list[str]:
         """The user's file that a corpus is made of; none for what is fetched or made."""

@@ -21,13 +21,21 @@ class Progress:
         self._done = 0
         self._started = self._shown = time.monotonic()
         self._bar = tqdm(
-            total=total, desc=title, unit=unit, unit_scale=True, leave=False, disable=not sys.stderr.isatty(), dynamic_ncols=True
+            total=total,
+            desc=title,
+            unit=unit,
+            unit_scale=True,
+            leave=False,
+            disable=not sys.stderr.isatty(),
+            dynamic_ncols=True,
         )
 
     def __enter__(self) -> Progress:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.close()
         if kind is None:
             self._line()

@@ -59,7 +59,7 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
         msg = f"{path}: expected a manifest of kind {kind!r}, found {found!r}; delete it and run snakemake again"
         raise FathomError(msg)
     if content.pop(DIGEST, None) != _digest(content):
-        msg = f"{path}: changed since it was written, its content does not fit its digest; delete it and run snakemake again"
+        msg = f"{path}: changed since it was written, it does not fit its own digest; delete it and run snakemake again"
         raise FathomError(msg)
     return dict(content)
 

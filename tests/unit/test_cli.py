@@ -132,11 +132,11 @@ def test_progress_without_a_terminal_is_a_line_at_the_end(caplog: pytest.LogCapt
 
 
 def test_progress_says_nothing_of_work_that_failed(caplog: pytest.LogCaptureFixture) -> None:
-    with (
-        caplog.at_level(logging.INFO, logger="fathom"),
-        pytest.raises(RuntimeError, match="stop"),
-        Progress("work", 10, "tokens"),
-    ):
-        msg = "stop"
-        raise RuntimeError(msg)
+    def fail() -> None:
+        with Progress("work", 10, "tokens"):
+            msg = "stop"
+            raise RuntimeError(msg)
+
+    with caplog.at_level(logging.INFO, logger="fathom"), pytest.raises(RuntimeError, match="stop"):
+        fail()
     assert caplog.messages == []

@@ -19,6 +19,7 @@ import torch
 import zarr
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
+from tests.tiny import SENTENCES
 from torch import Tensor
 from transformers import (
     GPT2Config,
@@ -42,7 +43,6 @@ from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.provenance import read_manifest, sha256_of
 from fathom.store import Activations, Shape, Store, StoreWriter
 from fathom.tables import read_corpus, write_corpus
-from tests.tiny import SENTENCES
 
 if TYPE_CHECKING:
     from fathom.activations.command import ExtractionSettings
@@ -230,6 +230,7 @@ class Gated(StoreWriter):
         self.entered, self.gate = threading.Event(), threading.Event()
 
     def append(self, states: Any) -> None:
+        """Wait, then write."""
         self.entered.set()
         self.gate.wait()
         super().append(states)
@@ -280,6 +281,7 @@ class Full(StoreWriter):
     """A store on a full disk."""
 
     def append(self, states: Any) -> None:  # noqa: ARG002
+        """Fail."""
         raise OSError(errno.ENOSPC, "No space left on device")
 
 
@@ -287,10 +289,19 @@ def writer_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("store-writer")]
 
 
+def write_batch(writer: StoreWriter, texts: TokenisedTexts, batch: Batch, states: dict[str, Tensor]) -> None:
+    """One window of one batch."""
+    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        sink.begin(0, len(texts.ids))
+        sink.put(batch, states)
+        sink.end()
+
+
 def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decoder: LoadedModel) -> None:
     texts = random_texts()
     writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
-    settings = job(memory_mb=16)
+    # Windows of one text each: the first one fails, and the model must not run on to the last.
+    settings = job().model_copy(update={"activations": ActivationsSettings().model_copy(update={"memory_mb": 0})})
     with pytest.raises(OSError, match="No space left"):
         extract(decoder, texts, make_shape(texts), writer, settings, ids=list("abcdefg"))
     assert writer_threads() == []
@@ -301,23 +312,24 @@ def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
     writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
     batch = make_batch(np.array([0]), texts.ids, texts.spans)
     state = torch.zeros(4, 3, 16)
-    with pytest.raises(OSError, match="No space left"), WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
-        sink.begin(0, 1)
-        sink.put(batch, {position: state[:, :1] if position != "tokens" else state for position in POSITIONS})
-        sink.end()
+    states = {position: state[:, :1] if position != "tokens" else state for position in POSITIONS}
+    with pytest.raises(OSError, match="No space left"):
+        write_batch(writer, texts, batch, states)
     assert writer_threads() == []
 
 
 def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     texts = random_texts([3])
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
-    with (
-        pytest.raises(RuntimeError, match="out of memory"),
-        WindowWriter(writer, LAYERS, texts.lengths, describe) as sink,
-    ):
-        sink.begin(0, 1)
-        msg = "out of memory"
-        raise RuntimeError(msg)
+
+    def fail() -> None:
+        with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+            sink.begin(0, 1)
+            msg = "out of memory"
+            raise RuntimeError(msg)
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        fail()
     assert writer_threads() == []
 
 
@@ -332,13 +344,8 @@ def test_a_state_that_is_no_number_is_refused_with_its_text_and_layer(
     states = {one: torch.zeros(4, 12 if one == "tokens" else 3, 16) for one in POSITIONS}
     # Layer 2 of the batch's last text, which is text 2 of the shard.
     states[position][2, -1, 5] = bad
-    with (
-        pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \({position}\)"),
-        WindowWriter(writer, LAYERS, texts.lengths, describe) as sink,
-    ):
-        sink.begin(0, 3)
-        sink.put(batch, states)
-        sink.end()
+    with pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \({position}\)"):
+        write_batch(writer, texts, batch, states)
 
 
 # The command ---------------------------------------------------------------------------------------------------------
@@ -473,7 +480,7 @@ def test_cut_texts_are_counted_and_told(tmp_path: Path, bert: Path, caplog: pyte
     whole = direct_lengths(bert, corpus)
     np.testing.assert_array_equal(lengths, np.minimum(whole, 20))
     cut = int((whole > 20).sum())
-    assert 0 < cut
+    assert cut > 0
     assert read_manifest(manifest, "activations")["truncated"] == cut
     assert f"{cut} of {len(SENTENCES)} texts were cut" in caplog.text
 
@@ -569,7 +576,7 @@ def test_texts_longer_than_the_context_are_refused(tmp_path: Path, llama: Path) 
 
 def test_spans_of_a_corpus_that_marks_none(tmp_path: Path, llama: Path) -> None:
     corpus = written_corpus(tmp_path / "texts.parquet", spans=False)
-    with pytest.raises(FathomError, match="activations.positions asks for spans only, and the corpus marks none"):
+    with pytest.raises(FathomError, match=r"activations\.positions asks for spans only, and the corpus marks none"):
         extracted(prepared(llama, tmp_path), corpus, job(positions=("spans",)))
 
 

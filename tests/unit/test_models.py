@@ -225,7 +225,7 @@ def test_a_pooler_is_not_missed(bert: Path) -> None:
 def test_weights_that_do_not_fit_the_config_are_one_line(
     tmp_path: Path, folders: dict[str, Path], changes: dict[str, Any]
 ) -> None:
-    with pytest.raises(FathomError, match="^model m: ") as caught:
+    with pytest.raises(FathomError, match=r"^model m: ") as caught:
         load(copied(folders["llama"], tmp_path / "m", **changes))
     assert "\n" not in str(caught.value)
 
@@ -235,9 +235,7 @@ def test_torn_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], con
     folder = copied(folders["llama"], tmp_path / "m")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(
-        FathomError, match="^model m: cannot be loaded from .*safetensors|^model m: cannot be loaded"
-    ) as caught:
+    with pytest.raises(FathomError, match=r"^model m: cannot be loaded from .* \(Error while deserializing") as caught:
         load(folder)
     assert "\n" not in str(caught.value)
 
@@ -296,7 +294,7 @@ def with_pickle(source: Path, target: Path, marker: Path) -> Path:
 
 
 def test_the_bomb_goes_off(tmp_path: Path) -> None:
-    pickle.loads(pickle.dumps(Bomb(tmp_path / "ran")))  # noqa: S301 - shows that the tests below could fail
+    pickle.loads(pickle.dumps(Bomb(tmp_path / "ran")))
     assert (tmp_path / "ran").exists()
 
 

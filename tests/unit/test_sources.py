@@ -29,7 +29,7 @@ def wheel_with(folder: Path, members: dict[str, bytes], *, links: tuple[str, ...
     path = folder / "tiny_model-1.0-py3-none-any.whl"
     facts = {
         "tiny_model-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
-        "tiny_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "tiny_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in (members | facts).items():

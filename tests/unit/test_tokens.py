@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.tiny import CONTEXT, byte_level_tokenizer, word_piece_tokenizer
 
 from fathom.activations.tokens import TokenisedTexts, draw_tokens, tokenise
 from fathom.errors import FathomError
 from fathom.models.load import load_tokenizer
 from fathom.tables import read_corpus, write_corpus
-from tests.tiny import CONTEXT, byte_level_tokenizer, word_piece_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

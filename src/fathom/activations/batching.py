@@ -39,7 +39,7 @@ def windows(lengths: IntArray, max_tokens: int) -> list[tuple[int, int]]:
 
 
 def batches(lengths: IntArray, token_budget: int) -> list[IntArray]:
-    """Indices of texts that run together: sorted by length, longest first, at most `token_budget` tokens with padding."""
+    """Indices of texts that run together: longest first, at most `token_budget` tokens with padding."""
     order = np.argsort(-lengths, kind="stable")
     found = []
     first = 0

@@ -62,7 +62,9 @@ def capture(
     picked = {"last": batch.lengths - 1, **{f"span:{name}": ends for name, ends in batch.spans.items()}}
     rows = torch.arange(len(batch.lengths), device=model.device)
     dtype = next(model.module.parameters()).dtype
-    counts = {position: int(batch.lengths.sum()) if position == "tokens" else len(batch.lengths) for position in positions}
+    counts = {
+        position: int(batch.lengths.sum()) if position == "tokens" else len(batch.lengths) for position in positions
+    }
     states = {
         position: torch.empty(
             (len(layers), count, width), dtype=torch.float32 if position == "mean" else dtype, device=model.device

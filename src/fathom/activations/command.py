@@ -44,7 +44,9 @@ class ExtractionSettings(Settings):
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus to read.")
-@click.option("--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model.")
+@click.option(
+    "--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model."
+)
 @click.option("--store", required=True, type=click.Path(path_type=Path), help="Zarr store to write.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
@@ -136,9 +138,13 @@ def _shard(corpus: pd.DataFrame, settings: ExtractionSettings) -> pd.DataFrame:
     """The texts of this job. Sizes in characters (or draws) stand in for tokens, which are not known yet."""
     shards = settings.activations.shards
     if shards > len(corpus):
-        msg = f"activations.shards: corpus {settings.corpus} has {len(corpus)} texts, expected at most so many shards, found {shards}"
+        found = f"corpus {settings.corpus} has {len(corpus)} texts, expected at most so many shards, found {shards}"
+        msg = f"activations.shards: {found}"
         raise FathomError(msg)
-    sizes = [len(text) if draws is None else len(draws) for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True)]
+    sizes = [
+        len(text) if draws is None else len(draws)
+        for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True)
+    ]
     first, last = shard_range(sizes, settings.shard, shards)
     return corpus.iloc[first:last]
 
@@ -190,4 +196,3 @@ def _window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: 
 
     chosen = batches(texts.lengths[first:last], token_budget)
     return [make_batch(first + rows, texts.ids, texts.spans) for rows in chosen]
-

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import Settings
+from fathom.settings import NOT_EXPECTED, Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
 
@@ -19,7 +19,7 @@ def _say_what_layers_are(value: Any, check: Callable[[Any], Any]) -> Any:
         return check(value)
     except ValidationError:
         expected = "expected 'all', 'transformers', or a list of layer numbers and 'final'"
-        raise PydanticCustomError("layers", expected) from None
+        raise PydanticCustomError(NOT_EXPECTED, expected) from None
 
 
 Layers = Annotated[
@@ -46,7 +46,8 @@ class ActivationsSettings(Settings):
     token_budget: Annotated[int, Field(ge=1)] = 2048
     """Tokens of a batch, padding included. 2,048 keep two CPU cores at their arithmetic limit; a GPU wants 16,384."""
     memory_mb: Annotated[int, Field(ge=16)] = 512
-    """States held in memory while they wait to be written. Texts are sorted by length within as many as half of it holds."""
+    """States held in memory while they wait to be written. Texts are sorted by length within as many as half of it
+    holds."""
     shard_mb: Annotated[int, Field(ge=1)] = 256
     """Size of one file of the store, all layers of a run of tokens."""
     compression: Literal["none", "zstd"] = "none"

@@ -108,7 +108,9 @@ def _span_ends(
             for span in spans:
                 if span["name"] == name:
                     inside = [
-                        token for token, (start, end) in enumerate(covered) if start < span["end"] and end > span["start"]
+                        token
+                        for token, (start, end) in enumerate(covered)
+                        if start < span["end"] and end > span["start"]
                     ]
                     found[row] = inside[-1] if inside else -1
         if (found < 0).any():
@@ -128,5 +130,7 @@ def _refuse_cut_spans(
     for name, ends in spans.items():
         lost = too_long & (ends >= kept)
         if lost.any():
-            msg = f"{place}: cutting text {texts.iloc[int(lost.argmax())]!r} after {kept} tokens would lose span {name!r}"
+            msg = (
+                f"{place}: cutting text {texts.iloc[int(lost.argmax())]!r} after {kept} tokens would lose span {name!r}"
+            )
             raise FathomError(msg)

@@ -28,7 +28,11 @@ class WindowWriter:
     """
 
     def __init__(
-        self, store: StoreWriter, layers: tuple[str, ...], lengths: npt.NDArray[np.int64], describe: Callable[[int], str]
+        self,
+        store: StoreWriter,
+        layers: tuple[str, ...],
+        lengths: npt.NDArray[np.int64],
+        describe: Callable[[int], str],
     ) -> None:
         self._store = store
         self._layers = layers
@@ -42,7 +46,9 @@ class WindowWriter:
     def __enter__(self) -> WindowWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._drain(0)
@@ -98,7 +104,8 @@ class WindowWriter:
             text = int(batch.texts[row])
         else:
             text = int(batch.texts[np.searchsorted(np.cumsum(batch.lengths), row, side="right")])
-        msg = f"{self._describe(text)}: layer {self._layers[layer]} gives NaN or infinity ({position}); nothing was stored"
+        where = f"{self._describe(text)}: layer {self._layers[layer]}"
+        msg = f"{where} gives NaN or infinity ({position}); nothing was stored"
         raise FathomError(msg)
 
     def _flush(self) -> None:
@@ -110,7 +117,9 @@ def _to_host(states: dict[str, Tensor]) -> tuple[dict[str, Tensor], torch.cuda.E
     """Start copying to pinned memory and go on; the event tells the thread when the copy is complete."""
     if next(iter(states.values())).device.type != "cuda":
         return states, None
-    host = {position: torch.empty(state.shape, dtype=state.dtype, pin_memory=True) for position, state in states.items()}
+    host = {
+        position: torch.empty(state.shape, dtype=state.dtype, pin_memory=True) for position, state in states.items()
+    }
     for position, state in states.items():
         host[position].copy_(state, non_blocking=True)
     ready = torch.cuda.Event()

@@ -19,7 +19,9 @@ def parse_verses(source: str, name: str) -> dict[int, str]:
     """
     try:
         call = next(
-            node.value for node in ast.parse(source).body if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+            node.value
+            for node in ast.parse(source).body
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         )
         text, starts, ends = (ast.literal_eval(argument) for argument in call.args[1:4])
         return {int(verse): str(text[start : ends[verse]]).strip() for verse, start in starts.items()}
@@ -44,7 +46,12 @@ def passages(
     chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
     views = {"original": verses} | ({} if paraphrase is None else {"paraphrase": paraphrase})
     rows = [
-        {"id": str(candidates[index][0]), "text": " ".join(texts[verse] for verse in candidates[index]), "view": view, "group": str(candidates[index][0])}
+        {
+            "id": str(candidates[index][0]),
+            "text": " ".join(texts[verse] for verse in candidates[index]),
+            "view": view,
+            "group": str(candidates[index][0]),
+        }
         for view, texts in views.items()
         for index in chosen
     ]

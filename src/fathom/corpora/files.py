@@ -51,9 +51,7 @@ def _read(path: Path, column: str) -> pd.DataFrame:
             raise FathomError(msg)
 
 
-def select(
-    texts: pd.Series[str], *, limit: int | None, skip: str | None, min_characters: int | None
-) -> pd.DataFrame:
+def select(texts: pd.Series[str], *, limit: int | None, skip: str | None, min_characters: int | None) -> pd.DataFrame:
     """The first `limit` rows, without those that match `skip` or are too short; ids are row numbers, from 1."""
     kept = texts.iloc[:limit]
     if skip is not None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import MemberPath, Repository, Revision, Settings, Wheel
+from fathom.settings import NOT_EXPECTED, MemberPath, Repository, Revision, Settings, Wheel
 
 Seed = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -81,7 +81,7 @@ def _compiled(pattern: str) -> str:
         re.compile(pattern)
     except re.error as error:
         why = {"why": str(error)}
-        raise PydanticCustomError("regular_expression", "expected a regular expression ({why})", why) from None
+        raise PydanticCustomError(NOT_EXPECTED, "expected a regular expression ({why})", why) from None
     return pattern
 
 

@@ -114,5 +114,6 @@ def check_anatomy(model: nn.Module, anatomy: Anatomy, name: str) -> None:
         state = final if layer == FINAL else found.get(layer)
         shape = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
         if shape != expected:
-            msg = f"model {name}: layer {layer} ({anatomy.path}) gives {shape}, expected (batch, tokens, width) = {expected}"
+            wanted = f"(batch, tokens, width) = {expected}"
+            msg = f"model {name}: layer {layer} ({anatomy.path}) gives {shape}, expected {wanted}"
             raise FathomError(msg)

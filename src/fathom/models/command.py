@@ -40,7 +40,10 @@ def command(name: str, settings_json: str, folder: Path, manifest: Path) -> None
             msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
             raise FathomError(msg)
         draft.rename(folder)
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in map(folder.joinpath, _names(kept))}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
+        for path in map(folder.joinpath, _names(kept))
+    }
     write_manifest(manifest, {"kind": "model", "model": name, **facts, **origin, "files": files})
     log.info("model %s: %s, %s blocks, width %s", name, facts["architecture"], facts["depth"], facts["width"])
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 from safetensors import SafetensorError
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from fathom.errors import FathomError, first_line
@@ -51,7 +51,9 @@ def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
         msg = f"model {name}: its tokenizer cannot be read from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
-        msg = f"model {name}: its tokenizer ({type(tokenizer).__name__}) gives no character offsets; a fast one is needed"
+        msg = (
+            f"model {name}: its tokenizer ({type(tokenizer).__name__}) gives no character offsets; a fast one is needed"
+        )
         raise FathomError(msg)
     return tokenizer
 

@@ -94,6 +94,14 @@ def describe_config(folder: Path) -> dict[str, Any]:
             "context": text.get("max_position_embeddings", text.get("n_positions")),
             "vocabulary": text.get("vocab_size"),
         }
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        OSError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         msg = f"{path}: expected a model config with model_type, hidden size and number of layers ({error})"
         raise FathomError(msg) from error

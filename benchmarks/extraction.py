@@ -1,0 +1,87 @@
+"""Extraction with the store against the bare forward pass over the very same batches."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
+from fathom.activations.batching import batches, windows
+from fathom.activations.capture import Batch, forward, make_batch
+from fathom.activations.command import ExtractionSettings, extract
+from fathom.models.anatomy import layer_names
+from fathom.store import Shape, StoreWriter, stored_dtype
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from benchmarks.models import Case
+    from fathom.activations.tokens import TokenisedTexts
+
+PAIRS = 5
+
+
+def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
+    """Measure one model; returns the comparison and the manifest of the store that the last run left in `folder`."""
+    model, texts = case.model(), case.tokens()
+    shape = Shape(
+        layers=layer_names(case.activations.layers, model.anatomy.depth, case.title),
+        texts=len(texts.ids),
+        tokens=int(texts.lengths.sum()),
+        width=model.anatomy.width,
+        dtype=case.dtype,
+        site="residual",
+        positions=("tokens", "mean", "last"),
+    )
+    settings = ExtractionSettings(
+        model=case.title, corpus="random-tokens", dtype=case.dtype, shard=0, activations=case.activations
+    )
+    planned = same_batches(texts, shape, settings)
+    names = [str(text) for text in range(shape.texts)]
+    store, manifest = folder / "store.zarr", folder / "store.manifest.json"
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for batch in planned:
+                forward(model, batch)
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def with_store() -> None:
+        writer = StoreWriter(
+            store, shape, shard_bytes=case.activations.shard_mb << 20, compression=case.activations.compression
+        )
+        extract(model, texts, shape, writer, settings, ids=names)
+        writer.close(np.concatenate(texts.ids), texts.lengths)
+        writer.finish(manifest, {"model": case.title})
+
+    def fresh_store() -> float:
+        shutil.rmtree(store, ignore_errors=True)
+        return clock(with_store)
+
+    bare()  # the first pass pays for what later ones find ready
+    fresh_store()
+    seconds = interleave(fresh_store, lambda: clock(bare), PAIRS)
+    place = "CPU" if case.device == "cpu" else "GPU"
+    comparison = Comparison(
+        name=f"Extraction with store, {case.title}'s shape, {case.dtype}, {place}, {shape.tokens:,} tokens",
+        against="bare forward pass, same batches",
+        unit="tokens/s",
+        pairs=speeds(seconds, shape.tokens),
+        aim=Aim("at least", 0.95),
+    )
+    return comparison, manifest
+
+
+def same_batches(texts: TokenisedTexts, shape: Shape, settings: ExtractionSettings) -> list[Batch]:
+    """The batches that `extract` makes of these texts."""
+    token_bytes = len(shape.layers) * shape.width * stored_dtype(shape.dtype).itemsize
+    window_tokens = max(1, (settings.activations.memory_mb << 20) // 2 // token_bytes)
+    return [
+        make_batch(first + rows, texts.ids, texts.spans)
+        for first, last in windows(texts.lengths, window_tokens)
+        for rows in batches(texts.lengths[first:last], settings.activations.token_budget)
+    ]

@@ -1,0 +1,114 @@
+"""Seconds of a `snakemake` that finds nothing to do."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parent.parent
+# What Snakemake reads of the project, linked into an empty folder so that the project's own results are left alone.
+READ = ("Snakefile", "workflow", "config", "profiles")
+MODELS, CORPORA = 40, 5
+
+
+@dataclass(frozen=True)
+class NoOp:
+    """Runs of Snakemake that found nothing to do."""
+
+    name: str
+    jobs: int
+    seconds: list[float]
+    peak_mb: float
+    """Largest memory of any of its processes."""
+
+
+def default_config(folder: Path) -> NoOp:
+    """The default config."""
+    return _measure("default config", _project(folder), runs=5)
+
+
+def many_jobs(folder: Path) -> NoOp:
+    """40 models and 5 corpora: 40 x (1 model + 5 activations + 5 corpora x 4 metrics) jobs and a few more."""
+    project = _project(folder)
+    models = {}
+    for number in range(1, MODELS + 1):
+        name = f"model-{number}"
+        checkpoint = project / "checkpoints" / name
+        checkpoint.mkdir(parents=True)
+        shape = {"model_type": "llama", "num_hidden_layers": 2, "hidden_size": 8}
+        (checkpoint / "config.json").write_text(json.dumps(shape), encoding="utf-8")
+        for file in ("model.safetensors", "tokenizer.json"):
+            (checkpoint / file).touch()
+        models[name] = {"source": "path", "path": f"checkpoints/{name}"}
+    corpora = {f"corpus-{seed}": {"kind": "random-tokens", "seed": seed} for seed in range(1, CORPORA + 1)}
+    config = {"models": models, "corpora": corpora, "probes": {}}
+    (project / "many.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    return _measure(f"{MODELS} models x {CORPORA} corpora", project, "--configfile", "many.yaml", runs=5)
+
+
+def _project(folder: Path) -> Path:
+    """A folder from which Snakemake runs this project and writes nothing into it."""
+    folder.mkdir()
+    for name in READ:
+        if (ROOT / name).exists():
+            (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
+def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
+    """Make every output as an empty file, let Snakemake mark it as done, then time runs without anything to do."""
+    for line in _snakemake(project, "--summary", *options).splitlines()[1:]:
+        _make_empty(project / line.split("\t")[0])
+    touched = re.search(r"(\d+) of \d+ steps \(100%\)", _snakemake(project, "--touch", "--forceall", *options))
+    if touched is None:
+        msg = f"{name}: Snakemake did not mark the outputs as done"
+        raise RuntimeError(msg)
+    timed = [_timed_no_op(project, *options) for _ in range(runs)]
+    return NoOp(
+        name=name,
+        jobs=int(touched[1]),
+        seconds=[seconds for seconds, _ in timed],
+        peak_mb=max(peak_mb for _, peak_mb in timed),
+    )
+
+
+def _make_empty(output: Path) -> None:
+    """An empty file, or an empty folder where the rule makes one: a store, or a model."""
+    if output.suffix == ".zarr" or output.parent.name == "models":
+        output.mkdir(parents=True, exist_ok=True)
+    else:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.touch()
+
+
+def _snakemake(project: Path, *options: str) -> str:
+    done = subprocess.run(_command(*options), cwd=project, capture_output=True, text=True, check=True)
+    return done.stdout + done.stderr
+
+
+def _timed_no_op(project: Path, *options: str) -> tuple[float, float]:
+    """Seconds and peak memory (MB) of one run: wait4 tells the memory of this child and its own, not of all before."""
+    log = project / "no-op.log"
+    start = time.perf_counter()
+    with log.open("w", encoding="utf-8") as stream:
+        process = subprocess.Popen(_command(*options), cwd=project, stdout=stream, stderr=stream)
+        _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    said = log.read_text(encoding="utf-8")
+    if process.returncode != 0 or "Nothing to be done" not in said:
+        msg = f"expected Snakemake to find nothing to be done; it said:\n{said}"
+        raise RuntimeError(msg)
+    return seconds, usage.ru_maxrss * 1024 / 1e6
+
+
+def _command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", "1", *options]
