@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+from benchmarks import watched
 
 ROOT = Path(__file__).parent.parent
 # What Snakemake reads of the project, linked into an empty folder so that the project's own results are left alone.
@@ -95,19 +95,16 @@ def _snakemake(project: Path, *options: str) -> str:
 
 
 def _timed_no_op(project: Path, *options: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of one run: wait4 tells the memory of this child and its own, not of all before."""
+    """Seconds and peak memory (MB) of one run."""
     log = project / "no-op.log"
-    start = time.perf_counter()
-    with log.open("w", encoding="utf-8") as stream:
-        process = subprocess.Popen(_command(*options), cwd=project, stdout=stream, stderr=stream)
-        _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
+    watcher = [sys.executable, str(Path(watched.__file__)), str(log), *_command(*options)]
+    done = subprocess.run(watcher, cwd=project, capture_output=True, text=True, check=True)
+    found = json.loads(done.stdout)
     said = log.read_text(encoding="utf-8")
-    if process.returncode != 0 or "Nothing to be done" not in said:
+    if found["status"] != 0 or "Nothing to be done" not in said:
         msg = f"expected Snakemake to find nothing to be done; it said:\n{said}"
         raise RuntimeError(msg)
-    return seconds, usage.ru_maxrss * 1024 / 1e6
+    return found["seconds"], found["peak_mb"]
 
 
 def _command(*options: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Tests: functions, properties, and real Snakemake runs."""

@@ -61,9 +61,8 @@ def verbs(log_file: Path | None) -> None:
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if not sys.stderr.isatty():
-        os.environ.setdefault(
-            "TQDM_DISABLE", "1"
-        )  # bars of the libraries; where there is no terminal fathom writes lines
+        # For the bars of the libraries. Where there is no terminal, fathom writes lines.
+        os.environ.setdefault("TQDM_DISABLE", "1")
 
 
 def main() -> None:

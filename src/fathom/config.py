@@ -282,11 +282,8 @@ def _depth(model: WheelModel | HubModel | PathModel) -> int | None:
         return model.depth
     try:
         return int(json.loads((Path(model.path) / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
-    except (
-        ValueError,
-        KeyError,
-        TypeError,
-    ):  # another name for it, or not a config: the models stage says what is wrong
+    except (ValueError, KeyError, TypeError):
+        # Another name for it, or not a config: the models stage says what is wrong.
         return None
 
 

@@ -1,9 +1,10 @@
+"""A project that Snakemake has run once; tests copy it."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-
 from tests.tiny import tiny_llama
 from tests.workflow.project import Project
 

@@ -59,10 +59,9 @@ class Project:
 
     def command(self, *arguments: str, cores: int = 2) -> list[str]:
         """The command line of a Snakemake run in this folder."""
-        return [
-            *(sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(self.folder)),
-            *("--configfile", str(self.folder / "mine.yaml"), "--cores", str(cores), *arguments),
-        ]
+        program = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+        place = ["--directory", str(self.folder), "--configfile", str(self.folder / "mine.yaml")]
+        return [*program, *place, "--cores", str(cores), *arguments]
 
     def variables(self) -> dict[str, str]:
         """Environment of a run: this interpreter's programs first, one thread a job, no hub."""

@@ -15,7 +15,6 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-
 from tests.workflow.project import Project
 
 TARGET = "results/metrics/tiny/random/curvature.parquet"
@@ -26,6 +25,10 @@ LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"s
 def fresh(prepared: Project, tmp_path: Path) -> Project:
     """A project of the test's own that has not run yet."""
     return prepared.copy(tmp_path / "project")
+
+
+Interrupted = tuple[Project, subprocess.Popen[bytes], str]
+"""A project, its run, and the name of the shard that is finished."""
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
@@ -47,7 +50,7 @@ def extraction_of(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 @pytest.fixture
-def second_shard(fresh: Project) -> Iterator[tuple[Project, subprocess.Popen[bytes], str]]:
+def second_shard(fresh: Project) -> Iterator[Interrupted]:
     """A run that has finished one of three shards and is in the middle of the next one, and the finished one's name."""
     fresh.configure(LONG)
     folder = fresh.folder / "results/activations/tiny/random"
@@ -69,7 +72,7 @@ def second_shard(fresh: Project) -> Iterator[tuple[Project, subprocess.Popen[byt
             run.wait()
 
 
-def test_killed_extraction_keeps_finished_shards_only(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted) -> None:
     project, run, done = second_shard
     folder = project.folder / "results/activations/tiny/random"
     for process in extraction_of(run):
@@ -84,7 +87,7 @@ def test_killed_extraction_keeps_finished_shards_only(second_shard: tuple[Projec
     assert len(list(folder.glob("*.manifest.json"))) == 3
 
 
-def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted) -> None:
     project, run, done = second_shard
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
@@ -98,7 +101,7 @@ def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: tuple[Project,
     assert not any(f"shard {done}" in message for message in extractions)
 
 
-def test_two_runs_in_one_folder(second_shard: tuple[Project, subprocess.Popen[bytes], str]) -> None:
+def test_two_runs_in_one_folder(second_shard: Interrupted) -> None:
     project, run, _ = second_shard
     second = project.run(check=False)
     assert second.returncode != 0
@@ -205,7 +208,8 @@ def test_bad_input_ends_with_one_line(fresh: Project, changes: dict[str, object]
 def test_full_disk(prepared: Project, tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True, check=False)
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
+    mounted = subprocess.run(command, capture_output=True, check=False)
     if mounted.returncode != 0:
         pytest.skip("a small file system cannot be mounted here (needs root)")
     try:

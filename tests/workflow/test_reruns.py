@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 import xarray as xr
 import zarr
+from tests.workflow.project import CONFIG, Project
 
 from fathom.store import Activations
-from tests.workflow.project import CONFIG, Project
 
 
 def of(messages: list[str], start: str) -> list[str]:
@@ -96,7 +96,10 @@ def test_another_extraction_reaches_the_metrics_in_a_later_run(project: Project)
     project.run("--until", "activations")
     planned = project.planned()
     assert of(planned, "Extracting") == []
-    assert of(planned, "Measuring") == ["Measuring curvature of tiny on random", "Measuring prompt_entropy of tiny on random"]
+    assert of(planned, "Measuring") == [
+        "Measuring curvature of tiny on random",
+        "Measuring prompt_entropy of tiny on random",
+    ]
     assert of(planned, "Probing") == []
 
 
@@ -108,8 +111,8 @@ def test_same_extraction_again_reruns_nothing_later(project: Project) -> None:
 def test_copy_with_fresh_times_reruns_nothing(finished: Project, tmp_path: Path) -> None:
     copied = finished.copy(tmp_path / "copy", keep_times=False)
     # The order in which a copy gives times is arbitrary; the worst is that every input is newer than what it made.
-    for age, pattern in enumerate(("results/figures/*", "results/probes/**/*", "results/metrics/**/*", "results/activations/**/*")):
-        for path in copied.folder.glob(pattern):
+    for age, stage in enumerate(("figures", "probes", "metrics", "activations", "corpora", "models")):
+        for path in copied.folder.glob(f"results/{stage}/**/*"):
             os.utime(path, (2_000_000_000 + age, 2_000_000_000 + age))
     assert copied.planned() == []
 
@@ -144,5 +147,7 @@ def test_any_figure_is_a_target(prepared: Project) -> None:
 def test_report_holds_the_figures_with_captions(project: Project) -> None:
     project.run("--report", "report.html")
     page = (project.folder / "report.html").read_text(encoding="utf-8")
-    for words in ("Linear probes by relative depth", "without sink tokens", "Representation metrics", "Items, relations, analogies"):
-        assert words in page
+    for category in ("Representation metrics", "Items, relations, analogies"):
+        assert category in page
+    for caption in ("Linear probes by relative depth", "without sink tokens"):
+        assert caption in page

@@ -59,7 +59,7 @@ class MetricJob(Settings):
     metric: Name
     preparation: Literal["none", "rows", "centred"]
     normalisation: Literal["raw", "logN", "logD", "max"] = "raw"
-    arguments: dict[str, float] = {}
+    arguments: dict[str, float] = Field(default_factory=dict)
     """Arguments of the metric's function."""
     sink_multiple: float
     bootstrap: int

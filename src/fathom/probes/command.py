@@ -136,9 +136,7 @@ def _curve(result: ProbeResult, job: ProbeJob) -> pd.DataFrame:
     )
 
 
-def _numbered(
-    frame: pd.DataFrame, numbers: npt.NDArray[np.int64], depths: npt.NDArray[np.float64]
-) -> pd.DataFrame:
+def _numbered(frame: pd.DataFrame, numbers: npt.NDArray[np.int64], depths: npt.NDArray[np.float64]) -> pd.DataFrame:
     """Rows counted from 0 become layer numbers, with their relative depth."""
     rows = frame["layer"].to_numpy()
     frame = frame.assign(layer=numbers[rows], depth=depths[rows])

@@ -31,8 +31,8 @@ class ExperimentSettings(Settings):
     permutations: Annotated[int, Field(ge=20)] = 100
     """Permuted labels for the chance level. The smallest p is 1 / (permutations + 1)."""
     penalty: Annotated[float, Field(gt=0.0)] = 1.0
-    """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the square
-    root of the width, so that it means the same at every layer. Fixed: a penalty chosen per layer shapes the curve."""
+    """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
+    square root of the width, so that it means the same at every layer. Fixed: one chosen per layer shapes the curve."""
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of folds, permutations and bootstrap."""
 
