@@ -122,7 +122,8 @@ def test_files_of_ones_own_are_inputs(tmp_path: Path) -> None:
 
 
 def test_captions_say_what_a_reader_must_know() -> None:
-    config = Config()
+    bible = {"kind": "bible", "translation": Config().model_dump()["corpora"]["bible"]["translation"], "passages": 7}
+    config = load_config({"corpora": {"bible": bible, "items": {"kind": "items"}}}, [])
     entropy = caption(config, "prompt_entropy")
     for word in (
         "4-bit",
@@ -132,7 +133,7 @@ def test_captions_say_what_a_reader_must_know() -> None:
         "sink",
         "95 %",
         "Eq. 1",
-        "64 passages",
+        "7 passages",
     ):
         assert word in entropy, word
     probes = caption(config, "probes")

@@ -80,7 +80,10 @@ def figure_tables(wildcards):
         pattern = f"results/metrics/{{model}}/{{of}}/{settings.metric}.parquet"
     else:
         pattern = "results/probes/{model}/{of}.layers.parquet"
-    return [pattern.format(model=model, of=of) for model, of in plan.config.figure_tables(wildcards.figure)]
+    return [
+        pattern.format(model=model, of=of)
+        for model, of in plan.config.figure_tables(wildcards.figure)
+    ]
 
 
 def model_settings(wildcards):
@@ -124,4 +127,7 @@ def figure_category(wildcards):
 
 
 def figure_labels(wildcards):
-    return {"figure": wildcards.figure, "shows": captions.figure_subject(plan.config, wildcards.figure)}
+    return {
+        "figure": wildcards.figure,
+        "shows": captions.figure_subject(plan.config, wildcards.figure),
+    }
