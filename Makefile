@@ -36,7 +36,7 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 	snakemake --report $@ $(SNAKEMAKE_FLAGS)
 
 test: $(INSTALLED)
-	pytest
+	pytest --numprocesses 2 --dist loadfile
 
 check: $(INSTALLED)
 	ruff check $(CODE)
