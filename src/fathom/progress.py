@@ -23,7 +23,7 @@ class Progress:
         self._bar = tqdm(
             total=total,
             desc=title,
-            unit=unit,
+            unit=f" {unit}",
             unit_scale=True,
             leave=False,
             disable=not sys.stderr.isatty(),
