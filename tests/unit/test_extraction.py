@@ -186,7 +186,7 @@ def test_any_windows_and_batches_give_the_texts_in_order(
     texts = random_texts()
     shape = make_shape(texts)
     writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
-    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+    with WindowWriter(writer, LAYERS, describe) as sink:
         for first, last in windows(texts.lengths, window):
             sink.begin(first, last)
             for rows in batches(texts.lengths[first:last], budget):
@@ -211,7 +211,7 @@ def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dty
     batch = make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans)
     states = run(model, batch)
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts, dtype), shard_bytes=3000, compression="none")
-    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+    with WindowWriter(writer, LAYERS, describe) as sink:
         sink.begin(0, len(LENGTHS))
         sink.put(batch, states)
         sink.end()
@@ -248,7 +248,7 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     handed = []
 
     def produce() -> None:
-        with WindowWriter(store, layers, lengths, describe) as sink:
+        with WindowWriter(store, layers, describe) as sink:
             for text in range(batches_of):
                 sink.begin(text, text + 1)
                 state = torch.full((len(layers), tokens, 64), float(text))
@@ -291,7 +291,7 @@ def writer_threads() -> list[threading.Thread]:
 
 def write_batch(writer: StoreWriter, texts: TokenisedTexts, batch: Batch, states: dict[str, Tensor]) -> None:
     """One window of one batch."""
-    with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+    with WindowWriter(writer, LAYERS, describe) as sink:
         sink.begin(0, len(texts.ids))
         sink.put(batch, states)
         sink.end()
@@ -323,7 +323,7 @@ def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
 
     def fail() -> None:
-        with WindowWriter(writer, LAYERS, texts.lengths, describe) as sink:
+        with WindowWriter(writer, LAYERS, describe) as sink:
             sink.begin(0, 1)
             msg = "out of memory"
             raise RuntimeError(msg)

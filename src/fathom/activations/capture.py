@@ -60,6 +60,7 @@ def capture(
     longest = batch.ids.shape[1]
     real = torch.from_numpy(np.arange(longest) < batch.lengths[:, None]).to(model.device)
     picked = {"last": batch.lengths - 1, **{f"span:{name}": ends for name, ends in batch.spans.items()}}
+    tokens = real.flatten().nonzero().squeeze(1)
     rows = torch.arange(len(batch.lengths), device=model.device)
     dtype = next(model.module.parameters()).dtype
     counts = {
@@ -76,7 +77,7 @@ def capture(
         target = layers.index(layer)
         for position, kept in states.items():
             if position == "tokens":
-                kept[target] = state[real]
+                torch.index_select(state.reshape(-1, width), 0, tokens, out=kept[target])
             elif position == "mean":
                 # A pad's state is left out, not multiplied by 0: it may be infinite, and then the product is NaN.
                 total = state.to(torch.float32).masked_fill(~real[..., None], 0.0).sum(dim=1)

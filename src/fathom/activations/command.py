@@ -181,7 +181,7 @@ def extract(
     lengths = texts.lengths
     with (
         Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
-        WindowWriter(writer, shape.layers, lengths, lambda text: f"{place}, text {ids[text]!r}") as sink,
+        WindowWriter(writer, shape.layers, lambda text: f"{place}, text {ids[text]!r}") as sink,
     ):
         for first, last in windows(lengths, window_tokens):
             sink.begin(first, last)
