@@ -20,8 +20,9 @@ CODE := src tests benchmarks
 
 .PHONY: run report test check format benchmark clean lock config
 
+# The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
 run: $(INSTALLED)
-	snakemake --cores $(CORES) --resources gpu=1 $(SNAKEMAKE_FLAGS)
+	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=1 $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
 	@echo "Figures:"

@@ -24,7 +24,7 @@ class BibleCorpus(Settings):
     """Another translation of the same verses, kept as the view `paraphrase`."""
     words: Count = 80
     """Words of a passage at least; it ends with the verse that reaches them. 80 words are about 100 tokens."""
-    passages: Count = 48
+    passages: Count = 40
     """Number of passages, drawn from the whole text without overlap."""
     seed: Seed = 0
     """Seed of the draw."""
