@@ -29,8 +29,8 @@ class ExperimentSettings(Settings):
     repeats: Annotated[int, Field(ge=1)] = 5
     """New assignments of groups to folds; their scores are averaged."""
     permutations: Annotated[int, Field(ge=20)] = 50
-    """Permuted labels for the chance level. The smallest p is 1 / (permutations + 1): 50 are enough to test at 0.05 in a
-    run of minutes, a paper wants 1,000."""
+    """Permuted labels for the chance level. The smallest p is 1 / (permutations + 1): 50 are enough to test at 0.05 in
+    a run of minutes, a paper wants 1,000."""
     penalty: Annotated[float, Field(gt=0.0)] = 1.0
     """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
     square root of the width, so that it means the same at every layer. Fixed: one chosen per layer shapes the curve."""
