@@ -30,7 +30,7 @@ class CorpusEntropySettings(EntropySettings):
     """Settings of an entropy over the texts of a corpus."""
 
     bootstrap: Annotated[int, Field(ge=100)] = 200
-    """Bootstrap samples; each needs an eigendecomposition a layer, and 200 are enough for a 95 % interval."""
+    """Bootstrap samples, an eigendecomposition a layer each. With 200 the ends err by about 5 % of the width."""
 
 
 class MetricsSettings(Settings):
@@ -39,8 +39,8 @@ class MetricsSettings(Settings):
     corpora: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Corpora to measure; all without marked spans if left out."""
     sink_multiple: Annotated[float, Field(ge=1.0)] = 20.0
-    """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In SmolLM2-135M
-    the first token exceeds it 180 times, every other token at most 10 times; 20 lies between them."""
+    """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In the 80 Bible
+    texts of the default run SmolLM2's first token reaches 142 to 192 times; 77 of them have no other above 20."""
     prompt_entropy: EntropySettings | None = EntropySettings()
     """Entropy over the tokens of a text."""
     dataset_entropy: CorpusEntropySettings | None = CorpusEntropySettings()
