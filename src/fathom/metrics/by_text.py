@@ -1,0 +1,99 @@
+"""Metrics of the tokens of a text: one pass over its states serves all of them, at every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from fathom.metrics.arrays import FloatArray
+from fathom.metrics.measured import Measure, value_or_reason
+from fathom.metrics.preparation import Preparation, find_sinks, prepare
+from fathom.metrics.settings import Form
+from fathom.metrics.spectrum import spectrum
+
+States = npt.NDArray[np.floating]
+Result = TypeVar("Result")
+
+
+class LayerStates:
+    """Token states of one text at one layer, (tokens, width), and what several metrics need of them, made once."""
+
+    def __init__(self, z: States) -> None:
+        self.raw: FloatArray = z.astype(np.float64)
+        self._made: dict[tuple[str, str], FloatArray | ValueError] = {}
+
+    def prepared(self, preparation: Preparation) -> FloatArray:
+        """The states, prepared; ValueError where a token has no direction."""
+        return self._once("prepared", preparation, lambda: prepare(self.raw, preparation))
+
+    def spectrum(self, preparation: Preparation) -> FloatArray:
+        """Spectrum of the prepared states; ValueError where they have none."""
+        return self._once("spectrum", preparation, lambda: spectrum(self.prepared(preparation), of="`z`"))
+
+    def _once(self, what: str, preparation: str, make: Callable[[], FloatArray]) -> FloatArray:
+        key = (what, preparation)
+        if key not in self._made:
+            try:
+                self._made[key] = make()
+            except ValueError as error:  # kept, so that every metric that needs it gives the same reason
+                self._made[key] = error
+        found = self._made[key]
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+    def without(self, left_out: npt.NDArray[np.bool_]) -> LayerStates:
+        """The states of the other tokens."""
+        return LayerStates(self.raw[~left_out]) if left_out.any() else self
+
+
+def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, str | None]:
+    """Value of a metric on the states of one text and layer, or NaN and the reason why they have none."""
+    rows, width = states.raw.shape
+    if rows < measure.metric.minimum_rows:
+        return np.nan, f"{rows} rows, expected at least {measure.metric.minimum_rows}"
+    if form == "as_published":
+        return value_or_reason(lambda: measure.as_published(states.raw))
+    read = states.spectrum if measure.metric.spectrum else states.prepared
+    return value_or_reason(lambda: measure.normalised(measure.function(read(form)), rows, width))
+
+
+def text_sinks(states: States, multiple: float) -> npt.NDArray[np.bool_]:
+    """Tokens of a text, (layers, tokens, width), that are a sink at some layer: (tokens,).
+
+    They are left out at every layer, so that a curve without sinks is over the same tokens at every depth.
+    """
+    norms = np.linalg.norm(states, axis=2)
+    sinks: npt.NDArray[np.bool_] = np.any([find_sinks(layer, multiple=multiple) for layer in norms], axis=0)
+    return sinks
+
+
+def measure_text(
+    states: Sequence[States], sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]
+) -> pd.DataFrame:
+    """Measure one text at every layer, with all its tokens and without its sink tokens.
+
+    `states` holds (tokens, width) a layer, `sinks` marks tokens (or says why they are not known). Returns columns
+    metric, row (which layer), preparation, sinks, value, reason.
+    """
+    found = []
+    for row, z in enumerate(states):
+        layer = LayerStates(z)
+        other = None if isinstance(sinks, str) else layer.without(sinks)
+        for measure in measures:
+            for form in measure.forms:
+                whole = measure_states(layer, measure, form)
+                if isinstance(sinks, str):
+                    rest: tuple[float, str | None] = (np.nan, sinks)
+                else:
+                    rest = whole if other is layer or other is None else measure_states(other, measure, form)
+                found.append((measure.metric.name, row, form, "with", *whole))
+                found.append((measure.metric.name, row, form, "without", *rest))
+    return pd.DataFrame(found, columns=["metric", "row", "preparation", "sinks", "value", "reason"])
