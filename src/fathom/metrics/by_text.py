@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import TypeVar
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from fathom.metrics.arrays import FloatArray
 from fathom.metrics.measured import Measure, value_or_reason
-from fathom.metrics.preparation import Preparation, find_sinks, prepare
+from fathom.metrics.preparation import Preparation, prepare
 from fathom.metrics.settings import Form
 from fathom.metrics.spectrum import spectrum
 
 States = npt.NDArray[np.floating]
-Result = TypeVar("Result")
+VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "reason"]
 
 
 class LayerStates:
@@ -65,35 +61,41 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
     return value_or_reason(lambda: measure.normalised(measure.function(read(form)), rows, width))
 
 
-def text_sinks(states: States, multiple: float) -> npt.NDArray[np.bool_]:
-    """Tokens of a text, (layers, tokens, width), that are a sink at some layer: (tokens,).
-
-    They are left out at every layer, so that a curve without sinks is over the same tokens at every depth.
-    """
-    norms = np.linalg.norm(states, axis=2)
-    sinks: npt.NDArray[np.bool_] = np.any([find_sinks(layer, multiple=multiple) for layer in norms], axis=0)
-    return sinks
-
-
 def measure_text(
     states: Sequence[States], sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]
 ) -> pd.DataFrame:
     """Measure one text at every layer, with all its tokens and without its sink tokens.
 
-    `states` holds (tokens, width) a layer, `sinks` marks tokens (or says why they are not known). Returns columns
-    metric, row (which layer), preparation, sinks, value, reason.
+    `states` holds (tokens, width) a layer; `sinks` marks tokens, or says why they are not known. Sinks are left out at
+    every layer, so that a curve without them is over the same tokens at every depth. Returns columns metric, row (which
+    layer), preparation, sinks, value, reason.
     """
     found = []
     for row, z in enumerate(states):
         layer = LayerStates(z)
-        other = None if isinstance(sinks, str) else layer.without(sinks)
+        rest = layer if isinstance(sinks, str) else layer.without(sinks)
         for measure in measures:
             for form in measure.forms:
-                whole = measure_states(layer, measure, form)
+                value = measure_states(layer, measure, form)
                 if isinstance(sinks, str):
-                    rest: tuple[float, str | None] = (np.nan, sinks)
+                    other: tuple[float, str | None] = (np.nan, sinks)
                 else:
-                    rest = whole if other is layer or other is None else measure_states(other, measure, form)
-                found.append((measure.metric.name, row, form, "with", *whole))
-                found.append((measure.metric.name, row, form, "without", *rest))
-    return pd.DataFrame(found, columns=["metric", "row", "preparation", "sinks", "value", "reason"])
+                    other = value if rest is layer else measure_states(rest, measure, form)
+                found.append((measure.metric.name, row, form, "with", *value))
+                found.append((measure.metric.name, row, form, "without", *other))
+    return pd.DataFrame(found, columns=VALUE_COLUMNS)
+
+
+def entropy_left(states: Sequence[States], positions: npt.NDArray[np.int64], entropy: Measure) -> FloatArray:
+    """Prompt entropy of a text with all tokens, and with one token left out: (layers, 1 + positions).
+
+    In the first form of `entropy`; NaN where it has no value.
+    """
+    form = entropy.forms[0]
+    left = np.full((len(states), 1 + len(positions)), np.nan)
+    for row, z in enumerate(states):
+        layer = LayerStates(z)
+        left[row, 0] = measure_states(layer, entropy, form)[0]
+        for column, position in enumerate(positions, start=1):
+            left[row, column] = measure_states(layer.without(np.arange(len(z)) == position), entropy, form)[0]
+    return left

@@ -57,7 +57,9 @@ def make_measure(settings: Measured) -> Measure:
     if metric.published is not None:
         from fathom.metrics import as_published
 
-        published = getattr(as_published, metric.published)
+        published = partial(
+            getattr(as_published, metric.published), **(settings.arguments if metric.published_arguments else {})
+        )
     return Measure(
         metric=metric,
         forms=settings.forms,

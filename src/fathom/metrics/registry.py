@@ -44,6 +44,8 @@ class Metric:
     """Whether the function reads the spectrum of the states (eigenvalues that sum to 1) instead of the states."""
     published: str | None = None
     """Name of the function in `fathom.metrics.as_published`, where the public code has a form of its own."""
+    published_arguments: bool = False
+    """Whether that function takes the metric's arguments."""
     minimum_rows: int
     """Fewest rows for which the metric has a meaning."""
 
@@ -192,6 +194,7 @@ _METRICS = (
         module="fathom.metrics.invariance",
         function="dime_with_error",
         published="dime",
+        published_arguments=True,
         minimum_rows=2,
     ),
     Metric(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from fathom.settings import Name, Settings
+from fathom.settings import NOT_EXPECTED, Name, Settings
 
 
 def _listed(value: Any) -> Any:
@@ -32,13 +33,28 @@ class MetricSettings(Settings):
 class PublishedMetricSettings(Settings):
     """Settings of a metric whose public code differs from the paper's formula."""
 
+    PUBLISHED: ClassVar[dict[str, object]] = {}
+    """What the public code's form holds fixed."""
+
     preparation: Forms = ("centred",)
     """What is done to the states first, one or several: `none` (the papers' formulas), `rows` (unit rows), `centred`
     (centre, then unit rows), `as_published` (the public code's own preparation, and its form of the metric)."""
 
+    @model_validator(mode="after")
+    def _publish_what_exists(self) -> PublishedMetricSettings:
+        for name, fixed in self.PUBLISHED.items():
+            found = getattr(self, name)
+            if "as_published" in self.preparation and found != fixed:
+                facts = {"name": name, "fixed": str(fixed), "found": str(found)}
+                expected = "as_published: expected {name} = {fixed}, the only one in the public code; found {found}"
+                raise PydanticCustomError(NOT_EXPECTED, expected, facts)
+        return self
+
 
 class EntropySettings(PublishedMetricSettings):
     """Settings of a matrix-based entropy."""
+
+    PUBLISHED = {"alpha": 1.0}
 
     alpha: Annotated[float, Field(gt=0.0)] = 1.0
     """Order of the entropy; 1 is the von Neumann entropy, which both papers use (and their code's only right one)."""
@@ -48,6 +64,8 @@ class EntropySettings(PublishedMetricSettings):
 
 class CurvatureSettings(PublishedMetricSettings):
     """Settings of the curvature."""
+
+    PUBLISHED = {"k": 1}
 
     k: Annotated[int, Field(ge=1)] = 1
     """Tokens that a step spans; 1 in the papers."""
@@ -67,8 +85,8 @@ class CorpusEntropySettings(EntropySettings):
     """Half samples of the texts behind its interval. With 200 the ends err by about 5 % of the width."""
 
 
-class IntrinsicDimensionSettings(CorpusMetricSettings):
-    """Settings of the intrinsic dimension (TwoNN)."""
+class IntrinsicDimensionSettings(MetricSettings):
+    """Settings of the intrinsic dimension (TwoNN). Its own standard error makes the interval."""
 
     fractions: Annotated[tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...], Field(min_length=1)] = (1.0, 0.5, 0.25)
     """Shares of the texts, drawn at random: a dimension that holds at several scales is one; noise grows with them."""
@@ -85,6 +103,8 @@ class ViewsSettings(PublishedMetricSettings):
 
 class InfonceSettings(ViewsSettings):
     """Settings of InfoNCE, between the first two views."""
+
+    PUBLISHED = {"temperature": 0.1, "both": False}
 
     temperature: Annotated[float, Field(gt=0.0)] = 0.1
     """Temperature of the softmax; the papers state none, their code uses 0.1."""
@@ -104,11 +124,13 @@ class DimeSettings(ViewsSettings):
 class LidarSettings(ViewsSettings):
     """Settings of LiDAR, over all views."""
 
+    PUBLISHED = {"ridge": 1e-4}
+
     ridge: Annotated[float, Field(gt=0.0)] = 1e-4
     """Added to the scatter within texts, in squared units of the states: 1e-4, as in the papers' code, is for unit
     rows."""
-    normalisation: Normalisation = "max"
-    """Divide the entropy by log texts, log width, or the smaller of both (`max`)."""
+    normalisation: Literal["raw", "max"] = "max"
+    """Divide the entropy by the smaller of log texts and log width (`max`), or not."""
 
 
 class OverlapSettings(CorpusMetricSettings):
@@ -189,5 +211,7 @@ class MetricJob(Settings):
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
     sink_multiple: float
+    looking: float = SinksSettings().looking
+    positions: int = SinksSettings().positions
     level: float
     seed: int
