@@ -562,8 +562,8 @@ def test_importing_one_metric_loads_the_code_of_no_other() -> None:
         loaded = modules_after(f"import {prefix}{module}")
         return {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)}
 
-    assert own("entropy") == {"arrays", "entropy", "spectrum"}
-    assert own("geometry") == {"arrays", "geometry", "neighbours", "spectrum"}
+    assert own("entropy") == {"arrays", "entropy", "preparation", "spectrum"}
+    assert own("geometry") == {"arrays", "geometry", "neighbours", "preparation", "spectrum"}
     assert own("registry") == {"registry"}
 
 
