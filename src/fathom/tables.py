@@ -11,8 +11,12 @@ import pyarrow.parquet as pq
 from fathom.errors import FathomError, first_line
 
 # A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
-# token, that each model maps to its own vocabulary.
+# token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
+# stands in `perturbation` (see fathom.activations.perturbation); null, they stay as they are.
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+_PERTURBATION = pa.struct(
+    [("kind", pa.string()), ("probability", pa.float64()), ("seed", pa.int64()), ("published", pa.bool_())]
+)
 _TYPES = {
     "id": pa.string(),
     "text": pa.string(),
@@ -20,6 +24,7 @@ _TYPES = {
     "group": pa.string(),
     "token_draws": pa.list_(pa.float64()),
     "spans": pa.list_(_SPAN),
+    "perturbation": _PERTURBATION,
 }
 CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
@@ -77,7 +82,7 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
 
 
 def read_corpus(path: Path) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, token_draws, spans and `label.*`."""
+    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`."""
     frame = read_table(path)
     missing = [column for column in CORPUS_COLUMNS if column not in frame.columns]
     if missing:
