@@ -84,11 +84,11 @@ def figure_subject(config: Config, figure: str) -> str:
     return figure_title(config, figure)
 
 
-def metric_axis(config: Config, metric: str) -> str:
-    """Symbol and unit of a metric as it is configured."""
+def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
+    """Symbol and unit of a metric as it is configured, or in its own unit."""
     about, settings = METRICS[metric], config.metric_settings[metric]
     alpha = getattr(settings, "alpha", 1.0)
-    normalisation = getattr(settings, "normalisation", "raw")
+    normalisation = "raw" if raw else getattr(settings, "normalisation", "raw")
     symbol = about.symbol if alpha == 1.0 else f"S (α = {alpha:g})"
     return symbol + NORMALISED[normalisation] if normalisation != "raw" else f"{symbol} ({about.unit})"
 
@@ -121,7 +121,8 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     metrics = [name for name in dict.fromkeys(table.holds for table in tables) if name in config.metric_settings]
     if isinstance(settings, SinksFigure):
         metrics = ["prompt_entropy", "sinks"]
-    sentences = [_definition(config, metric) for metric in metrics]
+    raw = getattr(settings, "raw", False)
+    sentences = [_definition(config, metric, raw=raw) for metric in metrics]
     sentences.append(f"Corpora: {_describe_corpora(config, [table.of for table in tables])}.")
     if any(METRICS[metric].position == "tokens" for metric in metrics):
         sentences.append(
@@ -140,11 +141,11 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     return sentences
 
 
-def _definition(config: Config, metric: str) -> str:
+def _definition(config: Config, metric: str, *, raw: bool) -> str:
     about = METRICS[metric]
     forms = getattr(config.metric_settings[metric], "preparation", ())
     states = f"; states: {', '.join(PREPARATIONS[form] for form in forms)}" if forms else ""
-    return f"{about.title} ({metric_axis(config, metric)}; {about.direction}): {about.reference}{states}."
+    return f"{about.title} ({metric_axis(config, metric, raw=raw)}; {about.direction}): {about.reference}{states}."
 
 
 def _probe_sentences(config: Config, names: Sequence[str]) -> list[str]:

@@ -17,6 +17,7 @@ from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
+    DerivedCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
@@ -56,7 +57,6 @@ SPANS: dict[type[Settings], tuple[str, ...]] = {
 # Of the properties in fathom's own table of items, three that do not follow from one another.
 OWN_LABELS = ("edible", "manmade", "larger_than_person")
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)
-DerivedCorpus = (ViewsCorpus, RepetitionCorpus, RandomnessCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
 TOKEN_SHAPES = ("text", "sinks")
 
@@ -278,7 +278,7 @@ class Config(Settings):
                 known = [
                     other
                     for other, base in self.corpora.items()
-                    if not isinstance(base, (*DerivedCorpus, *HierarchyCorpus, RandomTokensCorpus))
+                    if not isinstance(base, (DerivedCorpus, *HierarchyCorpus, RandomTokensCorpus))
                 ]
                 if corpus.of not in known:
                     yield f"corpora.{name}.of", corpus.of, f"one of {', '.join(known) or 'none'}"

@@ -15,8 +15,8 @@ from pydantic import BaseModel
 
 from fathom.captions import caption, figure_title, metric_axis, model_label
 from fathom.code import code_digest
-from fathom.config import TOKEN_TABLES, Config, DerivedCorpus, HierarchyCorpus
-from fathom.corpora.settings import FileCorpus, ItemsCorpus, ViewsCorpus
+from fathom.config import TOKEN_TABLES, Config, HierarchyCorpus
+from fathom.corpora.settings import DerivedCorpus, FileCorpus, ItemsCorpus
 from fathom.figures.settings import FigureJob, Table
 from fathom.metrics.registry import METRICS
 from fathom.metrics.settings import Measured, MetricJob, SinksSettings
@@ -168,7 +168,7 @@ class Plan:
             ),
             title=figure_title(self.config, figure),
             titles={name: METRICS[name].title for name in sorted(metrics)},
-            axes={name: metric_axis(self.config, name) for name in sorted(metrics)},
+            axes={name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)},
             layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
             caption=caption(self.config, figure),
             uncertainty=self.config.uncertainty,

@@ -49,6 +49,8 @@ class SweepFigure(_Claimed):
     kind: Literal["sweep"]
     metric: Name
     """Metric to draw."""
+    raw: bool = False
+    """In the metric's own unit, whatever `normalisation` says."""
     corpus: Name
     """Corpus whose views are the steps: repetition, randomness, or random tokens of several lengths."""
     models: Names | None = None

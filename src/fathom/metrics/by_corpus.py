@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from fathom.metrics.measured import Measure
+from fathom.metrics.measured import Measure, Value
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.preparation import prepare
 from fathom.metrics.settings import Form
@@ -18,7 +18,7 @@ from fathom.statistics import half_sample_interval
 
 States = npt.NDArray[np.floating]
 Names = npt.NDArray[np.object_]
-COLUMNS = ["row", "preparation", "variant", "value", "low", "high", "error", "reason"]
+COLUMNS = ["row", "preparation", "variant", "value", "raw", "low", "high", "error", "reason"]
 
 
 def measure_corpus(
@@ -55,7 +55,7 @@ def _measure_layer(
                 else [_estimate(views, measure, form, halves, labels, level)]
             )
         except ValueError as error:  # states for which the metric is not defined: the table says so
-            found = [{"value": np.nan, "reason": str(error)}]
+            found = [{"value": np.nan, "raw": np.nan, "reason": str(error)}]
         estimates += [{"preparation": form, **one} for one in found]
     return estimates
 
@@ -68,19 +68,19 @@ def _estimate(
     labels: Names | None,
     level: float,
 ) -> dict[str, object]:
-    value, error = evaluate(views, measure, form, labels)
+    found, error = evaluate(views, measure, form, labels)
     replicates = []
     for half in halves:
         chosen = None if labels is None else labels[half]
         try:
-            replicates.append(evaluate([view[half] for view in views], measure, form, chosen)[0])
+            replicates.append(evaluate([view[half] for view in views], measure, form, chosen)[0].value)
         except ValueError:  # a half for which the metric is not defined: then there is no interval
             replicates.append(np.nan)
-    low, high = half_sample_interval(value, replicates, halves, level=level)
-    return {"value": value, "low": float(low), "high": float(high), "error": error}
+    low, high = half_sample_interval(found.value, replicates, halves, level=level)
+    return {"value": found.value, "raw": found.raw, "low": float(low), "high": float(high), "error": error}
 
 
-def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Names | None) -> tuple[float, float]:
+def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Names | None) -> tuple[Value, float]:
     """Value of a metric on one layer, and the standard error that its method itself brings (NaN if none).
 
     Raises ValueError where the metric is not defined for these states.
@@ -115,6 +115,7 @@ def _dimension_by_scale(
         yield {
             "variant": f"{points} texts",
             "value": value,
+            "raw": value,
             "low": max(value - quantile * error, 0.0),
             "high": value + quantile * error,
             "error": error,

@@ -23,6 +23,16 @@ PUBLISHED_VARIANTS = {"raw": "raw", "logN": "logN", "logD": "logD", "max": "maxE
 
 
 @dataclass(frozen=True)
+class Value:
+    """What a metric gives."""
+
+    value: float
+    """Normalised as the settings say."""
+    raw: float
+    """In the metric's own unit."""
+
+
+@dataclass(frozen=True)
 class Measure:
     """One metric of a job, bound to its settings."""
 
@@ -36,17 +46,19 @@ class Measure:
     samples: int
     label: str | None
 
-    def normalised(self, value: float, rows: int, width: int) -> float:
+    def normalised(self, raw: float, rows: int, width: int) -> Value:
         """A value of the paper's form for states (rows, width), divided as the settings say."""
-        return value / NORMALISERS[self.normalisation](rows, width)
+        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw)
 
-    def as_published(self, *states: Any) -> float:
-        """The value that the public code gives for raw states."""
+    def as_published(self, *states: Any) -> Value:
+        """What the public code gives for raw states."""
         if self.published is None:
             msg = f"metric {self.metric.name} has no form of its own in the public code"
             raise ValueError(msg)
-        value = self.published(*states)
-        return value[PUBLISHED_VARIANTS[self.normalisation]] if isinstance(value, Mapping) else value
+        found = self.published(*states)
+        if isinstance(found, Mapping):
+            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
+        return Value(found, found)
 
 
 def make_measure(settings: Measured) -> Measure:
@@ -70,10 +82,3 @@ def make_measure(settings: Measured) -> Measure:
         label=settings.label,
     )
 
-
-def value_or_reason(value: Callable[[], float]) -> tuple[float, str | None]:
-    """A value, or NaN and the reason why these states have none: for the table, which holds both."""
-    try:
-        return value(), None
-    except ValueError as error:
-        return math.nan, str(error)

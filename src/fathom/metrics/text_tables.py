@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.metrics.by_text import entropy_left, measure_text
+from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
 from fathom.metrics.measured import Measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.profile import attention_rank, heads_looking
@@ -35,6 +35,7 @@ CURVE_COLUMNS = [
     "sinks",
     "variant",
     "value",
+    "raw",
     "low",
     "high",
     "error",
@@ -181,7 +182,7 @@ def _measure_site(
 
 def _pattern_ranks(attention: Mapping[int, Attention], texts: int) -> list[pd.DataFrame]:
     """Mean over heads of the effective rank of the attention patterns, for the sampled texts."""
-    empty = pd.DataFrame({"metric": [], "row": [], "preparation": [], "sinks": [], "value": [], "reason": []})
+    empty = pd.DataFrame(columns=VALUE_COLUMNS)
     return [
         pd.DataFrame(
             {
@@ -190,6 +191,7 @@ def _pattern_ranks(attention: Mapping[int, Attention], texts: int) -> list[pd.Da
                 "preparation": "none",
                 "sinks": "with",
                 "value": attention[text].ranks.mean(axis=1),
+                "raw": attention[text].ranks.mean(axis=1),
                 "reason": None,
             }
         )
