@@ -46,15 +46,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Errors: FathomError if it is missing or torn.
     """
+    frame: pd.DataFrame = _read(path).to_pandas()
+    return frame
+
+
+def _read(path: Path) -> pa.Table:
     try:
-        frame: pd.DataFrame = pq.read_table(path).to_pandas()
+        return pq.read_table(path)
     except FileNotFoundError:
         msg = f"{path}: no such table"
         raise FathomError(msg) from None
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error
-    return frame
 
 
 def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
@@ -83,9 +87,12 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
 
 def read_corpus(path: Path) -> pd.DataFrame:
     """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`."""
-    frame = read_table(path)
-    missing = [column for column in CORPUS_COLUMNS if column not in frame.columns]
+    table = _read(path)
+    missing = [column for column in CORPUS_COLUMNS if column not in table.column_names]
     if missing:
         msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"
         raise FathomError(msg)
+    frame: pd.DataFrame = table.to_pandas()
+    # Where some texts have none, pandas would turn the seeds of the others into floats, which are not exact.
+    frame["perturbation"] = pd.Series(table["perturbation"].to_pylist(), dtype=object)
     return frame

@@ -212,8 +212,8 @@ def _draw(
     count = math.ceil(round(p * total, 9))  # rounded, so that 7 % of 100 are 7 and not 7.000000000000001
     if as_published:
         count = min(max(count, 1), MOST_AS_PUBLISHED)
-    drawn = rng.choice(len(candidates), size=min(count, len(candidates)), replace=False)
-    return [candidates[index] for index in np.sort(drawn)]
+    drawn = rng.permutation(len(candidates))[:count]
+    return [candidates[index] for index in sorted(drawn.tolist())]
 
 
 def _join_as_published(pieces: list[str]) -> str:
