@@ -82,19 +82,26 @@ def prepared_gram(
     which the rounding of an entry exceeds that of the prepared rows; 1 for other preparations. It is infinite where a
     row has no direction, and the matrix is then of no use: `prepare` says which row. See `prepared_spectrum`.
     """
-    kept = gram if keep is None else gram[np.ix_(keep, keep)]
+    kept = gram if keep is None else gram[keep][:, keep]
     if preparation == "none":
         return kept, 1.0
-    before = np.diag(kept)
-    if preparation == "centred":
-        means = kept.mean(axis=0)
-        kept = kept - means - (means - means.mean())[:, np.newaxis]
     squares = np.diag(kept)
+    loss = 1.0
+    if preparation == "centred":
+        before = np.maximum(squares, np.sqrt(squares).mean() ** 2)
+        means = kept.mean(axis=0)
+        # Half of the mean of all entries, which comes back once, goes with the rows and half with the columns.
+        means -= 0.5 * means.mean()
+        kept = kept - means
+        kept -= means[:, np.newaxis]
+        squares = np.diag(kept)
+        loss = max(1.0, float(np.max(before / np.maximum(squares, SMALLEST**2))))
     if squares.min() <= SMALLEST**2:
         return kept, math.inf
     scale = 1.0 / np.sqrt(squares)
-    loss = float(np.max(np.maximum(before, np.sqrt(before).mean() ** 2) / squares)) if preparation == "centred" else 1.0
-    return kept * scale * scale[:, np.newaxis], max(loss, 1.0)
+    unit = kept * scale
+    unit *= scale[:, np.newaxis]
+    return unit, loss
 
 
 def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> FloatArray:
