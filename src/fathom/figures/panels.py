@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,14 +28,18 @@ from fathom.figures.style import (
     legend_below,
     legend_height,
     open_figure,
+    text_width,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.figure import Figure
     from matplotlib.typing import LineStyleType
+
+Thing = TypeVar("Thing")
 
 # How figures word the forms of a metric.
 SINKS = {"with": "all tokens", "without": "without sink tokens", "none": ""}
@@ -45,6 +49,9 @@ MOST_COLUMNS = 4
 PANEL_HEIGHT = 1.5
 # Inches under a row of panels for the axis of relative depth and its label.
 DEPTH_AXIS = 0.4
+# Inches that a bar of colours takes below the panels, and its part of the figure's width.
+BAR_HEIGHT = 0.45
+BAR_WIDTH = 0.6
 # Inches beside the panels for tick labels and the axis label, and between two panels.
 MARGIN = 0.55
 GAP = 0.16
@@ -53,7 +60,14 @@ LAYER_AXIS = 11.0
 NOTE_LINE = 1.25 * SMALL
 
 
-def check_curves(curves: pd.DataFrame, *, columns: Sequence[str], numbers: Sequence[str], key: Sequence[str]) -> None:
+def check_curves(
+    curves: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    numbers: Sequence[str],
+    key: Sequence[str],
+    name: str = "curves",
+) -> None:
     """Refuse curves that cannot be drawn.
 
     Args:
@@ -61,6 +75,7 @@ def check_curves(curves: pd.DataFrame, *, columns: Sequence[str], numbers: Seque
         columns: the columns that must be there
         numbers: the columns that must not hold an infinite value
         key: the columns that together name one row
+        name: of the argument, for the message
 
     Raises:
         ValueError: if a column is missing, there is no row, a depth is not in 0..1, a number is infinite, or two rows
@@ -68,26 +83,26 @@ def check_curves(curves: pd.DataFrame, *, columns: Sequence[str], numbers: Seque
     """
     missing = [column for column in columns if column not in curves.columns]
     if missing:
-        msg = f"curves: columns are missing: {', '.join(missing)}"
+        msg = f"{name}: columns are missing: {', '.join(missing)}"
         raise ValueError(msg)
     if curves.empty:
-        msg = f"curves: there are no rows; expected one for every {', '.join(key)}"
+        msg = f"{name}: there are no rows; expected one for every {', '.join(key)}"
         raise ValueError(msg)
     for column in numbers:
         if np.isinf(curves[column].to_numpy(dtype=np.float64)).any():
-            msg = f"curves: column {column} holds an infinite value"
+            msg = f"{name}: column {column} holds an infinite value"
             raise ValueError(msg)
     if "depth" in curves.columns and not curves["depth"].between(0, 1).all():
-        msg = "curves: column depth holds a value outside 0..1"
+        msg = f"{name}: column depth holds a value outside 0..1"
         raise ValueError(msg)
     twice = curves[curves.duplicated(list(key))]
     if not twice.empty:
         first = ", ".join(f"{column}={twice.iloc[0][column]}" for column in key)
-        msg = f"curves: more than one row for {first}; choose one view, label and so on before drawing"
+        msg = f"{name}: more than one row for {first}; choose one view, label and so on before drawing"
         raise ValueError(msg)
 
 
-def check_words(curves: pd.DataFrame) -> None:
+def check_words(curves: pd.DataFrame, *, name: str = "curves") -> None:
     """Refuse curves whose sinks or preparation has no wording; a column that is not there is not looked at.
 
     Raises:
@@ -96,7 +111,7 @@ def check_words(curves: pd.DataFrame) -> None:
     for column, known in (("sinks", SINKS), ("preparation", PREPARATIONS)):
         unknown = sorted(set(curves[column]) - set(known)) if column in curves.columns else []
         if unknown:
-            msg = f"curves: column {column}: expected one of {', '.join(known)}, found {unknown[0]!r}"
+            msg = f"{name}: column {column}: expected one of {', '.join(known)}, found {unknown[0]!r}"
             raise ValueError(msg)
 
 
@@ -316,6 +331,16 @@ class Panel:
     """Inches; panels of a row are of one height."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColourBar:
+    """The bar that tells which value a colour stands for."""
+
+    colours: ScalarMappable
+    label: str
+    values: Sequence[float]
+    """The values that occur, from small to large; each has a tick, and those that have room a number."""
+
+
 def draw_panels(
     rows: Sequence[Sequence[Panel | None]],
     *,
@@ -323,6 +348,7 @@ def draw_panels(
     layers: str,
     legend: Sequence[Sequence[Artist]],
     notes: Sequence[str],
+    bar: ColourBar | None = None,
 ) -> Figure:
     """Draw panels over relative depth in rows, with a title above them, a legend and lines of small text below.
 
@@ -334,6 +360,7 @@ def draw_panels(
         layers: what to call the layers
         legend: the handles, group by group
         notes: lines of text under the legend
+        bar: of colours, between the panels and the legend
     """
     columns = max(len(row) for row in rows)
     numbered = len({at for row in rows for at in range(len(row)) if _has_numbers(row, at)})
@@ -347,6 +374,7 @@ def draw_panels(
         + sum(heads)
         + sum(heights)
         + DEPTH_AXIS * sum(labelled)
+        + (BAR_HEIGHT if bar else 0.0)
         + legend_height(legend, width)
         + foot_height(notes, columns),
     )
@@ -375,6 +403,8 @@ def draw_panels(
                     layers=layers if at_column == 0 else None,
                     numbered=numbered,
                 )
+    if bar:
+        _draw_bar(figure, bar)
     set_title(figure, title, columns)
     write_foot(figure, notes, columns)
     foot = foot_height(notes, columns)
@@ -383,6 +413,36 @@ def draw_panels(
     else:
         leave_below(figure, foot)
     return figure
+
+
+def _draw_bar(figure: Figure, bar: ColourBar) -> None:
+    drawn = figure.colorbar(
+        bar.colours,
+        ax=figure.axes,
+        location="bottom",
+        label=bar.label,
+        fraction=0.05,
+        shrink=BAR_WIDTH,
+        aspect=BAR_WIDTH * figure.get_figwidth() / 0.07,
+        pad=0.06 / figure.get_figheight(),
+    )
+    drawn.outline.set_visible(False)
+    places = np.asarray(bar.colours.norm(np.array(bar.values))) * BAR_WIDTH * figure.get_figwidth()
+    texts = [plain_number(value) for value in bar.values]
+    shown = _spaced(places, [text_width(text, size=SMALL) + 0.08 for text in texts])
+    drawn.set_ticks(list(bar.values), labels=[text if at in shown else "" for at, text in enumerate(texts)])
+    drawn.minorticks_off()
+
+
+def _spaced(places: npt.NDArray[np.float64], widths: Sequence[float]) -> set[int]:
+    """Choose which texts, centred on sorted places, can be written side by side; the first and last always are."""
+    last = len(places) - 1
+    shown = [0]
+    for at in range(1, last):
+        free = all(abs(places[at] - places[other]) >= (widths[at] + widths[other]) / 2 for other in (shown[-1], last))
+        if free:
+            shown.append(at)
+    return {*shown, last}
 
 
 def _has_numbers(row: Sequence[Panel | None], at: int) -> bool:
@@ -412,9 +472,9 @@ def _row_notes(row: Sequence[Panel | None]) -> list[str]:
     return [panel.note for panel in row if panel]
 
 
-def pages(names: Sequence[str], columns: int) -> list[Sequence[str]]:
-    """Cut names into rows of at most `columns`."""
-    return [names[at : at + columns] for at in range(0, len(names), columns)]
+def pages(things: Sequence[Thing], columns: int) -> list[Sequence[Thing]]:
+    """Cut models, or other things, into rows of at most `columns`."""
+    return [things[at : at + columns] for at in range(0, len(things), columns)]
 
 
 def panel_note(curves: pd.DataFrame, *, form: str = "") -> str:
@@ -424,14 +484,24 @@ def panel_note(curves: pd.DataFrame, *, form: str = "") -> str:
         curves: columns layer, depth, model and texts (null where unknown); preparation and left_out if they have them
         form: which tokens they are over, where a panel has one form only
     """
-    parts = [form]
-    if "preparation" in curves.columns:
-        parts.insert(0, PREPARATIONS[str(curves["preparation"].iloc[0])])
+    words = [PREPARATIONS[str(curves["preparation"].iloc[0])]] if "preparation" in curves.columns else []
+    parts = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in (*words, form)]
     parts += [count_range(curves.groupby("model", sort=False)[["layer", "depth", "model"]].apply(last_layer), "layer")]
     parts += [count_range(curves["texts"], "text")]
     if "left_out" in curves.columns and (curves["left_out"].fillna(0) > 0).any():
         parts.append(f"{int(curves['left_out'].max())}\N{NO-BREAK SPACE}left\N{NO-BREAK SPACE}out")
     return join_note(parts)
+
+
+def has_both_forms(curves: pd.DataFrame) -> bool:
+    """Whether there are curves over all tokens and curves without the sink tokens."""
+    return {"with", "without"} <= set(curves["sinks"])
+
+
+def split_forms(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Part the curves over all tokens from those without the sink tokens, under their wording."""
+    without = curves["sinks"] == "without"
+    return {SINKS["with"]: curves[~without], SINKS["without"]: curves[without]}
 
 
 def draw_curve(
@@ -449,7 +519,7 @@ def draw_curve(
 
     Args:
         axes: the panel
-        rows: layer, depth, value, low, high; one row a point
+        rows: layer, depth, value, low, high; one row a point; without rows there is nothing to draw
         label: of the line; its interval's is "{label}, interval"
         colour: of both
         marker: stands at some points, and at every one that no line reaches
@@ -457,6 +527,8 @@ def draw_curve(
         filled: whether markers are
         turn: which of how many curves this is; they take turns, so that markers do not cover each other
     """
+    if rows.empty:
+        return
     curve = rows.sort_values("layer")
     values = curve["value"].to_numpy(dtype=np.float64)
     alone = _alone(values)

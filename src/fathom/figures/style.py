@@ -156,8 +156,21 @@ def render(figure: Figure, format: Format, *, caption: str = "") -> bytes:
         metadata["Description"] = caption
     buffer = io.BytesIO()
     with house_style():
+        _settle(figure)
         figure.savefig(buffer, format=format, dpi=DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Let a figure's parts take their places, and fix them there.
+
+    The solver of the layout has another last digit from call to call, and the svg's identifiers are made from places.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = axes.get_position(original=True).bounds
+        axes.set_position((round(place[0], 6), round(place[1], 6), round(place[2], 6), round(place[3], 6)))
 
 
 def text_width(text: str, *, size: float = NORMAL, weight: str = "normal") -> float:
