@@ -20,12 +20,14 @@ from fathom.metrics import (
     dime_with_error,
     effective_rank,
     infonce,
+    label_overlap,
     lidar,
     linear_cka,
     matrix_entropy,
     neighbourhood_overlap,
     prepare,
     two_nn,
+    two_nn_by_scale,
 )
 from fathom.metrics.preparation import find_sinks
 from fathom.metrics.registry import METRICS
@@ -569,6 +571,59 @@ def test_refuse_what_has_no_spectrum_or_no_direction() -> None:
         linear_cka(constant, GOOD)
     with pytest.raises(ValueError, match=r"all rows of `b` are equal"):
         linear_cka(GOOD, constant)
+
+
+ONE = GOOD[:1]
+ALIKE = np.tile(GOOD[0], (6, 1))
+WITH_ZERO = np.vstack([np.zeros(4), GOOD[1:]])
+NO_DIRECTION = "so it has no direction"
+
+
+@pytest.mark.parametrize(
+    ("metric", "z", "reason"),
+    [
+        (lambda z: matrix_entropy(prepare(z, "centred")), ONE, NO_DIRECTION),
+        (curvature, ONE, "expected at least 3"),
+        (two_nn, ONE, "expected at least 3"),
+        (as_published.prompt_entropy, ONE, "expected at least 2"),
+        (as_published.curvature, ONE, "expected at least 3"),
+        (lambda z: infonce(z, z), ONE, "expected at least 2"),
+        (lambda z: dime(z, z), ONE, "expected at least 2"),
+        (lambda z: linear_cka(z, z), ONE, "expected at least 2"),
+        (lambda z: neighbourhood_overlap(z, z, k=1), ONE, "expected at least 2"),
+        (lambda z: label_overlap(z, [0], k=1), ONE, "expected at least 2"),
+        (lambda z: lidar(z[:, np.newaxis]), GOOD, "so 1 views; expected at least 2"),
+        (lambda z: matrix_entropy(prepare(z, "centred")), ALIKE, NO_DIRECTION),
+        (curvature, ALIKE, "are the same"),
+        (lambda z: curvature(z, k=2), ALIKE, "are the same"),
+        (two_nn, ALIKE, "points more than once"),
+        (lambda z: two_nn_by_scale(z, fractions=(0.5,)), ALIKE, "points more than once"),
+        (as_published.prompt_entropy, ALIKE, NO_DIRECTION),
+        (as_published.curvature, ALIKE, NO_DIRECTION),
+        (lambda z: as_published.infonce(z, z), ALIKE, NO_DIRECTION),
+        (lambda z: as_published.dime(z, z), ALIKE, NO_DIRECTION),
+        (lambda z: linear_cka(z, GOOD), ALIKE, "nothing to align"),
+        (lambda z: lidar(np.stack([z, z], axis=1)), ALIKE, "equal means for all texts"),
+        (lambda z: matrix_entropy(prepare(z, "rows")), WITH_ZERO, NO_DIRECTION),
+        (lambda z: dime(z, GOOD), WITH_ZERO, "expected rows that have a direction"),
+        (lambda z: dime_with_error(GOOD, z), WITH_ZERO, "expected rows that have a direction"),
+    ],
+)
+def test_refuse_degenerate_states(metric: Callable[[Array], object], z: Array, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        metric(z)
+
+
+def test_states_that_look_degenerate_and_have_a_value() -> None:
+    # One direction: no entropy, rank 1. Views that are all alike leave a guess, and nothing above chance.
+    assert matrix_entropy(ALIKE) == pytest.approx(0.0, abs=1e-14)
+    assert effective_rank(ALIKE) == pytest.approx(1.0, abs=1e-14)
+    assert infonce(ALIKE, ALIKE) == pytest.approx(math.log(6), rel=1e-12)
+    assert dime(ALIKE, ALIKE) == pytest.approx(0.0, abs=1e-12)
+    # Fewer texts than views: two texts span one direction, three at most two.
+    many_views = np.random.default_rng(17).standard_normal((3, 16, 8))
+    assert lidar(many_views[:2]) == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < lidar(many_views) <= math.log(2)
 
 
 def test_two_nn_refuses_points_without_a_dimension() -> None:

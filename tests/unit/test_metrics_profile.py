@@ -31,6 +31,14 @@ def test_activation_ratios_are_largest_over_all_activations_of_the_text() -> Non
             profile([[math.nan, 1.0]])
 
 
+@pytest.mark.parametrize(("tokens", "width"), [(1, 1), (1, 2), (2, 1), (7, 9), (8, 9)])
+def test_ratios_are_over_the_median_of_numpy(tokens: int, width: int) -> None:
+    z = np.random.default_rng(tokens).standard_normal((tokens, width))
+    assert activation_ratios(z) == pytest.approx(np.abs(z).max(axis=1) / np.median(np.abs(z)), rel=1e-15)
+    norms = np.linalg.norm(z, axis=1)
+    assert norm_ratios(z) == pytest.approx(norms / np.median(norms), rel=1e-14)
+
+
 def first_token(tokens: int, share: float) -> Array:
     """Causal attention: `share` to the first token, the rest to the token itself."""
     pattern = (1.0 - share) * np.eye(tokens)
