@@ -112,8 +112,8 @@ def caption(config: Config, figure: str) -> str:
 
 def _power_law_sentence(settings: PowerLawFigure) -> str:
     return (
-        f"Matrix-based entropy S_alpha in nats of {settings.dimension} eigenvalues proportional to i^-beta, over its order "
-        "alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
+        f"Matrix-based entropy S_alpha in nats of {settings.dimension} eigenvalues proportional to i^-beta, over its "
+        "order alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
     )
 
 
@@ -137,7 +137,9 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     elif any(METRICS[metric].of == "text" for metric in metrics):
         sentences.append(f"Bands: {_intervals(config)} over texts.")
     if any(METRICS[metric].of in {"corpus", "views", "layers"} for metric in metrics):
-        sentences.append(f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts.")
+        sentences.append(
+            f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts."
+        )
     return sentences
 
 
@@ -204,7 +206,8 @@ def _contents(corpus: CorpusSettings) -> str:
             return f"{corpus.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
         case ViewsCorpus():
             form = ", as published" if corpus.as_published else ""
-            return f"{corpus.views} augmented views of {corpus.of} (split, random character, keyboard; p = {corpus.p:g}{form})"
+            augmented = f"split, random character, keyboard; p = {corpus.p:g}{form}"
+            return f"{corpus.views} augmented views of {corpus.of} ({augmented})"
         case RepetitionCorpus() | RandomnessCorpus():
             form = ", as published" if corpus.as_published else ""
             by = "tokens of the text itself" if isinstance(corpus, RepetitionCorpus) else "random tokens"

@@ -74,10 +74,7 @@ def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
 def matrix_cells(tables: Tables) -> pd.DataFrame:
     """One row a model, corpus and pair of layers, of the original view, in the first preparation."""
     return pd.concat(
-        [
-            _one_view(_first_preparation(frame)).assign(model=table.model, corpus=table.of)
-            for table, frame in tables
-        ],
+        [_one_view(_first_preparation(frame)).assign(model=table.model, corpus=table.of) for table, frame in tables],
         ignore_index=True,
     )
 
@@ -94,8 +91,8 @@ def stage_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         for site in STAGES:
             rows = found[found["site"] == site]
             if len(rows):
-                stage = {"stage": STAGES[site], "residual": site in ON_THE_STREAM}
-                curves.append(_summarise(rows, job).assign(model=table.model, **stage))
+                curve = _summarise(rows, job).assign(model=table.model, stage=STAGES[site])
+                curves.append(curve.assign(residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
 
 
@@ -149,11 +146,11 @@ def _summarise(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
 
 
 def _first_preparation(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["preparation"] == rows["preparation"].iloc[0]]
+    return rows.loc[rows["preparation"] == rows["preparation"].iloc[0]]
 
 
 def _one_view(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["view"] == rows["view"].iloc[0]]
+    return rows.loc[rows["view"] == rows["view"].iloc[0]]
 
 
 def _corpus_name(corpus: str, view: str, variant: object) -> str:
