@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
@@ -169,6 +169,17 @@ class Config(Settings):
             return False
         return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in _labels(corpus)
 
+    def extraction_of(self, corpus: str) -> ActivationsSettings:
+        """Extraction settings of one corpus: those of all, and what it keeps instead."""
+        own = self.activations.corpora.get(corpus, CorpusActivations())
+        kept: dict[str, Any] = {"corpora": {}}
+        if isinstance(self.corpora[corpus], ViewsCorpus):
+            kept["positions"] = tuple(one for one in self.activations.positions if one != "tokens")
+        if "sinks" not in self.metric_settings or corpus not in self.corpora_of("sinks"):
+            kept["attention_texts"] = 0
+        kept |= {name: value for name, value in own if value is not None}
+        return self.activations.model_copy(update=kept)
+
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
         """Probing experiments: as configured, or one for each corpus of the hierarchy, at its last item."""
@@ -314,6 +325,7 @@ class Config(Settings):
     def _unknown_names(self) -> Iterator[tuple[str, object, str]]:
         references: list[tuple[str, Sequence[str], Sequence[str]]] = [
             ("metrics.corpora", self.metric_corpora, list(self.corpora)),
+            ("activations.corpora", list(self.activations.corpora), list(self.corpora)),
             ("metrics.only", self.metrics.only or (), list(METRICS)),
         ]
         for name, experiment in self.experiments.items():
