@@ -209,6 +209,32 @@ def test_shards_read_as_one_corpus_in_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(texts, axis=1), expected)
 
 
+@pytest.mark.parametrize("compression", get_args(Compression))
+def test_patterns_over_many_zarr_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Compression
+) -> None:
+    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 7)
+    monkeypatch.setattr("fathom.store.CHUNK_BYTES", 7 * 2 * 4)
+    parts = {"1-of-2": ([4, 2, 9], [0, 2]), "2-of-2": ([5, 3], [1])}
+    draw = np.random.default_rng(0)
+    expected, manifests = [], []
+    for name, (lengths, chosen) in parts.items():
+        shape = make_shape(lengths)
+        writer = StoreWriter(tmp_path / f"{name}.zarr", shape, shard_bytes=3 * 7 * 2 * 4 * 2, compression=compression)
+        writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
+        patterns = [draw.random((3, 2, lengths[text], lengths[text]), dtype=np.float32) for text in chosen]
+        writer.write_patterns(np.array(chosen), np.array(lengths)[chosen], iter(patterns))
+        writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths))
+        manifests.append(tmp_path / f"{name}.manifest.json")
+        writer.finish(manifests[-1], {})
+        expected += patterns
+    assert len(list((tmp_path / "1-of-2.zarr" / "attention_patterns" / "c" / "0" / "0").iterdir())) > 5
+    found = list(Activations(manifests).attention_patterns())
+    assert [text for text, _ in found] == [0, 2, 4]
+    for (_, one), other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(bits(one), bits(other))
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     shape = make_shape([4, 2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [4, 2])

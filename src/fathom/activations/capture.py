@@ -47,15 +47,14 @@ def make_batch(
     return Batch(texts=texts, ids=padded, lengths=lengths, spans={name: ends[texts] for name, ends in spans.items()})
 
 
-def forward(model: LoadedModel, batch: Batch) -> Tensor:
-    """The bare forward pass: what extraction is measured against."""
+def forward(model: LoadedModel, batch: Batch, **wanted: bool) -> Any:
+    """The bare forward pass: what extraction is measured against. Returns the model's output."""
     mask = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
-    output = model.module(
+    return model.module(
         input_ids=torch.from_numpy(batch.ids).to(model.device),
         attention_mask=torch.from_numpy(mask.astype(np.int64)).to(model.device),
+        **wanted,
     )
-    final: Tensor = output.last_hidden_state
-    return final
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,14 @@ def packed_targets(batch: Batch, shape: Shape, device: torch.device) -> Targets:
     return Targets(arrays=arrays, tokens=np.cumsum(batch.lengths) - batch.lengths, texts=np.arange(len(batch.lengths)))
 
 
-def capture(model: LoadedModel, batch: Batch, shape: Shape, found: BlockSites, targets: Targets) -> None:
+def capture(
+    model: LoadedModel, batch: Batch, shape: Shape, found: BlockSites, targets: Targets, *, attentions: bool = False
+) -> tuple[Tensor | None, ...] | None:
     """Run a batch and put the states of every site, layer and position of `shape` into their targets.
 
-    All is in the dtype of the model but `mean`, which is accumulated in float32. Errors: FathomError if a part of the
-    model puts out another dtype, whose bits the store could not hold.
+    Returns the model's attention patterns by block, (batch, heads, T, T), where they are asked for. All states are in
+    the dtype of the model but `mean`, which is accumulated in float32. Errors: FathomError if a part of the model puts
+    out another dtype, whose bits the store could not hold.
     """
     put = _put_on_host if model.device.type == "cpu" else _put_on_device
 
@@ -108,9 +110,10 @@ def capture(model: LoadedModel, batch: Batch, shape: Shape, found: BlockSites, t
         capturing(model.anatomy, residual, partial(keep, RESIDUAL)),
         tapping(found, sublayers, keep),
     ):
-        final = forward(model, batch)
+        output = forward(model, batch, output_attentions=True) if attentions else forward(model, batch)
         if FINAL in residual:
-            keep(RESIDUAL, FINAL, final)
+            keep(RESIDUAL, FINAL, output.last_hidden_state)
+    return output.attentions if attentions else None
 
 
 def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:

@@ -58,7 +58,9 @@ def command(
     """Run a model over a corpus and store its hidden states."""
     settings = ExtractionSettings.model_validate_json(settings_json)
     checkpoint = read_manifest(model_manifest, "model")
-    corpus = _shard(read_corpus(corpus_file), settings)
+    whole = read_corpus(corpus_file)
+    corpus = _shard(whole, settings)
+    passes = len(whole) / whole["id"].nunique()
     manifest.unlink(missing_ok=True)
     shutil.rmtree(store, ignore_errors=True)
     store.parent.mkdir(parents=True, exist_ok=True)
@@ -100,6 +102,7 @@ def command(
     try:
         writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
         extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
+        no_patterns = _sample_attention(model, texts, corpus, shape, writer, settings, found)
         writer.close(np.concatenate(texts.ids), texts.lengths)
         writer.finish(
             manifest,
@@ -114,7 +117,9 @@ def command(
                 "settings": settings.model_dump(mode="json"),
                 "first_text": str(corpus["id"].iloc[0]),
                 "last_text": str(corpus["id"].iloc[-1]),
+                "passes": passes,
                 "truncated": texts.truncated,
+                "no_attention_patterns": no_patterns,
                 "block": f"{found.order}, {found.norm}-norm" if found.order else None,
                 "versions": versions_of("torch", "transformers", "tokenizers", "zarr", "zarrs"),
                 "device": str(model.device.type),
@@ -126,6 +131,15 @@ def command(
         shutil.rmtree(store, ignore_errors=True)
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
+    log.info(
+        "%s on %s: %s passes over %s texts, %s tokens%s",
+        settings.model,
+        settings.corpus,
+        f"{passes:g}",
+        f"{whole['id'].nunique():,}",
+        f"{shape.tokens:,}",
+        "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",
+    )
     if texts.truncated:
         log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
 
@@ -230,6 +244,50 @@ def extract(
                 sink.put(batch, targets)
                 progress.advance(int(batch.lengths.sum()))
             sink.end()
+
+
+def _sample_attention(
+    model: LoadedModel,
+    texts: TokenisedTexts,
+    corpus: pd.DataFrame,
+    shape: Shape,
+    writer: StoreWriter,
+    settings: ExtractionSettings,
+    found: BlockSites,
+) -> str | None:
+    """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
+    from fathom.activations.patterns import sample_texts, write_sample
+    from fathom.models.sites import attends
+
+    wanted = settings.activations
+    place = f"model {settings.model}, corpus {settings.corpus}"
+    if not wanted.attention_texts:
+        return "activations.attention_texts is 0"
+    if not attends(model.anatomy):
+        reason = f"{type(model.module).__name__} has blocks without attention"
+        log.info("%s: no attention patterns: %s", place, reason)
+        return reason
+    chosen = sample_texts(
+        corpus["view"],
+        texts.lengths,
+        count=wanted.attention_texts,
+        shards=wanted.shards,
+        longest=wanted.attention_tokens,
+    )
+    if not len(chosen):
+        reason = f"no original text has at most {wanted.attention_tokens} tokens"
+        log.info("%s: no attention patterns: %s", place, reason)
+        return reason
+    ids = corpus["id"].tolist()
+    largest = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
+    log.info(
+        "%s: attention patterns of %s texts; with eager attention the states differ from the stored ones by at most "
+        "%.1e of the largest state of a layer",
+        place,
+        len(chosen),
+        largest,
+    )
+    return None
 
 
 def window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:

@@ -163,6 +163,8 @@ class MetricsSettings(Settings):
 
     corpora: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Corpora to measure; all without marked spans if left out."""
+    only: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """Metrics to measure; all that are not null if left out."""
     sink_multiple: Annotated[float, Field(ge=1.0)] = 20.0
     """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In the 80 Bible
     texts of the default run SmolLM2's first token reaches 142 to 192 times; 77 of them have no other above 20."""

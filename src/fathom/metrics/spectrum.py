@@ -118,9 +118,3 @@ def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> F
     kept = np.where(eigenvalues > _NOISE * ROUND_OFF * loss * largest, eigenvalues, 0.0)
     normalised: FloatArray = kept / kept.sum()
     return normalised
-
-
-def shannon_entropy(p: FloatArray) -> float:
-    """Shannon entropy in nats of a distribution `p` (m,) that sums to 1; from 0 to log m."""
-    kept = p[p > 0.0]
-    return max(0.0, -float(np.sum(kept * np.log(kept))))

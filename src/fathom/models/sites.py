@@ -124,6 +124,11 @@ def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
     return BlockSites(taps=taps, missing=missing, order=order, norm=norm)
 
 
+def attends(anatomy: Anatomy) -> bool:
+    """Whether every block holds an attention sub-layer."""
+    return all(any(_is_attention(part) for part in block.modules() if part is not block) for block in anatomy.blocks)
+
+
 @contextmanager
 def tapping(
     found: BlockSites, layers: Mapping[str, tuple[str, ...]], keep: Callable[[str, str, Tensor], None]
