@@ -91,7 +91,7 @@ def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Name
         raise ValueError(msg)
     stacked = measure.metric.name == "lidar"
     if form == "as_published":
-        return measure.as_published(*([np.stack(views, axis=1)] if stacked else views)), np.nan
+        return measure.as_published(*([np.stack(views, axis=1)] if stacked else views))
     prepared = [prepare(view, form) for view in views]
     if stacked:
         found = measure.function(np.stack(prepared, axis=1))

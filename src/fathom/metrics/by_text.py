@@ -75,7 +75,7 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
         return np.nan, np.nan, f"{rows} tokens, expected at least {measure.metric.minimum_rows}"
     try:
         if form == "as_published":
-            found = measure.as_published(states.raw)
+            found, _ = measure.as_published(states.raw)
         else:
             read = states.spectrum if measure.metric.spectrum else states.prepared
             found = measure.normalised(measure.function(read(form)), rows, width)

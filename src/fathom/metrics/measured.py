@@ -41,7 +41,7 @@ class Measure:
     normalisation: str
     function: Callable[..., Any]
     """The metric in the paper's form."""
-    published: Callable[..., float | Mapping[str, float]] | None
+    published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
     samples: int
     label: str | None
@@ -50,15 +50,16 @@ class Measure:
         """A value of the paper's form for states (rows, width), divided as the settings say."""
         return Value(raw / NORMALISERS[self.normalisation](rows, width), raw)
 
-    def as_published(self, *states: Any) -> Value:
-        """What the public code gives for raw states."""
+    def as_published(self, *states: Any) -> tuple[Value, float]:
+        """What the public code gives for raw states, and the standard error of its method (NaN if it has none)."""
         if self.published is None:
             msg = f"metric {self.metric.name} has no form of its own in the public code"
             raise ValueError(msg)
         found = self.published(*states)
         if isinstance(found, Mapping):
-            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
-        return Value(found, found)
+            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"]), math.nan
+        value, error = found if isinstance(found, tuple) else (found, math.nan)
+        return Value(value, value), error
 
 
 def make_measure(settings: Measured) -> Measure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from fathom.settings import NOT_EXPECTED, Name, Settings
@@ -15,10 +15,16 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _once(forms: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(forms)) != len(forms):
+        raise PydanticCustomError(NOT_EXPECTED, "expected every preparation once")
+    return forms
+
+
 Prepared = Literal["none", "rows", "centred"]
 Form = Literal["none", "rows", "centred", "as_published"]
-Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1)]
-Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1)]
+Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
+Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
 Normalisation = Literal["raw", "logN", "logD", "max"]
 
 
@@ -117,8 +123,9 @@ class DimeSettings(ViewsSettings):
 
     alpha: Annotated[float, Field(gt=0.0)] = 1.0
     """Order of the entropy."""
-    permutations: Annotated[int, Field(ge=1)] = 10
-    """Random pairings that the true one is compared with; 10 in the papers' code. Their error is in the table."""
+    permutations: Annotated[int, Field(ge=2)] = 10
+    """Random pairings that the true one is compared with; 10 in the papers' code. Their error is in the table, and
+    takes two."""
 
 
 class LidarSettings(ViewsSettings):
