@@ -166,7 +166,9 @@ def _settle(figure: Figure) -> None:
 
     The solver of the layout has another last digit from call to call, and the svg's identifiers are made from places.
     """
-    figure.draw_without_rendering()
+    # Once is not enough where a text was wider than its panel before the panel had its place.
+    for _ in range(2):
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         place = axes.get_position(original=True).bounds
