@@ -48,7 +48,7 @@ PALETTE = ("#004488", "#D55E00", "#44AA99", INK, "#882255", "#3A9BDC")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # For ordered things (scales, checkpoints, amounts): from dark to light, so that the order survives colour blindness and
 # a black and white print. The map's yellow end is left out, for it would vanish on white.
-SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.78, 256)), name="fathom")
+SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.74, 256)), name="fathom")
 
 SOLID: LineStyleType = "-"
 DASHED: LineStyleType = (0, (3.6, 1.5))
