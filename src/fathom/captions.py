@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from fathom.config import Config
-from fathom.corpora.settings import BibleCorpus, CorpusSettings, FileCorpus, HubCorpus, RandomTokensCorpus
-from fathom.figures.settings import MetricFigure, ProbesFigure
+from fathom.config import Config, FigureTable
+from fathom.corpora.settings import (
+    BibleCorpus,
+    CorpusSettings,
+    FileCorpus,
+    HubCorpus,
+    RandomnessCorpus,
+    RandomTokensCorpus,
+    RepetitionCorpus,
+    ViewsCorpus,
+)
+from fathom.figures.settings import (
+    BimodalityFigure,
+    ComparisonFigure,
+    FigureSettings,
+    MatrixFigure,
+    MetricFigure,
+    PowerLawFigure,
+    ProbesFigure,
+    SinksFigure,
+    StagesFigure,
+    SweepFigure,
+)
 from fathom.metrics.registry import METRICS
-from fathom.metrics.settings import EntropySettings
-from fathom.models.settings import HubModel, ModelSettings, PathModel
+from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
 from fathom.settings import Wheel
 
-PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred, then unit rows"}
+PREPARATIONS = {
+    "none": "raw states",
+    "rows": "unit rows",
+    "centred": "centred, then unit rows",
+    "as_published": "as in the public code of skean2025",
+}
+SWEPT = {"repetition": "repeated tokens", "randomness": "random tokens", "random-tokens": "length of the text"}
 NORMALISED = {"raw": "", "logN": " / log rows", "logD": " / log width", "max": " / log min(rows, width)"}
 
 
@@ -23,64 +49,109 @@ def model_label(config: Config, model: str) -> str:
 
 def figure_category(config: Config, figure: str) -> str:
     """Category of a figure in the report."""
-    return "Probes" if isinstance(config.all_figures[figure], ProbesFigure) else "Representation metrics"
+    settings = config.all_figures[figure]
+    if isinstance(settings, ProbesFigure):
+        return "Probes"
+    return "Claims of the papers" if getattr(settings, "claim", None) else "Representation metrics"
+
+
+def figure_title(config: Config, figure: str) -> str:
+    """Title of a figure: what it shows, in a few words."""
+    settings = config.all_figures[figure]
+    match settings:
+        case MetricFigure() | MatrixFigure():
+            return METRICS[settings.metric].title
+        case ComparisonFigure():
+            return ", ".join(METRICS[metric].title for metric in settings.metrics)
+        case SweepFigure():
+            return f"{METRICS[settings.metric].title}: {SWEPT[config.corpora[settings.corpus].kind]}"
+        case SinksFigure():
+            return "Entropy valley, token norms and attention sinks"
+        case StagesFigure():
+            return f"{METRICS[settings.metric].title} at every stage of a block"
+        case BimodalityFigure():
+            return f"Distribution of {METRICS[settings.metric].title.lower()} over texts"
+        case PowerLawFigure():
+            return "Entropy of power-law spectra"
+        case _:
+            return "Linear probes"
 
 
 def figure_subject(config: Config, figure: str) -> str:
-    """What a figure shows, in a few words, for the report's list."""
-    settings = config.all_figures[figure]
-    return METRICS[settings.metric].title if isinstance(settings, MetricFigure) else "Items, relations, analogies"
+    """What a figure shows, for the report's list."""
+    if isinstance(config.all_figures[figure], ProbesFigure):
+        return "Items, relations, analogies"
+    return figure_title(config, figure)
 
 
-def metric_axis(config: Config, metric: str) -> str:
-    """Symbol and unit of a metric as it is configured."""
+def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
+    """Symbol and unit of a metric as it is configured, or in its own unit."""
     about, settings = METRICS[metric], config.metric_settings[metric]
-    if isinstance(settings, EntropySettings):
-        symbol = about.symbol if settings.alpha == 1.0 else f"S (α = {settings.alpha:g})"
-        return (
-            f"{symbol} ({about.unit})"
-            if settings.normalisation == "raw"
-            else symbol + NORMALISED[settings.normalisation]
-        )
-    return f"{about.symbol} ({about.unit})"
+    alpha = getattr(settings, "alpha", 1.0)
+    normalisation = "raw" if raw else getattr(settings, "normalisation", "raw")
+    symbol = about.symbol if alpha == 1.0 else f"S (α = {alpha:g})"
+    return symbol + NORMALISED[normalisation] if normalisation != "raw" else f"{symbol} ({about.unit})"
 
 
 def caption(config: Config, figure: str) -> str:
     """What a figure is: models, revisions, data, definition, intervals. Counts of texts are in its CSV and notes."""
     settings = config.all_figures[figure]
+    if isinstance(settings, PowerLawFigure):
+        return _power_law_sentence(settings)
     tables = config.figure_tables(figure)
-    sentences = (
-        _metric_sentences(config, settings, tables)
-        if isinstance(settings, MetricFigure)
-        else _probe_sentences(config, tables)
-    )
-    models = [_describe_model(config, name) for name in dict.fromkeys(model for model, _ in tables)]
+    if isinstance(settings, ProbesFigure):
+        sentences = _probe_sentences(config, [table.of for table in tables])
+    else:
+        sentences = _metric_sentences(config, settings, tables)
+    models = [_describe_model(config, name) for name in config.figure_models(figure)]
     sentences.append(f"Models: {'; '.join(models)}. Layer 0 is the embedding output.")
     if config.activations.layers == "transformers":
         sentences.append("Layers follow transformers' hidden_states: the last one is normed.")
     return " ".join(sentences)
 
 
-def _metric_sentences(config: Config, settings: MetricFigure, tables: list[tuple[str, str]]) -> list[str]:
-    metric, chosen = METRICS[settings.metric], config.metric_settings[settings.metric]
-    sentences = [
-        f"{metric.title} ({metric_axis(config, settings.metric)}) by relative depth; {metric.direction}.",
-        f"Definition: {metric.reference}; states: {PREPARATIONS[chosen.preparation]}.",
-        f"Corpora: {_describe_corpora(config, [corpus for _, corpus in tables])}.",
-    ]
-    if metric.reads == "tokens":
+def _power_law_sentence(settings: PowerLawFigure) -> str:
+    return (
+        f"Matrix-based entropy S_alpha in nats of {settings.dimension} eigenvalues proportional to i^-beta, over its "
+        "order alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
+    )
+
+
+def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence[FigureTable]) -> list[str]:
+    metrics = [name for name in dict.fromkeys(table.holds for table in tables) if name in config.metric_settings]
+    if isinstance(settings, SinksFigure):
+        metrics = ["prompt_entropy", "sinks"]
+    raw = getattr(settings, "raw", False)
+    sentences = [_definition(config, metric, raw=raw) for metric in metrics]
+    sentences.append(f"Corpora: {_describe_corpora(config, [table.of for table in tables])}.")
+    if any(METRICS[metric].position == "tokens" for metric in metrics):
         sentences.append(
-            "Solid: all tokens; dashed: without sink tokens, those whose norm exceeds "
-            f"{config.metrics.sink_multiple:g} times the median norm of their text at some layer. "
-            f"Bands: {_intervals(config)} over texts."
+            "All tokens, and without sink tokens: those whose norm exceeds "
+            f"{config.metrics.sink_multiple:g} times the median norm of their text at some layer."
         )
-    else:
-        sentences.append(f"Bands: {100 * config.uncertainty.level:g} % intervals from resampled texts.")
+    if isinstance(settings, BimodalityFigure):
+        sentences.append(
+            "Dip: Hartigan and Hartigan 1985; p against the uniform distribution from "
+            f"{settings.samples:,} samples, corrected over layers."
+        )
+    elif any(METRICS[metric].of == "text" for metric in metrics):
+        sentences.append(f"Bands: {_intervals(config)} over texts.")
+    if any(METRICS[metric].of in {"corpus", "views", "layers"} for metric in metrics):
+        sentences.append(
+            f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts."
+        )
     return sentences
 
 
-def _probe_sentences(config: Config, tables: list[tuple[str, str]]) -> list[str]:
-    experiments = [config.experiments[name] for _, name in tables]
+def _definition(config: Config, metric: str, *, raw: bool) -> str:
+    about = METRICS[metric]
+    forms = getattr(config.metric_settings[metric], "preparation", ())
+    states = f"; states: {', '.join(PREPARATIONS[form] for form in forms)}" if forms else ""
+    return f"{about.title} ({metric_axis(config, metric, raw=raw)}; {about.direction}): {about.reference}{states}."
+
+
+def _probe_sentences(config: Config, names: Sequence[str]) -> list[str]:
+    experiments = [config.experiments[name] for name in names]
     design = (
         "Linear probes by relative depth, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of "
         "that paper's numbers."
@@ -111,6 +182,8 @@ def _origin(model: ModelSettings) -> str:
         return f"{model.repository} at {model.revision[:12]}"
     if isinstance(model, PathModel):
         return "local folder"
+    if isinstance(model, RandomModel):
+        return f"weights drawn anew with seed {model.seed}, shape of {model.of}"
     return f"{model.package} {model.version}"
 
 
@@ -128,7 +201,17 @@ def _contents(corpus: CorpusSettings) -> str:
                 else f"{text}; paraphrase: the same verses, {_wheel(corpus.paraphrase)}"
             )
         case RandomTokensCorpus():
-            return f"{corpus.texts} texts of {corpus.tokens} tokens drawn uniformly from the model's vocabulary"
+            lengths = [corpus.tokens] if isinstance(corpus.tokens, int) else corpus.tokens
+            shown = ", ".join(map(str, lengths))
+            return f"{corpus.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
+        case ViewsCorpus():
+            form = ", as published" if corpus.as_published else ""
+            augmented = f"split, random character, keyboard; p = {corpus.p:g}{form}"
+            return f"{corpus.views} augmented views of {corpus.of} ({augmented})"
+        case RepetitionCorpus() | RandomnessCorpus():
+            form = ", as published" if corpus.as_published else ""
+            by = "tokens of the text itself" if isinstance(corpus, RepetitionCorpus) else "random tokens"
+            return f"{corpus.of}, each token replaced with probability p by {by}{form}"
         case FileCorpus():
             return Path(corpus.path).name
         case HubCorpus():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,17 +17,32 @@ from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
+    DerivedCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
+    RandomnessCorpus,
     RandomTokensCorpus,
     RelationsCorpus,
+    RepetitionCorpus,
+    ViewsCorpus,
 )
 from fathom.errors import FathomError
-from fathom.figures.settings import FigureSettings, MetricFigure, ProbesFigure
+from fathom.figures.settings import (
+    BimodalityFigure,
+    ComparisonFigure,
+    FigureSettings,
+    MatrixFigure,
+    MetricFigure,
+    PowerLawFigure,
+    ProbesFigure,
+    SinksFigure,
+    StagesFigure,
+    SweepFigure,
+)
 from fathom.metrics.registry import METRICS
-from fathom.metrics.settings import MetricSettings, MetricsSettings
-from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
+from fathom.metrics.settings import MetricsSettings
+from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
 
@@ -41,6 +57,19 @@ SPANS: dict[type[Settings], tuple[str, ...]] = {
 # Of the properties in fathom's own table of items, three that do not follow from one another.
 OWN_LABELS = ("edible", "manmade", "larger_than_person")
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)
+TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
+TOKEN_SHAPES = ("text", "sinks")
+
+
+@dataclass(frozen=True)
+class FigureTable:
+    """One table that a figure draws."""
+
+    model: str | None
+    of: str
+    """Corpus or experiment."""
+    holds: str
+    """Metric, `sinks`, `token_norms`, `probes`, or `texts`: the corpus itself."""
 
 
 def _default_models() -> dict[str, ModelSettings]:
@@ -119,10 +148,26 @@ class Config(Settings):
         return tuple(name for name, corpus in self.corpora.items() if not isinstance(corpus, HierarchyCorpus))
 
     @property
-    def metric_settings(self) -> dict[str, MetricSettings]:
+    def metric_settings(self) -> dict[str, Settings]:
         """Metrics that are measured."""
-        chosen = {name: getattr(self.metrics, name) for name in METRICS}
+        names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
+        chosen = {name: getattr(self.metrics, name) for name in names}
         return {name: settings for name, settings in chosen.items() if settings is not None}
+
+    @property
+    def token_metrics(self) -> tuple[str, ...]:
+        """Metrics of the tokens of a text, which share one read of the states."""
+        return tuple(name for name in self.metric_settings if METRICS[name].of in TOKEN_SHAPES)
+
+    def corpora_of(self, metric: str) -> tuple[str, ...]:
+        """Corpora on which a metric is measured: those that have what it reads."""
+        return tuple(name for name in self.metric_corpora if self._measurable(metric, name))
+
+    def _measurable(self, metric: str, name: str) -> bool:
+        corpus = self.corpora.get(name)
+        if METRICS[metric].of not in _readable(corpus):
+            return False
+        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in _labels(corpus)
 
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
@@ -140,22 +185,55 @@ class Config(Settings):
         """Figures: as configured, or one a metric and one of all experiments."""
         if self.figures is not None:
             return self.figures
-        drawn: dict[str, FigureSettings] = {}
-        if self.metric_corpora:
-            drawn |= {name: MetricFigure(kind="metric", metric=name) for name in self.metric_settings}
+        drawn: dict[str, FigureSettings] = {
+            name: _default_figure(name) for name in self.metric_settings if self.corpora_of(name)
+        }
         if self.experiments:
             drawn["probes"] = ProbesFigure(kind="probes")
         return drawn
 
-    def figure_tables(self, figure: str) -> list[tuple[str, str]]:
-        """(model, corpus or experiment) of every table that a figure draws."""
+    def figure_models(self, figure: str) -> tuple[str, ...]:
+        """Models of a figure, in its order."""
         settings = self.all_figures[figure]
-        models = settings.models or tuple(self.models)
-        if isinstance(settings, MetricFigure):
-            columns = settings.corpora or self.metric_corpora
-        else:
-            columns = settings.experiments or tuple(self.experiments)
-        return [(model, column) for model in models for column in columns]
+        if isinstance(settings, PowerLawFigure):
+            return ()
+        if isinstance(settings, BimodalityFigure):
+            return (settings.model,)
+        return settings.models or tuple(self.models)
+
+    def figure_tables(self, figure: str) -> list[FigureTable]:
+        """Every table that a figure draws, model by model."""
+        settings = self.all_figures[figure]
+        pairs = self._figure_columns(settings)
+        tables = [FigureTable(model, of, holds) for model in self.figure_models(figure) for of, holds in pairs]
+        if isinstance(settings, BimodalityFigure):
+            tables.append(FigureTable(None, settings.corpus, "texts"))
+        return tables
+
+    def _figure_columns(self, settings: FigureSettings) -> list[tuple[str, str]]:
+        """(corpus or experiment, what the table holds) of the tables of one model."""
+        match settings:
+            case MetricFigure() | MatrixFigure():
+                return [(of, settings.metric) for of in settings.corpora or self.corpora_of(settings.metric)]
+            case ComparisonFigure():
+                return [
+                    (of, metric)
+                    for of in settings.corpora
+                    for metric in settings.metrics
+                    if of in self.corpora_of(metric)
+                ]
+            case SweepFigure() | StagesFigure() | BimodalityFigure():
+                return [(settings.corpus, settings.metric)]
+            case SinksFigure():
+                return [
+                    (of, holds)
+                    for of in settings.corpora or self.corpora_of("sinks")
+                    for holds in ("prompt_entropy", "sinks", "token_norms")
+                ]
+            case ProbesFigure():
+                return [(of, "probes") for of in settings.experiments or tuple(self.experiments)]
+            case _:
+                return []
 
     @model_validator(mode="after")
     def _refuse_impossible(self) -> Config:
@@ -167,9 +245,12 @@ class Config(Settings):
         """Combinations that no single section can see: place, what was found, what was expected."""
         yield from self._unpinned()
         yield from self._missing_files()
+        yield from self._wrong_bases()
         yield from self._unknown_layers()
         yield from self._unknown_names()
         yield from self._unstored_positions()
+        if "sinks" in self.metric_settings and "prompt_entropy" not in self.metric_settings:
+            yield "metrics.prompt_entropy", None, "it to be measured too, since metrics.sinks reads it (or null for both)"
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
@@ -185,6 +266,23 @@ class Config(Settings):
                     source.revision,
                     "a full commit hash (40 hexadecimal digits) in a paper's config",
                 )
+
+    def _wrong_bases(self) -> Iterator[tuple[str, object, str]]:
+        """What is derived must be derived from something that is not derived itself."""
+        for name, model in self.models.items():
+            if isinstance(model, RandomModel):
+                known = [other for other, base in self.models.items() if not isinstance(base, RandomModel)]
+                if model.of not in known:
+                    yield f"models.{name}.of", model.of, f"one of {', '.join(known) or 'none'}"
+        for name, corpus in self.corpora.items():
+            if isinstance(corpus, DerivedCorpus):
+                known = [
+                    other
+                    for other, base in self.corpora.items()
+                    if not isinstance(base, (DerivedCorpus, *HierarchyCorpus, RandomTokensCorpus))
+                ]
+                if corpus.of not in known:
+                    yield f"corpora.{name}.of", corpus.of, f"one of {', '.join(known) or 'none'}"
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
         for name, model in self.models.items():
@@ -207,7 +305,7 @@ class Config(Settings):
             return
         highest = max(numbers)
         for name, model in self.models.items():
-            depth = _depth(model)
+            depth = _depth(self.models[model.of] if isinstance(model, RandomModel) else model)
             if depth is None:
                 yield f"models.{name}.depth", None, "the number of blocks, since activations.layers names single layers"
             elif highest > depth:
@@ -216,16 +314,12 @@ class Config(Settings):
     def _unknown_names(self) -> Iterator[tuple[str, object, str]]:
         references: list[tuple[str, Sequence[str], Sequence[str]]] = [
             ("metrics.corpora", self.metric_corpora, list(self.corpora)),
+            ("metrics.only", self.metrics.only or (), list(METRICS)),
         ]
         for name, experiment in self.experiments.items():
             references.append((f"probes.{name}.corpus", [experiment.corpus], list(self.corpora)))
         for name, figure in self.all_figures.items():
-            references.append((f"figures.{name}.models", figure.models or (), list(self.models)))
-            if isinstance(figure, MetricFigure):
-                references.append((f"figures.{name}.metric", [figure.metric], list(self.metric_settings)))
-                references.append((f"figures.{name}.corpora", figure.corpora or (), self.metric_corpora))
-            else:
-                references.append((f"figures.{name}.experiments", figure.experiments or (), list(self.experiments)))
+            references += self._figure_references(f"figures.{name}", figure)
         for place, found, known in references:
             for one in found:
                 if one not in known:
@@ -233,17 +327,47 @@ class Config(Settings):
             if len(set(found)) != len(found):
                 yield place, list(found), "every name once"
 
+    def _figure_references(
+        self, place: str, figure: FigureSettings
+    ) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
+        """Names that a figure refers to: place, names found, names known."""
+        models = list(self.models)
+        if isinstance(figure, PowerLawFigure):
+            return
+        if isinstance(figure, BimodalityFigure):
+            yield f"{place}.model", [figure.model], models
+        else:
+            yield f"{place}.models", figure.models or (), models
+        if isinstance(figure, ProbesFigure):
+            yield f"{place}.experiments", figure.experiments or (), list(self.experiments)
+            return
+        if isinstance(figure, ComparisonFigure):
+            yield f"{place}.metrics", figure.metrics, _named(self.metric_settings, "text", "corpus", "views")
+            yield f"{place}.corpora", figure.corpora, self.metric_corpora
+            return
+        if isinstance(figure, SinksFigure):
+            yield place, ["sinks"], list(self.metric_settings)
+            yield f"{place}.corpora", figure.corpora or (), self.corpora_of("sinks")
+            return
+        shapes = ("layers",) if isinstance(figure, MatrixFigure) else ("text", "corpus", "views")
+        yield f"{place}.metric", [figure.metric], _named(self.metric_settings, *shapes)
+        if figure.metric in self.metric_settings:
+            if isinstance(figure, MetricFigure | MatrixFigure):
+                yield f"{place}.corpora", figure.corpora or (), self.corpora_of(figure.metric)
+            else:
+                yield f"{place}.corpus", [figure.corpus], self.corpora_of(figure.metric)
+
     def _unstored_positions(self) -> Iterator[tuple[str, object, str]]:
         stored = self.activations.positions
         if len(set(stored)) != len(stored):
             yield "activations.positions", list(stored), "every position once"
         if self.metric_corpora:
             for name in self.metric_settings:
-                if METRICS[name].reads not in stored:
+                if METRICS[name].position not in stored and self.corpora_of(name):
                     yield (
                         "activations.positions",
                         list(stored),
-                        f"{METRICS[name].reads!r} too, since metrics.{name} reads it",
+                        f"{METRICS[name].position!r} too, since metrics.{name} reads it",
                     )
         for name, experiment in self.experiments.items():
             position = experiment.position.split(":")[0].replace("span", "spans")
@@ -258,6 +382,42 @@ class Config(Settings):
                     experiment.position,
                     f"a span that corpus {experiment.corpus} marks: {marked}",
                 )
+
+
+def _readable(corpus: CorpusSettings | None) -> frozenset[str]:
+    """What metrics may be of on a corpus of this kind; see `Metric.of`."""
+    match corpus:
+        case ViewsCorpus():
+            return frozenset({"views"})
+        case RepetitionCorpus() | RandomnessCorpus():
+            return frozenset(TOKEN_SHAPES)
+        case RandomTokensCorpus() if not isinstance(corpus.tokens, int):
+            return frozenset(TOKEN_SHAPES)
+        case BibleCorpus() if corpus.paraphrase is not None:
+            return frozenset({*TOKEN_SHAPES, "corpus", "layers", "views"})
+        case _:
+            return frozenset({*TOKEN_SHAPES, "corpus", "layers"})
+
+
+def _labels(corpus: CorpusSettings | None) -> tuple[str, ...]:
+    """Labels that a corpus is known to carry."""
+    if isinstance(corpus, BibleCorpus):
+        return ("testament",)
+    return OWN_LABELS if isinstance(corpus, ItemsCorpus) and corpus.table is None else ()
+
+
+def _named(metrics: Iterable[str], *shapes: str) -> list[str]:
+    return [name for name in metrics if METRICS[name].of in shapes]
+
+
+def _default_figure(metric: str) -> FigureSettings:
+    match METRICS[metric].of:
+        case "layers":
+            return MatrixFigure(kind="matrix", metric=metric)
+        case "sinks":
+            return SinksFigure(kind="sinks")
+        case _:
+            return MetricFigure(kind="metric", metric=metric)
 
 
 def _experiment(name: str, corpus: CorpusSettings) -> ExperimentSettings:
@@ -276,7 +436,7 @@ class ImpossibleError(ValueError):
         self.place = place
 
 
-def _depth(model: WheelModel | HubModel | PathModel) -> int | None:
+def _depth(model: ModelSettings) -> int | None:
     """Number of blocks as far as it is known before a model is fetched."""
     if model.depth is not None or not isinstance(model, PathModel):
         return model.depth

@@ -7,20 +7,22 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from fathom.captions import caption, metric_axis, model_label
+from fathom.captions import caption, figure_title, metric_axis, model_label
 from fathom.code import code_digest
-from fathom.config import Config, HierarchyCorpus
-from fathom.corpora.settings import FileCorpus, ItemsCorpus
-from fathom.figures.settings import MetricFigure
+from fathom.config import TOKEN_TABLES, Config, HierarchyCorpus
+from fathom.corpora.settings import DerivedCorpus, FileCorpus, ItemsCorpus
+from fathom.figures.settings import FigureJob, Table
 from fathom.metrics.registry import METRICS
-from fathom.metrics.settings import CorpusEntropySettings, EntropySettings
-from fathom.models.settings import PathModel
+from fathom.metrics.settings import Measured, MetricJob, SinksSettings
+from fathom.models.settings import PathModel, RandomModel
+
+SEEDED = ("dime", "intrinsic_dimension")  # metrics that draw at random themselves
 
 
 class Plan:
@@ -50,6 +52,16 @@ class Plan:
             str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"}
         )
 
+    def model_base(self, model: str) -> str | None:
+        """The model whose shape a model of random weights has."""
+        settings = self.config.models[model]
+        return settings.of if isinstance(settings, RandomModel) else None
+
+    def corpus_base(self, corpus: str) -> str | None:
+        """The corpus whose texts a corpus changes."""
+        settings = self.config.corpora[corpus]
+        return settings.of if isinstance(settings, DerivedCorpus) else None
+
     def corpus_files(self, corpus: str) -> list[str]:
         """The user's file that a corpus is made of; none for what is fetched or made."""
         settings = self.config.corpora[corpus]
@@ -77,26 +89,54 @@ class Plan:
                 "corpus": corpus,
                 "dtype": self.config.models[model].dtype,
                 "shard": int(shard.split("-")[0]) - 1,
-                "activations": self.config.activations.model_dump(mode="json"),
+                "activations": self.config.extraction_of(corpus).model_dump(mode="json"),
             }
         )
 
-    def metric_settings(self, model: str, corpus: str, metric: str) -> str:
-        """Settings of `fathom metrics`."""
-        settings = self.config.metric_settings[metric]
-        job: dict[str, Any] = {
-            "model": model,
-            "corpus": corpus,
-            "metric": metric,
-            "preparation": settings.preparation,
-            "sink_multiple": self.config.metrics.sink_multiple,
-            **self.config.uncertainty.model_dump(mode="json"),
-        }
-        if isinstance(settings, EntropySettings):
-            job |= {"normalisation": settings.normalisation, "arguments": {"alpha": settings.alpha}}
-        if isinstance(settings, CorpusEntropySettings):
-            job["bootstrap"] = settings.bootstrap
+    @property
+    def token_tables(self) -> tuple[str, ...]:
+        """Tables of the metrics of the tokens of a text, which one job writes."""
+        names = self.config.token_metrics
+        return tuple(table for name in names for table in TOKEN_TABLES.get(name, (name,)))
+
+    @property
+    def corpus_metrics(self) -> tuple[str, ...]:
+        """Metrics of whole corpora, views and pairs of layers, each with a job of its own."""
+        return tuple(name for name in self.config.metric_settings if name not in self.config.token_metrics)
+
+    def token_metric_settings(self, model: str, corpus: str) -> str:
+        """Settings of `fathom metrics` for all metrics of the tokens of a text."""
+        return self._metric_job(model, corpus, self.config.token_metrics)
+
+    def corpus_metric_settings(self, model: str, corpus: str, metric: str) -> str:
+        """Settings of `fathom metrics` for one metric of a whole corpus."""
+        return self._metric_job(model, corpus, (metric,))
+
+    def _metric_job(self, model: str, corpus: str, metrics: Sequence[str]) -> str:
+        uncertainty = self.config.uncertainty
+        sinks = self.config.metrics.sinks or SinksSettings()
+        job = MetricJob(
+            model=model,
+            corpus=corpus,
+            measured=tuple(self._measured(metric) for metric in metrics),
+            sink_multiple=self.config.metrics.sink_multiple,
+            looking=sinks.looking,
+            positions=sinks.positions,
+            level=uncertainty.level,
+            seed=uncertainty.seed,
+        )
         return as_json(job)
+
+    def _measured(self, metric: str) -> Measured:
+        """One metric of a job: what its settings say that is not said to all metrics is for its function."""
+        settings = self.config.metric_settings[metric].model_dump()
+        if metric == "sinks":
+            return Measured(metric=metric)
+        facts = {name: settings.pop(name) for name in ("normalisation", "samples", "label") if name in settings}
+        forms = settings.pop("preparation")
+        if metric in SEEDED:
+            settings["seed"] = self.config.uncertainty.seed
+        return Measured(metric=metric, forms=forms, arguments=settings, **facts)
 
     def probe_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes`."""
@@ -112,21 +152,29 @@ class Plan:
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""
         settings = self.config.all_figures[figure]
-        tables = self.config.figure_tables(figure)
         titles = {name: one.title or name for name, one in self.config.experiments.items()}
-        job: dict[str, Any] = {
-            "figure": figure,
-            "kind": settings.kind,
-            "tables": [{"model": model_label(self.config, model), "of": titles.get(of, of)} for model, of in tables],
-            "layers": "layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
-            "caption": caption(self.config, figure),
-            "uncertainty": self.config.uncertainty.model_dump(mode="json"),
-        }
-        if isinstance(settings, MetricFigure):
-            metric = METRICS[settings.metric]
-            job |= {"title": metric.title, "axis": metric_axis(self.config, settings.metric)}
-        else:
-            job |= {"title": "Linear probes", "axis": "balanced accuracy"}
+        tables = self.config.figure_tables(figure)
+        metrics = {table.holds for table in tables if table.holds in self.config.metric_settings}
+        job = FigureJob(
+            figure=figure,
+            settings=settings,
+            tables=tuple(
+                Table(
+                    model="" if table.model is None else model_label(self.config, table.model),
+                    of=titles.get(table.of, table.of) if table.holds == "probes" else table.of,
+                    holds=table.holds,
+                )
+                for table in tables
+            ),
+            title=figure_title(self.config, figure),
+            titles={name: METRICS[name].title for name in sorted(metrics)},
+            axes={
+                name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)
+            },
+            layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
+            caption=caption(self.config, figure),
+            uncertainty=self.config.uncertainty,
+        )
         return as_json(job)
 
     # Code of jobs -------------------------------------------------------------------------------------------------
@@ -143,9 +191,12 @@ class Plan:
             own = ("corpora/data/items.csv",) if isinstance(settings, ItemsCorpus) else ("corpora/data/pairs.csv",)
         return code_digest("fathom.corpora.command", data=own)
 
-    def metric_code(self, metric: str) -> str:
-        """Digest of the code behind one metric; the other metrics' code is none of it."""
-        return code_digest("fathom.metrics.command", METRICS[metric].module)
+    def metric_code(self, *metrics: str) -> str:
+        """Digest of the code behind some metrics; the other metrics' code is none of it."""
+        modules = {METRICS[metric].module for metric in metrics}
+        if any("as_published" in getattr(self.config.metric_settings[metric], "preparation", ()) for metric in metrics):
+            modules.add("fathom.metrics.as_published")
+        return code_digest("fathom.metrics.command", *sorted(modules))
 
 
 def as_json(content: BaseModel | Mapping[str, Any]) -> str:

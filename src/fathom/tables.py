@@ -11,8 +11,12 @@ import pyarrow.parquet as pq
 from fathom.errors import FathomError, first_line
 
 # A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
-# token, that each model maps to its own vocabulary.
+# token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
+# stands in `perturbation` (see fathom.activations.perturbation); null, they stay as they are.
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+_PERTURBATION = pa.struct(
+    [("kind", pa.string()), ("probability", pa.float64()), ("seed", pa.int64()), ("published", pa.bool_())]
+)
 _TYPES = {
     "id": pa.string(),
     "text": pa.string(),
@@ -20,6 +24,7 @@ _TYPES = {
     "group": pa.string(),
     "token_draws": pa.list_(pa.float64()),
     "spans": pa.list_(_SPAN),
+    "perturbation": _PERTURBATION,
 }
 CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
@@ -41,15 +46,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Errors: FathomError if it is missing or torn.
     """
+    frame: pd.DataFrame = _read(path).to_pandas()
+    return frame
+
+
+def _read(path: Path) -> pa.Table:
     try:
-        frame: pd.DataFrame = pq.read_table(path).to_pandas()
+        return pq.read_table(path)
     except FileNotFoundError:
         msg = f"{path}: no such table"
         raise FathomError(msg) from None
     except (pa.ArrowInvalid, OSError) as error:
         msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error
-    return frame
 
 
 def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
@@ -77,10 +86,13 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
 
 
 def read_corpus(path: Path) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, token_draws, spans and `label.*`."""
-    frame = read_table(path)
-    missing = [column for column in CORPUS_COLUMNS if column not in frame.columns]
+    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`."""
+    table = _read(path)
+    missing = [column for column in CORPUS_COLUMNS if column not in table.column_names]
     if missing:
         msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"
         raise FathomError(msg)
+    frame: pd.DataFrame = table.to_pandas()
+    # Where some texts have none, pandas would turn the seeds of the others into floats, which are not exact.
+    frame["perturbation"] = pd.Series(table["perturbation"].to_pylist(), dtype=object)
     return frame

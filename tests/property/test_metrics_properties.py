@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -10,21 +11,34 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fathom.distributions import renyi_entropy
 from fathom.metrics import (
     as_published,
+    attention_rank,
     curvature,
     dime,
+    dime_with_error,
     effective_rank,
+    heads_looking,
     infonce,
+    label_overlap,
+    label_overlap_chance,
     lidar,
     linear_cka,
+    linear_cka_matrix,
     matrix_entropy,
     neighbourhood_overlap,
+    neighbourhood_overlap_matrix,
     prepare,
     two_nn,
+    two_nn_by_scale,
 )
-from fathom.metrics.entropy import renyi_entropy
-from fathom.metrics.spectrum import normalised_eigenvalues, spectrum
+from fathom.metrics.spectrum import gram_of, normalised_eigenvalues, prepared_spectrum, spectrum
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fathom.metrics.preparation import Preparation
 
 Array = npt.NDArray[np.float64]
 examples = settings(deadline=None, max_examples=50)
@@ -63,6 +77,14 @@ def rotation(size: int, seed: int) -> Array:
     return np.asarray(q, dtype=np.float64)
 
 
+def value_or_reason(work: Callable[[], float]) -> float | str:
+    """The value, or the message of the error."""
+    try:
+        return work()
+    except ValueError as error:
+        return str(error)
+
+
 @examples
 @given(matrices(), alphas)
 def test_entropy_lies_between_zero_and_log_of_the_smaller_side(z: Array, alpha: float) -> None:
@@ -85,6 +107,41 @@ def test_entropy_does_not_see_rotation_scale_or_order(z: Array, alpha: float, se
 def test_entropy_does_not_rise_with_alpha(z: Array, some: list[float]) -> None:
     entropies = np.array([matrix_entropy(z, alpha=alpha) for alpha in sorted([*some, 1.0])])
     assert np.all(np.diff(entropies) <= 1e-11)
+
+
+@examples
+@given(
+    st.lists(st.floats(1e-2, 1e2), min_size=1, max_size=10),
+    st.integers(0, 10),
+    st.integers(0, 10),
+    st.floats(0.5, 8.0),
+    seeds,
+)
+def test_entropy_and_effective_rank_are_those_of_the_singular_values_planted(
+    singular: list[float], more_rows: int, more_columns: int, alpha: float, seed: int
+) -> None:
+    sigma = np.array(singular)
+    size = len(sigma)
+    z = rotation(size + more_rows, seed)[:, :size] * sigma @ rotation(size + more_columns, seed + 1)[:size]
+    p, q = sigma**2 / np.sum(sigma**2), sigma / np.sum(sigma)
+    assert matrix_entropy(z) == pytest.approx(-float(np.sum(p * np.log(p))), abs=1e-10)
+    assume(abs(alpha - 1.0) > 0.05)
+    assert matrix_entropy(z, alpha=alpha) == pytest.approx(math.log(np.sum(p**alpha)) / (1 - alpha), abs=1e-6)
+    assert effective_rank(z) == pytest.approx(math.exp(-float(np.sum(q * np.log(q)))), rel=1e-6)
+
+
+@examples
+@given(matrices(rows=2), st.booleans(), seeds)
+def test_the_gram_matrix_gives_the_entropy_of_prepared_rows(z: Array, centred: bool, seed: int) -> None:
+    keep = np.random.default_rng(seed).random(len(z)) < 0.8
+    assume(keep.sum() > 1)
+    preparation: Preparation = "centred" if centred else "rows"
+    expected = value_or_reason(lambda: matrix_entropy(prepare(z[keep], preparation)))
+    found = value_or_reason(lambda: renyi_entropy(prepared_spectrum(z, gram_of(z), preparation, keep=keep), alpha=1.0))
+    if isinstance(expected, str):
+        assert found == expected
+    else:
+        assert found == pytest.approx(expected, abs=1e-11)
 
 
 @examples
@@ -131,6 +188,14 @@ def test_curvature_does_not_see_translation_rotation_scale_or_the_way_round(
     assert curvature(z @ rotation(width, seed)) == same
     assert curvature(-scale * z) == same
     assert curvature(z[::-1]) == same
+    k = int(random.integers(1, (tokens - 1) // 2 + 1))
+    longer = curvature(z, k=k)
+    assert 0.0 <= longer <= math.pi
+    assert curvature(-scale * z[::-1] @ rotation(width, seed), k=k) == pytest.approx(longer, rel=1e-7, abs=1e-7)
+    # Every k-th token is a path of its own; the mean over all of them, weighed by their angles, is the whole.
+    paths = [z[first::k] for first in range(k) if len(z[first::k]) > 2]
+    angles = sum((len(path) - 2) * curvature(path) for path in paths) / sum(len(path) - 2 for path in paths)
+    assert longer == pytest.approx(angles, rel=1e-9)
 
 
 @examples
@@ -168,6 +233,36 @@ def test_infonce_is_a_loss_over_texts_in_any_order(views: tuple[Array, Array], s
     assert infonce(a * 2.0, b, temperature=2.0 * temperature) == pytest.approx(loss, rel=1e-9, abs=1e-12)
 
 
+@examples
+@given(pairs(), seeds, scales)
+def test_infonce_of_identical_views_is_the_least_and_scale_is_seen_unless_rows_are_unit_rows(
+    views: tuple[Array, Array], seed: int, scale: float
+) -> None:
+    a, b = views
+    assert infonce(a, a) <= infonce(a, a[np.random.default_rng(seed).permutation(len(a))]) + 1e-12
+    assert infonce(a, a, both=True) == pytest.approx(infonce(a, a), rel=1e-12, abs=1e-12)
+    assert infonce(a, b, both=True) == pytest.approx((infonce(a, b) + infonce(b, a)) / 2, rel=1e-12, abs=1e-12)
+    unit = prepare(scale * a, "rows"), prepare(b / scale, "rows")
+    assert infonce(*unit) == pytest.approx(infonce(a, b), rel=1e-9, abs=1e-12)
+    # Without unit rows scale is a change of temperature: long rows of identical views leave no doubt.
+    assert infonce(1e-3 * a, a) == pytest.approx(math.log(len(a)), abs=0.03)
+    cosines = a @ a.T - 2.0 * np.eye(len(a))
+    assume(cosines.max() < 0.99)
+    assert infonce(100.0 * a, 100.0 * a) < 1e-10
+
+
+@few_examples
+@given(pairs(), seeds)
+def test_dime_does_not_see_the_order_of_texts_beyond_its_error(views: tuple[Array, Array], seed: int) -> None:
+    a, b = views
+    value, error = dime_with_error(a, b, permutations=40, seed=0)
+    assert error >= 0.0
+    assert value == dime(a, b, permutations=40, seed=0)
+    order = np.random.default_rng(seed).permutation(len(a))
+    other, other_error = dime_with_error(a[order], b[order], permutations=40, seed=1)
+    assert abs(value - other) <= 6.0 * math.hypot(error, other_error) + 1e-9
+
+
 @few_examples
 @given(pairs(), seeds, st.floats(0.5, 4.0))
 def test_dime_sees_texts_alone(views: tuple[Array, Array], seed: int, alpha: float) -> None:
@@ -200,6 +295,10 @@ def test_lidar_is_bounded_and_agrees_with_the_definition(texts: int, copies: int
     assert found == pytest.approx(-float(np.sum(p * np.log(p))), abs=1e-7)
     turned = rotation(width, seed)
     assert lidar(views @ turned + 5.0) == pytest.approx(found, abs=1e-7)
+    order, copy_order = random.permutation(texts), random.permutation(copies)
+    assert lidar(views[order][:, copy_order]) == pytest.approx(found, abs=1e-7)
+    # Scale is seen through the ridge alone.
+    assert lidar(20.0 * views, ridge=20.0**2 * 1e-4) == pytest.approx(found, abs=1e-7)
 
 
 @few_examples
@@ -252,3 +351,69 @@ def test_prepared_rows_are_unit_rows_and_do_not_see_scale(z: Array, scale: float
     centred = prepare(z, "centred")
     assert np.linalg.norm(centred, axis=1) == pytest.approx(np.ones(len(z)), rel=1e-12)
     assert prepare(scale * (z + 2.0), "centred") == pytest.approx(centred, abs=1e-6)
+
+
+@few_examples
+@given(st.integers(12, 60), st.integers(2, 10), seeds, scales)
+def test_two_nn_by_scale_does_not_see_motion_or_scale_and_begins_with_all_points(
+    points: int, width: int, seed: int, scale: float
+) -> None:
+    z = np.random.default_rng(seed).standard_normal((points, width))
+    found = two_nn_by_scale(z, fractions=(1.0, 0.5, 0.3), draws=3, seed=seed)
+    assert [count for count, _, _ in found] == [points, points // 2, math.floor(0.3 * points)]
+    assert found[0][1] == two_nn(z)
+    assert all(value > 0.0 and error > 0.0 for _, value, error in found)
+    moved = two_nn_by_scale(scale * (z @ rotation(width, seed)) + scale, fractions=(1.0, 0.5, 0.3), draws=3, seed=seed)
+    for one, other in zip(found, moved, strict=True):
+        assert other == pytest.approx(one, rel=1e-7)
+
+
+@few_examples
+@given(st.integers(3, 30), st.integers(1, 8), st.integers(1, 5), seeds, scales)
+def test_label_overlap_is_a_share_that_does_not_see_motion_order_or_names(
+    texts: int, width: int, kinds: int, seed: int, scale: float
+) -> None:
+    random = np.random.default_rng(seed)
+    z = random.standard_normal((texts, width))
+    labels = random.integers(kinds, size=texts)
+    assume(np.bincount(labels).max() > 1)
+    k = int(random.integers(1, texts))
+    overlap = label_overlap(z, labels, k=k)
+    assert 0.0 <= overlap <= 1.0
+    assert 0.0 < label_overlap_chance(labels) <= 1.0
+    order = random.permutation(texts)
+    names = np.array([f"label {label}" for label in labels])
+    moved = label_overlap(scale * (z @ rotation(width, seed))[order], names[order], k=k)
+    assert moved == pytest.approx(overlap, rel=1e-12)
+    assert label_overlap(z, np.zeros(texts), k=k) == label_overlap_chance(np.zeros(texts)) == 1.0
+
+
+@few_examples
+@given(st.integers(2, 25), st.lists(st.integers(1, 40), min_size=1, max_size=4), seeds)
+def test_matrices_between_layers_hold_the_values_of_the_pairs(texts: int, widths: list[int], seed: int) -> None:
+    random = np.random.default_rng(seed)
+    layers = [random.standard_normal((texts, width)) + 2.0 for width in widths]
+    k = int(random.integers(1, texts))
+    for matrix, pair in (
+        (linear_cka_matrix(layers), linear_cka),
+        (neighbourhood_overlap_matrix(layers, k=k), lambda a, b: neighbourhood_overlap(a, b, k=k)),
+    ):
+        assert matrix == pytest.approx(np.array([[pair(a, b) for b in layers] for a in layers]), abs=1e-12)
+        assert np.diag(matrix) == pytest.approx(np.ones(len(layers)))
+
+
+@few_examples
+@given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 12), st.booleans(), seeds)
+def test_attention_profiles_are_shares_and_ranks(blocks: int, heads: int, tokens: int, causal: bool, seed: int) -> None:
+    scores = np.random.default_rng(seed).exponential(size=(blocks, heads, tokens, tokens)) ** 3
+    patterns = np.tril(scores) if causal else scores
+    patterns = patterns / patterns.sum(axis=-1, keepdims=True)
+    looking = heads_looking(patterns)
+    assert looking.shape == (blocks, tokens)
+    assert np.all((looking >= 0.0) & (looking <= 1.0))
+    assert np.all(heads_looking(patterns, threshold=0.6) <= looking)
+    # Attention adds up to one a query, so a head of a model that sees both ways can look at three tokens at most.
+    assert causal or np.all(looking.sum(axis=1) <= 3.0 + 1e-12)
+    ranks = attention_rank(patterns)
+    assert ranks.shape == (blocks, heads)
+    assert np.all((ranks >= 1.0) & (ranks <= tokens + 1e-9))

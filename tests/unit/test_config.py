@@ -254,7 +254,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"activations__shards": 0}, "activations.shards: input should be greater than or equal to 1; found 0"),
         (
             {"corpora__random_M_tokens__tokens": 2},
-            "corpora.random-tokens.tokens: input should be greater than or equal to 3",
+            "corpora.random-tokens.tokens: expected a number of tokens, at least 3, or a list of different ones; found",
         ),
         ({"models": {}}, "models: dictionary should have at least 1 item"),
         ({"models": None}, "models: input should be a valid dictionary; found None"),

@@ -13,11 +13,14 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.command import command
 from fathom.corpora.files import read_texts, select
+from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
+from fathom.corpora.settings import CorpusSettings
 from fathom.errors import FathomError
 from fathom.tables import CORPUS_COLUMNS, read_corpus, read_table, write_corpus, write_table
 
@@ -169,9 +172,25 @@ def test_another_seed_draws_others() -> None:
     assert drawn[0] == sorted(drawn[0])
 
 
+def test_passages_say_their_testament(tmp_path: Path) -> None:
+    # The packages' books from 67 on are the Apocrypha.
+    books = {1: "old", 39: "old", 40: "new", 66: "new", 67: "none"}
+    verses = {book * 1_000_000 + 1_001: f"some words of book {book}" for book in books}
+    frame = passages(verses, verses, words=4, count=5, seed=0)
+    write_corpus(frame, tmp_path / "c.parquet", "c")
+    found = read_corpus(tmp_path / "c.parquet")
+    for _, view in found.groupby("view"):
+        found_books = view["id"].astype(int) // 1_000_000
+        assert dict(zip(found_books, view["label.testament"].fillna("none"), strict=True)) == books
+
+
 # Files ---------------------------------------------------------------------------------------------------------------
 
 TEXTS = ["007", "1e5", "2020-01-01", "null", 'a, "quoted" text', "ünïcode \u2028 and \x0c feeds", "true"]
+
+
+def choose(texts: pd.Series[str], **wanted: Any) -> pd.DataFrame:
+    return select(texts, **{"limit": None, "skip": None, "min_characters": None, "min_words": None} | wanted)
 
 
 @pytest.mark.parametrize("kind", ["txt", "csv", "jsonl", "parquet"])
@@ -190,7 +209,7 @@ def test_every_kind_of_file_gives_the_texts_as_they_are(tmp_path: Path, kind: st
             pd.DataFrame({"date": TEXTS}, index=[f"i{index % 3}" for index in range(len(TEXTS))]).to_parquet(path)
     texts = read_texts(path, "date")
     assert texts.tolist() == TEXTS
-    frame = select(texts, limit=None, skip=None, min_characters=None)
+    frame = choose(texts)
     assert frame["id"].tolist() == [f"row-{index}" for index in range(1, len(TEXTS) + 1)]
     assert frame["group"].tolist() == frame["id"].tolist()
 
@@ -204,11 +223,27 @@ def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
 
 def test_limit_skip_and_length() -> None:
     texts = pd.Series(["= Title =", "long enough", "short", "  tiny   ", "also long enough", "= End ="])
-    assert select(texts, limit=5, skip=" ?=", min_characters=6)["text"].tolist() == ["long enough", "also long enough"]
-    assert select(texts, limit=5, skip=" ?=", min_characters=6)["id"].tolist() == ["row-2", "row-5"]
-    assert select(texts, limit=2, skip=None, min_characters=None)["id"].tolist() == ["row-1", "row-2"]
-    assert select(texts, limit=1, skip="=", min_characters=None).empty
-    assert select(pd.Series([], dtype=str), limit=1, skip="=", min_characters=3).empty
+    assert choose(texts, limit=5, skip=" ?=", min_characters=6)["text"].tolist() == ["long enough", "also long enough"]
+    assert choose(texts, limit=5, skip=" ?=", min_characters=6)["id"].tolist() == ["row-2", "row-5"]
+    assert choose(texts, limit=2)["id"].tolist() == ["row-1", "row-2"]
+    assert choose(texts, limit=1, skip="=").empty
+    assert choose(texts, min_words=3)["text"].tolist() == ["= Title =", "also long enough", "= End ="]
+    assert choose(pd.Series([], dtype=str), limit=1, skip="=", min_characters=3, min_words=2).empty
+
+
+# Rows of WikiText that the papers' code leaves out: headings, and rows of fewer than ten characters, not stripped.
+LEFT_OUT = r"(?s)\s*=(.*=)?\s*\Z|.{0,9}\Z"
+
+
+def left_out(text: str) -> bool:
+    return (text.strip().startswith("=") and text.strip().endswith("=")) or len(text) < 10
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(alphabet="=a \t\n\u2003\x85\x1c", max_size=14), min_size=1))
+def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: list[str]) -> None:
+    found = choose(pd.Series(texts, dtype=str), skip=LEFT_OUT)
+    assert found["text"].tolist() == [text for text in texts if not left_out(text)]
 
 
 @pytest.mark.parametrize(
@@ -252,6 +287,87 @@ def test_draws() -> None:
     assert frame["text"].isna().all()
 
 
+def test_several_lengths_are_views_of_nested_texts() -> None:
+    frame = random_texts(texts=3, tokens=(4, 16, 8), seed=3)
+    assert frame["view"].tolist() == ["4 tokens"] * 3 + ["16 tokens"] * 3 + ["8 tokens"] * 3
+    assert frame["group"].tolist() == frame["id"].tolist()
+    for _, own in frame.groupby("id"):
+        short, long, middle = own["token_draws"]
+        assert (len(short), len(middle), len(long)) == (4, 8, 16)
+        np.testing.assert_array_equal(long[:8], middle)
+        np.testing.assert_array_equal(long[:4], short)
+    alone = random_texts(texts=3, tokens=(16,), seed=3)["token_draws"].tolist()
+    np.testing.assert_array_equal(alone, random_texts(texts=3, tokens=16, seed=3)["token_draws"].tolist())
+
+
+# Perturbed texts -----------------------------------------------------------------------------------------------------
+
+
+def perturbed(base: pd.DataFrame, **wanted: Any) -> pd.DataFrame:
+    usual: dict[str, Any] = {"kind": "repetition", "probabilities": (0.0, 0.5, 1.0), "draws": 1, "seed": 0}
+    return perturbed_texts(base, "b", **usual | wanted)
+
+
+def read_back(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    write_corpus(frame, folder / "c.parquet", "c")
+    return read_corpus(folder / "c.parquet")
+
+
+def test_every_probability_is_a_view_of_the_same_texts(tmp_path: Path) -> None:
+    clean = rows(text=["a b", "c d"])
+    clean["label.kind"] = ["x", "y"]
+    base = read_back(clean, tmp_path)
+    paraphrase = base.assign(view="paraphrase", text="e f")
+    found = read_back(perturbed(pd.concat([base, paraphrase]), as_published=True), tmp_path)
+    assert found["view"].tolist() == ["p = 0.00"] * 2 + ["p = 0.50"] * 2 + ["p = 1.00"] * 2
+    for _, view in found.groupby("view"):
+        for column in ("id", "text", "group", "label.kind"):
+            assert view[column].tolist() == base[column].tolist()
+    notes = found["perturbation"].tolist()
+    assert [note["probability"] for note in notes] == [0.0, 0.0, 0.5, 0.5, 1.0, 1.0]
+    assert all(note["kind"] == "repetition" and note["published"] is True for note in notes)
+    # One seed a text, whatever the probability.
+    assert {note["seed"] for note in notes[::2]}.isdisjoint({note["seed"] for note in notes[1::2]})
+    assert len({note["seed"] for note in notes}) == 2
+
+
+def test_draws_are_texts_of_one_group(tmp_path: Path) -> None:
+    base = read_back(rows(text=["a b", "c d"], group=["g", "h"]), tmp_path)
+    found = read_back(perturbed(base, draws=3, kind="randomness"), tmp_path)
+    half = found[found["view"] == "p = 0.50"]
+    assert half["id"].tolist() == ["t0", "t1", "t0#2", "t1#2", "t0#3", "t1#3"]
+    assert half["group"].tolist() == ["g", "h"] * 3
+    assert len({note["seed"] for note in half["perturbation"]}) == 6
+
+
+def test_a_perturbation_depends_on_seed_id_and_draw_alone(tmp_path: Path) -> None:
+    def seeds(base: pd.DataFrame, **wanted: Any) -> dict[tuple[str, str], int]:
+        frame = perturbed(base, **wanted)
+        return {(row["id"], row["view"]): row["perturbation"]["seed"] for _, row in frame.iterrows()}
+
+    base = read_back(rows(text=["a b", "c d", "e f"]), tmp_path)
+    everything = seeds(base, draws=2)
+    assert seeds(base.iloc[[2]]).items() <= everything.items()
+    assert seeds(base.iloc[::-1], draws=2, kind="randomness", as_published=True) == everything
+    assert seeds(base, probabilities=(0.5,)).items() <= everything.items()
+    assert not set(seeds(base, seed=1).values()) & set(everything.values())
+
+
+def test_a_base_that_cannot_be_perturbed_is_refused(tmp_path: Path) -> None:
+    base = read_back(rows(text=["a b"]), tmp_path)
+    spans = base.assign(spans=pd.Series([[{"name": "item", "start": 0, "end": 1}]], dtype=object))
+    with pytest.raises(ValueError, match="of: text 't0' of corpus b marks spans; expected none"):
+        perturbed(spans)
+    with pytest.raises(ValueError, match=r"of: corpus b has no text of the view 'original', found p = 0\.00, p"):
+        perturbed(perturbed(base))
+
+
+def test_draws_of_random_tokens_can_be_perturbed(tmp_path: Path) -> None:
+    base = read_back(random_texts(texts=2, tokens=5, seed=0), tmp_path)
+    found = read_back(perturbed(base), tmp_path)
+    np.testing.assert_array_equal(found["token_draws"].tolist(), base["token_draws"].tolist() * 3)
+
+
 # Tables --------------------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +387,8 @@ def test_a_corpus_comes_back(tmp_path: Path) -> None:
     assert found["label.kind"].tolist() == [1, 0]
     assert found["token_draws"].isna().all()
     assert found["spans"].isna().all()
+    assert found["perturbation"].tolist() == [None, None]
+    assert found["label.name"].fillna("none").tolist() == ["x", "none"]
     assert [path.name for path in tmp_path.iterdir()] == ["c.parquet"]
 
 
@@ -314,9 +432,9 @@ def test_tables_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-def build(folder: Path, settings: dict[str, Any]) -> pd.DataFrame:
+def build(folder: Path, settings: dict[str, Any], *more: str) -> pd.DataFrame:
     output = folder / "results" / "c.parquet"
-    arguments = ["--name", "c", "--settings", json.dumps(settings), "--output", str(output)]
+    arguments = ["--name", "c", "--settings", json.dumps(settings), "--output", str(output), *more]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert [path.name for path in output.parent.iterdir()] == ["c.parquet"]  # no scratch folder is left
     return read_corpus(output)
@@ -354,3 +472,71 @@ def test_an_empty_line_can_be_left_out(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("a\n\nb\n")
     frame = build(tmp_path, {"kind": "file", "path": str(tmp_path / "t.txt"), "min_characters": 1})
     assert frame["id"].tolist() == ["row-1", "row-3"]
+
+
+@pytest.mark.parametrize("kind", ["views", "repetition", "randomness"])
+def test_corpora_made_of_another_through_the_command(tmp_path: Path, kind: str) -> None:
+    base = tmp_path / "base.parquet"
+    write_corpus(rows(text=["the first of the texts", "the second text"]), base, "b")
+    found = build(tmp_path, {"kind": kind, "of": "b"}, "--base", str(base))
+    views = found["view"].unique().tolist()
+    if kind == "views":
+        assert views == [f"view-{number:02d}" for number in range(1, 17)]
+    else:
+        assert views[0] == "p = 0.00"
+        assert views[-1] == {"repetition": "p = 0.90", "randomness": "p = 1.00"}[kind]
+        assert {note["kind"] for note in found["perturbation"]} == {kind}
+    assert found["id"].tolist() == ["t0", "t1"] * len(views)
+
+
+def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) -> None:
+    base = tmp_path / "base.parquet"
+    write_corpus(random_texts(texts=1, tokens=3, seed=0), base, "b")
+    cases: list[tuple[dict[str, Any], list[str], str]] = [
+        ({"kind": "views", "of": "b"}, [], "corpus c: --base: expected the table of corpus b"),
+        ({"kind": "random-tokens"}, ["--base", str(base)], "corpus c: --base: expected none, kind 'random-tokens'"),
+        ({"kind": "views", "of": "b"}, ["--base", "no-such.parquet"], "corpus c: no-such.parquet: no such table"),
+        ({"kind": "views", "of": "b"}, ["--base", str(base)], "corpus c: of: text 'random-00000' of corpus b is drawn"),
+    ]
+    for wanted, more, expected in cases:
+        with pytest.raises(FathomError, match=expected) as caught:
+            build(tmp_path, wanted, *more)
+        assert "\n" not in str(caught.value)
+
+
+# Settings ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (
+            {"kind": "random-tokens", "tokens": []},
+            "expected a number of tokens, at least 3, or a list of different ones",
+        ),
+        (
+            {"kind": "random-tokens", "tokens": [8, 8]},
+            "expected a number of tokens, at least 3, or a list of different",
+        ),
+        (
+            {"kind": "random-tokens", "tokens": [2, 8]},
+            "expected a number of tokens, at least 3, or a list of different",
+        ),
+        ({"kind": "repetition", "of": "b", "probabilities": []}, "at least 1 item"),
+        ({"kind": "repetition", "of": "b", "probabilities": [1.5]}, "less than or equal to 1"),
+        ({"kind": "randomness", "of": "b", "probabilities": [0.501, 0.499]}, "differ when rounded to two decimals"),
+        ({"kind": "views", "of": "b", "p": -0.1}, "greater than or equal to 0"),
+        ({"kind": "views", "of": "b", "views": 0}, "greater than or equal to 1"),
+        ({"kind": "views"}, "of"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(wanted: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ValidationError, match=expected):
+        TypeAdapter(CorpusSettings).validate_python(wanted)
+
+
+def test_settings_survive_json() -> None:
+    adapter: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
+    for wanted in ({"kind": "random-tokens", "tokens": [64, 128]}, {"kind": "randomness", "of": "b"}):
+        settings = adapter.validate_python(wanted)
+        assert adapter.validate_json(settings.model_dump_json()) == settings

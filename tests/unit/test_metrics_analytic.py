@@ -17,14 +17,17 @@ from fathom.metrics import (
     as_published,
     curvature,
     dime,
+    dime_with_error,
     effective_rank,
     infonce,
+    label_overlap,
     lidar,
     linear_cka,
     matrix_entropy,
     neighbourhood_overlap,
     prepare,
     two_nn,
+    two_nn_by_scale,
 )
 from fathom.metrics.preparation import find_sinks
 from fathom.metrics.registry import METRICS
@@ -130,10 +133,51 @@ def test_curvature_of_known_paths() -> None:
     assert curvature(triangle) == pytest.approx(2 * math.pi / 3)
 
 
-@pytest.mark.parametrize("angle", [1e-12, 1e-9, 1e-5, 1.0, math.pi - 1e-9])
+# On either side of the cosine 0.99, where arccos gives way to the exact form, too.
+@pytest.mark.parametrize("angle", [1e-12, 1e-9, 1e-5, 0.1415, 0.1416, 1.0, math.pi - 0.1415, math.pi - 1e-9])
 def test_curvature_keeps_its_digits_near_zero_and_pi(angle: float) -> None:
     path = np.array([[-1.0, 0.0], [0.0, 0.0], [math.cos(angle), math.sin(angle)]])
     assert curvature(path) == pytest.approx(angle, rel=1e-14, abs=1e-15)
+    # pi - angle keeps the digits of pi, not its own: this is what is left of the angle.
+    back = np.array([[1.0, 0.0], [0.0, 0.0], [math.cos(angle), math.sin(angle)]])
+    assert math.pi - curvature(back) == pytest.approx(angle, abs=1e-15)
+
+
+@pytest.mark.parametrize("width", [576, 4096])
+@pytest.mark.parametrize("turn", [1e-6, 1e-3, 0.14, 0.1416, 0.5, 2.0, 3.0, 3.1415])
+def test_curvature_is_exact_in_wide_states(width: int, turn: float) -> None:
+    # Steps of unequal length, each turned by the same angle in a plane that lies across all columns.
+    plane = orthonormal(2, width, seed=3)
+    lengths = np.random.default_rng(4).uniform(0.1, 10.0, size=40)
+    directions = np.column_stack([np.cos(turn * np.arange(40)), np.sin(turn * np.arange(40))])
+    path = np.vstack([np.zeros(2), np.cumsum(lengths[:, np.newaxis] * directions, axis=0)]) @ plane
+    # Rounding of the path itself turns a step by 1e-16 of its distance from the origin over its length.
+    turned = 1e-16 * np.linalg.norm(path, axis=1).max() / 0.1
+    assert curvature(path) == pytest.approx(turn, rel=1e-12, abs=10 * turned)
+
+
+def test_curvature_over_steps_of_several_tokens() -> None:
+    random = np.random.default_rng(5)
+    z = random.standard_normal((11, 6))
+    for k in (1, 2, 3, 5):
+        angles = []
+        for i in range(11 - 2 * k):
+            one, other = z[i + k] - z[i], z[i + 2 * k] - z[i + k]
+            angles.append(math.acos(float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))))
+        assert curvature(z, k=k) == pytest.approx(np.mean(angles), rel=1e-13)
+    # A circle of 12 tokens turns by 30 degrees at every token, and by 30 k at every k-th.
+    circle = np.array([[math.cos(turn), math.sin(turn)] for turn in np.arange(12) * math.pi / 6])
+    for k in (1, 2, 3, 5):
+        assert curvature(circle, k=k) == pytest.approx(k * math.pi / 6, rel=1e-13)
+    # A zigzag turns back at every token and is straight two tokens at a time.
+    zigzag = np.array([[float(i), float(i % 2) * 1e-3] for i in range(9)])
+    assert curvature(zigzag, k=2) == 0.0
+    with pytest.raises(ValueError, match=r"4 rows; expected at least 5"):
+        curvature(z[:4], k=2)
+    with pytest.raises(ValueError, match=r"tokens 0 and 2 of `z` are the same \(2 such pairs\)"):
+        curvature(z[[0, 1, 0, 1, 2]], k=2)
+    with pytest.raises(ValueError, match=r"`k` is 0; expected an integer of at least 1"):
+        curvature(z, k=0)
 
 
 def test_curvature_of_independent_tokens_is_two_thirds_of_pi() -> None:
@@ -201,6 +245,15 @@ def test_infonce_takes_dot_products_in_one_direction() -> None:
     assert infonce(b, a, temperature=1.0) != pytest.approx(expected, rel=0.1)
 
 
+def test_infonce_of_both_directions_is_their_mean() -> None:
+    random = np.random.default_rng(7)
+    a, b = random.standard_normal((9, 5)), random.standard_normal((9, 5))
+    there, back = infonce(a, b), infonce(b, a)
+    assert infonce(a, b, both=True) == pytest.approx((there + back) / 2, rel=1e-14)
+    assert infonce(b, a, both=True) == infonce(a, b, both=True)
+    assert abs(there - back) > 0.1
+
+
 def test_dime_of_views_that_hold_nothing_or_cannot_be_told_from_chance() -> None:
     rows = orthonormal(10, 15)
     same = np.ones((10, 15))
@@ -215,6 +268,22 @@ def test_dime_of_two_pairs_of_texts() -> None:
     assert np.all(np.minimum(np.abs(draws), np.abs(draws - math.log(2))) < 1e-12)
     error = math.log(2) * math.sqrt(1 / 3 * 2 / 3 / 600)
     assert draws.mean() == pytest.approx(2 / 3 * math.log(2), abs=4 * error)
+
+
+def test_dime_gives_the_error_of_its_permutations() -> None:
+    random = np.random.default_rng(8)
+    a = prepare(random.standard_normal((12, 6)), "centred")
+    b = prepare(a + random.standard_normal((12, 6)), "centred")
+    value, error = dime_with_error(a, b, permutations=40, seed=3)
+    assert value == dime(a, b, permutations=40, seed=3)
+    # Means of 40 permutations from other seeds scatter as the error says.
+    means = np.array([dime(a, b, permutations=40, seed=seed) for seed in range(100, 160)])
+    assert means.std(ddof=1) == pytest.approx(error, rel=0.4)
+    assert abs(value - means.mean()) < 4.0 * error
+    # Views that cannot be told from chance have no error either.
+    assert dime_with_error(a, np.ones((12, 6)), permutations=5) == pytest.approx((0.0, 0.0), abs=1e-12)
+    with pytest.raises(ValueError, match=r"`permutations` is 1; expected an integer of at least 2"):
+        dime_with_error(a, b, permutations=1)
 
 
 def test_dime_is_about_texts_even_where_there_are_more_of_them_than_columns() -> None:
@@ -504,6 +573,59 @@ def test_refuse_what_has_no_spectrum_or_no_direction() -> None:
         linear_cka(GOOD, constant)
 
 
+ONE = GOOD[:1]
+ALIKE = np.tile(GOOD[0], (6, 1))
+WITH_ZERO = np.vstack([np.zeros(4), GOOD[1:]])
+NO_DIRECTION = "so it has no direction"
+
+
+@pytest.mark.parametrize(
+    ("metric", "z", "reason"),
+    [
+        (lambda z: matrix_entropy(prepare(z, "centred")), ONE, NO_DIRECTION),
+        (curvature, ONE, "expected at least 3"),
+        (two_nn, ONE, "expected at least 3"),
+        (as_published.prompt_entropy, ONE, "expected at least 2"),
+        (as_published.curvature, ONE, "expected at least 3"),
+        (lambda z: infonce(z, z), ONE, "expected at least 2"),
+        (lambda z: dime(z, z), ONE, "expected at least 2"),
+        (lambda z: linear_cka(z, z), ONE, "expected at least 2"),
+        (lambda z: neighbourhood_overlap(z, z, k=1), ONE, "expected at least 2"),
+        (lambda z: label_overlap(z, [0], k=1), ONE, "expected at least 2"),
+        (lambda z: lidar(z[:, np.newaxis]), GOOD, "so 1 views; expected at least 2"),
+        (lambda z: matrix_entropy(prepare(z, "centred")), ALIKE, NO_DIRECTION),
+        (curvature, ALIKE, "are the same"),
+        (lambda z: curvature(z, k=2), ALIKE, "are the same"),
+        (two_nn, ALIKE, "points more than once"),
+        (lambda z: two_nn_by_scale(z, fractions=(0.5,)), ALIKE, "points more than once"),
+        (as_published.prompt_entropy, ALIKE, NO_DIRECTION),
+        (as_published.curvature, ALIKE, NO_DIRECTION),
+        (lambda z: as_published.infonce(z, z), ALIKE, NO_DIRECTION),
+        (lambda z: as_published.dime(z, z), ALIKE, NO_DIRECTION),
+        (lambda z: linear_cka(z, GOOD), ALIKE, "nothing to align"),
+        (lambda z: lidar(np.stack([z, z], axis=1)), ALIKE, "equal means for all texts"),
+        (lambda z: matrix_entropy(prepare(z, "rows")), WITH_ZERO, NO_DIRECTION),
+        (lambda z: dime(z, GOOD), WITH_ZERO, "expected rows that have a direction"),
+        (lambda z: dime_with_error(GOOD, z), WITH_ZERO, "expected rows that have a direction"),
+    ],
+)
+def test_refuse_degenerate_states(metric: Callable[[Array], object], z: Array, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        metric(z)
+
+
+def test_states_that_look_degenerate_and_have_a_value() -> None:
+    # One direction: no entropy, rank 1. Views that are all alike leave a guess, and nothing above chance.
+    assert matrix_entropy(ALIKE) == pytest.approx(0.0, abs=1e-14)
+    assert effective_rank(ALIKE) == pytest.approx(1.0, abs=1e-14)
+    assert infonce(ALIKE, ALIKE) == pytest.approx(math.log(6), rel=1e-12)
+    assert dime(ALIKE, ALIKE) == pytest.approx(0.0, abs=1e-12)
+    # Fewer texts than views: two texts span one direction, three at most two.
+    many_views = np.random.default_rng(17).standard_normal((3, 16, 8))
+    assert lidar(many_views[:2]) == pytest.approx(0.0, abs=1e-12)
+    assert 0.0 < lidar(many_views) <= math.log(2)
+
+
 def test_two_nn_refuses_points_without_a_dimension() -> None:
     with pytest.raises(ValueError, match=r"`z` holds points more than once \(rows 0 and 2\)"):
         two_nn(GOOD[[0, 1, 0, 2]])
@@ -562,8 +684,8 @@ def test_importing_one_metric_loads_the_code_of_no_other() -> None:
         loaded = modules_after(f"import {prefix}{module}")
         return {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)}
 
-    assert own("entropy") == {"arrays", "entropy", "spectrum"}
-    assert own("geometry") == {"arrays", "geometry", "neighbours", "spectrum"}
+    assert own("entropy") == {"arrays", "entropy", "preparation", "spectrum"}
+    assert own("geometry") == {"arrays", "geometry", "neighbours", "preparation", "spectrum"}
     assert own("registry") == {"registry"}
 
 

@@ -29,7 +29,11 @@ def pieces() -> PreTrainedTokenizerFast:
     return word_piece_tokenizer()
 
 
-def corpus(*texts: str | list[float], spans: list[list[tuple[str, int, int]]] | None = None) -> pd.DataFrame:
+def corpus(
+    *texts: str | list[float],
+    spans: list[list[tuple[str, int, int]]] | None = None,
+    perturbation: list[dict[str, Any] | None] | None = None,
+) -> pd.DataFrame:
     """Texts, or draws, as the corpora stage hands them over."""
     marked = spans if spans is not None else [[] for _ in texts]
     return pd.DataFrame(
@@ -44,6 +48,7 @@ def corpus(*texts: str | list[float], spans: list[list[tuple[str, int, int]]] | 
                 ],
                 dtype=object,
             ),
+            "perturbation": pd.Series(perturbation or [None] * len(texts), dtype=object),
         }
     )
 
@@ -224,6 +229,86 @@ def test_a_corpus_keeps_draws_and_spans_through_its_file(tmp_path: Path, pieces:
     write_corpus(marked, tmp_path / "c.parquet", "c")
     again = run(read_corpus(tmp_path / "c.parquet"), pieces)
     assert again.spans["item"].tolist() == [len(again.ids[0]) - 2]
+
+
+# Perturbations -------------------------------------------------------------------------------------------------------
+
+
+def note(kind: str, probability: float, *, seed: int = 3, published: bool = False) -> dict[str, Any]:
+    return {"kind": kind, "probability": probability, "seed": seed, "published": published}
+
+
+TEXT = "Every morning the baker's daughter carries seven loaves over the bridge."
+
+
+def both(*notes: dict[str, Any] | None) -> pd.DataFrame:
+    """The same text once a note."""
+    return corpus(*[TEXT] * len(notes), perturbation=list(notes))
+
+
+@pytest.mark.parametrize("kind", ["repetition", "randomness"])
+@pytest.mark.parametrize("published", [False, True])
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+def test_a_perturbation_replaces_tokens_but_the_frame(
+    name: str, kind: str, published: bool, request: pytest.FixtureRequest
+) -> None:
+    tokenizer = request.getfixturevalue(name)
+    notes = [None, *(note(kind, p, published=published) for p in (0.0, 0.4, 0.8, 1.0))]
+    clean, none, some, more, every = (ids.tolist() for ids in run(both(*notes), tokenizer).ids)
+    assert clean == none == tokenizer(TEXT)["input_ids"]
+    inner = slice(1, -1) if name == "pieces" else slice(None)
+    for found in (some, more, every):
+        assert len(found) == len(clean)
+        if name == "pieces":
+            assert words(tokenizer, [found[0], found[-1]]) == ["[CLS]", "[SEP]"]
+    if kind == "repetition":
+        assert set(every[inner]) <= set(clean[inner])
+        assert (len(set(every[inner])) == 1) == published
+    elif published:
+        assert min(every[inner]) >= 20
+    else:
+        assert not set(every[inner]) & set(tokenizer.added_tokens_decoder)
+    # More positions with a larger probability, each with the token that it has there already.
+    replaced = [position for position, (old, new) in enumerate(zip(clean, some, strict=True)) if old != new]
+    assert 0 < len(replaced) < len(clean)
+    assert all(some[position] == more[position] == every[position] for position in replaced)
+
+
+def test_a_perturbation_is_the_same_whatever_other_texts_there_are(bpe: PreTrainedTokenizerFast) -> None:
+    alone = run(both(note("randomness", 0.5)), bpe).ids[0]
+    among = run(both(None, note("randomness", 0.5, seed=4), note("randomness", 0.5)), bpe).ids
+    np.testing.assert_array_equal(among[2], alone)
+    assert among[1].tolist() != alone.tolist()
+
+
+def test_what_was_cut_is_no_source_of_repetition(pieces: PreTrainedTokenizerFast) -> None:
+    notes = [None, *(note("repetition", 1.0, seed=seed) for seed in range(20))]
+    clean, *found = run(both(*notes), pieces, longest=6, truncate=True).ids
+    assert set(np.concatenate(found)) == set(clean)  # 80 draws from four tokens, and the frame
+    assert all(len(ids) == 6 for ids in found)
+
+
+def test_random_tokens_can_be_perturbed(pieces: PreTrainedTokenizerFast) -> None:
+    draws = np.random.default_rng(0).random(30)
+    frame = corpus(draws.tolist(), perturbation=[note("repetition", 1.0)])
+    found = run(frame, pieces).ids[0]
+    assert words(pieces, found[[0, -1]]) == ["[CLS]", "[SEP]"]
+    assert set(found[1:-1]) < set(draw_tokens(draws, pieces))
+
+
+def test_a_perturbation_of_spans_or_of_another_kind_is_refused(bpe: PreTrainedTokenizerFast) -> None:
+    marked = corpus("a cat", spans=[[("item", 2, 5)]], perturbation=[note("repetition", 0.5)])
+    with pytest.raises(FathomError, match="model m, corpus c: text 't0' marks spans, whose tokens its perturbation"):
+        run(marked, bpe)
+    with pytest.raises(FathomError, match="text 't1' has a perturbation 'shuffle', expected 'repetition' or"):
+        run(both(None, note("shuffle", 0.5)), bpe)
+
+
+def test_a_perturbation_comes_back_from_its_file(tmp_path: Path, bpe: PreTrainedTokenizerFast) -> None:
+    frame = both(None, note("repetition", 0.5, seed=2**63 - 1)).assign(view="original", group="g")
+    write_corpus(frame, tmp_path / "c.parquet", "c")
+    for one, other in zip(run(frame, bpe).ids, run(read_corpus(tmp_path / "c.parquet"), bpe).ids, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 # Loading a tokenizer -------------------------------------------------------------------------------------------------

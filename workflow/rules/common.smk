@@ -24,7 +24,7 @@ def one_of(names):
 wildcard_constraints:
     model=one_of(plan.config.models),
     corpus=one_of(plan.config.corpora),
-    metric=one_of(plan.config.metric_settings),
+    metric=one_of(plan.corpus_metrics),
     experiment=one_of(plan.config.experiments),
     figure=one_of(plan.figures),
     shard=r"\d+-of-\d+",
@@ -45,6 +45,22 @@ def model_files(wildcards):
 
 def corpus_files(wildcards):
     return plan.corpus_files(wildcards.corpus)
+
+
+def model_base(wildcards):
+    """Manifest of the model whose shape a model of random weights has; nothing for others."""
+    base = plan.model_base(wildcards.model)
+    return [] if base is None else f"results/models/{base}/manifest.json"
+
+
+def corpus_base(wildcards):
+    """The corpus whose texts a corpus changes; nothing for others."""
+    base = plan.corpus_base(wildcards.corpus)
+    return [] if base is None else f"results/corpora/{base}.parquet"
+
+
+def base_option(wildcards, input):
+    return f"--base {input.base}" if input.base else ""
 
 
 def experiment_corpus(wildcards):
@@ -75,14 +91,15 @@ def probed_corpus(wildcards):
 
 def figure_tables(wildcards):
     """The tables that a figure draws."""
-    settings = plan.config.all_figures[wildcards.figure]
-    if settings.kind == "metric":
-        pattern = f"results/metrics/{{model}}/{{of}}/{settings.metric}.parquet"
-    else:
-        pattern = "results/probes/{model}/{of}.layers.parquet"
+    places = {
+        "probes": "results/probes/{model}/{of}.layers.parquet",
+        "texts": "results/corpora/{of}.parquet",
+    }
     return [
-        pattern.format(model=model, of=of)
-        for model, of in plan.config.figure_tables(wildcards.figure)
+        places.get(table.holds, "results/metrics/{model}/{of}/{holds}.parquet").format(
+            model=table.model, of=table.of, holds=table.holds
+        )
+        for table in plan.config.figure_tables(wildcards.figure)
     ]
 
 
@@ -98,8 +115,12 @@ def extraction_settings(wildcards):
     return plan.extraction_settings(wildcards.model, wildcards.corpus, wildcards.shard)
 
 
-def metric_settings(wildcards):
-    return plan.metric_settings(wildcards.model, wildcards.corpus, wildcards.metric)
+def token_metric_settings(wildcards):
+    return plan.token_metric_settings(wildcards.model, wildcards.corpus)
+
+
+def corpus_metric_settings(wildcards):
+    return plan.corpus_metric_settings(wildcards.model, wildcards.corpus, wildcards.metric)
 
 
 def probe_settings(wildcards):

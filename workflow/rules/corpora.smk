@@ -11,6 +11,7 @@ OUTPUTS:
 rule corpora:
     input:
         files=corpus_files,
+        base=corpus_base,
     output:
         corpus="results/corpora/{corpus}.parquet",
     log:
@@ -21,8 +22,9 @@ rule corpora:
     params:
         settings=corpus_settings,
         code=corpus_code,
+        base=base_option,
     message:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
-        " --output {output.corpus:q}"
+        " --output {output.corpus:q} {params.base}"

@@ -1,18 +1,48 @@
 """
-Measure one metric on every layer.
+Measure metrics on every layer.
 
 REQUIRED INPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    of all shards
     results/corpora/{corpus}.parquet
 OUTPUTS:
-    results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus) and layer
+    results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus, or pair of layers) and layer
 """
+
+if plan.token_tables:
+
+    # All metrics of the tokens of a text share one read of the states.
+    rule token_metrics:
+        input:
+            manifests=stored("manifest.json", own_corpus),
+            # The manifest holds the digests of the store, so the store's own time stamp says nothing.
+            stores=ancient(stored("zarr", own_corpus)),
+            corpus="results/corpora/{corpus}.parquet",
+        output:
+            tables=collect("results/metrics/{{model}}/{{corpus}}/{table}.parquet", table=plan.token_tables),
+        log:
+            "logs/metrics/{model}/{corpus}/tokens.log",
+        benchmark:
+            "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
+        conda:
+            "../../envs/analyse.yaml"
+        threads: 8
+        resources:
+            mem_mb=growing(4000),
+            runtime="2h",
+        params:
+            settings=token_metric_settings,
+            code=plan.metric_code(*plan.config.token_metrics),
+            folder="results/metrics/{model}/{corpus}",
+        message:
+            "Measuring tokens of {wildcards.model} on {wildcards.corpus}"
+        shell:
+            "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
+            " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
 
 
 rule metrics:
     input:
         manifests=stored("manifest.json", own_corpus),
-        # The manifest holds the digests of the store, so the store's own time stamp says nothing.
         stores=ancient(stored("zarr", own_corpus)),
         corpus="results/corpora/{corpus}.parquet",
     output:
@@ -28,10 +58,11 @@ rule metrics:
         mem_mb=growing(2000),
         runtime="2h",
     params:
-        settings=metric_settings,
+        settings=corpus_metric_settings,
         code=metric_code,
+        folder="results/metrics/{model}/{corpus}",
     message:
         "Measuring {wildcards.metric} of {wildcards.model} on {wildcards.corpus}"
     shell:
         "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --output {output.table:q} --threads {threads} {input.manifests:q}"
+        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"

@@ -12,6 +12,7 @@ OUTPUTS:
 rule models:
     input:
         files=model_files,
+        base=model_base,
     output:
         folder=directory("results/models/{model}"),
         manifest="results/models/{model}/manifest.json",
@@ -24,8 +25,9 @@ rule models:
     params:
         settings=model_settings,
         code=plan.code("models"),
+        base=base_option,
     message:
         "Preparing model {wildcards.model}"
     shell:
         "fathom --log {log:q} models --name {wildcards.model:q} --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base}"

@@ -9,10 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fathom.activations.perturbation import randomise_tokens, repeat_tokens
 from fathom.errors import FathomError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+
+FIRST_RANDOM_AS_PUBLISHED = 20  # the papers' code draws random tokens from this id on, special tokens included
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,10 @@ def tokenise(
     """Tokenise the texts of a corpus.
 
     `place` names model and corpus in errors. Errors: FathomError if texts are longer than `longest` and must not be
-    cut, if a text gives no token, or if a span is missing from some texts or covers no token.
-    A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does.
+    cut, if a text gives no token, if a span is missing from some texts or covers no token, or if a perturbation would
+    replace the tokens of a span or is of an unknown kind.
+    A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does. What a perturbation
+    replaces are the tokens that are left then, and never those special tokens before and after them.
     """
     ids: list[list[int]] = []
     offsets: list[list[tuple[int, int]]] = []
@@ -74,18 +80,54 @@ def tokenise(
             raise FathomError(msg)
         _refuse_cut_spans(spans, too_long, kept, corpus["id"], place)
         ids = [[*one[:kept], *after] if cut else one for one, cut in zip(ids, too_long, strict=True)]
-    return TokenisedTexts(
-        ids=[np.array(one, dtype=np.int32) for one in ids], spans=spans, truncated=int(too_long.sum())
-    )
+    tokens = [np.array(one, dtype=np.int32) for one in ids]
+    _perturb(tokens, corpus, tokenizer, len(before), len(after), place)
+    return TokenisedTexts(ids=tokens, spans=spans, truncated=int(too_long.sum()))
+
+
+def _perturb(
+    tokens: list[npt.NDArray[np.int32]],
+    corpus: pd.DataFrame,
+    tokenizer: PreTrainedTokenizerFast,
+    before: int,
+    after: int,
+    place: str,
+) -> None:
+    """Replace tokens, in place, of the texts that say so; `before` and `after` count special tokens."""
+    if corpus["perturbation"].isna().all():
+        return
+    ordinary = _ordinary_tokens(tokenizer)
+    published = np.arange(FIRST_RANDOM_AS_PUBLISHED, len(tokenizer), dtype=np.int32)
+    for text, spans, how, ids in zip(corpus["id"], corpus["spans"], corpus["perturbation"], tokens, strict=True):
+        if how is None:
+            continue
+        if spans is not None:
+            msg = f"{place}: text {text!r} marks spans, whose tokens its perturbation would replace"
+            raise FathomError(msg)
+        own = ids[before : len(ids) - after]
+        match how["kind"]:
+            case "repetition":
+                own[:] = repeat_tokens(own, how["probability"], how["seed"], as_published=how["published"])
+            case "randomness":
+                vocabulary = published if how["published"] else ordinary
+                own[:] = randomise_tokens(own, how["probability"], how["seed"], vocabulary)
+            case other:
+                msg = f"{place}: text {text!r} has a perturbation {other!r}, expected 'repetition' or 'randomness'"
+                raise FathomError(msg)
 
 
 def draw_tokens(draws: npt.NDArray[np.float64], tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
     """Map draws in [0, 1) to token ids, uniformly over the vocabulary without special tokens."""
+    ordinary = _ordinary_tokens(tokenizer)
+    return ordinary[(draws * len(ordinary)).astype(np.int64)]
+
+
+def _ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
+    """Ids of the vocabulary without special tokens."""
     # `all_special_ids` holds those that have a role (start, padding, ...), the added tokens also such as <|user|>.
     added = [token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special]
     special = np.array([*tokenizer.all_special_ids, *added], dtype=np.int64)
-    allowed = np.setdiff1d(np.arange(len(tokenizer)), special)
-    return allowed[(draws * len(allowed)).astype(np.int64)].astype(np.int32)
+    return np.setdiff1d(np.arange(len(tokenizer)), special).astype(np.int32)
 
 
 def _special_frame(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:

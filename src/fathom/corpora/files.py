@@ -51,12 +51,16 @@ def _read(path: Path, column: str) -> pd.DataFrame:
             raise FathomError(msg)
 
 
-def select(texts: pd.Series[str], *, limit: int | None, skip: str | None, min_characters: int | None) -> pd.DataFrame:
+def select(
+    texts: pd.Series[str], *, limit: int | None, skip: str | None, min_characters: int | None, min_words: int | None
+) -> pd.DataFrame:
     """The first `limit` rows, without those that match `skip` or are too short; ids are row numbers, from 1."""
     kept = texts.iloc[:limit]
     if skip is not None:
         kept = kept[~kept.str.match(re.compile(skip))]
     if min_characters is not None:
         kept = kept[kept.str.strip().str.len() >= min_characters]
+    if min_words is not None:
+        kept = kept[kept.str.count(r"\S+") >= min_words]
     names = [f"row-{index + 1}" for index in kept.index]
     return pd.DataFrame({"id": names, "text": kept.to_numpy(), "view": "original", "group": names})

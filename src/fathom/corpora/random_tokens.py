@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 
-def random_texts(*, texts: int, tokens: int, seed: int) -> pd.DataFrame:
-    """`texts` texts of `tokens` draws in [0, 1) each; the text itself is left empty."""
-    draws = np.random.default_rng(seed).random((texts, tokens))
+def random_texts(*, texts: int, tokens: int | Sequence[int], seed: int) -> pd.DataFrame:
+    """`texts` texts of `tokens` draws in [0, 1) each; the text itself is left empty.
+
+    With several lengths every text comes in all of them, as the views `64 tokens`, `128 tokens`, ...; a shorter one is
+    the start of a longer one, so that the lengths differ by what was added alone.
+    """
+    lengths = (tokens,) if isinstance(tokens, int) else tokens
+    draws = np.random.default_rng(seed).random((texts, max(lengths)))
     names = [f"random-{index:05d}" for index in range(texts)]
-    return pd.DataFrame({"id": names, "text": None, "view": "original", "group": names, "token_draws": list(draws)})
+    rows = [
+        {
+            "id": name,
+            "text": None,
+            "view": "original" if isinstance(tokens, int) else f"{length} tokens",
+            "group": name,
+            "token_draws": own[:length],
+        }
+        for length in lengths
+        for name, own in zip(names, draws, strict=True)
+    ]
+    return pd.DataFrame(rows)

@@ -8,50 +8,175 @@ from pydantic import Field
 
 from fathom.settings import Name, Settings, Uncertainty
 
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
-class MetricFigure(Settings):
+
+class _Claimed(Settings):
+    claim: Name | None = None
+    """What a paper claims here, by its name in `fathom.figures.claims`; the figure then says in numbers whether this
+    run agrees."""
+
+
+class MetricFigure(_Claimed):
     """Curves of one metric over depth: a panel a model, a colour a corpus."""
 
     kind: Literal["metric"]
     metric: Name
     """Metric to draw."""
-    models: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    models: Names | None = None
     """Models, in this order; all if left out."""
-    corpora: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    corpora: Names | None = None
     """Corpora; all that are measured if left out."""
+
+
+class ComparisonFigure(_Claimed):
+    """Curves of several metrics over relative depth: a panel a metric, a colour a model."""
+
+    kind: Literal["comparison"]
+    metrics: Names
+    """Metrics to draw, in this order."""
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+    corpora: Names
+    """Corpora, one a row of panels; of each metric those on which it is measured."""
+    ordered: bool = False
+    """Whether the models are a series (sizes, training checkpoints): then their colours are one scale."""
+
+
+class SweepFigure(_Claimed):
+    """Curves of one metric over depth, coloured by what was changed in the texts: a panel a model."""
+
+    kind: Literal["sweep"]
+    metric: Name
+    """Metric to draw."""
+    raw: bool = False
+    """In the metric's own unit, whatever `normalisation` says."""
+    corpus: Name
+    """Corpus whose views are the steps: repetition, randomness, or random tokens of several lengths."""
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+
+
+class MatrixFigure(Settings):
+    """Heat maps of a metric of pairs of layers: a panel a model and corpus."""
+
+    kind: Literal["matrix"]
+    metric: Name
+    """Metric to draw."""
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+    corpora: Names | None = None
+    """Corpora; all that are measured if left out."""
+
+
+class SinksFigure(_Claimed):
+    """Entropy with and without sink tokens, their norm, and the heads that look at them, above one another."""
+
+    kind: Literal["sinks"]
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+    corpora: Names | None = None
+    """Corpora; all that are measured if left out."""
+
+
+class StagesFigure(_Claimed):
+    """A metric at every stage of a block (sub-layers' inputs and outputs, residual stream): a panel a model."""
+
+    kind: Literal["stages"]
+    metric: Literal["effective_rank"] = "effective_rank"
+    """Metric to draw."""
+    corpus: Name
+    """Corpus whose store holds the sites."""
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+
+
+class BimodalityFigure(_Claimed):
+    """Histograms of the texts' prompt entropy by layer, with Hartigan's dip test and the texts at the two modes."""
+
+    kind: Literal["bimodality"]
+    metric: Literal["prompt_entropy"] = "prompt_entropy"
+    """Metric whose distribution is tested."""
+    model: Name
+    """Model."""
+    corpus: Name
+    """Corpus."""
+    sinks: Literal["with", "without"] = "with"
+    """All tokens, as in the paper, or without sink tokens."""
+    samples: Annotated[int, Field(ge=100)] = 2000
+    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005."""
+
+
+class PowerLawFigure(_Claimed):
+    """Entropy of spectra that fall as a power law, over the order of the entropy. No model is read."""
+
+    kind: Literal["power-law"]
+    betas: Annotated[tuple[Annotated[float, Field(ge=0.0)], ...], Field(min_length=2)] = (0.0, 0.5, 1.0, 1.5, 2.0)
+    """Exponents: eigenvalue i is proportional to i^-beta. 0 is flat."""
+    alphas: Annotated[tuple[Annotated[float, Field(gt=0.0)], ...], Field(min_length=2)] = (
+        0.1,
+        0.25,
+        0.5,
+        0.75,
+        1.0,
+        1.5,
+        2.0,
+        3.0,
+        5.0,
+        10.0,
+    )
+    """Orders of the entropy."""
+    dimension: Annotated[int, Field(ge=2)] = 1024
+    """Number of eigenvalues: the width of Pythia-410M."""
 
 
 class ProbesFigure(Settings):
     """Curves of probing experiments over depth: a panel a model and estimator, a colour an experiment."""
 
     kind: Literal["probes"]
-    models: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    models: Names | None = None
     """Models, in this order; all if left out."""
-    experiments: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    experiments: Names | None = None
     """Experiments; all if left out."""
 
 
-FigureSettings = Annotated[MetricFigure | ProbesFigure, Field(discriminator="kind")]
+FigureSettings = Annotated[
+    MetricFigure
+    | ComparisonFigure
+    | SweepFigure
+    | MatrixFigure
+    | SinksFigure
+    | StagesFigure
+    | BimodalityFigure
+    | PowerLawFigure
+    | ProbesFigure,
+    Field(discriminator="kind"),
+]
 
 
 class Table(Settings):
     """One input table of a figure, and what it is of."""
 
     model: str
+    """As the figure names it."""
     of: str
     """Corpus or experiment, as the figure names it."""
+    holds: str
+    """Metric, `sinks`, `token_norms`, `probes`, or `texts`: the corpus itself."""
 
 
 class FigureJob(Settings):
     """What one job of the figures stage is told."""
 
     figure: Name
-    kind: Literal["metric", "probes"]
+    settings: FigureSettings
     tables: tuple[Table, ...]
     """In the order of the inputs."""
     title: str
-    axis: str = ""
-    """Label of the axis of values."""
+    titles: dict[str, str] = Field(default_factory=dict)
+    """Metric -> its title."""
+    axes: dict[str, str] = Field(default_factory=dict)
+    """Metric -> label of the axis of its values."""
     layers: str
     """What the layers are called: `layer`, or transformers' convention."""
     caption: str

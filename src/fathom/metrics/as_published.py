@@ -14,12 +14,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import ROUND_OFF, as_array, as_matrix
+from fathom.distributions import shannon_entropy
+from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix
 from fathom.metrics.invariance import dime as plain_dime
+from fathom.metrics.invariance import dime_with_error as plain_dime_with_error
 from fathom.metrics.invariance import infonce as plain_infonce
 from fathom.metrics.invariance import lidar as plain_lidar
 from fathom.metrics.preparation import centred_rows
-from fathom.metrics.spectrum import normalised_eigenvalues, shannon_entropy
+from fathom.metrics.spectrum import normalised_eigenvalues
 
 
 def prompt_entropy(z: npt.ArrayLike) -> dict[str, float]:
@@ -27,7 +29,8 @@ def prompt_entropy(z: npt.ArrayLike) -> dict[str, float]:
 
     `raw`: entropy in nats after centring, unit rows, and setting to zero the negative entries of Z Z^T (of Z^T Z if
     tokens > d) and then its negative eigenvalues. `logN`: raw / log tokens; `logD`: raw / log d; `maxEntropy`: raw /
-    the smaller of the two logarithms, which the figures of skean2025 show.
+    the smaller of the two logarithms, which the figures of skean2025 show. Dataset entropy in that form is this of the
+    mean states (texts, d) of all texts: that code differs from it only by centring them batch by batch.
 
     Raises ValueError for fewer than 2 tokens or columns, and for a token that equals the mean of the tokens.
     """
@@ -72,8 +75,7 @@ def infonce(a: npt.ArrayLike, b: npt.ArrayLike) -> dict[str, float]:
 
     Raises ValueError as `fathom.metrics.infonce` does, and for a row that equals the mean of the rows.
     """
-    a = centred_rows(as_matrix("a", a, rows=2), of="`a`")
-    b = centred_rows(as_matrix("b", b, rows=2), of="`b`")
+    a, b = _centred_pair(a, b)
     raw = plain_infonce(a, b, temperature=0.1)
     return {"raw": raw, "mi-lower-bound": 1.0 - raw / math.log(len(a))}
 
@@ -87,9 +89,21 @@ def dime(a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float = 1.0, permutations
 
     Raises ValueError as `fathom.metrics.dime` does, and for a row that equals the mean of the rows.
     """
-    a = centred_rows(as_matrix("a", a, rows=2), of="`a`")
-    b = centred_rows(as_matrix("b", b, rows=2), of="`b`")
+    a, b = _centred_pair(a, b)
     return plain_dime(a, b, alpha=alpha, permutations=permutations, seed=seed)
+
+
+def dime_with_error(
+    a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float = 1.0, permutations: int = 10, seed: int = 0
+) -> tuple[float, float]:
+    """DiME as `dime` gives it, and the standard error of this mean over random permutations, both in nats.
+
+    That code draws 10 permutations without a seed and gives no error.
+
+    Raises ValueError as `fathom.metrics.dime_with_error` does, and for a row that equals the mean of the rows.
+    """
+    a, b = _centred_pair(a, b)
+    return plain_dime_with_error(a, b, alpha=alpha, permutations=permutations, seed=seed)
 
 
 def lidar(views: npt.ArrayLike) -> dict[str, float]:
@@ -106,3 +120,7 @@ def lidar(views: npt.ArrayLike) -> dict[str, float]:
     )
     raw = plain_lidar(prepared, ridge=1e-4)
     return {"raw": raw, "maxEntropy": raw / math.log(min(views.shape[0], views.shape[2]))}
+
+
+def _centred_pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    return centred_rows(as_matrix("a", a, rows=2), of="`a`"), centred_rows(as_matrix("b", b, rows=2), of="`b`")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import scipy  # scipy.spatial is loaded when it is first used
 
 if TYPE_CHECKING:
@@ -28,3 +29,13 @@ def distance_blocks(z: FloatArray) -> Iterator[tuple[int, FloatArray]]:
         own = np.arange(len(distances))
         distances[own, first + own] = np.inf
         yield first, distances
+
+
+def nearest_neighbours(z: FloatArray, k: int) -> npt.NDArray[np.intp]:
+    """Rows of the `k` nearest neighbours of each row of `z` (n, d), nearest first: (n, k).
+
+    Of neighbours at one distance the earlier row counts as nearer.
+    """
+    # A copy a block: a view would keep the order of all n rows in memory.
+    blocks = [np.argsort(distances, axis=1, kind="stable")[:, :k].copy() for _, distances in distance_blocks(z)]
+    return np.concatenate(blocks)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_matrix, same_rows, whole
-from fathom.metrics.neighbours import distance_blocks
+from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, same_rows, whole
+from fathom.metrics.neighbours import nearest_neighbours
 from fathom.metrics.preparation import centre
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# 2^23 float64 numbers are 64 MiB.
+_BLOCK = 2**23
 
 
 def neighbourhood_overlap(a: npt.ArrayLike, b: npt.ArrayLike, *, k: int) -> float:
@@ -22,10 +30,61 @@ def neighbourhood_overlap(a: npt.ArrayLike, b: npt.ArrayLike, *, k: int) -> floa
     a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
     same_rows(a, b)
     k = whole("k", k, low=1, high=len(a) - 1)
-    shared = 0
-    for (_, from_a), (_, from_b) in zip(distance_blocks(a), distance_blocks(b), strict=True):
-        shared += int(np.count_nonzero(_nearest(from_a, k) & _nearest(from_b, k)))
-    return shared / (len(a) * k)
+    return _shared(_marked(nearest_neighbours(a, k)), nearest_neighbours(b, k))
+
+
+def neighbourhood_overlap_matrix(layers: Sequence[npt.ArrayLike], *, k: int) -> FloatArray:
+    """`neighbourhood_overlap` of each of the `layers` (texts, d) with each other: (layers, layers), symmetric.
+
+    Neighbours are found once a layer; widths may differ. Memory beside the states: 8 layers x texts x k bytes, texts^2
+    bytes, and a block of distances.
+
+    Raises ValueError as `neighbourhood_overlap` does, naming the layer `layers[i]`, and for no layers.
+    """
+    matrices = _layers(layers)
+    k = whole("k", k, low=1, high=len(matrices[0]) - 1)
+    neighbours = [nearest_neighbours(z, k) for z in matrices]
+    overlaps = np.ones((len(matrices), len(matrices)))
+    for one in range(len(matrices)):
+        marked = _marked(neighbours[one])
+        for other in range(one):
+            overlaps[one, other] = overlaps[other, one] = _shared(marked, neighbours[other])
+    return overlaps
+
+
+def label_overlap(z: npt.ArrayLike, labels: npt.ArrayLike, *, k: int) -> float:
+    """Share of the nearest neighbours of a text in `z` (texts, d) that bear its label; from 0 to 1.
+
+    The mean over texts. Of a text whose label c texts bear, the min(`k`, c - 1) nearest are looked at, so that 1 can be
+    reached (Doimo et al., arXiv 2007.03506, who set k by the size of the class). Neighbours are those of
+    `neighbourhood_overlap`. Texts whose label occurs once have no neighbour to find and are left out of the mean,
+    though they stay neighbours of others. Chance is `label_overlap_chance`.
+
+    Raises ValueError unless `z` is a finite real matrix, `labels` (texts,) has a label for each row, some label occurs
+    twice, and `k` is from 1 to texts - 1.
+    """
+    z = as_matrix("z", z, rows=2)
+    k = whole("k", k, low=1, high=len(z) - 1)
+    codes, others = _label_codes(labels)
+    if len(codes) != len(z):
+        msg = f"`labels` has {len(codes)} entries and `z` has {len(z)} rows; expected as many"
+        raise ValueError(msg)
+    counted = np.minimum(others, k)
+    alike = codes[nearest_neighbours(z, k)] == codes[:, np.newaxis]
+    alike &= np.arange(k) < counted[:, np.newaxis]
+    kept = counted > 0
+    return float(np.mean(alike.sum(axis=1)[kept] / counted[kept]))
+
+
+def label_overlap_chance(labels: npt.ArrayLike) -> float:
+    """What `label_overlap` is on average where neighbours have nothing to do with `labels` (texts,), for any k.
+
+    The mean of (c - 1) / (texts - 1) over the texts whose label c >= 2 texts bear.
+
+    Raises ValueError where no label occurs twice.
+    """
+    _, others = _label_codes(labels)
+    return float(np.mean(others[others > 0])) / (len(others) - 1)
 
 
 def linear_cka(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
@@ -49,16 +108,127 @@ def linear_cka(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     return shared / float(np.linalg.norm(gram_a) * np.linalg.norm(gram_b))
 
 
-def _nearest(distances: FloatArray, k: int) -> npt.NDArray[np.bool_]:
-    """Mark the `k` nearest columns of each row of distances (block, n)."""
-    nearest = np.zeros(distances.shape, dtype=np.bool_)
-    np.put_along_axis(nearest, np.argsort(distances, axis=1, kind="stable")[:, :k], values=True, axis=1)
-    return nearest
+def linear_cka_matrix(layers: Sequence[npt.ArrayLike]) -> FloatArray:
+    """`linear_cka` of each of the `layers` (texts, d) with each other: (layers, layers), symmetric.
+
+    Widths may differ. The rows of all centred Gram matrices are made once, a block of them at a time: memory beside the
+    states, which are held in float64, is at most 64 MiB (or a row of each Gram matrix).
+
+    Raises ValueError as `linear_cka` does, naming the layer `layers[i]`, and for no layers.
+    """
+    matrices = _layers(layers)
+    centred = [_centred(f"layers[{layer}]", z) for layer, z in enumerate(matrices)]
+    texts = len(centred[0])
+    size = max(1, _BLOCK // (len(centred) * texts))
+    shared = np.zeros((len(centred), len(centred)))
+    for first in range(0, texts, size):
+        rows = np.stack([(z[first : first + size] @ z.T).ravel() for z in centred])
+        shared += rows @ rows.T
+    return _aligned(shared)
+
+
+def centred_gram(z: npt.ArrayLike) -> FloatArray:
+    """Gram matrix (texts, texts) of the centred rows of `z` (texts, d), for `cka_of_grams`.
+
+    Raises ValueError unless `z` is a finite real matrix with at least 2 rows that are not all equal.
+    """
+    centred = _centred("z", as_matrix("z", z, rows=2))
+    gram: FloatArray = centred @ centred.T
+    return gram
+
+
+def cka_of_grams(gram_a: npt.ArrayLike, gram_b: npt.ArrayLike) -> float:
+    """Linear CKA from two Gram matrices (texts, texts), which are centred here: `linear_cka` of the states behind them.
+
+    Any subset of texts may be taken from larger Gram matrices (`gram[np.ix_(chosen, chosen)]`), which are centred anew
+    for it. Give Gram matrices of centred states (`centred_gram`): a mean far from zero costs digits.
+
+    Raises ValueError unless both are finite real square matrices of one size, at least 2, and where the texts of one
+    are all equal.
+    """
+    gram_a, gram_b = as_matrix("gram_a", gram_a, rows=2), as_matrix("gram_b", gram_b, rows=2)
+    if gram_a.shape != gram_b.shape:
+        msg = f"`gram_a` has shape {gram_a.shape} and `gram_b` has shape {gram_b.shape}; expected equal shapes"
+        raise ValueError(msg)
+    return float(_aligned(_inner_products([_recentred("gram_a", gram_a), _recentred("gram_b", gram_b)]))[0, 1])
+
+
+def cka_matrix_of_grams(grams: npt.ArrayLike) -> FloatArray:
+    """`cka_of_grams` of each of `grams` (layers, texts, texts) with each other: (layers, layers), symmetric.
+
+    For many subsets of texts, as in a bootstrap: the products with the states are then made once.
+
+    Raises ValueError as `cka_of_grams` does, naming the layer `grams[i]`.
+    """
+    stacked = as_array("grams", grams, axes=("layers", "texts", "texts"), least=(1, 2, 2))
+    return _aligned(_inner_products([_recentred(f"grams[{layer}]", gram) for layer, gram in enumerate(stacked)]))
+
+
+def _layers(layers: Sequence[npt.ArrayLike]) -> list[FloatArray]:
+    matrices = [as_matrix(f"layers[{layer}]", z, rows=2) for layer, z in enumerate(layers)]
+    texts = sorted({len(z) for z in matrices})
+    if len(texts) != 1:
+        msg = f"`layers` has layers of {texts} rows; expected at least one layer, and as many rows in each"
+        raise ValueError(msg)
+    return matrices
+
+
+def _label_codes(labels: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Each text's label as a number, and how many other texts bear it."""
+    array = np.asarray(labels)
+    if array.ndim != 1:
+        msg = f"`labels` has shape {array.shape}; expected 1 axis (texts)"
+        raise ValueError(msg)
+    _, codes, counts = np.unique(array, return_inverse=True, return_counts=True)
+    others = counts[codes] - 1
+    if not others.any():
+        msg = "`labels` has no label that occurs twice, so no neighbour can bear the same one"
+        raise ValueError(msg)
+    return codes, others
+
+
+def _marked(neighbours: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """A matrix (n, n) that is true where the column is one of the row's `neighbours` (n, k)."""
+    marked = np.zeros((len(neighbours), len(neighbours)), dtype=np.bool_)
+    np.put_along_axis(marked, neighbours, values=True, axis=1)
+    return marked
+
+
+def _shared(marked: npt.NDArray[np.bool_], neighbours: npt.NDArray[np.intp]) -> float:
+    return int(np.count_nonzero(np.take_along_axis(marked, neighbours, axis=1))) / neighbours.size
 
 
 def _centred(name: str, z: FloatArray) -> FloatArray:
     centred = centre(z)
     if np.linalg.norm(centred) <= ROUND_OFF * len(z) * np.linalg.norm(z):
-        msg = f"all rows of `{name}` are equal, so there is nothing to align; expected rows that differ"
-        raise ValueError(msg)
+        raise ValueError(_all_equal(name))
     return centred
+
+
+def _recentred(name: str, gram: FloatArray) -> FloatArray:
+    if gram.shape[0] != gram.shape[1]:
+        msg = f"`{name}` has shape {gram.shape}; expected as many columns as rows"
+        raise ValueError(msg)
+    by_rows = gram - gram.mean(axis=0)
+    centred: FloatArray = by_rows - by_rows.mean(axis=1, keepdims=True)
+    # Equal texts leave rounding of the entries and nothing else.
+    if np.trace(centred) <= ROUND_OFF * len(gram) ** 2 * np.abs(gram).max():
+        raise ValueError(_all_equal(name))
+    return centred
+
+
+def _all_equal(name: str) -> str:
+    return f"all rows of `{name}` are equal, so there is nothing to align; expected rows that differ"
+
+
+def _inner_products(grams: Sequence[FloatArray]) -> FloatArray:
+    flat = np.stack([gram.ravel() for gram in grams])
+    products: FloatArray = flat @ flat.T
+    return products
+
+
+def _aligned(shared: FloatArray) -> FloatArray:
+    """Inner products (layers, layers) of centred Gram matrices divided by their norms."""
+    norms = np.sqrt(np.diag(shared))
+    aligned: FloatArray = shared / np.outer(norms, norms)
+    return aligned

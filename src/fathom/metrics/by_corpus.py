@@ -1,0 +1,122 @@
+"""Metrics of all texts of a corpus: one value a layer, with an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import ndtri
+
+from fathom.metrics.measured import Measure, Value
+from fathom.metrics.parallel import in_parallel
+from fathom.metrics.preparation import prepare
+from fathom.metrics.settings import Form
+from fathom.statistics import half_sample_interval
+
+States = npt.NDArray[np.floating]
+Names = npt.NDArray[np.object_]
+COLUMNS = ["row", "preparation", "variant", "value", "raw", "low", "high", "error", "reason"]
+
+
+def measure_corpus(
+    layers: Sequence[Sequence[States]],
+    measure: Measure,
+    *,
+    halves: npt.NDArray[np.bool_],
+    labels: Names | None,
+    level: float,
+    threads: int,
+) -> pd.DataFrame:
+    """Measure the texts of a corpus at every layer; returns a data frame with COLUMNS, `row` says which layer.
+
+    `layers` gives for each layer the states (texts, width) of every view that the metric reads, all in one order of
+    texts. `halves` (samples, texts) marks the half samples behind the intervals; `labels` (texts,) is for a metric that
+    reads them.
+    """
+    function = partial(_measure_layer, measure=measure, halves=halves, labels=labels, level=level)
+    found = in_parallel(function, layers, threads=threads)
+    rows = [{"row": row, **one} for row, estimates in enumerate(found) for one in estimates]
+    return pd.DataFrame(rows).reindex(columns=COLUMNS)
+
+
+def _measure_layer(
+    views: Sequence[States], *, measure: Measure, halves: npt.NDArray[np.bool_], labels: Names | None, level: float
+) -> list[dict[str, object]]:
+    by_scale = measure.metric.name == "intrinsic_dimension"
+    estimates: list[dict[str, object]] = []
+    for form in measure.forms:
+        try:
+            found = (
+                list(_dimension_by_scale(views, measure, form, level))
+                if by_scale
+                else [_estimate(views, measure, form, halves, labels, level)]
+            )
+        except ValueError as error:  # states for which the metric is not defined: the table says so
+            found = [{"value": np.nan, "raw": np.nan, "reason": str(error)}]
+        estimates += [{"preparation": form, **one} for one in found]
+    return estimates
+
+
+def _estimate(
+    views: Sequence[States],
+    measure: Measure,
+    form: Form,
+    halves: npt.NDArray[np.bool_],
+    labels: Names | None,
+    level: float,
+) -> dict[str, object]:
+    found, error = evaluate(views, measure, form, labels)
+    replicates = []
+    for half in halves:
+        chosen = None if labels is None else labels[half]
+        try:
+            replicates.append(evaluate([view[half] for view in views], measure, form, chosen)[0].value)
+        except ValueError:  # a half for which the metric is not defined: then there is no interval
+            replicates.append(np.nan)
+    low, high = half_sample_interval(found.value, replicates, halves, level=level)
+    return {"value": found.value, "raw": found.raw, "low": float(low), "high": float(high), "error": error}
+
+
+def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Names | None) -> tuple[Value, float]:
+    """Value of a metric on one layer, and the standard error that its method itself brings (NaN if none).
+
+    Raises ValueError where the metric is not defined for these states.
+    """
+    texts, width = views[0].shape
+    if texts < measure.metric.minimum_rows:
+        msg = f"{texts} texts, expected at least {measure.metric.minimum_rows}"
+        raise ValueError(msg)
+    stacked = measure.metric.name == "lidar"
+    if form == "as_published":
+        return measure.as_published(*([np.stack(views, axis=1)] if stacked else views)), np.nan
+    prepared = [prepare(view, form) for view in views]
+    if stacked:
+        found = measure.function(np.stack(prepared, axis=1))
+    elif labels is not None:
+        found = measure.function(*prepared, labels)
+    else:
+        found = measure.function(*prepared)
+    value, error = found if isinstance(found, tuple) else (found, np.nan)
+    return measure.normalised(value, texts, width), error
+
+
+def _dimension_by_scale(
+    views: Sequence[States], measure: Measure, form: Form, level: float
+) -> Iterator[dict[str, object]]:
+    """Its own standard error makes the interval, since half of the points would be another scale."""
+    if form == "as_published":
+        msg = "the public code has no form of the intrinsic dimension"
+        raise ValueError(msg)
+    quantile = float(ndtri((1 + level) / 2))
+    for points, value, error in measure.function(prepare(views[0], form)):
+        yield {
+            "variant": f"{points} texts",
+            "value": value,
+            "raw": value,
+            "low": max(value - quantile * error, 0.0),
+            "high": value + quantile * error,
+            "error": error,
+        }

@@ -1,0 +1,122 @@
+"""Metrics of the tokens of a text: one pass over its states serves all of them, at every layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.metrics.arrays import FloatArray
+from fathom.metrics.measured import Measure
+from fathom.metrics.preparation import Preparation, prepare
+from fathom.metrics.settings import Form
+from fathom.metrics.spectrum import gram_of, prepared_spectrum
+
+States = npt.NDArray[np.floating]
+VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "raw", "reason"]
+
+
+class LayerStates:
+    """Token states of one text at one layer, (tokens, width), and what several metrics need of them, made once."""
+
+    def __init__(self, z: States, *, keep: npt.NDArray[np.bool_] | None = None, gram: FloatArray | None = None) -> None:
+        self._all: FloatArray = z.astype(np.float64, copy=False)
+        self._keep = keep
+        self._gram = gram
+        self._made: dict[tuple[str, str], FloatArray | ValueError] = {}
+
+    def without(self, left_out: npt.NDArray[np.bool_]) -> LayerStates:
+        """The states of the other tokens. They share the Gram matrix."""
+        return LayerStates(self._all, keep=~left_out, gram=self._shared_gram()) if left_out.any() else self
+
+    @property
+    def raw(self) -> FloatArray:
+        """The states as the model gave them."""
+        return self._all if self._keep is None else self._all[self._keep]
+
+    def prepared(self, preparation: Preparation) -> FloatArray:
+        """The states, prepared; ValueError where a token has no direction."""
+        return self._once("prepared", preparation, lambda: prepare(self.raw, preparation))
+
+    def spectrum(self, preparation: Preparation) -> FloatArray:
+        """Spectrum of the prepared states; ValueError where they have none."""
+        return self._once(
+            "spectrum",
+            preparation,
+            lambda: prepared_spectrum(self._all, self._shared_gram(), preparation, keep=self._keep),
+        )
+
+    def _shared_gram(self) -> FloatArray | None:
+        """Gram matrix of all tokens; none where the covariance is the smaller matrix."""
+        tokens, width = self._all.shape
+        if self._gram is None and tokens <= width:
+            self._gram = gram_of(self._all)
+        return self._gram
+
+    def _once(self, what: str, preparation: str, make: Callable[[], FloatArray]) -> FloatArray:
+        key = (what, preparation)
+        if key not in self._made:
+            try:
+                self._made[key] = make()
+            except ValueError as error:  # kept, so that every metric that needs it gives the same reason
+                self._made[key] = error
+        found = self._made[key]
+        if isinstance(found, ValueError):
+            raise found
+        return found
+
+
+def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, str | None]:
+    """Value and raw value of a metric on the states of one text and layer, or NaN and the reason why it has none."""
+    rows, width = states.raw.shape
+    if rows < measure.metric.minimum_rows:
+        return np.nan, np.nan, f"{rows} tokens, expected at least {measure.metric.minimum_rows}"
+    try:
+        if form == "as_published":
+            found = measure.as_published(states.raw)
+        else:
+            read = states.spectrum if measure.metric.spectrum else states.prepared
+            found = measure.normalised(measure.function(read(form)), rows, width)
+    except ValueError as error:  # states for which the metric is not defined: the table says so
+        return np.nan, np.nan, str(error)
+    return found.value, found.raw, None
+
+
+def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]) -> pd.DataFrame:
+    """Measure one text at every layer, with all its tokens and without its sink tokens.
+
+    `states` is (layers, tokens, width); `sinks` marks tokens, or says why they are not known. Sinks are left out at
+    every layer, so that a curve without them is over the same tokens at every depth. Returns columns metric, row (which
+    layer), preparation, sinks, value, raw, reason.
+    """
+    found = []
+    for row, z in enumerate(states):
+        layer = LayerStates(z)
+        rest = layer if isinstance(sinks, str) else layer.without(sinks)
+        for measure in measures:
+            for form in measure.forms:
+                value = measure_states(layer, measure, form)
+                if isinstance(sinks, str):
+                    other: tuple[float, float, str | None] = (np.nan, np.nan, sinks)
+                else:
+                    other = value if rest is layer else measure_states(rest, measure, form)
+                found.append((measure.metric.name, row, form, "with", *value))
+                found.append((measure.metric.name, row, form, "without", *other))
+    return pd.DataFrame(found, columns=VALUE_COLUMNS)
+
+
+def entropy_left(states: States, positions: npt.NDArray[np.int64], entropy: Measure) -> FloatArray:
+    """Prompt entropy of a text with all tokens, and with one token left out: (layers, 1 + positions).
+
+    In the first form of `entropy`; NaN where it has no value.
+    """
+    form = entropy.forms[0]
+    left = np.full((len(states), 1 + len(positions)), np.nan)
+    for row, z in enumerate(states):
+        layer = LayerStates(z)
+        left[row, 0] = measure_states(layer, entropy, form)[0]
+        for column, position in enumerate(positions, start=1):
+            left[row, column] = measure_states(layer.without(np.arange(len(z)) == position), entropy, form)[0]
+    return left

@@ -1,0 +1,117 @@
+"""The tables of metrics of whole corpora, views and pairs of layers: mean states in, one value a layer out."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.errors import FathomError
+from fathom.metrics.by_corpus import measure_corpus
+from fathom.metrics.by_layers import measure_layer_pairs
+from fathom.metrics.measured import Measure
+from fathom.metrics.settings import MetricJob
+from fathom.metrics.text_tables import CURVE_COLUMNS
+from fathom.progress import Progress
+from fathom.statistics import half_samples
+from fathom.store import Activations
+from fathom.tables import LABEL_PREFIX
+
+States = npt.NDArray[np.float32]
+Indices = npt.NDArray[np.int64]
+
+
+def corpus_table(
+    activations: Activations, corpus: pd.DataFrame, measure: Measure, job: MetricJob, threads: int
+) -> pd.DataFrame:
+    """Table of a metric of all texts: one row a view (or of all views together), layer and form."""
+    texts = _texts_by_view(corpus, job)
+    together = [list(texts)] if measure.metric.of == "views" else [[view] for view in texts]
+    if measure.metric.of == "views" and len(texts) < 2:
+        msg = f"metric {measure.metric.name} on corpus {job.corpus}: expected at least 2 views of its texts, found 1"
+        raise FathomError(msg)
+    if measure.metric.name in {"infonce", "dime"}:
+        together = [together[0][:2]]
+    tables = []
+    with Progress(f"{measure.metric.name} of {job.model} on {job.corpus}", len(together), "views") as progress:
+        for views in together:
+            chosen = [texts[view] for view in views]
+            first = corpus.iloc[chosen[0]]
+            table = measure_corpus(
+                _layers(activations, chosen, measure.metric.position),
+                measure,
+                halves=half_samples(first["group"].to_numpy(), samples=max(measure.samples, 1), seed=job.seed),
+                labels=_labels(first, measure, job),
+                level=job.level,
+                threads=threads,
+            )
+            tables.append(table.assign(view=" and ".join(views) if len(views) <= 2 else f"{len(views)} views"))
+            progress.advance(1)
+    joined = _with_layers(pd.concat(tables, ignore_index=True), activations)
+    return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)
+
+
+def layer_pairs_table(
+    activations: Activations, corpus: pd.DataFrame, measure: Measure, job: MetricJob, threads: int
+) -> pd.DataFrame:
+    """Table of a metric of pairs of layers: one row a view and pair."""
+    numbers, depths = activations.layer_axis()
+    tables = []
+    for view, chosen in _texts_by_view(corpus, job).items():
+        halves = half_samples(corpus["group"].to_numpy()[chosen], samples=max(measure.samples, 1), seed=job.seed)
+        layers = [layer[0] for layer in _layers(activations, [chosen], measure.metric.position)]
+        try:
+            table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
+        except ValueError as error:
+            msg = f"metric {measure.metric.name} of model {job.model} on corpus {job.corpus}: {error}"
+            raise FathomError(msg) from error
+        tables.append(table.assign(view=view, texts=len(chosen)))
+    joined = pd.concat(tables, ignore_index=True)
+    row, other = joined["row"].to_numpy(), joined["other_row"].to_numpy()
+    joined = joined.assign(layer=numbers[row], depth=depths[row], other_layer=numbers[other], other_depth=depths[other])
+    return joined[
+        ["view", "layer", "depth", "other_layer", "other_depth", "preparation", "value", "low", "high", "texts"]
+    ]
+
+
+def _texts_by_view(corpus: pd.DataFrame, job: MetricJob) -> dict[str, Indices]:
+    """View -> rows of its texts, in one order of texts for all views.
+
+    Errors: FathomError if a text lacks a view.
+    """
+    first = list(dict.fromkeys(corpus["id"]))
+    rows = {}
+    for view, members in corpus.groupby("view", sort=False).indices.items():
+        by_id = dict(zip(corpus["id"].to_numpy()[members], members, strict=True))
+        missing = [name for name in first if name not in by_id]
+        if missing:
+            msg = f"corpus {job.corpus}: expected every text in every view; text {missing[0]!r} lacks view {view!r}"
+            raise FathomError(msg)
+        rows[str(view)] = np.array([by_id[name] for name in first], dtype=np.int64)
+    return rows
+
+
+def _layers(activations: Activations, views: list[Indices], position: str) -> list[list[States]]:
+    """States (texts, width) of every view at every layer."""
+    layers = []
+    for layer in range(len(activations.layers)):
+        states = activations.pooled(position, layer)
+        layers.append([states[rows] for rows in views])
+    return layers
+
+
+def _labels(texts: pd.DataFrame, measure: Measure, job: MetricJob) -> npt.NDArray[np.object_] | None:
+    if measure.label is None:
+        return None
+    column = f"{LABEL_PREFIX}{measure.label}"
+    if column not in texts.columns:
+        known = [name.removeprefix(LABEL_PREFIX) for name in texts.columns if name.startswith(LABEL_PREFIX)]
+        msg = f"corpus {job.corpus}: expected a label {measure.label!r}, found {', '.join(known) or 'none'}"
+        raise FathomError(msg)
+    return texts[column].to_numpy(dtype=object)
+
+
+def _with_layers(table: pd.DataFrame, activations: Activations) -> pd.DataFrame:
+    numbers, depths = activations.layer_axis()
+    rows = table["row"].to_numpy(dtype=np.int64)
+    return table.assign(layer=numbers[rows], depth=depths[rows])

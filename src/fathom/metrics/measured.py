@@ -1,0 +1,83 @@
+"""What all metrics have in common when they are measured: settings bound to a function, and NaN with a reason."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fathom.metrics.registry import METRICS, Metric
+from fathom.metrics.settings import Form, Measured
+
+NORMALISERS: dict[str, Callable[[int, int], float]] = {
+    "raw": lambda rows, width: 1.0,  # noqa: ARG005
+    "logN": lambda rows, width: math.log(rows),  # noqa: ARG005
+    "logD": lambda rows, width: math.log(width),  # noqa: ARG005
+    "max": lambda rows, width: math.log(min(rows, width)),
+}
+# The variants of the public code of skean2025 by the names that fathom gives them.
+PUBLISHED_VARIANTS = {"raw": "raw", "logN": "logN", "logD": "logD", "max": "maxEntropy"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a metric gives."""
+
+    value: float
+    """Normalised as the settings say."""
+    raw: float
+    """In the metric's own unit."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of a job, bound to its settings."""
+
+    metric: Metric
+    forms: tuple[Form, ...]
+    normalisation: str
+    function: Callable[..., Any]
+    """The metric in the paper's form."""
+    published: Callable[..., float | Mapping[str, float]] | None
+    """The metric in the form of the public code, of raw states."""
+    samples: int
+    label: str | None
+
+    def normalised(self, raw: float, rows: int, width: int) -> Value:
+        """A value of the paper's form for states (rows, width), divided as the settings say."""
+        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw)
+
+    def as_published(self, *states: Any) -> Value:
+        """What the public code gives for raw states."""
+        if self.published is None:
+            msg = f"metric {self.metric.name} has no form of its own in the public code"
+            raise ValueError(msg)
+        found = self.published(*states)
+        if isinstance(found, Mapping):
+            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
+        return Value(found, found)
+
+
+def make_measure(settings: Measured) -> Measure:
+    """Find the functions of a metric and bind them to its settings."""
+    metric = METRICS[settings.metric]
+    function = getattr(importlib.import_module(metric.module), metric.function)
+    published = None
+    if metric.published is not None:
+        from fathom.metrics import as_published
+
+        published = partial(
+            getattr(as_published, metric.published), **(settings.arguments if metric.published_arguments else {})
+        )
+    return Measure(
+        metric=metric,
+        forms=settings.forms,
+        normalisation=settings.normalisation,
+        function=partial(function, **settings.arguments),
+        published=published,
+        samples=settings.samples,
+        label=settings.label,
+    )

@@ -1,0 +1,252 @@
+"""The tables of token-level metrics: the states of a block of texts are read once and serve all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
+from fathom.metrics.measured import Measure
+from fathom.metrics.parallel import in_parallel
+from fathom.metrics.profile import attention_rank, heads_looking
+from fathom.metrics.settings import MetricJob
+from fathom.metrics.sinks import SINK_COLUMNS, TokenProfile, named_tokens, profile_text, sink_rows, summarise_profiles
+from fathom.progress import Progress
+from fathom.store import Activations
+
+States = npt.NDArray[np.floating]
+FloatArray = npt.NDArray[np.float64]
+Named = npt.NDArray[np.bool_] | str
+"""Which tokens of a text the rule for sinks names at each layer, (layers, tokens), or why it cannot say."""
+
+BLOCK_BYTES = 128 << 20  # token states in memory at a time
+CURVE_COLUMNS = [
+    "text",
+    "group",
+    "view",
+    "site",
+    "layer",
+    "depth",
+    "preparation",
+    "sinks",
+    "variant",
+    "value",
+    "raw",
+    "low",
+    "high",
+    "error",
+    "reason",
+]
+NAMES = ["text", "group", "view"]
+RESIDUAL = "residual"
+PATTERNS = "attention_patterns"
+ENTROPY = "prompt_entropy"
+
+
+@dataclass(frozen=True)
+class Attention:
+    """What is kept of the attention patterns of a sampled text."""
+
+    looking: FloatArray
+    """Share of heads that look at a token, (blocks, tokens)."""
+    ranks: FloatArray
+    """Effective rank of the patterns, (blocks, heads)."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one text gives."""
+
+    values: pd.DataFrame
+    named: Named
+    profile: TokenProfile | None
+    sinks: pd.DataFrame | None
+
+
+def text_tables(
+    activations: Activations, corpus: pd.DataFrame, measures: Sequence[Measure], job: MetricJob, threads: int
+) -> dict[str, pd.DataFrame]:
+    """Tables of all metrics of the tokens of a text, by name. One read of the residual stream serves them all."""
+    texts = corpus[["id", "group", "view"]].rename(columns={"id": "text"}).reset_index(drop=True)
+    curves = [measure for measure in measures if measure.metric.of == "text"]
+    sinks = next((measure for measure in measures if measure.metric.of == "sinks"), None)
+    attention = _attention(activations, job.looking)
+    found = _measure_residual(activations, curves, attention, job, threads, profiled=sinks is not None)
+    parts = [_join([one.values for one in found], texts, activations, RESIDUAL)]
+    everywhere = [measure for measure in curves if measure.metric.site == "all"]
+    named = [one.named for one in found]
+    for site in activations.sites if everywhere else ():
+        if site != RESIDUAL:
+            elsewhere = _measure_site(activations, everywhere, named, site, job, threads)
+            parts.append(_join(elsewhere, texts, activations, site))
+    if attention and any(measure.metric.name == "effective_rank" for measure in everywhere):
+        parts.append(_join(_pattern_ranks(attention, len(texts)), texts, activations, PATTERNS))
+    values = pd.concat(parts, ignore_index=True)
+    tables = {
+        measure.metric.name: values[values["metric"] == measure.metric.name].reindex(columns=CURVE_COLUMNS)
+        for measure in curves
+    }
+    if sinks is not None:
+        tables["sinks"] = _sinks_table(found, texts, activations)
+        tables["token_norms"] = _profile_table(found, texts, activations, positions=job.positions)
+    return tables
+
+
+def _attention(activations: Activations, looking: float) -> dict[int, Attention]:
+    """By text; a pattern is dropped as soon as it was read, since it grows with the square of the text."""
+    return {
+        text: Attention(looking=heads_looking(patterns, threshold=looking), ranks=attention_rank(patterns))
+        for text, patterns in activations.attention_patterns()
+    }
+
+
+def _measure_residual(
+    activations: Activations,
+    measures: Sequence[Measure],
+    attention: Mapping[int, Attention],
+    job: MetricJob,
+    threads: int,
+    *,
+    profiled: bool,
+) -> list[Found]:
+    blocks = [int(name) - 1 if name not in {"0", "final"} else None for name in activations.layers_of(RESIDUAL)]
+    token_ids = activations.token_ids()
+    entropy = next((measure for measure in measures if measure.metric.name == ENTROPY), None)
+
+    def measured(numbered: tuple[int, States]) -> Found:
+        text, states = numbered
+        try:
+            named: Named = named_tokens(states, job.sink_multiple)
+        except ValueError as error:  # most tokens are zero at some layer: the tables say so
+            named = str(error)
+        values = measure_text(states, _at_some_layer(named), measures=measures)
+        if not profiled or entropy is None or isinstance(named, str):
+            return Found(values, named, None, None)
+        profile = profile_text(states, _heads(attention.get(text), blocks, states.shape[1]))
+        left = _entropy_left(states, named, values, entropy)
+        rows = sink_rows(profile, named, left, token_ids[text], multiple=job.sink_multiple)
+        return Found(values, named, profile, rows)
+
+    found: list[Found] = []
+    title = f"{', '.join(measure.metric.name for measure in measures)} of {job.model} on {job.corpus}"
+    with Progress(title, activations.texts, "texts") as progress:
+        for block in activations.token_blocks(BLOCK_BYTES):
+            found += in_parallel(measured, enumerate(block, start=len(found)), threads=threads)
+            progress.advance(len(block))
+    return found
+
+
+def _at_some_layer(named: Named) -> Named:
+    """The sinks of a text: the tokens that the rule names at some layer."""
+    return named if isinstance(named, str) else np.asarray(named.any(axis=0))
+
+
+def _entropy_left(states: States, named: npt.NDArray[np.bool_], values: pd.DataFrame, entropy: Measure) -> FloatArray:
+    positions = np.flatnonzero(named.any(axis=0))
+    if len(positions) != 1:
+        return entropy_left(states, positions, entropy)
+    # With one sink, what is left without it is the curve without sinks, which is there already.
+    curves = values[(values["metric"] == ENTROPY) & (values["preparation"] == entropy.forms[0])]
+    return np.stack([curves.loc[curves["sinks"] == sinks, "value"].to_numpy() for sinks in ("with", "without")], axis=1)
+
+
+def _heads(attention: Attention | None, blocks: Sequence[int | None], tokens: int) -> FloatArray:
+    heads = np.full((len(blocks), tokens), np.nan)
+    for row, block in enumerate(blocks):
+        if attention is not None and block is not None:
+            heads[row] = attention.looking[block]
+    return heads
+
+
+def _measure_site(
+    activations: Activations,
+    measures: Sequence[Measure],
+    named: Sequence[Named],
+    site: str,
+    job: MetricJob,
+    threads: int,
+) -> list[pd.DataFrame]:
+    """Another site than the residual stream; the tokens left out as sinks are the same."""
+
+    def measured(numbered: tuple[int, States]) -> pd.DataFrame:
+        text, states = numbered
+        return measure_text(states, _at_some_layer(named[text]), measures=measures)
+
+    found: list[pd.DataFrame] = []
+    with Progress(f"{site} of {job.model} on {job.corpus}", activations.texts, "texts") as progress:
+        for block in activations.token_blocks(BLOCK_BYTES, site=site):
+            found += in_parallel(measured, enumerate(block, start=len(found)), threads=threads)
+            progress.advance(len(block))
+    return found
+
+
+def _pattern_ranks(attention: Mapping[int, Attention], texts: int) -> list[pd.DataFrame]:
+    """Mean over heads of the effective rank of the attention patterns, for the sampled texts."""
+    empty = pd.DataFrame(columns=VALUE_COLUMNS)
+    return [
+        pd.DataFrame(
+            {
+                "metric": "effective_rank",
+                "row": np.arange(len(attention[text].ranks)),
+                "preparation": "none",
+                "sinks": "with",
+                "value": attention[text].ranks.mean(axis=1),
+                "raw": attention[text].ranks.mean(axis=1),
+                "reason": None,
+            }
+        )
+        if text in attention
+        else empty
+        for text in range(texts)
+    ]
+
+
+def _join(tables: Sequence[pd.DataFrame], texts: pd.DataFrame, activations: Activations, site: str) -> pd.DataFrame:
+    """The rows of all texts, with the names of their text and the layer instead of its index."""
+    joined = pd.concat([table.assign(at=at) for at, table in enumerate(tables) if len(table)], ignore_index=True)
+    for name in NAMES:
+        joined[name] = texts[name].to_numpy()[joined["at"].to_numpy(dtype=np.int64)]
+    return _with_layers(joined, activations, site).assign(site=site)
+
+
+def _with_layers(table: pd.DataFrame, activations: Activations, site: str) -> pd.DataFrame:
+    # The patterns are of the blocks, as the sub-layers' outputs are, whether these are stored or not.
+    if site == PATTERNS:
+        depth = activations.depth
+        numbers = np.arange(1, depth + 1)
+        depths = numbers / depth
+    else:
+        numbers, depths = activations.layer_axis(site=site)
+    rows = table["row"].to_numpy(dtype=np.int64)
+    return table.assign(layer=numbers[rows], depth=depths[rows])
+
+
+def _sinks_table(found: Sequence[Found], texts: pd.DataFrame, activations: Activations) -> pd.DataFrame:
+    columns = [*NAMES, "layer", "depth", *(name for name in SINK_COLUMNS if name != "row")]
+    tables = [pd.DataFrame(columns=SINK_COLUMNS) if one.sinks is None else one.sinks for one in found]
+    if not any(len(table) for table in tables):
+        return pd.DataFrame(columns=columns)
+    return _join(tables, texts, activations, RESIDUAL).reindex(columns=columns)
+
+
+def _profile_table(
+    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, *, positions: int
+) -> pd.DataFrame:
+    tables = []
+    for view, members in texts.groupby("view", sort=False).groups.items():
+        chosen = [found[at] for at in members]
+        profiled = [
+            (one.profile, one.named) for one in chosen if one.profile is not None and not isinstance(one.named, str)
+        ]
+        if profiled:
+            profiles, named = zip(*profiled, strict=True)
+            table = summarise_profiles(profiles, named, positions=positions)
+            tables.append(_with_layers(table, activations, RESIDUAL).assign(view=str(view)))
+    joined = pd.concat(tables, ignore_index=True)
+    return joined[
+        ["view", "layer", "depth", *(name for name in joined if name not in {"view", "layer", "depth", "row"})]
+    ]
