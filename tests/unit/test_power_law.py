@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from fathom.figures.power_law import draw_power_law
+from fathom.figures.power_law import draw_power_law, power_law, power_law_entropies
 from fathom.figures.style import render
-from fathom.metrics.power_law import power_law, power_law_entropies
 
 
 def test_flat_spectrum_has_the_largest_entropy_at_every_alpha() -> None:
@@ -69,13 +68,13 @@ def test_more_lines_than_colours_are_thinned_out_evenly() -> None:
 
 
 def test_bad_arguments_are_refused() -> None:
-    with pytest.raises(ValueError, match="`beta` is -1"):
+    with pytest.raises(ValueError, match="beta: -1"):
         power_law_entropies([-1.0], [1.0], dimension=4)
-    with pytest.raises(ValueError, match="alpha"):
+    with pytest.raises(ValueError, match="alphas: 0"):
         power_law_entropies([1.0], [0.0], dimension=4)
-    with pytest.raises(ValueError, match="`dimension` is 1"):
+    with pytest.raises(ValueError, match="dimension: 1"):
         power_law_entropies([1.0], [1.0], dimension=1)
-    with pytest.raises(ValueError, match="`dimension` is 0"):
+    with pytest.raises(ValueError, match="dimension: 0"):
         power_law(1.0, 0)
     with pytest.raises(ValueError, match="at least one"):
         power_law_entropies([], [1.0], dimension=4)

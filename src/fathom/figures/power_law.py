@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from fathom.distributions import FloatArray, renyi_entropy
 from fathom.figures.lines import fold_notes, lines_height, write_lines
 from fathom.figures.panels import plain_number, set_title, title_height
 from fathom.figures.style import (
@@ -25,13 +27,71 @@ from fathom.figures.style import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = ("beta", "alpha", "dimension", "value", "value_larger_half")
 PANEL_HEIGHT = 2.0
 WORDS = {"alpha": "α", "beta": "β"}
+
+
+def power_law(beta: float, dimension: int) -> FloatArray:
+    """Spectrum whose i-th eigenvalue is proportional to i^-beta, divided by its sum: (dimension,), descending.
+
+    Raises ValueError for a negative or infinite `beta`, and a `dimension` below 1.
+    """
+    if not 0.0 <= beta < np.inf:
+        msg = f"beta: {beta}; expected a number of at least 0"
+        raise ValueError(msg)
+    if dimension < 1:
+        msg = f"dimension: {dimension}; expected at least 1"
+        raise ValueError(msg)
+    spectrum = np.arange(1, dimension + 1, dtype=np.float64) ** -beta
+    normalised: FloatArray = spectrum / spectrum.sum()
+    return normalised
+
+
+def power_law_entropies(betas: Sequence[float], alphas: Sequence[float], *, dimension: int) -> pd.DataFrame:
+    """Entropy S_alpha of power-law spectra, in nats.
+
+    Each is computed once more from the larger half of the eigenvalues alone, divided by their own sum. The relative
+    difference says how much the smaller half contributes at that alpha.
+
+    Args:
+        betas: decay of the spectra, at least 0; 0 is flat.
+        alphas: orders of the entropy, above 0.
+        dimension: number of eigenvalues, at least 2.
+
+    Returns:
+        One row for every beta and alpha: beta, alpha, dimension, value, value_larger_half.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    if len(betas) == 0 or len(alphas) == 0:
+        msg = "betas, alphas: expected at least one number each"
+        raise ValueError(msg)
+    if min(alphas) <= 0:
+        msg = f"alphas: {min(alphas)}; expected numbers above 0"
+        raise ValueError(msg)
+    if dimension < 2:
+        msg = f"dimension: {dimension}; expected at least 2, so that there is a smaller half"
+        raise ValueError(msg)
+    rows = []
+    for beta in betas:
+        spectrum = power_law(beta, dimension)
+        larger = spectrum[: (dimension + 1) // 2]
+        rows += [
+            {
+                "beta": float(beta),
+                "alpha": float(alpha),
+                "dimension": dimension,
+                "value": renyi_entropy(spectrum, alpha=alpha),
+                "value_larger_half": renyi_entropy(larger / larger.sum(), alpha=alpha),
+            }
+            for alpha in alphas
+        ]
+    return pd.DataFrame(rows)
 
 
 def draw_power_law(table: pd.DataFrame, *, title: str, notes: Sequence[str] = ()) -> Figure:
