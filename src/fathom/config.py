@@ -152,7 +152,10 @@ class Config(Settings):
         """Metrics that are measured."""
         names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
         chosen = {name: getattr(self.metrics, name) for name in names}
-        return {name: settings for name, settings in chosen.items() if settings is not None}
+        measured = {name: settings for name, settings in chosen.items() if settings is not None}
+        if "prompt_entropy" not in measured:
+            measured.pop("sinks", None)
+        return measured
 
     @property
     def token_metrics(self) -> tuple[str, ...]:
@@ -260,8 +263,6 @@ class Config(Settings):
         yield from self._unknown_layers()
         yield from self._unknown_names()
         yield from self._unstored_positions()
-        if "sinks" in self.metric_settings and "prompt_entropy" not in self.metric_settings:
-            yield "metrics.prompt_entropy", None, "it to be measured too, since metrics.sinks reads it (or null for both)"
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 

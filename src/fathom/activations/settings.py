@@ -76,8 +76,8 @@ class ActivationsSettings(Settings):
     """What of a text is kept: all tokens, their mean, the last token, the last token of every marked span."""
     attention_texts: Annotated[int, Field(ge=0)] = 8
     """Texts whose attention patterns are stored: the first so many originals that are short enough, in one more pass of
-    each with eager attention. Only of corpora whose sinks are measured, which read them. Few, because the patterns of 30
-    blocks of 9 heads take 71 MB for a text of 256 tokens, which is four times its states."""
+    each with eager attention. Only of corpora whose sinks are measured, which read them. Few, because the patterns of
+    30 blocks of 9 heads take 71 MB for a text of 256 tokens, which is four times its states."""
     attention_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest of these texts, in tokens. Patterns grow with its square; the patterns of one text are held in memory."""
     token_budget: Annotated[int, Field(ge=1)] = 2048

@@ -13,12 +13,11 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
-from matplotlib.transforms import blended_transform_factory
 
 from fathom.dip import dip, dip_null, dip_p, modes
-from fathom.figures.metrics import SINKS
+from fathom.figures.lines import fold_notes, lines_height, write_lines
 from fathom.figures.panels import (
-    NOTE_LINE,
+    SINKS,
     count,
     figure_width,
     head_height,
@@ -39,7 +38,6 @@ from fathom.figures.style import (
     PALETTE,
     SMALL,
     SOLID,
-    fold,
     house_style,
     legend_below,
     legend_height,
@@ -269,9 +267,9 @@ def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes
     width = figure_width(columns)
     heads = [_note(panel.layers) for panel in panels]
     lines = [line for panel in panels for line in _example_lines(panel, width)]
-    lines += [line for note in notes for line in fold(note, width - 0.15, size=SMALL).split("\n")]
+    lines += fold_notes(notes, width)
     handles = _handles()
-    heights = [MAP_HEIGHT, DIP_HEIGHT, *[HISTOGRAM_HEIGHT] * 3, len(lines) * NOTE_LINE / 72]
+    heights = [MAP_HEIGHT, DIP_HEIGHT, *[HISTOGRAM_HEIGHT] * 3, lines_height(lines)]
     above = title_height(title, columns) + head_height([panel.name for panel in panels], heads, columns)
     figure = open_figure(width, above + sum(heights) + 1.75 + legend_height(handles, width))
     grid = figure.add_gridspec(len(heights), len(panels), height_ratios=heights)
@@ -289,7 +287,7 @@ def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes
         )
         _draw_dips(axes[1], panel.layers, first=at == 0)
         _draw_histograms(axes[2:], panel, unit=unit)
-    _write_lines(figure, figure.add_subplot(grid[-1, :]), lines)
+    write_lines(figure, figure.add_subplot(grid[-1, :]), lines)
     set_title(figure, title, columns)
     legend_below(figure, handles)
     return figure
@@ -412,10 +410,3 @@ def _one_line(text: str, width: float) -> str:
     while len(words) > 1 and text_width(" ".join(words) + " …", size=SMALL) > width:
         words.pop()
     return " ".join(words) + " …"
-
-
-def _write_lines(figure: Figure, axes: Axes, lines: Sequence[str]) -> None:
-    """Write lines of small text from the left edge of the figure, in the place of a panel."""
-    axes.axis("off")
-    place = blended_transform_factory(figure.transFigure, axes.transAxes)
-    axes.text(0.01, 1, "\n".join(lines), transform=place, fontsize=SMALL, color=INK, va="top", in_layout=False)

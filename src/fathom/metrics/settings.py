@@ -182,7 +182,8 @@ class MetricsSettings(Settings):
     effective_rank: MetricSettings | None = MetricSettings()
     """Dimensions that the tokens of a text span."""
     sinks: SinksSettings | None = SinksSettings()
-    """Norms and attention by token position, and what is left of the entropy without each sink token."""
+    """Norms and attention by token position, and what is left of the prompt entropy without each sink token; measured
+    together with the prompt entropy only."""
     dataset_entropy: CorpusEntropySettings | None = CorpusEntropySettings()
     """Entropy over the mean states of the texts of a corpus."""
     intrinsic_dimension: IntrinsicDimensionSettings | None = IntrinsicDimensionSettings()
