@@ -40,9 +40,9 @@ def no_heads() -> Array:
 
 def rows_of(states: npt.NDArray[np.float32], heads: Array | None = None) -> pd.DataFrame:
     named = named_tokens(states, 20.0)
-    profile = profile_text(states, no_heads() if heads is None else heads)
+    profile = profile_text(states, named, no_heads() if heads is None else heads)
     left = entropy_left(states, np.flatnonzero(named.any(axis=0)), measure("prompt_entropy", "centred"))
-    return sink_rows(profile, named, left, np.arange(100, 100 + TOKENS, dtype=np.int32), multiple=20.0)
+    return sink_rows(profile, left, np.arange(100, 100 + TOKENS, dtype=np.int32), multiple=20.0)
 
 
 def test_the_planted_token_is_named_where_it_stands_out() -> None:
@@ -63,7 +63,7 @@ def test_a_layer_whose_median_norm_is_zero_is_refused() -> None:
 
 def test_norm_and_activation_ratios() -> None:
     states = planted()
-    profile = profile_text(states, no_heads())
+    profile = profile_text(states, named_tokens(states, 20.0), no_heads())
     # Norms are 1 but for the sink's, so the median is 1.
     np.testing.assert_allclose(profile.norms[:2], 1.0, rtol=1e-6)
     np.testing.assert_allclose(profile.norms[2:, SINK], 200.0, rtol=1e-6)
@@ -111,10 +111,8 @@ def test_several_sinks_are_told_apart() -> None:
 
 def test_a_text_without_sinks_has_no_rows() -> None:
     states = planted()[:2]
-    named = named_tokens(states, 20.0)
-    table = sink_rows(
-        profile_text(states, no_heads()[:2]), named, np.zeros((2, 1)), np.arange(TOKENS, dtype=np.int32), multiple=20.0
-    )
+    profile = profile_text(states, named_tokens(states, 20.0), no_heads()[:2])
+    table = sink_rows(profile, np.zeros((2, 1)), np.arange(TOKENS, dtype=np.int32), multiple=20.0)
     assert list(table.columns) == SINK_COLUMNS
     assert len(table) == 0
 
@@ -122,16 +120,16 @@ def test_a_text_without_sinks_has_no_rows() -> None:
 # The profile of positions --------------------------------------------------------------------------------------------
 
 
-def flat(norm: float, tokens: int, *, heads: float = np.nan) -> TokenProfile:
+def flat(norm: float, tokens: int, *, named: npt.ArrayLike = False, heads: float = np.nan) -> TokenProfile:
     """One layer whose tokens have the norm ratio norm, norm + 1, ... by position; activations ten times that."""
     ratios: Array = np.array([norm + np.arange(tokens)], dtype=np.float64)
-    return TokenProfile(norms=ratios, activations=10 * ratios, heads=np.full((1, tokens), heads))
+    marked = np.broadcast_to(np.asarray(named, dtype=np.bool_), ratios.shape)
+    return TokenProfile(norms=ratios, activations=10 * ratios, heads=np.full(ratios.shape, heads), named=marked)
 
 
 def test_median_and_quartiles_over_texts() -> None:
-    profiles = [flat(norm, 3) for norm in (1.0, 2.0, 3.0, 4.0, 9.0)]
-    named = [np.array([[norm > 3, False, norm == 9]]) for norm in (1, 2, 3, 4, 9)]
-    table = summarise_profiles(profiles, named, positions=10)
+    profiles = [flat(norm, 3, named=[[norm > 3, False, norm == 9]]) for norm in (1.0, 2.0, 3.0, 4.0, 9.0)]
+    table = summarise_profiles(profiles, positions=10)
     assert list(table.columns) == PROFILE_COLUMNS
     assert table["position"].tolist() == [0, 1, 2]
     assert table["norm_ratio"].tolist() == pytest.approx([3, 4, 5])
@@ -144,28 +142,27 @@ def test_median_and_quartiles_over_texts() -> None:
 
 
 def test_a_text_counts_as_far_as_it_reaches() -> None:
-    profiles = [flat(1.0, 2), flat(3.0, 4, heads=0.5), flat(5.0, 4)]
-    named = [np.ones((1, 2), dtype=bool), np.zeros((1, 4), dtype=bool), np.ones((1, 4), dtype=bool)]
-    table = summarise_profiles(profiles, named, positions=3)
+    profiles = [flat(1.0, 2, named=True), flat(3.0, 4, heads=0.5), flat(5.0, 4, named=True)]
+    table = summarise_profiles(profiles, positions=3)
     assert table["position"].tolist() == [0, 1, 2]
     assert table["texts"].tolist() == [3, 3, 2]
     assert table["norm_ratio"].tolist() == pytest.approx([3.0, 4.0, 6.0])
     assert table["sink_rate"].tolist() == pytest.approx([2 / 3, 2 / 3, 1 / 2])
     assert table["heads"].tolist() == pytest.approx([0.5, 0.5, 0.5])  # of the one text that was sampled
+    cut = summarise_profiles([profile.first(3) for profile in profiles], positions=3)
+    pd.testing.assert_frame_equal(cut, table, check_exact=True)
 
 
 def test_heads_are_averaged_over_the_sampled_texts_alone() -> None:
     profiles = [flat(1.0, 2, heads=0.25), flat(1.0, 2), flat(1.0, 1, heads=0.75)]
-    named = [np.zeros((1, 2), dtype=bool)] * 2 + [np.zeros((1, 1), dtype=bool)]
-    table = summarise_profiles(profiles, named, positions=8)
-    assert table["heads"].tolist() == pytest.approx([0.5, 0.25])
+    assert summarise_profiles(profiles, positions=8)["heads"].tolist() == pytest.approx([0.5, 0.25])
 
 
 def test_layers_and_positions_are_not_mixed_up() -> None:
     states = planted()
     heads = no_heads()
     heads[1:] = np.arange(4)[:, np.newaxis] / 4  # the embedding layer has no heads
-    table = summarise_profiles([profile_text(states, heads)], [named_tokens(states, 20.0)], positions=6)
+    table = summarise_profiles([profile_text(states, named_tokens(states, 20.0), heads)], positions=6)
     assert len(table) == LAYERS * 6
     named = table[table["sink_rate"] == 1]
     assert list(zip(named["row"], named["position"], strict=True)) == [(2, SINK), (3, SINK), (4, SINK)]
