@@ -9,11 +9,11 @@ import numpy as np
 import torch
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
-from fathom.activations.batching import batches, windows
-from fathom.activations.capture import Batch, forward, make_batch
-from fathom.activations.command import ExtractionSettings, extract
+from fathom.activations.capture import Batch, forward
+from fathom.activations.command import ExtractionSettings, extract, window_batches, window_ranges
 from fathom.models.anatomy import layer_names
-from fathom.store import Shape, StoreWriter, stored_dtype
+from fathom.models.sites import BlockSites
+from fathom.store import Shape, StoreWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,12 +28,11 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     """Measure one model; returns the comparison and the manifest of the store that the last run left in `folder`."""
     model, texts = case.model(), case.tokens()
     shape = Shape(
-        layers=layer_names(case.activations.layers, model.anatomy.depth, case.title),
+        layers={"residual": layer_names(case.activations.layers, model.anatomy.depth, case.title)},
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
         dtype=case.dtype,
-        site="residual",
         positions=("tokens", "mean", "last"),
     )
     settings = ExtractionSettings(
@@ -54,7 +53,7 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
         writer = StoreWriter(
             store, shape, shard_bytes=case.activations.shard_mb << 20, compression=case.activations.compression
         )
-        extract(model, texts, shape, writer, settings, ids=names)
+        extract(model, texts, shape, writer, settings, ids=names, found=BlockSites())
         writer.close(np.concatenate(texts.ids), texts.lengths)
         writer.finish(manifest, {"model": case.title})
 
@@ -78,10 +77,8 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
 
 def same_batches(texts: TokenisedTexts, shape: Shape, settings: ExtractionSettings) -> list[Batch]:
     """The batches that `extract` makes of these texts."""
-    token_bytes = len(shape.layers) * shape.width * stored_dtype(shape.dtype).itemsize
-    window_tokens = max(1, (settings.activations.memory_mb << 20) // 2 // token_bytes)
     return [
-        make_batch(first + rows, texts.ids, texts.spans)
-        for first, last in windows(texts.lengths, window_tokens)
-        for rows in batches(texts.lengths[first:last], settings.activations.token_budget)
+        batch
+        for first, last in window_ranges(texts, shape, settings.activations)
+        for batch in window_batches(texts, first, last, settings.activations.token_budget)
     ]

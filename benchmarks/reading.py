@@ -65,19 +65,18 @@ def write_states(folder: Path, position: str, texts: int, tokens: int) -> tuple[
     states = np.random.default_rng(0).standard_normal((LAYERS, rows, WIDTH), dtype=np.float32)
     states.tofile(folder / "plain.bin")
     shape = Shape(
-        layers=tuple(str(layer) for layer in range(LAYERS)),
+        layers={"residual": tuple(str(layer) for layer in range(LAYERS))},
         texts=texts,
         tokens=tokens,
         width=WIDTH,
         dtype="float32",
-        site="residual",
         positions=(position,),
     )
     settings = ActivationsSettings()
     writer = StoreWriter(
         folder / "store.zarr", shape, shard_bytes=settings.shard_mb << 20, compression=settings.compression
     )
-    writer.append({position: states})
+    writer.append({("residual", position): states})
     writer.close(np.zeros(tokens, dtype=np.int32), np.full(texts, tokens // texts, dtype=np.int64))
     writer.finish(folder / "manifest.json", {})
     return LAYERS, rows, WIDTH

@@ -112,8 +112,8 @@ def caption(config: Config, figure: str) -> str:
 
 def _power_law_sentence(settings: PowerLawFigure) -> str:
     return (
-        f"Matrix-based entropy S_alpha in nats of {settings.dimension} eigenvalues proportional to i^-beta, over its order "
-        "alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
+        f"Matrix-based entropy S_alpha in nats of {settings.dimension} eigenvalues proportional to i^-beta, over its "
+        "order alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
     )
 
 
@@ -122,7 +122,8 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     if isinstance(settings, SinksFigure):
         metrics = ["prompt_entropy", "sinks"]
     raw = getattr(settings, "raw", False)
-    sentences = [_definition(config, metric, raw=raw) for metric in metrics]
+    shown = None if isinstance(settings, MetricFigure) else 1
+    sentences = [_definition(config, metric, raw=raw, forms=shown) for metric in metrics]
     sentences.append(f"Corpora: {_describe_corpora(config, [table.of for table in tables])}.")
     if any(METRICS[metric].position == "tokens" for metric in metrics):
         sentences.append(
@@ -137,14 +138,17 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     elif any(METRICS[metric].of == "text" for metric in metrics):
         sentences.append(f"Bands: {_intervals(config)} over texts.")
     if any(METRICS[metric].of in {"corpus", "views", "layers"} for metric in metrics):
-        sentences.append(f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts.")
+        sentences.append(
+            f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts."
+        )
     return sentences
 
 
-def _definition(config: Config, metric: str, *, raw: bool) -> str:
+def _definition(config: Config, metric: str, *, raw: bool, forms: int | None) -> str:
+    """Definition of a metric, and the first so many of its preparations (all if None)."""
     about = METRICS[metric]
-    forms = getattr(config.metric_settings[metric], "preparation", ())
-    states = f"; states: {', '.join(PREPARATIONS[form] for form in forms)}" if forms else ""
+    named = getattr(config.metric_settings[metric], "preparation", ())[:forms]
+    states = f"; states: {' / '.join(PREPARATIONS[form] for form in named)}" if named else ""
     return f"{about.title} ({metric_axis(config, metric, raw=raw)}; {about.direction}): {about.reference}{states}."
 
 
@@ -204,7 +208,8 @@ def _contents(corpus: CorpusSettings) -> str:
             return f"{corpus.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
         case ViewsCorpus():
             form = ", as published" if corpus.as_published else ""
-            return f"{corpus.views} augmented views of {corpus.of} (split, random character, keyboard; p = {corpus.p:g}{form})"
+            augmented = f"split, random character, keyboard; p = {corpus.p:g}{form}"
+            return f"{corpus.views} augmented views of {corpus.of} ({augmented})"
         case RepetitionCorpus() | RandomnessCorpus():
             form = ", as published" if corpus.as_published else ""
             by = "tokens of the text itself" if isinstance(corpus, RepetitionCorpus) else "random tokens"

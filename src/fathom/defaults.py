@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.config import Config
 from fathom.corpora.settings import (
     AnalogiesCorpus,
@@ -21,12 +21,40 @@ from fathom.corpora.settings import (
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
+    RandomnessCorpus,
     RandomTokensCorpus,
     RelationsCorpus,
+    RepetitionCorpus,
+    ViewsCorpus,
 )
-from fathom.figures.settings import MetricFigure, ProbesFigure
-from fathom.metrics.settings import CorpusEntropySettings, EntropySettings, MetricSettings, MetricsSettings
-from fathom.models.settings import HubModel, PathModel, WheelModel
+from fathom.figures.settings import (
+    BimodalityFigure,
+    ComparisonFigure,
+    MatrixFigure,
+    MetricFigure,
+    PowerLawFigure,
+    ProbesFigure,
+    SinksFigure,
+    StagesFigure,
+    SweepFigure,
+)
+from fathom.metrics.registry import METRICS
+from fathom.metrics.settings import (
+    CorpusEntropySettings,
+    CorpusMetricSettings,
+    CurvatureSettings,
+    DimeSettings,
+    EntropySettings,
+    InfonceSettings,
+    IntrinsicDimensionSettings,
+    LabelOverlapSettings,
+    LidarSettings,
+    MetricSettings,
+    MetricsSettings,
+    OverlapSettings,
+    SinksSettings,
+)
+from fathom.models.settings import HubModel, PathModel, RandomModel, WheelModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.settings import Uncertainty
 
@@ -59,15 +87,37 @@ def options_markdown() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [("## Every option", Config)]
     sections += [(f"### `{name}`", kind) for name, kind in _SECTIONS]
     sections += [(f"### An entry of `{name}` with `{tag}`", kind) for name, tag, kind in _ENTRIES]
-    return "\n".join(_table(title, kind) for title, kind in sections)
+    return "\n".join([*(_table(title, kind) for title, kind in sections), _metrics_table()])
+
+
+def _metrics_table() -> str:
+    """What the registry says of every metric."""
+    rows = ["", "## Every metric", "", "| metric | symbol | unit | lowest | highest | a lower value | reads | after |"]
+    rows.append("|---|---|---|---|---|---|---|---|")
+    for metric in METRICS.values():
+        reads = f"{metric.site if metric.site != 'all' else 'all sites'}, {metric.position}"
+        after = metric.reference + ("; also `as_published`" if metric.published else "")
+        words = (metric.symbol, metric.unit, metric.low, metric.high, metric.direction.removeprefix("lower: "))
+        rows.append(f"| `{metric.name}` | {' | '.join(words)} | {reads} | {after} |")
+    return "\n".join(rows) + "\n"
 
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("activations", ActivationsSettings),
+    ("activations.corpora: a corpus", CorpusActivations),
     ("metrics", MetricsSettings),
     ("metrics.prompt_entropy", EntropySettings),
     ("metrics.dataset_entropy", CorpusEntropySettings),
-    ("metrics.curvature, metrics.effective_rank", MetricSettings),
+    ("metrics.curvature", CurvatureSettings),
+    ("metrics.effective_rank", MetricSettings),
+    ("metrics.sinks", SinksSettings),
+    ("metrics.intrinsic_dimension", IntrinsicDimensionSettings),
+    ("metrics.label_overlap", LabelOverlapSettings),
+    ("metrics.infonce", InfonceSettings),
+    ("metrics.dime", DimeSettings),
+    ("metrics.lidar", LidarSettings),
+    ("metrics.linear_cka", CorpusMetricSettings),
+    ("metrics.neighbourhood_overlap", OverlapSettings),
     ("uncertainty", Uncertainty),
     ("probes: an experiment", ExperimentSettings),
 )
@@ -75,6 +125,7 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("models", "source: wheel", WheelModel),
     ("models", "source: hub", HubModel),
     ("models", "source: path", PathModel),
+    ("models", "source: random", RandomModel),
     ("corpora", "kind: bible", BibleCorpus),
     ("corpora", "kind: random-tokens", RandomTokensCorpus),
     ("corpora", "kind: items", ItemsCorpus),
@@ -82,7 +133,17 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("corpora", "kind: analogies", AnalogiesCorpus),
     ("corpora", "kind: file", FileCorpus),
     ("corpora", "kind: hub", HubCorpus),
+    ("corpora", "kind: views", ViewsCorpus),
+    ("corpora", "kind: repetition", RepetitionCorpus),
+    ("corpora", "kind: randomness", RandomnessCorpus),
     ("figures", "kind: metric", MetricFigure),
+    ("figures", "kind: comparison", ComparisonFigure),
+    ("figures", "kind: sweep", SweepFigure),
+    ("figures", "kind: matrix", MatrixFigure),
+    ("figures", "kind: sinks", SinksFigure),
+    ("figures", "kind: stages", StagesFigure),
+    ("figures", "kind: bimodality", BimodalityFigure),
+    ("figures", "kind: power-law", PowerLawFigure),
     ("figures", "kind: probes", ProbesFigure),
 )
 

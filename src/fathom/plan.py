@@ -168,7 +168,9 @@ class Plan:
             ),
             title=figure_title(self.config, figure),
             titles={name: METRICS[name].title for name in sorted(metrics)},
-            axes={name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)},
+            axes={
+                name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)
+            },
             layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
             caption=caption(self.config, figure),
             uncertainty=self.config.uncertainty,

@@ -8,11 +8,14 @@ A store is one Zarr v3 group, written by one job (one shard of a corpus):
     <site>/mean          (layers, texts, width)    float32, accumulated in float32
     <site>/last          (layers, texts, width)
     <site>/span:<name>   (layers, texts, width)
+    attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
+    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
 
-Texts keep the order of the corpus. States are stored bit for bit in the dtype that the model computed in; NumPy has no
-bfloat16, so its bits are stored as uint16 and the attribute `dtype` says so. One Zarr shard (a file) holds all layers
-of a run of tokens or texts, an inner chunk one layer of a part of it; every chunk carries a crc32c checksum.
-The manifest beside the store lists every file with size and digest. A store without a manifest does not exist.
+Layers are those of the site: sub-layer sites have none before the first block. Texts keep the order of the corpus.
+States are stored bit for bit in the dtype that the model computed in; NumPy has no bfloat16, so its bits are stored as
+uint16 and the attribute `dtype` says so. One Zarr shard (a file) holds all layers of a run of tokens or texts, an inner
+chunk one layer of a part of it; every chunk carries a crc32c checksum. The manifest beside the store lists every file
+with size and digest. A store without a manifest does not exist.
 Reading compares the digest of a file before its first byte is used: zarrs looks at the checksums of chunks only where
 it decodes a whole Zarr shard, and what one read wants is a part of one.
 """
@@ -37,7 +40,7 @@ from fathom.provenance import read_manifest, write_manifest
 
 zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
 MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
@@ -45,6 +48,9 @@ MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk
 Dtype = Literal["float32", "float16", "bfloat16"]
 States = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+ArrayKey = tuple[str, str]
+"""Site and position."""
 
 _STORED_AS: dict[Dtype, npt.DTypeLike] = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
 
@@ -87,111 +93,197 @@ class Grid:
         return cls(chunk=chunk, shard=chunk * min(per_shard, math.ceil(length / chunk)))
 
 
-class _RowWriter:
-    """Appends rows along axis 1 of a (layers, rows, width) array, and writes whole Zarr shards only."""
-
-    def __init__(self, array: zarr.Array[Any], grid: Grid) -> None:
-        layers, _, width = array.shape
-        self._array = array
-        self._buffer = np.empty((layers, grid.shard, width), dtype=array.dtype)
-        self._held = 0
-        self._written = 0
-
-    def append(self, rows: States) -> None:
-        start = 0
-        while start < rows.shape[1]:
-            taken = min(self._buffer.shape[1] - self._held, rows.shape[1] - start)
-            self._buffer[:, self._held : self._held + taken] = rows[:, start : start + taken]
-            self._held += taken
-            start += taken
-            if self._held == self._buffer.shape[1]:
-                self._flush()
-
-    def _flush(self) -> None:
-        end = self._written + self._held
-        self._array[:, self._written : end] = self._buffer[:, : self._held]
-        self._written, self._held = end, 0
-
-    def close(self) -> None:
-        if self._held:
-            self._flush()
-        if self._written != self._array.shape[1]:
-            msg = f"{self._array.name}: {self._written} of {self._array.shape[1]} rows were written"
-            raise FathomError(msg)
-
-
 @dataclass(frozen=True)
 class Shape:
     """What a store will hold, known before the first batch runs."""
 
-    layers: tuple[str, ...]
-    """Names of the layers: "0", "1", ... and "final"."""
+    layers: Mapping[str, tuple[str, ...]]
+    """Site -> names of its layers: "0", "1", ... and "final"."""
     texts: int
     tokens: int
     width: int
     dtype: Dtype
-    site: str
     positions: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[ArrayKey, ...]:
+        """Site and position of every array of states."""
+        return tuple((site, position) for site in self.layers for position in self.positions)
+
+    def extent(self, key: ArrayKey, texts: int, tokens: int) -> tuple[int, int, int]:
+        """Shape of an array for some texts: (layers, tokens or texts, width)."""
+        site, position = key
+        return len(self.layers[site]), texts if is_pooled(position) else tokens, self.width
+
+    def sizes(self, lengths: IntArray) -> IntArray:
+        """Bytes of all states of every text, (texts,), from their tokens."""
+        sizes = np.zeros(len(lengths), dtype=np.int64)
+        for site, position in self.arrays:
+            row_bytes = len(self.layers[site]) * self.width * array_dtype(position, self.dtype).itemsize
+            sizes += row_bytes if is_pooled(position) else row_bytes * lengths
+        return sizes
+
+    def grid(self, key: ArrayKey, shard_bytes: int) -> Grid:
+        """How an array is cut into files of about `shard_bytes`."""
+        layers, rows, _ = self.extent(key, self.texts, self.tokens)
+        return Grid.fitting(rows, layers, self.width * array_dtype(key[1], self.dtype).itemsize, shard_bytes)
+
+    def buffer_bytes(self, shard_bytes: int) -> int:
+        """Memory that a writer holds for files that are not yet full."""
+        return sum(
+            len(self.layers[key[0]])
+            * self.grid(key, shard_bytes).shard
+            * self.width
+            * array_dtype(key[1], self.dtype).itemsize
+            for key in self.arrays
+        )
+
+
+class _RowWriter:
+    """Appends rows along one axis of a three-dimensional array, and writes whole Zarr shards only."""
+
+    def __init__(self, array: zarr.Array[Any], axis: int, shard: int) -> None:
+        self._array = array
+        self._axis = axis
+        extent = list(array.shape)
+        extent[axis] = shard
+        self._buffer = np.empty(extent, dtype=array.dtype)
+        self._held = 0
+        self._written = 0
+
+    def append(self, rows: States) -> None:
+        start, count, shard = 0, rows.shape[self._axis], self._buffer.shape[self._axis]
+        while start < count:
+            taken = min(shard - self._held, count - start)
+            if taken == shard:
+                self._write(rows[self._along(start, start + taken)])
+            else:
+                kept = self._along(self._held, self._held + taken)
+                self._buffer[kept] = rows[self._along(start, start + taken)]
+                self._held += taken
+                if self._held == shard:
+                    self._flush()
+            start += taken
+
+    def _along(self, start: int, end: int) -> tuple[slice, ...]:
+        return (*(slice(None),) * self._axis, slice(start, end))
+
+    def _flush(self) -> None:
+        self._write(self._buffer[self._along(0, self._held)])
+        self._held = 0
+
+    def _write(self, rows: States) -> None:
+        end = self._written + rows.shape[self._axis]
+        self._array[self._along(self._written, end)] = rows
+        self._written = end
+
+    def close(self) -> None:
+        if self._held:
+            self._flush()
+        if self._written != self._array.shape[self._axis]:
+            msg = f"{self._array.name}: {self._written} of {self._array.shape[self._axis]} rows were written"
+            raise FathomError(msg)
 
 
 class StoreWriter:
-    """Writes one store, block by block in the order of the corpus; the manifest comes last."""
+    """Writes one store in the order of the corpus: states, then patterns, then `close`; the manifest comes last."""
 
     def __init__(self, path: Path, shape: Shape, *, shard_bytes: int, compression: Literal["none", "zstd"]) -> None:
         self._path = path
         self._shape = shape
+        self._shard_bytes = shard_bytes
+        self._codecs: list[Any] = [Crc32cCodec()] if compression == "none" else [ZstdCodec(level=1), Crc32cCodec()]
         self._root = zarr.open_group(path, mode="w", zarr_format=3)
-        self._root.attrs.update(
-            {"format": FORMAT_VERSION, "layers": list(shape.layers), "dtype": shape.dtype, "width": shape.width}
-        )
-        site = self._root.create_group(shape.site)
-        codecs = [Crc32cCodec()] if compression == "none" else [ZstdCodec(level=1), Crc32cCodec()]
-        self._rows: dict[str, _RowWriter] = {}
-        for position in shape.positions:
-            length = shape.texts if is_pooled(position) else shape.tokens
-            dtype = array_dtype(position, shape.dtype)
-            grid = Grid.fitting(length, len(shape.layers), shape.width * dtype.itemsize, shard_bytes)
-            # Several threads would put the chunks of a file in an order of chance; the same states give the same bytes.
-            with zarr.config.set({"threading.max_workers": 1}):
-                array = site.create_array(
-                    position,
-                    shape=(len(shape.layers), length, shape.width),
-                    chunks=(1, grid.chunk, shape.width),
-                    shards=(len(shape.layers), grid.shard, shape.width),
-                    dtype=dtype,
-                    compressors=codecs,
-                    fill_value=0,
-                    dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
-                    attributes={"dtype": "float32" if position == "mean" else shape.dtype},
-                )
-            self._rows[position] = _RowWriter(array, grid)
+        self._root.attrs.update({"format": FORMAT_VERSION, "dtype": shape.dtype, "width": shape.width})
+        for site, layers in shape.layers.items():
+            self._root.create_group(site).attrs.update({"layers": list(layers)})
+        self._arrays = {key: self._create(key) for key in shape.arrays}
+        self._rows = {
+            key: _RowWriter(array, 1, shape.grid(key, shard_bytes).shard) for key, array in self._arrays.items()
+        }
+        self._sampled = 0
 
-    def append(self, states: Mapping[str, States]) -> None:
-        """Append the states of the next texts: position -> (layers, tokens or texts, width) in the stored dtype."""
-        for position, writer in self._rows.items():
-            writer.append(states[position])
-
-    def close(self, token_ids: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> None:
-        """Write what is left, the token ids and the offsets."""
-        for writer in self._rows.values():
-            writer.close()
-        offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-        for name, values, dimension in (("token_ids", token_ids, "token"), ("offsets", offsets, "text_edge")):
-            array = self._root.create_array(
-                name,
-                shape=values.shape,
-                chunks=values.shape,
-                dtype=values.dtype,
-                compressors=[Crc32cCodec()],
+    def _create(self, key: ArrayKey) -> zarr.Array[Any]:
+        shape, (site, position) = self._shape, key
+        layers, rows, width = shape.extent(key, shape.texts, shape.tokens)
+        grid = shape.grid(key, self._shard_bytes)
+        # Several threads would put the chunks of a file in an order of chance; the same states give the same bytes.
+        with zarr.config.set({"threading.max_workers": 1}):
+            return self._root.create_array(
+                f"{site}/{position}",
+                shape=(layers, rows, width),
+                chunks=(1, grid.chunk, width),
+                shards=(layers, grid.shard, width),
+                dtype=array_dtype(position, shape.dtype),
+                compressors=self._codecs,
                 fill_value=0,
-                dimension_names=(dimension,),
+                dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
+                attributes={"dtype": "float32" if position == "mean" else shape.dtype},
             )
-            array[:] = values
+
+    def append(self, states: Mapping[ArrayKey, States]) -> None:
+        """Append the states of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
+        for key, rows in self._rows.items():
+            rows.append(states[key])
+
+    def end_states(self) -> None:
+        """Write what is left of the states; from here on they can be read back."""
+        for rows in self._rows.values():
+            rows.close()
+
+    def read_back(self, key: ArrayKey, first: int, last: int) -> Float32Array:
+        """Rows first .. last - 1 of an array as they are on disk, (layers, rows, width)."""
+        return to_float32(np.asarray(self._arrays[key][:, first:last]))
+
+    def write_patterns(self, texts: IntArray, lengths: IntArray, patterns: Iterator[Float32Array]) -> None:
+        """Write the attention patterns of a sample of texts: one array (blocks, heads, T, T) a text."""
+        rows: _RowWriter | None = None
+        for pattern in patterns:
+            blocks, heads = pattern.shape[:2]
+            rows = rows or self._pattern_rows(blocks, heads, int((lengths**2).sum()))
+            rows.append(pattern.reshape(blocks, heads, -1))
+        if rows is not None:
+            rows.close()
+            self._write_list("attention_texts", texts, "sample")
+            self._sampled = len(texts)
+
+    def _pattern_rows(self, blocks: int, heads: int, entries: int) -> _RowWriter:
+        grid = Grid.fitting(entries, blocks, heads * 4, self._shard_bytes)
+        with zarr.config.set({"threading.max_workers": 1}):
+            array = self._root.create_array(
+                "attention_patterns",
+                shape=(blocks, heads, entries),
+                chunks=(1, heads, grid.chunk),
+                shards=(blocks, heads, grid.shard),
+                dtype=np.float32,
+                compressors=self._codecs,
+                fill_value=0,
+                dimension_names=("block", "head", "entry"),
+            )
+        return _RowWriter(array, 2, grid.shard)
+
+    def close(self, token_ids: npt.NDArray[np.int32], lengths: IntArray) -> None:
+        """Write what is left, the token ids and the offsets."""
+        self.end_states()
+        self._write_list("token_ids", token_ids, "token")
+        self._write_list("offsets", np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), "text_edge")
         with warnings.catch_warnings():
             # Consolidated metadata lets xarray open the store without listing the folder, in which Snakemake leaves a
             # file of its own. Zarr warns that version 3 of its format does not define it yet.
             warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
             zarr.consolidate_metadata(self._path)
+
+    def _write_list(self, name: str, values: npt.NDArray[Any], dimension: str) -> None:
+        array = self._root.create_array(
+            name,
+            shape=values.shape,
+            chunks=values.shape,
+            dtype=values.dtype,
+            compressors=[Crc32cCodec()],
+            fill_value=0,
+            dimension_names=(dimension,),
+        )
+        array[:] = values
 
     def finish(self, manifest: Path, facts: Mapping[str, Any]) -> None:
         """Write the manifest: `facts`, what the store holds, and every file with its size and digest."""
@@ -201,13 +293,13 @@ class StoreWriter:
             "kind": KIND,
             "format": FORMAT_VERSION,
             "store": self._path.name,
-            "layers": list(shape.layers),
+            "sites": [{"site": site, "layers": list(layers)} for site, layers in shape.layers.items()],
             "texts": shape.texts,
             "tokens": shape.tokens,
             "width": shape.width,
             "dtype": shape.dtype,
-            "site": shape.site,
             "positions": list(shape.positions),
+            "attention_texts": self._sampled,
             "files": {name: _describe(self._path / name) for name in _files(self._path)},
         }
         write_manifest(manifest, content)
@@ -243,11 +335,13 @@ class Store:
             raise FathomError(msg)
         try:
             self.path = manifest.with_name(self.manifest["store"])
-            self.layers = tuple(str(layer) for layer in self.manifest["layers"])
+            self.layers = {
+                str(fact["site"]): tuple(str(layer) for layer in fact["layers"]) for fact in self.manifest["sites"]
+            }
             self.texts = int(self.manifest["texts"])
             self.width = int(self.manifest["width"])
             self.positions = tuple(str(position) for position in self.manifest["positions"])
-            self._site = str(self.manifest["site"])
+            self.sampled = int(self.manifest["attention_texts"])
             self._files = {
                 str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()
             }
@@ -286,13 +380,16 @@ class Store:
         self._check_digest(f"{name}/c/0")
         return self._select(zarr.open_array(self.path / name, mode="r", zarr_format=3), slice(None))
 
-    def _read(self, name: str, layers: int | slice, first: int, last: int) -> States:
-        """Rows first .. last - 1 of an array of states, after a check of the files (Zarr shards) that hold them."""
+    def _read(self, name: str, layers: int | slice, axis: int, first: int, last: int) -> States:
+        """Rows first .. last - 1 along an axis, after a check of the files (Zarr shards) that hold them."""
         array = zarr.open_array(self.path / name, mode="r", zarr_format=3)
-        rows = (array.shards or array.chunks)[1]
+        rows = (array.shards or array.chunks)[axis]
         for file in range(first // rows, math.ceil(last / rows)):
-            self._check_digest(f"{name}/c/0/{file}/0")
-        return self._select(array, (layers, slice(first, last)))
+            place = ["0", "0", "0"]
+            place[axis] = str(file)
+            self._check_digest(f"{name}/c/{'/'.join(place)}")
+        between = (slice(None),) * (axis - 1)
+        return self._select(array, (layers, *between, slice(first, last)))
 
     def _select(self, array: zarr.Array[Any], selection: Any) -> States:
         try:
@@ -305,18 +402,36 @@ class Store:
         """Ids of all tokens, (tokens,)."""
         return np.asarray(self._read_list("token_ids"), dtype=np.int32)
 
-    def pooled(self, position: str, layer: int) -> Float32Array:
-        """States of one layer at a pooled position, (texts, width)."""
-        self._require(position)
-        return to_float32(self._read(f"{self._site}/{position}", layer, 0, self.texts))
+    def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
+        """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
+        self._require(site, position)
+        return to_float32(self._read(f"{site}/{position}", layer, 1, 0, self.texts))
 
-    def tokens(self, first: int, last: int) -> Float32Array:
+    def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
         """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
-        self._require("tokens")
+        self._require(site, "tokens")
         start, end = int(self.offsets[first]), int(self.offsets[last])
-        return to_float32(self._read(f"{self._site}/tokens", slice(None), start, end))
+        return to_float32(self._read(f"{site}/tokens", slice(None), 1, start, end))
 
-    def _require(self, position: str) -> None:
+    def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
+        """Text and patterns of every sampled text: (index within this store, (blocks, heads, T, T))."""
+        if not self.sampled:
+            return
+        start = 0
+        for text in self._read_list("attention_texts").tolist():
+            length = int(self.offsets[text + 1] - self.offsets[text])
+            patterns = self._read("attention_patterns", slice(None), 2, start, start + length**2)
+            yield text, patterns.reshape(*patterns.shape[:2], length, length)
+            start += length**2
+
+    def require_site(self, site: str) -> None:
+        """Refuse a site that was not stored."""
+        if site not in self.layers:
+            msg = f"{self.path}: holds no site {site!r}, only {', '.join(self.layers)}"
+            raise FathomError(msg)
+
+    def _require(self, site: str, position: str) -> None:
+        self.require_site(site)
         if position not in self.positions:
             msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
             raise FathomError(msg)
@@ -330,15 +445,24 @@ class Activations:
         first = self.stores[0]
         for store in self.stores[1:]:
             if (store.layers, store.width, store.positions) != (first.layers, first.width, first.positions):
-                msg = f"{store.path}: layers, width or positions differ from {first.path}; {store.advice}"
+                msg = f"{store.path}: sites, layers, width or positions differ from {first.path}; {store.advice}"
                 raise FathomError(msg)
-        self.layers = first.layers
+        self.sites = tuple(first.layers)
+        self.layers = self.layers_of("residual" if "residual" in self.sites else self.sites[0])
         self.width = first.width
         self.texts = sum(store.texts for store in self.stores)
 
-    def layer_axis(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-        """Numbers and relative depths of the layers, (layers,) each."""
-        return layer_axis(self.layers, int(self.stores[0].manifest["depth"]))
+    def layers_of(self, site: str) -> tuple[str, ...]:
+        """Names of the layers of a site.
+
+        Errors: FathomError if the site was not stored.
+        """
+        self.stores[0].require_site(site)
+        return self.stores[0].layers[site]
+
+    def layer_axis(self, site: str = "residual") -> tuple[IntArray, npt.NDArray[np.float64]]:
+        """Numbers and relative depths of the layers of a site, (layers,) each."""
+        return layer_axis(self.layers_of(site), self.depth)
 
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
@@ -348,32 +472,52 @@ class Activations:
                 raise FathomError(msg)
 
     @property
+    def depth(self) -> int:
+        """Number of blocks of the model."""
+        return int(self.stores[0].manifest["depth"])
+
+    def token_ids(self) -> list[npt.NDArray[np.int32]]:
+        """Ids of the tokens of every text, in the order of the corpus."""
+        return [ids for store in self.stores for ids in np.split(store.token_ids(), store.offsets[1:-1])]
+
+    @property
     def lengths(self) -> npt.NDArray[np.int64]:
         """Tokens of every text, (texts,)."""
         return np.concatenate([np.diff(store.offsets) for store in self.stores])
 
-    def pooled(self, position: str, layer: int) -> Float32Array:
-        """States of one layer at a pooled position, (texts, width) in float32."""
-        return np.concatenate([store.pooled(position, layer) for store in self.stores])
+    def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
+        """States of one layer (counted from 0 within the site) at a pooled position, (texts, width) in float32."""
+        return np.concatenate([store.pooled(position, layer, site) for store in self.stores])
 
-    def token_blocks(self, max_bytes: int) -> Iterator[list[Float32Array]]:
+    def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
         """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.
 
         A block is one read of at most `max_bytes` of float32 (or one text, where that is larger).
         """
+        row_bytes = 4 * len(self.layers_of(site)) * self.width
         for store in self.stores:
-            row_bytes = 4 * len(self.layers) * self.width
             first = 0
             while first < store.texts:
                 limit = store.offsets[first] + max_bytes // row_bytes
                 last = max(first + 1, int(np.searchsorted(store.offsets, limit, side="right")) - 1)
-                states = store.tokens(first, last)
+                states = store.tokens(first, last, site)
                 edges = (store.offsets[first + 1 : last] - store.offsets[first]).tolist()
                 yield np.split(states, edges, axis=1)
                 first = last
 
+    def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
+        """Index of a text in the corpus and its attention patterns, (blocks, heads, T, T); nothing if none are stored.
 
-def layer_axis(names: Sequence[str], depth: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        Row i of a pattern says how much token i looks at every token, and sums to 1.
+        """
+        first = 0
+        for store in self.stores:
+            for text, patterns in store.attention_patterns():
+                yield first + text, patterns
+            first += store.texts
+
+
+def layer_axis(names: Sequence[str], depth: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
     """Numbers of named layers of a model of `depth` blocks, and their relative depth (0..1).
 
     Layer l is the residual stream after block l. `final` comes one after the last block; where that block is not stored

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from fathom.distributions import renyi_entropy
 from fathom.metrics import (
     as_published,
     attention_rank,
@@ -32,7 +33,6 @@ from fathom.metrics import (
     two_nn,
     two_nn_by_scale,
 )
-from fathom.metrics.entropy import renyi_entropy
 from fathom.metrics.spectrum import gram_of, normalised_eigenvalues, prepared_spectrum, spectrum
 
 if TYPE_CHECKING:

@@ -174,6 +174,12 @@ def test_modes_are_the_medians_of_two_clusters() -> None:
     assert high == pytest.approx(0.8, abs=0.005)
 
 
+def test_one_outlier_is_no_mode() -> None:
+    values = [*[1.0] * 30, *[2.0] * 30, 500.0]
+    assert modes(values) == (1.0, 2.0)
+    assert modes([*[1.0] * 60, 500.0]) == (1.0, 500.0)  # nothing else to choose
+
+
 @few
 @given(st.lists(st.integers(-20, 20), min_size=2, max_size=12).filter(lambda values: len(set(values)) > 1))
 def test_modes_come_from_the_cut_of_least_squares(values: list[int]) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import threading
-import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +15,22 @@ import pandas as pd
 import pytest
 import torch
 import zarr
-from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
+from tests.extraction import (
+    CPU,
+    LAYERS,
+    LENGTHS,
+    POSITIONS,
+    assert_round_off,
+    direct_states,
+    extracted,
+    job,
+    one_at_a_time,
+    prepared,
+    random_texts,
+    run,
+    written_corpus,
+)
 from tests.tiny import SENTENCES
 from torch import Tensor
 from transformers import (
@@ -33,25 +45,19 @@ from transformers import (
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.capture import Batch, capture, make_batch
-from fathom.activations.command import command, extract
+from fathom.activations.command import extract
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokens import TokenisedTexts, tokenise
-from fathom.activations.writer import WAITING_BATCHES, WindowWriter
+from fathom.activations.writer import WINDOWS, WindowWriter
 from fathom.errors import FathomError
-from fathom.models.command import command as prepare_command
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
+from fathom.models.sites import BlockSites
 from fathom.provenance import read_manifest, sha256_of
 from fathom.store import Activations, Shape, Store, StoreWriter
 from fathom.tables import read_corpus, write_corpus
 
 if TYPE_CHECKING:
-    from fathom.activations.command import ExtractionSettings
     from fathom.store import Dtype
-
-CPU = torch.device("cpu")
-LAYERS = ("0", "1", "2", "3")
-POSITIONS = ("tokens", "mean", "last", "span:item")
-LENGTHS = [7, 3, 19, 3, 12, 1, 8]
 
 
 @pytest.fixture(scope="module", params=["llama", "bert", "gpt_neox", "gpt2", "mamba"])
@@ -78,29 +84,6 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture(scope="module")
 def decoder(llama: Path) -> LoadedModel:
     return load_model(llama, "m", dtype="float32", device=CPU)
-
-
-def random_texts(lengths: list[int] = LENGTHS) -> TokenisedTexts:
-    draw = np.random.default_rng(0)
-    ids = [draw.integers(5, 150, size=length).astype(np.int32) for length in lengths]
-    return TokenisedTexts(ids=ids, spans={"item": draw.integers(0, lengths)}, truncated=0)
-
-
-def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
-    return capture(model, batch, layers, POSITIONS, model.anatomy.width)
-
-
-def one_at_a_time(model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
-    """States of every text from a pass of its own, in the order of the texts."""
-    alone = [run(model, make_batch(np.array([text]), texts.ids, texts.spans), layers) for text in range(len(texts.ids))]
-    return {position: torch.cat([states[position] for states in alone], dim=1) for position in POSITIONS}
-
-
-def assert_round_off(found: Tensor, expected: Tensor) -> None:
-    """Sums of another order: equal to 32 units in the last place of the largest state of the layer."""
-    for one, other in zip(found, expected, strict=True):
-        bound = 32 * torch.finfo(torch.float32).eps * float(other.abs().max())
-        torch.testing.assert_close(one, other, rtol=0, atol=bound)
 
 
 # One batch -----------------------------------------------------------------------------------------------------------
@@ -172,7 +155,7 @@ def test_half_precision_keeps_its_dtype_and_a_float32_mean(llama: Path) -> None:
 
 
 def make_shape(texts: TokenisedTexts, dtype: Dtype = "float32") -> Shape:
-    return Shape(LAYERS, len(texts.ids), int(texts.lengths.sum()), 16, dtype, "residual", POSITIONS)
+    return Shape({"residual": LAYERS}, len(texts.ids), int(texts.lengths.sum()), 16, dtype, POSITIONS)
 
 
 def describe(text: int) -> str:
@@ -186,12 +169,15 @@ def test_any_windows_and_batches_give_the_texts_in_order(
     texts = random_texts()
     shape = make_shape(texts)
     writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
-    with WindowWriter(writer, LAYERS, describe) as sink:
-        for first, last in windows(texts.lengths, window):
+    ranges = windows(texts.lengths, window)
+    with WindowWriter(writer, shape, ranges, texts.lengths, CPU, describe) as sink:
+        for first, last in ranges:
             sink.begin(first, last)
             for rows in batches(texts.lengths[first:last], budget):
                 batch = make_batch(first + rows, texts.ids, texts.spans)
-                sink.put(batch, run(decoder, batch))
+                targets = sink.targets(batch)
+                capture(decoder, batch, shape, BlockSites(), targets)
+                sink.put(batch, targets)
             sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
     writer.finish(tmp_path / "s.manifest.json", {})
@@ -210,10 +196,11 @@ def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dty
     texts = random_texts()
     batch = make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans)
     states = run(model, batch)
-    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts, dtype), shard_bytes=3000, compression="none")
-    with WindowWriter(writer, LAYERS, describe) as sink:
+    shape = make_shape(texts, dtype)
+    writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
+    with WindowWriter(writer, shape, [(0, len(LENGTHS))], texts.lengths, CPU, describe) as sink:
         sink.begin(0, len(LENGTHS))
-        sink.put(batch, states)
+        capture(model, batch, shape, BlockSites(), sink.targets(batch))
         sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
     for position, state in states.items():
@@ -237,26 +224,24 @@ class Gated(StoreWriter):
 
 
 def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path) -> None:
-    # A real batch of a small model: 12 layers of 2,048 tokens of width 64.
-    batches_of, tokens = 8, 2048
-    lengths = np.full(batches_of, tokens)
-    layers = tuple(map(str, range(12)))
-    store = Gated(
-        tmp_path / "s.zarr", Shape(layers, batches_of, batches_of * tokens, 64, "float32", "residual", ("tokens",))
-    )
-    alive: list[weakref.ref[Tensor]] = []
-    handed = []
+    # Windows of a small model: 12 layers of 2,048 tokens of width 64.
+    texts, tokens = 8, 2048
+    lengths = np.full(texts, tokens)
+    shape = Shape({"residual": tuple(map(str, range(12)))}, texts, texts * tokens, 64, "float32", ("tokens",))
+    store = Gated(tmp_path / "s.zarr", shape)
+    ranges = [(text, text + 1) for text in range(texts)]
+    filled: list[int] = []
+    memory: set[int] = set()
 
     def produce() -> None:
-        with WindowWriter(store, layers, describe) as sink:
-            for text in range(batches_of):
+        with WindowWriter(store, shape, ranges, lengths, CPU, describe) as sink:
+            for text, _ in ranges:
                 sink.begin(text, text + 1)
-                state = torch.full((len(layers), tokens, 64), float(text))
-                alive.append(weakref.ref(state))
                 batch = Batch(np.array([text]), np.zeros((1, tokens), dtype=np.int64), np.array([tokens]), {})
-                sink.put(batch, {"tokens": state})
-                handed.append(text)
-                del state
+                state = sink.targets(batch).arrays["residual", "tokens"]
+                memory.add(state.data_ptr())
+                state.fill_(float(text))
+                filled.append(text)
                 sink.end()
 
     producer = threading.Thread(target=produce)
@@ -265,16 +250,15 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     # The disk stands still. Without a bound the producer would run to its end now.
     producer.join(timeout=0.5)
     assert producer.is_alive()
-    # One batch is being written, WAITING_BATCHES tasks wait, and one more batch is in the producer's hands.
-    assert len(handed) <= 1 + WAITING_BATCHES
-    assert sum(reference() is not None for reference in alive) <= WAITING_BATCHES + 1
+    assert len(filled) == WINDOWS
     store.gate.set()
     producer.join(timeout=60)
     assert not producer.is_alive()
-    store.close(np.zeros(batches_of * tokens, dtype=np.int32), lengths)
+    assert len(memory) == WINDOWS
+    store.close(np.zeros(texts * tokens, dtype=np.int32), lengths)
     store.finish(tmp_path / "s.manifest.json", {})
-    found = Store(tmp_path / "s.manifest.json").tokens(0, batches_of)[0, ::tokens, 0]
-    np.testing.assert_array_equal(found, np.arange(batches_of))
+    found = Store(tmp_path / "s.manifest.json").tokens(0, texts)[0, ::tokens, 0]
+    np.testing.assert_array_equal(found, np.arange(texts))
 
 
 class Full(StoreWriter):
@@ -289,11 +273,15 @@ def writer_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("store-writer")]
 
 
-def write_batch(writer: StoreWriter, texts: TokenisedTexts, batch: Batch, states: dict[str, Tensor]) -> None:
-    """One window of one batch."""
-    with WindowWriter(writer, LAYERS, describe) as sink:
+def write_zeros(writer: StoreWriter, texts: TokenisedTexts, position: str = "tokens", bad: float = 0.0) -> None:
+    """One window of zeros, with one number in layer 2 of the last row of a position."""
+    batch = make_batch(np.arange(len(texts.ids)), texts.ids, texts.spans)
+    with WindowWriter(writer, make_shape(texts), [(0, len(texts.ids))], texts.lengths, CPU, describe) as sink:
         sink.begin(0, len(texts.ids))
-        sink.put(batch, states)
+        arrays = sink.targets(batch).arrays
+        for state in arrays.values():
+            state.zero_()
+        arrays["residual", position][2, -1, 5] = bad
         sink.end()
 
 
@@ -303,18 +291,15 @@ def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decode
     # Windows of one text each: the first one fails, and the model must not run on to the last.
     settings = job().model_copy(update={"activations": ActivationsSettings().model_copy(update={"memory_mb": 0})})
     with pytest.raises(OSError, match="No space left"):
-        extract(decoder, texts, make_shape(texts), writer, settings, ids=list("abcdefg"))
+        extract(decoder, texts, make_shape(texts), writer, settings, ids=list("abcdefg"), found=BlockSites())
     assert writer_threads() == []
 
 
 def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
     texts = random_texts([3])
     writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
-    batch = make_batch(np.array([0]), texts.ids, texts.spans)
-    state = torch.zeros(4, 3, 16)
-    states = {position: state[:, :1] if position != "tokens" else state for position in POSITIONS}
     with pytest.raises(OSError, match="No space left"):
-        write_batch(writer, texts, batch, states)
+        write_zeros(writer, texts)
     assert writer_threads() == []
 
 
@@ -323,7 +308,7 @@ def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
 
     def fail() -> None:
-        with WindowWriter(writer, LAYERS, describe) as sink:
+        with WindowWriter(writer, make_shape(texts), [(0, 1)], texts.lengths, CPU, describe) as sink:
             sink.begin(0, 1)
             msg = "out of memory"
             raise RuntimeError(msg)
@@ -340,74 +325,25 @@ def test_a_state_that_is_no_number_is_refused_with_its_text_and_layer(
 ) -> None:
     texts = random_texts([4, 6, 2])
     writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
-    batch = make_batch(np.array([1, 0, 2]), texts.ids, texts.spans)
-    states = {one: torch.zeros(4, 12 if one == "tokens" else 3, 16) for one in POSITIONS}
-    # Layer 2 of the batch's last text, which is text 2 of the shard.
-    states[position][2, -1, 5] = bad
-    with pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \({position}\)"):
-        write_batch(writer, texts, batch, states)
+    with pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \(residual, {position}\)"):
+        write_zeros(writer, texts, position, bad)
+
+
+def test_large_states_whose_sum_overflows_are_kept(tmp_path: Path) -> None:
+    texts = random_texts([4, 6, 2])
+    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    batch = make_batch(np.arange(3), texts.ids, texts.spans)
+    with WindowWriter(writer, make_shape(texts), [(0, 3)], texts.lengths, CPU, describe) as sink:
+        sink.begin(0, 3)
+        for state in sink.targets(batch).arrays.values():
+            state.fill_(3e38)
+        sink.end()
+    writer.close(np.concatenate(texts.ids), texts.lengths)
+    writer.finish(tmp_path / "s.manifest.json", {})
+    assert (Store(tmp_path / "s.manifest.json").tokens(0, 3) == np.float32(3e38)).all()
 
 
 # The command ---------------------------------------------------------------------------------------------------------
-
-
-def job(shard: int = 0, dtype: str = "float32", **activations: Any) -> ExtractionSettings:
-    from fathom.activations.command import ExtractionSettings
-
-    return ExtractionSettings(
-        model="tiny", corpus="texts", dtype=dtype, shard=shard, activations=ActivationsSettings(**activations)
-    )
-
-
-def prepared(source: Path, results: Path) -> Path:
-    """The model folder that `fathom models` makes; returns its manifest."""
-    folder = results / "models" / "tiny"
-    settings = json.dumps({"source": "path", "path": str(source)})
-    arguments = ["--name", "tiny", "--settings", settings, "--folder", str(folder)]
-    CliRunner().invoke(
-        prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False
-    )
-    return folder / "manifest.json"
-
-
-def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Path:
-    rows: list[dict[str, Any]] = [
-        {
-            "id": f"t{index}",
-            "text": text,
-            "view": "original",
-            "group": f"g{index}",
-            "spans": [{"name": "item", "start": 3, "end": 7}] if spans else None,
-            "token_draws": None,
-        }
-        for index, text in enumerate(SENTENCES)
-    ]
-    if draws:
-        drawn = np.random.default_rng(0).random(11)
-        rows.append(
-            {"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn}
-        )
-    write_corpus(pd.DataFrame(rows), path, "texts")
-    return path
-
-
-def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Path:
-    """`fathom activations` for one shard; returns its manifest."""
-    name = f"{settings.shard + 1}-of-{settings.activations.shards}"
-    folder = corpus.parent / "activations"
-    arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
-    arguments += ["--store", str(folder / f"{name}.zarr"), "--manifest", str(folder / f"{name}.manifest.json")]
-    done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
-    assert done.exit_code == 0
-    return folder / f"{name}.manifest.json"
-
-
-def direct_states(
-    folder: Path, corpus: Path, layers: tuple[str, ...] = LAYERS
-) -> tuple[TokenisedTexts, dict[str, Tensor]]:
-    model = load_model(folder, "m", dtype="float32", device=CPU)
-    texts = tokenise(read_corpus(corpus), load_tokenizer(folder, "m"), longest=None, truncate=False, place="")
-    return texts, one_at_a_time(model, texts, layers)
 
 
 def assert_stored(manifests: list[Path], texts: TokenisedTexts, expected: dict[str, Tensor]) -> None:
@@ -434,7 +370,7 @@ def test_the_whole_way(tmp_path: Path, request: pytest.FixtureRequest, name: str
     assert_stored(manifests, texts, expected)
     facts = read_manifest(manifests[0], "activations")
     assert facts["positions"] == list(POSITIONS)
-    assert facts["layers"] == list(LAYERS)
+    assert facts["sites"] == [{"site": "residual", "layers": list(LAYERS)}]
     assert facts["corpus_sha256"] == sha256_of(corpus)
     assert facts["model_manifest_sha256"] == sha256_of(model)
     assert (facts["architecture"], facts["truncated"], facts["dtype"]) == (name, 0, "float32")
@@ -450,7 +386,7 @@ def test_random_tokens_run_beside_texts(tmp_path: Path, bert: Path) -> None:
     texts = tokenise(read_corpus(corpus), load_tokenizer(bert, "m"), longest=None, truncate=False, place="")
     assert texts.lengths[-1] == 13
     batch = make_batch(np.array([len(texts.ids) - 1]), texts.ids, {})
-    expected = capture(model, batch, LAYERS, ("tokens",), 16)["tokens"]
+    expected = run(model, batch)["tokens"]
     found = Store(manifest).tokens(len(texts.ids) - 1, len(texts.ids))
     assert_round_off(torch.from_numpy(found), expected)
 
@@ -503,6 +439,29 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(
     )
 
 
+@pytest.mark.parametrize(
+    ("views", "passes", "told"),
+    [(("original",), 1, "1 pass"), (("original", "split", "keyboard"), 3, "3 passes")],
+)
+def test_the_number_of_passes_is_told(
+    tmp_path: Path, llama: Path, caplog: pytest.LogCaptureFixture, views: tuple[str, ...], passes: int, told: str
+) -> None:
+    rows = [
+        {"id": f"t{index}", "text": f"{text} {view}", "view": view, "group": f"t{index}"}
+        for view in views
+        for index, text in enumerate(SENTENCES)
+    ]
+    corpus = tmp_path / "texts.parquet"
+    write_corpus(pd.DataFrame(rows), corpus, "texts")
+    for shard in range(2):
+        with caplog.at_level(logging.INFO, logger="fathom"):
+            manifest = extracted(prepared(llama, tmp_path), corpus, job(shard, shards=2))
+        assert read_manifest(manifest, "activations")["passes"] == passes
+        tokens = int(Activations([manifest]).lengths.sum())
+        line = f"tiny on texts: {told} over 5 texts, {tokens} tokens in shard {shard + 1} of 2"
+        assert line in caplog.messages
+
+
 def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path: Path, llama: Path) -> None:
     model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(model, corpus, job())
@@ -529,7 +488,9 @@ def broken(source: Path, target: Path, weight: str, row: int | slice = slice(Non
 def test_a_model_that_gives_nan_is_refused(tmp_path: Path, llama: Path) -> None:
     folder = broken(llama, tmp_path / "broken", "layers.1.mlp.down_proj.weight")
     corpus = written_corpus(tmp_path / "texts.parquet")
-    expected = r"model tiny, corpus texts, text 't\d': layer 2 gives NaN or infinity \(tokens\); nothing was stored"
+    expected = (
+        r"model tiny, corpus texts, text 't\d': layer 2 gives NaN or infinity \(residual, tokens\); nothing was stored"
+    )
     with pytest.raises(FathomError, match=expected):
         extracted(prepared(folder, tmp_path), corpus, job())
     assert list((tmp_path / "activations").glob("*.manifest.json")) == []

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fathom.metrics.entropy import renyi_entropy
+from fathom.distributions import renyi_entropy
 from fathom.metrics.geometry import effective_rank, effective_rank_of
 from fathom.metrics.preparation import prepare
 from fathom.metrics.spectrum import gram_of, prepared_gram, prepared_spectrum, spectrum

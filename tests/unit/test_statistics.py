@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fathom.statistics import bootstrap_mean, family_wise_p, group_codes, group_weights, peak_interval
+from fathom.statistics import bootstrap_mean, family_wise_p, group_codes, group_weights, holm, peak_interval
 
 
 def test_weights_draw_whole_groups_as_many_as_there_are() -> None:
@@ -130,3 +130,21 @@ def test_bad_numbers_are_refused() -> None:
         family_wise_p([0.1], np.empty((0, 1)))
     with pytest.raises(ValueError, match="observed: holds NaN"):
         family_wise_p([np.nan], [[0.1]])
+
+
+def test_holm_by_hand() -> None:
+    # Smallest x 4, then x 3, then x 2, then x 1, never falling below the one before, at most 1.
+    np.testing.assert_allclose(holm([0.04, 0.01, 0.03, 0.9]), [0.09, 0.04, 0.09, 0.9])
+    np.testing.assert_allclose(holm([0.5, 0.6]), [1.0, 1.0])
+
+
+def test_holm_holds_the_family_wise_error() -> None:
+    rng = np.random.default_rng(0)
+    found = sum(holm(rng.random(10)).min() <= 0.1 for _ in range(1000))
+    # 1 - 0.99^10 = 0.0956 of the families, standard deviation 9 in 1,000.
+    assert 65 <= found <= 128
+
+
+def test_holm_refuses_what_is_no_p() -> None:
+    with pytest.raises(ValueError, match=r"outside 0\.\.1"):
+        holm([0.5, 1.5])

@@ -57,9 +57,10 @@ def stored(tensor: torch.Tensor) -> npt.NDArray[Any]:
 
 
 def random_states(shape: Shape, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Position -> states of the only site."""
     return {
         position: random_tensor(
-            (len(shape.layers), shape.texts if is_pooled(position) else shape.tokens, shape.width),
+            shape.extent(("residual", position), shape.texts, shape.tokens),
             "float32" if position == "mean" else shape.dtype,
             seed + index,
         )
@@ -69,7 +70,7 @@ def random_states(shape: Shape, seed: int = 0) -> dict[str, torch.Tensor]:
 
 def make_shape(lengths: list[int], *, width: int = 8, layers: int = 3, dtype: Dtype = "float32") -> Shape:
     names = tuple(map(str, range(layers)))
-    return Shape(names, len(lengths), sum(lengths), width, dtype, "residual", POSITIONS)
+    return Shape({"residual": names}, len(lengths), sum(lengths), width, dtype, POSITIONS)
 
 
 def write(
@@ -92,7 +93,7 @@ def write(
             position: tensor[:, first:last] if is_pooled(position) else tensor[:, edges[first] : edges[last]]
             for position, tensor in states.items()
         }
-        writer.append({position: stored(tensor) for position, tensor in part.items()})
+        writer.append({("residual", position): stored(tensor) for position, tensor in part.items()})
     writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths, dtype=np.int64))
     manifest = folder / f"{name}.manifest.json"
     writer.finish(manifest, {"corpus_sha256": "of the corpus"})
@@ -208,6 +209,32 @@ def test_shards_read_as_one_corpus_in_order(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.concatenate(texts, axis=1), expected)
 
 
+@pytest.mark.parametrize("compression", get_args(Compression))
+def test_patterns_over_many_zarr_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Compression
+) -> None:
+    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 7)
+    monkeypatch.setattr("fathom.store.CHUNK_BYTES", 7 * 2 * 4)
+    parts = {"1-of-2": ([4, 2, 9], [0, 2]), "2-of-2": ([5, 3], [1])}
+    draw = np.random.default_rng(0)
+    expected, manifests = [], []
+    for name, (lengths, chosen) in parts.items():
+        shape = make_shape(lengths)
+        writer = StoreWriter(tmp_path / f"{name}.zarr", shape, shard_bytes=3 * 7 * 2 * 4 * 2, compression=compression)
+        writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
+        patterns = [draw.random((3, 2, lengths[text], lengths[text]), dtype=np.float32) for text in chosen]
+        writer.write_patterns(np.array(chosen), np.array(lengths)[chosen], iter(patterns))
+        writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths))
+        manifests.append(tmp_path / f"{name}.manifest.json")
+        writer.finish(manifests[-1], {})
+        expected += patterns
+    assert len(list((tmp_path / "1-of-2.zarr" / "attention_patterns" / "c" / "0" / "0").iterdir())) > 5
+    found = list(Activations(manifests).attention_patterns())
+    assert [text for text, _ in found] == [0, 2, 4]
+    for (_, one), other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(bits(one), bits(other))
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     shape = make_shape([4, 2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [4, 2])
@@ -222,7 +249,7 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     shapes = {"a": make_shape([2]), "b": make_shape([2], width=4), "c": make_shape([2], layers=2)}
     manifests = [write(tmp_path, name, shape, random_states(shape), [2]) for name, shape in shapes.items()]
     for other in manifests[1:]:
-        with pytest.raises(FathomError, match=r"\w\.zarr: layers, width or positions differ from .*a\.zarr"):
+        with pytest.raises(FathomError, match=r"\w\.zarr: sites, layers, width or positions differ from .*a\.zarr"):
             Activations([manifests[0], other])
 
 
@@ -244,7 +271,7 @@ def test_a_position_that_was_not_stored_is_named(tmp_path: Path) -> None:
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     shape = make_shape([2, 3])
     writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=1 << 20, compression="none")
-    writer.append({position: stored(tensor)[:, :1] for position, tensor in random_states(shape).items()})
+    writer.append({("residual", position): stored(one)[:, :1] for position, one in random_states(shape).items()})
     with pytest.raises(FathomError, match="1 of 5 rows were written"):
         writer.close(np.arange(5, dtype=np.int32), np.array([2, 3]))
 
@@ -371,7 +398,7 @@ def test_a_manifest_that_is_not_text_is_refused(tmp_path: Path) -> None:
         Store(manifest)
 
 
-@pytest.mark.parametrize("without", ["store", "layers", "texts", "width", "positions", "site", "files"])
+@pytest.mark.parametrize("without", ["store", "sites", "texts", "width", "positions", "attention_texts", "files"])
 def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
@@ -386,7 +413,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
     write_manifest(manifest, {**read_manifest(manifest, KIND), "format": 99})
-    with pytest.raises(FathomError, match="format 99, this version reads 1"):
+    with pytest.raises(FathomError, match="format 99, this version reads 2"):
         Store(manifest)
 
 
@@ -421,8 +448,8 @@ def test_other_tools_open_the_store(tmp_path: Path) -> None:
     with xarray.open_zarr(tmp_path / "s.zarr") as top:
         assert top["token_ids"].dims == ("token",)
         assert top["offsets"].to_numpy().tolist() == [0, 4, 6]
-        assert top.attrs["layers"] == ["0", "1", "2"]
     with xarray.open_zarr(tmp_path / "s.zarr", group="residual") as site:
+        assert site.attrs["layers"] == ["0", "1", "2"]
         assert dict(site.sizes) == {"layer": 3, "text": 2, "token": 6, "width": 8}
         assert site["mean"].dims == ("layer", "text", "width")
         assert site["tokens"].dims == ("layer", "token", "width")

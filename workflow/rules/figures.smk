@@ -4,7 +4,7 @@ Draw a figure, with the numbers behind it.
 REQUIRED INPUTS:
     the tables of metrics or probes that the figure draws
 OUTPUTS:
-    results/figures/{figure}.svg, .png, .csv
+    results/figures/{figure}.svg, .png, .csv, and its caption as .txt
 """
 
 
@@ -20,6 +20,7 @@ rule figures:
         ),
         png="results/figures/{figure}.png",
         csv="results/figures/{figure}.csv",
+        text="results/figures/{figure}.txt",
     log:
         "logs/figures/{figure}.log",
     localrule: True
@@ -33,4 +34,4 @@ rule figures:
         "Drawing {wildcards.figure}"
     shell:
         "fathom --log {log:q} figures --settings {params.settings:q} --svg {output.svg:q} --png {output.png:q}"
-        " --csv {output.csv:q} {input.tables:q}"
+        " --csv {output.csv:q} --text {output.text:q} {input.tables:q}"

@@ -25,14 +25,14 @@ def shard_range(sizes: Sequence[int], shard: int, shards: int) -> tuple[int, int
     return int(bounds[shard]), int(bounds[shard + 1])
 
 
-def windows(lengths: IntArray, max_tokens: int) -> list[tuple[int, int]]:
-    """Consecutive ranges of texts with at most `max_tokens` tokens each (or one text, where that is longer)."""
-    ends = np.cumsum(lengths)
+def windows(sizes: IntArray, limit: int) -> list[tuple[int, int]]:
+    """Consecutive ranges of texts whose sizes sum to at most `limit` (or one text, where that is larger)."""
+    ends = np.cumsum(sizes)
     ranges = []
     first = 0
-    while first < len(lengths):
-        limit = (ends[first - 1] if first else 0) + max_tokens
-        last = max(first + 1, int(np.searchsorted(ends, limit, side="right")))
+    while first < len(sizes):
+        reach = (ends[first - 1] if first else 0) + limit
+        last = max(first + 1, int(np.searchsorted(ends, reach, side="right")))
         ranges.append((first, last))
         first = last
     return ranges

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fathom.errors import FathomError
 from fathom.models.anatomy import FINAL, capturing
 from fathom.models.load import LoadedModel
+from fathom.models.sites import RESIDUAL, BlockSites, tapping
+from fathom.store import ArrayKey, Shape
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class Batch:
     spans: dict[str, npt.NDArray[np.int64]]
     """Span name -> index of its last token, (batch,)."""
 
+    def picked(self, position: str) -> npt.NDArray[np.int64]:
+        """Index of the token that `last` or `span:<name>` means in every text, (batch,)."""
+        return self.lengths - 1 if position == "last" else self.spans[position.removeprefix("span:")]
+
 
 def make_batch(
     texts: npt.NDArray[np.int64], ids: list[npt.NDArray[np.int32]], spans: dict[str, npt.NDArray[np.int64]]
@@ -38,55 +47,109 @@ def make_batch(
     return Batch(texts=texts, ids=padded, lengths=lengths, spans={name: ends[texts] for name, ends in spans.items()})
 
 
-def forward(model: LoadedModel, batch: Batch) -> Tensor:
-    """The bare forward pass: what extraction is measured against."""
+def forward(model: LoadedModel, batch: Batch, **wanted: bool) -> Any:
+    """The bare forward pass: what extraction is measured against. Returns the model's output."""
     mask = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
-    output = model.module(
+    return model.module(
         input_ids=torch.from_numpy(batch.ids).to(model.device),
         attention_mask=torch.from_numpy(mask.astype(np.int64)).to(model.device),
+        **wanted,
     )
-    final: Tensor = output.last_hidden_state
-    return final
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Where the states of a batch go: rows of arrays that may hold other texts too."""
+
+    arrays: dict[ArrayKey, Tensor]
+    """(Site, position) -> (layers, tokens or texts, width). On a GPU they hold this batch alone, in its order."""
+    tokens: npt.NDArray[np.int64]
+    """Row of the first token of every text, (batch,)."""
+    texts: npt.NDArray[np.int64]
+    """Row of every text at pooled positions, (batch,)."""
+
+
+def packed_targets(batch: Batch, shape: Shape, device: torch.device) -> Targets:
+    """Fresh memory for one batch: its tokens consecutive, its texts in the order of the batch, pads left out."""
+    arrays = {
+        key: torch.empty(
+            shape.extent(key, len(batch.lengths), int(batch.lengths.sum())),
+            dtype=torch.float32 if key[1] == "mean" else getattr(torch, shape.dtype),
+            device=device,
+        )
+        for key in shape.arrays
+    }
+    return Targets(arrays=arrays, tokens=np.cumsum(batch.lengths) - batch.lengths, texts=np.arange(len(batch.lengths)))
 
 
 def capture(
-    model: LoadedModel, batch: Batch, layers: tuple[str, ...], positions: tuple[str, ...], width: int
-) -> dict[str, Tensor]:
-    """Run a batch and return position -> (layers, tokens or texts, width) on the model's device.
+    model: LoadedModel, batch: Batch, shape: Shape, found: BlockSites, targets: Targets, *, attentions: bool = False
+) -> tuple[Tensor | None, ...] | None:
+    """Run a batch and put the states of every site, layer and position of `shape` into their targets.
 
-    Tokens of a text are consecutive, texts follow the batch, pads are left out. All is in the dtype of the model but
-    `mean`, which is accumulated and returned in float32.
+    Returns the model's attention patterns by block, (batch, heads, T, T), where they are asked for. All states are in
+    the dtype of the model but `mean`, which is accumulated in float32. Errors: FathomError if a part of the model puts
+    out another dtype, whose bits the store could not hold.
     """
-    longest = batch.ids.shape[1]
-    real = torch.from_numpy(np.arange(longest) < batch.lengths[:, None]).to(model.device)
-    picked = {"last": batch.lengths - 1, **{f"span:{name}": ends for name, ends in batch.spans.items()}}
-    tokens = real.flatten().nonzero().squeeze(1)
-    rows = torch.arange(len(batch.lengths), device=model.device)
-    dtype = next(model.module.parameters()).dtype
-    counts = {
-        position: int(batch.lengths.sum()) if position == "tokens" else len(batch.lengths) for position in positions
-    }
-    states = {
-        position: torch.empty(
-            (len(layers), count, width), dtype=torch.float32 if position == "mean" else dtype, device=model.device
-        )
-        for position, count in counts.items()
-    }
+    put = _put_on_host if model.device.type == "cpu" else _put_on_device
 
-    def keep(layer: str, state: Tensor) -> None:
-        target = layers.index(layer)
-        for position, kept in states.items():
-            if position == "tokens":
-                torch.index_select(state.reshape(-1, width), 0, tokens, out=kept[target])
-            elif position == "mean":
-                # A pad's state is left out, not multiplied by 0: it may be infinite, and then the product is NaN.
-                total = state.to(torch.float32).masked_fill(~real[..., None], 0.0).sum(dim=1)
-                kept[target] = total / real.sum(dim=1, keepdim=True)
-            else:
-                kept[target] = state[rows, torch.from_numpy(picked[position]).to(model.device)]
+    def keep(site: str, layer: str, state: Tensor) -> None:
+        if state.dtype != getattr(torch, shape.dtype):
+            found_dtype = str(state.dtype).removeprefix("torch.")
+            msg = f"{site} of layer {layer} is computed in {found_dtype}, expected the model's {shape.dtype}"
+            raise FathomError(msg)
+        index = shape.layers[site].index(layer)
+        state = state.reshape(*batch.ids.shape, shape.width)
+        for position in shape.positions:
+            put(targets.arrays[site, position][index], position, state, batch, targets)
 
-    with torch.inference_mode(), capturing(model.anatomy, layers, keep):
-        final = forward(model, batch)
-        if FINAL in layers:
-            keep(FINAL, final)
-    return states
+    residual = shape.layers.get(RESIDUAL, ())
+    sublayers = {site: layers for site, layers in shape.layers.items() if site != RESIDUAL}
+    with (
+        torch.inference_mode(),
+        capturing(model.anatomy, residual, partial(keep, RESIDUAL)),
+        tapping(found, sublayers, keep),
+    ):
+        output = forward(model, batch, output_attentions=True) if attentions else forward(model, batch)
+        if FINAL in residual:
+            keep(RESIDUAL, FINAL, output.last_hidden_state)
+    return output.attentions if attentions else None
+
+
+def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:
+    """Text by text: a plain copy of the rows of one text costs a tenth of an indexed one."""
+    if position == "tokens":
+        rows, source = as_numpy(target), as_numpy(state)
+        for row, (first, length) in enumerate(zip(targets.tokens.tolist(), batch.lengths.tolist(), strict=True)):
+            rows[first : first + length] = source[row, :length]
+    elif position == "mean":
+        for row, (text, length) in enumerate(zip(targets.texts.tolist(), batch.lengths.tolist(), strict=True)):
+            target[text] = state[row, :length].sum(dim=0, dtype=torch.float32) / length
+    else:
+        picked = batch.picked(position)
+        as_numpy(target)[targets.texts] = as_numpy(state)[np.arange(len(picked)), picked]
+
+
+def _put_on_device(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:  # noqa: ARG001
+    """All texts at once: a GPU wants few large operations. The targets hold this batch alone."""
+    real = torch.from_numpy(np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).to(state.device)
+    if position == "tokens":
+        torch.index_select(state.flatten(0, 1), 0, real.flatten().nonzero().squeeze(1), out=target)
+    elif position == "mean":
+        # A pad's state is left out, not multiplied by 0: it may be infinite, and then the product is NaN.
+        total = state.to(torch.float32).masked_fill(~real[..., None], 0.0).sum(dim=1)
+        target.copy_(total / real.sum(dim=1, keepdim=True))
+    else:
+        picked = torch.from_numpy(batch.picked(position)).to(state.device)
+        target.copy_(state[torch.arange(len(picked), device=state.device), picked])
+
+
+def as_numpy(state: Tensor) -> npt.NDArray[Any]:
+    """The same memory as NumPy sees it: bfloat16 as the bits of uint16."""
+    return state.view(torch.uint16).numpy() if state.dtype == torch.bfloat16 else state.numpy()
+
+
+def as_tensor(stored: npt.NDArray[Any]) -> Tensor:
+    """The same memory as torch sees it: the reverse of `as_numpy`."""
+    tensor = torch.from_numpy(stored)
+    return tensor.view(torch.bfloat16) if stored.dtype == np.uint16 else tensor

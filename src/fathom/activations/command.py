@@ -21,12 +21,14 @@ from fathom.errors import FathomError
 from fathom.progress import Progress
 from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
-from fathom.store import Shape, StoreWriter, stored_dtype
+from fathom.store import Shape, StoreWriter
 from fathom.tables import read_corpus
 
 if TYPE_CHECKING:
     from fathom.activations.capture import Batch
+    from fathom.models.anatomy import Anatomy
     from fathom.models.load import LoadedModel
+    from fathom.models.sites import BlockSites
 
 log = logging.getLogger("fathom")
 
@@ -56,7 +58,9 @@ def command(
     """Run a model over a corpus and store its hidden states."""
     settings = ExtractionSettings.model_validate_json(settings_json)
     checkpoint = read_manifest(model_manifest, "model")
-    corpus = _shard(read_corpus(corpus_file), settings)
+    whole = read_corpus(corpus_file)
+    corpus = _shard(whole, settings)
+    passes = len(whole) / whole["id"].nunique()
     manifest.unlink(missing_ok=True)
     shutil.rmtree(store, ignore_errors=True)
     store.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +69,8 @@ def command(
     import torch
     from transformers.utils import logging as transformers_logging
 
-    from fathom.models.anatomy import layer_names
     from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
+    from fathom.models.sites import RESIDUAL, BlockSites, choose_sites, find_sites
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -83,18 +87,22 @@ def command(
         place=place,
     )
     model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
+    found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
+    sites = choose_sites(wanted.sites, found, settings.model)
+    if wanted.sites == "all":
+        _tell_missing(found, place)
     shape = Shape(
-        layers=layer_names(wanted.layers, model.anatomy.depth, settings.model),
+        layers=layers_of_sites(sites, wanted, model.anatomy, settings.model),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
         dtype=settings.dtype,  # type: ignore[arg-type]
-        site=wanted.sites[0],
         positions=_positions(wanted, texts, place),
     )
     try:
         writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
-        extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist())
+        extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
+        no_patterns = _sample_attention(model, texts, corpus, shape, writer, settings, found)
         writer.close(np.concatenate(texts.ids), texts.lengths)
         writer.finish(
             manifest,
@@ -109,7 +117,10 @@ def command(
                 "settings": settings.model_dump(mode="json"),
                 "first_text": str(corpus["id"].iloc[0]),
                 "last_text": str(corpus["id"].iloc[-1]),
+                "passes": passes,
                 "truncated": texts.truncated,
+                "no_attention_patterns": no_patterns,
+                "block": f"{found.order}, {found.norm}-norm" if found.order else None,
                 "versions": versions_of("torch", "transformers", "tokenizers", "zarr", "zarrs"),
                 "device": str(model.device.type),
             },
@@ -120,6 +131,15 @@ def command(
         shutil.rmtree(store, ignore_errors=True)
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
+    log.info(
+        "%s on %s: %s over %s texts, %s tokens%s",
+        settings.model,
+        settings.corpus,
+        "1 pass" if passes == 1 else f"{passes:g} passes",
+        f"{whole['id'].nunique():,}",
+        f"{shape.tokens:,}",
+        "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",
+    )
     if texts.truncated:
         log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
 
@@ -158,6 +178,38 @@ def _positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -
     return (*plain, *spans)
 
 
+def layers_of_sites(
+    sites: tuple[str, ...], wanted: ActivationsSettings, anatomy: Anatomy, name: str
+) -> dict[str, tuple[str, ...]]:
+    """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
+
+    Errors: FathomError if the model has no such layer, or a site none of those that are asked for.
+    """
+    from fathom.models.anatomy import FINAL, layer_names
+    from fathom.models.sites import RESIDUAL
+
+    residual = layer_names(wanted.layers, anatomy.depth, name)
+    numbered = isinstance(wanted.layers, tuple)
+    blocks = residual if numbered else layer_names("all", anatomy.depth, name)
+    sublayers = tuple(layer for layer in blocks if layer not in {"0", FINAL})
+    if not sublayers and sites != (RESIDUAL,):
+        msg = f"activations.layers: names no block, expected one from 1 to {anatomy.depth} for activations.sites"
+        raise FathomError(msg)
+    return {site: residual if site == RESIDUAL else sublayers for site in sites}
+
+
+def _tell_missing(found: BlockSites, place: str) -> None:
+    for reason in dict.fromkeys(found.missing.values()):
+        sites = ", ".join(site for site, why in found.missing.items() if why == reason)
+        log.info("%s: no site %s: %s", place, sites, reason)
+
+
+def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: ActivationsSettings) -> list[tuple[int, int]]:
+    """First and last + 1 text of every window, so that two of them and the store's own buffers fit into memory_mb."""
+    left = (wanted.memory_mb << 20) - shape.buffer_bytes(wanted.shard_mb << 20)
+    return windows(shape.sizes(texts.lengths), max(1, left // 2))
+
+
 def extract(
     model: LoadedModel,
     texts: TokenisedTexts,
@@ -166,6 +218,7 @@ def extract(
     settings: ExtractionSettings,
     *,
     ids: list[str],
+    found: BlockSites,
 ) -> None:
     """Run all texts, window by window, and append their states to the store.
 
@@ -176,22 +229,69 @@ def extract(
 
     wanted = settings.activations
     place = f"model {settings.model}, corpus {settings.corpus}"
-    token_bytes = len(shape.layers) * shape.width * stored_dtype(shape.dtype).itemsize
-    window_tokens = max(1, (wanted.memory_mb << 20) // 2 // token_bytes)
-    lengths = texts.lengths
+    ranges = window_ranges(texts, shape, wanted)
     with (
         Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
-        WindowWriter(writer, shape.layers, lambda text: f"{place}, text {ids[text]!r}") as sink,
+        WindowWriter(
+            writer, shape, ranges, texts.lengths, model.device, lambda text: f"{place}, text {ids[text]!r}"
+        ) as sink,
     ):
-        for first, last in windows(lengths, window_tokens):
+        for first, last in ranges:
             sink.begin(first, last)
-            for batch in _window_batches(texts, first, last, wanted.token_budget):
-                sink.put(batch, capture(model, batch, shape.layers, shape.positions, shape.width))
+            for batch in window_batches(texts, first, last, wanted.token_budget):
+                targets = sink.targets(batch)
+                capture(model, batch, shape, found, targets)
+                sink.put(batch, targets)
                 progress.advance(int(batch.lengths.sum()))
             sink.end()
 
 
-def _window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:
+def _sample_attention(
+    model: LoadedModel,
+    texts: TokenisedTexts,
+    corpus: pd.DataFrame,
+    shape: Shape,
+    writer: StoreWriter,
+    settings: ExtractionSettings,
+    found: BlockSites,
+) -> str | None:
+    """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
+    from fathom.activations.patterns import sample_texts, write_sample
+    from fathom.models.sites import attends
+
+    wanted = settings.activations
+    place = f"model {settings.model}, corpus {settings.corpus}"
+    if not wanted.attention_texts:
+        return "activations.attention_texts is 0"
+    if not attends(model.anatomy):
+        reason = f"{type(model.module).__name__} has blocks without attention"
+        log.info("%s: no attention patterns: %s", place, reason)
+        return reason
+    chosen = sample_texts(
+        corpus["view"],
+        texts.lengths,
+        count=wanted.attention_texts,
+        shards=wanted.shards,
+        longest=wanted.attention_tokens,
+    )
+    if not len(chosen):
+        reason = f"no original text has at most {wanted.attention_tokens} tokens"
+        log.info("%s: no attention patterns: %s", place, reason)
+        return reason
+    ids = corpus["id"].tolist()
+    largest = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
+    log.info(
+        "%s: attention patterns of %s texts; with eager attention the states differ from the stored ones by at most "
+        "%.1e of the largest state of a layer",
+        place,
+        len(chosen),
+        largest,
+    )
+    return None
+
+
+def window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:
+    """The batches of a window of texts, longest first."""
     from fathom.activations.capture import make_batch
 
     chosen = batches(texts.lengths[first:last], token_budget)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Settings
+from fathom.settings import NOT_EXPECTED, Name, Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
 
@@ -28,26 +28,63 @@ Layers = Annotated[
 ]
 
 
+Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
+
+
+def _say_what_sites_are(value: Any, check: Callable[[Any], Any]) -> Any:
+    try:
+        sites = check(value)
+    except ValidationError:
+        expected = f"expected 'all', or a list of {', '.join(get_args(Site))}"
+        raise PydanticCustomError(NOT_EXPECTED, expected) from None
+    if sites != "all" and len(set(sites)) != len(sites):
+        raise PydanticCustomError(NOT_EXPECTED, "expected every site once")
+    return sites
+
+
+Sites = Annotated[
+    Literal["all"] | Annotated[tuple[Site, ...], Field(min_length=1)],
+    WrapValidator(_say_what_sites_are),
+]
+
+
+Positions = Annotated[tuple[Literal["tokens", "mean", "last", "spans"], ...], Field(min_length=1)]
+
+
+class CorpusActivations(Settings):
+    """What is kept of a single corpus; what is left out is as for all."""
+
+    sites: Sites | None = None
+    """Where in a block."""
+    positions: Positions | None = None
+    """What of a text."""
+    attention_texts: Annotated[int, Field(ge=0)] | None = None
+    """Texts whose attention patterns are stored."""
+
+
 class ActivationsSettings(Settings):
     """One forward pass a text serves every metric and every probe."""
 
     layers: Layers = "all"
     """`all`: 0 (embeddings) to the last block. `transformers`: as in its `hidden_states`, whose last entry is normed.
     Or a list of numbers and `final` (after the final norm)."""
-    sites: tuple[Literal["residual"], ...] = ("residual",)
-    """Where in a block: the residual stream."""
-    positions: Annotated[tuple[Literal["tokens", "mean", "last", "spans"], ...], Field(min_length=1)] = (
-        "tokens",
-        "mean",
-        "last",
-        "spans",
-    )
+    sites: Sites = ("residual",)
+    """Where in a block: `residual` (the stream itself), `attention_input`, `attention` and `mlp` (before they join it),
+    `attention_residual` (the stream between the two). `all` stores those that the architecture has. The residual stream
+    alone by default: every metric and probe reads it, and all sites make the store nearly five times as large."""
+    positions: Positions = ("tokens", "mean", "last", "spans")
     """What of a text is kept: all tokens, their mean, the last token, the last token of every marked span."""
+    attention_texts: Annotated[int, Field(ge=0)] = 8
+    """Texts whose attention patterns are stored: the first so many originals that are short enough, in one more pass of
+    each with eager attention. Only of corpora whose sinks are measured, which read them. Few, because the patterns of
+    30 blocks of 9 heads take 71 MB for a text of 256 tokens, which is four times its states."""
+    attention_tokens: Annotated[int, Field(ge=1)] = 256
+    """Longest of these texts, in tokens. Patterns grow with its square; the patterns of one text are held in memory."""
     token_budget: Annotated[int, Field(ge=1)] = 2048
     """Tokens of a batch, padding included. 2,048 keep two CPU cores at their arithmetic limit; a GPU wants 16,384."""
     memory_mb: Annotated[int, Field(ge=16)] = 512
-    """States held in memory while they wait to be written. Texts are sorted by length within as many as half of it
-    holds."""
+    """States held in memory, of all sites, while they wait to be written. Texts are sorted by length within as many as
+    half of it holds, so that the model fills one half while the other is written."""
     shard_mb: Annotated[int, Field(ge=1)] = 16
     """Size of one file of the store, all layers of a run of tokens. Those of up to 27 MB were written faster
     than those of 55 MB and more where this was tried (on a CPU); take 256 where a cluster counts files."""
@@ -61,3 +98,6 @@ class ActivationsSettings(Settings):
     """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes the GPU where there is one."""
+    corpora: dict[Name, CorpusActivations] = Field(default_factory=dict)
+    """What is kept of single corpora instead, by name. Of augmented views the token states never are: nothing reads
+    them."""

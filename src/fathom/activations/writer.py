@@ -1,9 +1,9 @@
-"""A thread that checks, sorts and writes states while the model runs on, with bounded memory."""
+"""Windows of states that the model fills while a thread checks and writes the one before, with bounded memory."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any
@@ -13,34 +13,50 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fathom.activations.capture import Batch
+from fathom.activations.capture import Batch, Targets, as_numpy, as_tensor, packed_targets
 from fathom.errors import FathomError
-from fathom.store import StoreWriter, is_pooled
+from fathom.store import ArrayKey, Shape, StoreWriter, array_dtype, is_pooled
 
-WAITING_BATCHES = 2
+WINDOWS = 2
+WAITING_BATCHES = 2  # on their way from a GPU
 
 
 class WindowWriter:
-    """Collects the batches of a window of texts, puts them back into the order of the corpus, and appends them.
+    """Two windows of consecutive texts: the model fills one in any order of texts, a thread writes the other.
 
-    At most WAITING_BATCHES batches wait; then `put` blocks until one is done. Errors of the thread appear in the
-    next `put`, or at the end.
+    Their memory is taken once and used again, for fresh memory costs more than the copies themselves. `begin` blocks
+    until a window is free. Errors of the thread appear there, in `put`, or at the end.
     """
 
     def __init__(
         self,
         store: StoreWriter,
-        layers: tuple[str, ...],
+        shape: Shape,
+        ranges: Sequence[tuple[int, int]],
+        lengths: npt.NDArray[np.int64],
+        device: torch.device,
         describe: Callable[[int], str],
     ) -> None:
         self._store = store
-        self._layers = layers
+        self._shape = shape
+        self._device = device
         self._describe = describe
+        self._ends = np.concatenate(([0], np.cumsum(lengths)))
+        texts = max(last - first for first, last in ranges)
+        tokens = max(int(self._ends[last] - self._ends[first]) for first, last in ranges)
+        # NumPy asks the system for huge pages, torch does not; that is most of what fresh memory costs.
+        self._buffers = [
+            {
+                key: np.empty(shape.extent(key, texts, tokens), dtype=array_dtype(key[1], shape.dtype))
+                for key in shape.arrays
+            }
+            for _ in range(min(WINDOWS, len(ranges)))
+        ]
+        self._begun = 0
+        self._first = self._last = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
-        self._waiting: deque[Future[None]] = deque()
-        self._window = (0, 0)
-        # Text -> position -> (layers, tokens or 1, width), a view into the states of its batch.
-        self._states: dict[int, dict[str, Tensor]] = {}
+        self._flushes: deque[Future[None]] = deque()
+        self._copies: deque[Future[None]] = deque()
 
     def __enter__(self) -> WindowWriter:
         return self
@@ -50,80 +66,103 @@ class WindowWriter:
     ) -> None:
         try:
             if kind is None:
-                self._drain(0)
+                _drain(self._copies, 0)
+                _drain(self._flushes, 0)
         finally:
             self._thread.shutdown(wait=True, cancel_futures=True)
 
+    @property
+    def _buffer(self) -> dict[ArrayKey, npt.NDArray[Any]]:
+        return self._buffers[(self._begun - 1) % len(self._buffers)]
+
     def begin(self, first: int, last: int) -> None:
         """Texts first .. last - 1 of the shard come next, in batches of any order."""
-        self._submit(self._begin, first, last)
+        _drain(self._flushes, len(self._buffers) - 1)
+        self._begun += 1
+        self._first, self._last = first, last
 
-    def put(self, batch: Batch, states: dict[str, Tensor]) -> None:
-        """Hand over the states of a batch, on whichever device they are."""
-        self._submit(self._receive, batch, *_to_host(states))
+    def targets(self, batch: Batch) -> Targets:
+        """Where to put the states of a batch: the window itself, or memory on the GPU."""
+        if self._device.type != "cpu":
+            return packed_targets(batch, self._shape, self._device)
+        arrays = {key: as_tensor(array) for key, array in self._buffer.items()}
+        return Targets(arrays=arrays, tokens=self._first_rows(batch), texts=batch.texts - self._first)
+
+    def put(self, batch: Batch, targets: Targets) -> None:
+        """The targets are filled: from a GPU they are copied into the window, and the model runs on meanwhile."""
+        if self._device.type == "cpu":
+            return
+        _drain(self._copies, WAITING_BATCHES - 1)
+        states, ready = _to_host(targets.arrays)
+        rows = (self._first_rows(batch), batch.texts - self._first)
+        self._copies.append(self._thread.submit(_scatter, self._buffer, states, ready, batch.lengths, *rows))
 
     def end(self) -> None:
         """The window is complete: append it to the store."""
-        self._submit(self._flush)
+        self._flushes.append(self._thread.submit(self._flush, self._buffer, self._first, self._last))
 
-    def _submit(self, task: Callable[..., None], *arguments: Any) -> None:
-        self._drain(WAITING_BATCHES - 1)
-        self._waiting.append(self._thread.submit(task, *arguments))
+    def _first_rows(self, batch: Batch) -> npt.NDArray[np.int64]:
+        rows: npt.NDArray[np.int64] = self._ends[batch.texts] - self._ends[self._first]
+        return rows
 
-    def _drain(self, left: int) -> None:
-        while len(self._waiting) > left:
-            self._waiting.popleft().result()
+    def _flush(self, buffer: dict[ArrayKey, npt.NDArray[Any]], first: int, last: int) -> None:
+        tokens = int(self._ends[last] - self._ends[first])
+        filled = {key: array[:, : last - first if is_pooled(key[1]) else tokens] for key, array in buffer.items()}
+        for key, states in filled.items():
+            self._refuse_not_finite(key, states, first)
+        self._store.append(filled)
 
-    def _begin(self, first: int, last: int) -> None:
-        self._window = (first, last)
-        self._states = {}
-
-    def _receive(self, batch: Batch, states: dict[str, Tensor], ready: torch.cuda.Event | None) -> None:
-        if ready is not None:
-            ready.synchronize()
-        for position, state in states.items():
-            self._refuse_not_finite(position, state, batch)
-        ends = np.cumsum(batch.lengths)
-        for row, text in enumerate(batch.texts.tolist()):
-            tokens = slice(ends[row] - batch.lengths[row], ends[row])
-            self._states[text] = {
-                position: state[:, row : row + 1] if is_pooled(position) else state[:, tokens]
-                for position, state in states.items()
-            }
-
-    def _refuse_not_finite(self, position: str, state: Tensor, batch: Batch) -> None:
-        low, high = torch.aminmax(state)  # NaN if one is there; ten times as fast as to look at each number
-        if bool(torch.isfinite(low) & torch.isfinite(high)):
-            return
-        finite = torch.isfinite(state).all(dim=2)
-        layer, row = (int(index) for index in torch.nonzero(~finite)[0])
-        if is_pooled(position):
-            text = int(batch.texts[row])
-        else:
-            text = int(batch.texts[np.searchsorted(np.cumsum(batch.lengths), row, side="right")])
-        where = f"{self._describe(text)}: layer {self._layers[layer]}"
-        msg = f"{where} gives NaN or infinity ({position}); nothing was stored"
-        raise FathomError(msg)
-
-    def _flush(self) -> None:
-        for text in range(*self._window):
-            self._store.append({position: _as_stored(state) for position, state in self._states[text].items()})
-        self._states = {}
+    def _refuse_not_finite(self, key: ArrayKey, states: npt.NDArray[Any], first: int) -> None:
+        site, position = key
+        for layer, state in zip(self._shape.layers[site], map(as_tensor, states), strict=True):
+            # One pass and no memory: a sum is NaN or infinite if a number is. It can also overflow, hence the second.
+            if torch.isfinite(state.sum(dtype=torch.float32)):
+                continue
+            finite = torch.isfinite(state).all(dim=1)
+            if bool(finite.all()):
+                continue
+            row = int(torch.nonzero(~finite)[0])
+            if is_pooled(position):
+                text = first + row
+            else:
+                text = int(np.searchsorted(self._ends, self._ends[first] + row, side="right")) - 1
+            msg = (
+                f"{self._describe(text)}: layer {layer} gives NaN or infinity ({site}, {position}); nothing was stored"
+            )
+            raise FathomError(msg)
 
 
-def _to_host(states: dict[str, Tensor]) -> tuple[dict[str, Tensor], torch.cuda.Event | None]:
+def _drain(tasks: deque[Future[None]], left: int) -> None:
+    while len(tasks) > left:
+        tasks.popleft().result()
+
+
+def _scatter(
+    buffer: dict[ArrayKey, npt.NDArray[Any]],
+    states: dict[ArrayKey, Tensor],
+    ready: torch.cuda.Event,
+    lengths: npt.NDArray[np.int64],
+    tokens: npt.NDArray[np.int64],
+    texts: npt.NDArray[np.int64],
+) -> None:
+    """Put the texts of a batch, packed in its order, to their rows of the window."""
+    ready.synchronize()
+    for key, state in states.items():
+        packed = as_numpy(state)
+        if is_pooled(key[1]):
+            buffer[key][:, texts] = packed
+            continue
+        start = 0
+        for first, length in zip(tokens.tolist(), lengths.tolist(), strict=True):
+            buffer[key][:, first : first + length] = packed[:, start : start + length]
+            start += length
+
+
+def _to_host(states: dict[ArrayKey, Tensor]) -> tuple[dict[ArrayKey, Tensor], torch.cuda.Event]:
     """Start copying to pinned memory and go on; the event tells the thread when the copy is complete."""
-    if next(iter(states.values())).device.type != "cuda":
-        return states, None
-    host = {
-        position: torch.empty(state.shape, dtype=state.dtype, pin_memory=True) for position, state in states.items()
-    }
-    for position, state in states.items():
-        host[position].copy_(state, non_blocking=True)
+    host = {key: torch.empty(state.shape, dtype=state.dtype, pin_memory=True) for key, state in states.items()}
+    for key, state in states.items():
+        host[key].copy_(state, non_blocking=True)
     ready = torch.cuda.Event()
     ready.record()
     return host, ready
-
-
-def _as_stored(state: Tensor) -> npt.NDArray[Any]:
-    return state.view(torch.uint16).numpy() if state.dtype == torch.bfloat16 else state.numpy()

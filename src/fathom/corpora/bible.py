@@ -35,9 +35,11 @@ def parse_verses(source: str, name: str) -> dict[int, str]:
 
 
 def passages(
-    verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int
+    verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int | None
 ) -> pd.DataFrame:
     """Draw passages: runs of whole verses of one chapter with at least `words` words, without overlap.
+
+    Without a seed they are the first ones.
 
     With a paraphrase, only verses that both translations have are used, and each passage comes twice, as the views
     `original` and `paraphrase`, in one group. label.testament is "old" or "new", and None for the Apocrypha, which are
@@ -48,7 +50,10 @@ def passages(
     if len(candidates) < count:
         msg = f"passages: expected at most {len(candidates)} passages of {words} words, found {count}"
         raise FathomError(msg)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
+    if seed is None:
+        chosen = np.arange(count)
+    else:
+        chosen = np.sort(np.random.default_rng(seed).choice(len(candidates), size=count, replace=False))
     views = {"original": verses} | ({} if paraphrase is None else {"paraphrase": paraphrase})
     rows = [
         {

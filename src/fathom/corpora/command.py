@@ -84,7 +84,7 @@ def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.Data
                 paraphrase,
                 words=settings.words,
                 count=settings.passages,
-                seed=settings.seed,
+                seed=settings.seed if settings.choice == "random" else None,
             )
         case RandomTokensCorpus():
             return random_texts(texts=settings.texts, tokens=settings.tokens, seed=settings.seed)

@@ -27,7 +27,9 @@ class BibleCorpus(Settings):
     words: Count = 80
     """Words of a passage at least; it ends with the verse that reaches them. 80 words are about 100 tokens."""
     passages: Count = 40
-    """Number of passages, drawn from the whole text without overlap."""
+    """Number of passages, without overlap."""
+    choice: Literal["random", "first"] = "random"
+    """Which passages: drawn from the whole text, or the first ones."""
     seed: Seed = 0
     """Seed of the draw."""
 

@@ -10,13 +10,46 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fathom.errors import FathomError
-from fathom.figures.metrics import draw_metric, summarise_metric
+from fathom.figures.bimodality import Sample, bimodality_table, draw_bimodality
+from fathom.figures.claims import evaluate
+from fathom.figures.comparison import draw_comparison
+from fathom.figures.frames import (
+    Tables,
+    comparison_curves,
+    comparison_units,
+    in_own_unit,
+    matrix_cells,
+    metric_curves,
+    probe_curves,
+    sink_frames,
+    stage_curves,
+    sweep_curves,
+    text_rows,
+)
+from fathom.figures.matrix import draw_matrices
+from fathom.figures.metrics import draw_metric
+from fathom.figures.power_law import draw_power_law, power_law_entropies
 from fathom.figures.probes import draw_probes
-from fathom.figures.settings import FigureJob
+from fathom.figures.settings import (
+    BimodalityFigure,
+    ComparisonFigure,
+    FigureJob,
+    MatrixFigure,
+    MetricFigure,
+    PowerLawFigure,
+    SinksFigure,
+    StagesFigure,
+    SweepFigure,
+)
+from fathom.figures.sinks import draw_sinks
+from fathom.figures.stages import draw_stages
 from fathom.figures.style import render
-from fathom.tables import read_table
+from fathom.figures.sweep import draw_sweep
+from fathom.tables import read_corpus, read_table
 
 log = logging.getLogger("fathom")
+
+QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of a text"}
 
 
 @click.command()
@@ -24,47 +57,110 @@ log = logging.getLogger("fathom")
 @click.option("--svg", required=True, type=click.Path(path_type=Path), help="Picture to write, as SVG.")
 @click.option("--png", required=True, type=click.Path(path_type=Path), help="Picture to write, as PNG.")
 @click.option("--csv", required=True, type=click.Path(path_type=Path), help="Numbers to write.")
-@click.argument("tables", nargs=-1, required=True, type=click.Path(path_type=Path))
-def command(settings_json: str, svg: Path, png: Path, csv: Path, tables: tuple[Path, ...]) -> None:
-    """Draw a figure from TABLES of metrics or probes, with the numbers behind it."""
+@click.option("--text", required=True, type=click.Path(path_type=Path), help="Caption to write.")
+@click.argument("tables", nargs=-1, type=click.Path(path_type=Path))
+def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tables: tuple[Path, ...]) -> None:
+    """Draw a figure from TABLES of metrics or probes, with the numbers behind it and its caption."""
     job = FigureJob.model_validate_json(settings_json)
     if len(tables) != len(job.tables):
         msg = f"figure {job.figure}: expected {len(job.tables)} tables, found {len(tables)}"
         raise FathomError(msg)
-    frames = [read_table(table) for table in tables]
+    frames = [
+        (table, read_corpus(path) if table.holds == "texts" else read_table(path))
+        for table, path in zip(job.tables, tables, strict=True)
+    ]
     try:
-        curves = _metric_curves(frames, job) if job.kind == "metric" else _probe_curves(frames, job)
-        figure = _draw(curves, job)
+        notes = _claim(frames, job)
+        numbers, figure = _draw(frames, job, notes)
     except ValueError as error:
         msg = f"figure {job.figure}: {error}"
         raise FathomError(msg) from error
+    for note in notes:
+        log.info("%s: %s", job.figure, note)
+    caption = "\n".join([job.caption, *notes])
     svg.parent.mkdir(parents=True, exist_ok=True)
-    curves.to_csv(csv, index=False)
-    png.write_bytes(render(figure, "png", caption=job.caption))
-    svg.write_bytes(render(figure, "svg", caption=job.caption))
+    numbers.to_csv(csv, index=False)
+    text.write_text(caption + "\n", encoding="utf-8")
+    png.write_bytes(render(figure, "png", caption=caption))
+    svg.write_bytes(render(figure, "svg", caption=caption))
 
 
-def _metric_curves(frames: list[pd.DataFrame], job: FigureJob) -> pd.DataFrame:
-    """One row a model, corpus, view, sinks and layer."""
+def _claim(frames: Tables, job: FigureJob) -> list[str]:
+    """What a paper claims here, and in numbers whether this run agrees."""
+    claim = getattr(job.settings, "claim", None)
+    if claim is None:
+        return []
     uncertainty = job.uncertainty
-    curves = []
-    for frame, table in zip(frames, job.tables, strict=True):
-        curve = summarise_metric(frame, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
-        shown = [table.of if view == "original" else f"{table.of}, {view}" for view in curve["view"]]
-        curves.append(curve.assign(model=table.model, corpus=shown))
-    return pd.concat(curves, ignore_index=True)
+    raw = isinstance(job.settings, SweepFigure) and job.settings.raw
+    rows = [
+        (table.model, table.of, table.holds, in_own_unit(frame) if raw else frame)
+        for table, frame in frames
+        if table.holds != "texts"
+    ]
+    return evaluate(claim, rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
 
 
-def _probe_curves(frames: list[pd.DataFrame], job: FigureJob) -> pd.DataFrame:
-    """One row a model, experiment, estimator and layer; of several labels their mean."""
-    curves = []
-    for frame, table in zip(frames, job.tables, strict=True):
-        label = "mean" if (frame["label"] == "mean").any() else frame["label"].iloc[0]
-        curves.append(frame[frame["label"] == label].assign(model=table.model, experiment=table.of))
-    return pd.concat(curves, ignore_index=True)
+def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
+    """The numbers of a figure, and the figure."""
+    settings, title, layers = job.settings, job.title, job.layers
+    match settings:
+        case MetricFigure():
+            curves = metric_curves(frames, job)
+            unit = job.axes[settings.metric]
+            return curves, draw_metric(curves, title=title, unit=unit, layers=layers, notes=notes)
+        case ComparisonFigure():
+            curves = comparison_curves(frames, job)
+            units = comparison_units(frames, curves, job)
+            figure = draw_comparison(
+                curves, title=title, units=units, layers=layers, notes=notes, ordered=settings.ordered
+            )
+            return curves, figure
+        case SweepFigure():
+            curves = sweep_curves(frames, job, raw=settings.raw)
+            quantity = QUANTITIES["p" if str(curves["view"].iloc[0]).startswith("p") else "tokens"]
+            unit = job.axes[settings.metric]
+            figure = draw_sweep(curves, title=title, unit=unit, quantity=quantity, layers=layers, notes=notes)
+            return curves, figure
+        case MatrixFigure():
+            cells = matrix_cells(frames)
+            unit = job.axes[settings.metric]
+            return cells, draw_matrices(cells, title=title, unit=unit, layers=layers, notes=notes)
+        case SinksFigure():
+            return _draw_sinks(frames, job, notes)
+        case StagesFigure():
+            curves = stage_curves(frames, job)
+            unit = job.axes[settings.metric]
+            return curves, draw_stages(curves, title=title, unit=unit, layers=layers, notes=notes)
+        case BimodalityFigure():
+            return _draw_bimodality(frames, settings, job, notes)
+        case PowerLawFigure():
+            entropies = power_law_entropies(settings.betas, settings.alphas, dimension=settings.dimension)
+            return entropies, draw_power_law(entropies, title=title, notes=notes)
+        case _:
+            curves = probe_curves(frames)
+            return curves, draw_probes(curves, title=title, score="balanced accuracy", layers=layers)
 
 
-def _draw(curves: pd.DataFrame, job: FigureJob) -> Figure:
-    if job.kind == "metric":
-        return draw_metric(curves, title=job.title, unit=job.axis, layers=job.layers)
-    return draw_probes(curves, title=job.title, score=job.axis, layers=job.layers)
+def _draw_sinks(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
+    valley, norms, rates = sink_frames(frames, job)
+    unit = job.axes["prompt_entropy"]
+    figure = draw_sinks(valley, norms, rates, title=job.title, unit=unit, layers=job.layers, notes=notes)
+    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), rates.assign(panel="rate")]
+    return pd.concat(panels, ignore_index=True), figure
+
+
+def _draw_bimodality(
+    frames: Tables, settings: BimodalityFigure, job: FigureJob, notes: list[str]
+) -> tuple[pd.DataFrame, Figure]:
+    rows = text_rows(frames, sinks=settings.sinks)
+    texts = next(frame for table, frame in frames if table.holds == "texts")
+    uncertainty = job.uncertainty
+    by_layer, examples = bimodality_table(
+        rows, texts, samples=settings.samples, seed=uncertainty.seed, level=uncertainty.level
+    )
+    table = job.tables[0]
+    panel = Sample(name=f"{table.model}, {table.of}", rows=rows, layers=by_layer, examples=examples)
+    unit = job.axes[settings.metric]
+    figure = draw_bimodality([panel], title=job.title, unit=unit, layers=job.layers, notes=notes)
+    parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
+    return pd.concat(parts, ignore_index=True), figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,31 +11,17 @@ from matplotlib.lines import Line2D
 
 from fathom.figures.panels import (
     MOST_COLUMNS,
+    Panel,
     check_curves,
-    count,
-    count_range,
-    figure_width,
-    head_height,
-    head_panel,
-    join_note,
+    check_words,
+    draw_panels,
+    draw_with_and_without,
     last_layer,
-    note_height,
-    set_depth_axis,
-    set_title,
-    set_value_axis,
-    title_height,
+    pages,
+    panel_note,
+    sinks_handles,
 )
-from fathom.figures.style import (
-    DASHED,
-    INK,
-    MARKERS,
-    PALETTE,
-    SOLID,
-    house_style,
-    legend_below,
-    legend_height,
-    open_figure,
-)
+from fathom.figures.style import MARKERS, PALETTE, SOLID, house_style
 from fathom.statistics import bootstrap_mean
 
 if TYPE_CHECKING:
@@ -69,11 +56,6 @@ SUMMARY_COLUMNS = (
 )
 CURVE_COLUMNS = ("model", "corpus", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("model", "corpus", "sinks", "preparation", "layer")
-
-SINKS = {"with": "all tokens", "without": "without sink tokens", "none": ""}
-PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred"}
-
-PANEL_HEIGHT = 1.5
 
 
 def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:
@@ -169,6 +151,7 @@ def draw_metric(
     unit: str,
     layers: str = "layer",
     logarithmic: bool = False,
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Draw a metric over the relative depth of models: one panel a model (and preparation, if there are several).
 
@@ -183,6 +166,7 @@ def draw_metric(
         unit: of the values, the label of their axis
         layers: what to call the layers, such as "layer" or the name of another convention
         logarithmic: whether the axis of values is
+        notes: lines of small text under the panels
 
     Raises:
         ValueError: if columns or rows are missing, sinks or preparation are unknown, values do not fit the axis, two
@@ -190,11 +174,7 @@ def draw_metric(
     """
     numbers = ("value", "low", "high")
     check_curves(curves, columns=CURVE_COLUMNS, numbers=numbers, key=CURVE_KEY)
-    for column, known in (("sinks", SINKS), ("preparation", PREPARATIONS)):
-        unknown = sorted(set(curves[column]) - set(known))
-        if unknown:
-            msg = f"curves: column {column}: expected one of {', '.join(known)}, found {unknown[0]!r}"
-            raise ValueError(msg)
+    check_words(curves)
     corpora = list(dict.fromkeys(curves["corpus"]))
     if len(corpora) > len(PALETTE):
         msg = f"curves: column corpus: at most {len(PALETTE)} can be told apart in one figure, found {len(corpora)}"
@@ -203,105 +183,51 @@ def draw_metric(
         msg = "curves: a logarithmic axis needs values and intervals above 0"
         raise ValueError(msg)
     with house_style():
-        return _draw(curves, corpora, title=title, unit=unit, layers=layers, logarithmic=logarithmic)
+        return _draw(curves, corpora, title=title, unit=unit, layers=layers, logarithmic=logarithmic, notes=notes)
 
 
 def _draw(
-    curves: pd.DataFrame, corpora: Sequence[str], *, title: str, unit: str, layers: str, logarithmic: bool
+    curves: pd.DataFrame,
+    corpora: Sequence[str],
+    *,
+    title: str,
+    unit: str,
+    layers: str,
+    logarithmic: bool,
+    notes: Sequence[str],
 ) -> Figure:
-    models = [str(model) for model in dict.fromkeys(curves["model"])]
-    columns = min(len(models), MOST_COLUMNS)
-    rows = [
-        [
-            curves[(curves["model"] == model) & (curves["preparation"] == preparation)]
-            for model in models[at : at + columns]
-        ]
-        for preparation in dict.fromkeys(curves["preparation"])
-        for at in range(0, len(models), columns)
-    ]
-    notes = [[_note(panel) if len(panel) else "" for panel in row] for row in rows]
-    handles = _handles(corpora, list(dict.fromkeys(curves["sinks"])))
-    width = figure_width(columns)
-    heads = [head_height(models, row, columns) for row in notes]
-    # Where a row has an empty place, the panels above it would lack their axis, so all rows have one.
-    ragged = any(panel.empty for row in rows for panel in row) or len(rows[-1]) < columns
-    foot = 0.4 * (len(rows) if ragged else 1) + legend_height(handles, width)
-    figure = open_figure(width, title_height(title, columns) + sum(heads) + PANEL_HEIGHT * len(rows) + foot)
-    grid = figure.add_gridspec(len(rows), columns)
-    first: Axes | None = None
-    for at_row, row in enumerate(rows):
-        for at_column, panel in enumerate(row):
-            if panel.empty:
-                continue
-            axes = figure.add_subplot(grid[at_row, at_column], sharey=first)
-            if first is None:
-                first = axes
-                # Before the formatters are set: a new scale brings its own.
-                axes.set_yscale("log" if logarithmic else "linear")
-            for at, corpus in enumerate(corpora):
-                _draw_corpus(axes, panel[panel["corpus"] == corpus], at=at, corpora=corpora)
-            set_depth_axis(axes, label=ragged or at_row == len(rows) - 1)
-            set_value_axis(axes, label=unit, height=PANEL_HEIGHT, numbers=at_column == 0)
-            head_panel(
+    def draw(axes: Axes, rows: pd.DataFrame) -> None:
+        for at, corpus in enumerate(corpora):
+            draw_with_and_without(
                 axes,
-                name=str(panel["model"].iloc[0]),
-                note=notes[at_row][at_column],
-                last=last_layer(panel),
-                columns=columns,
-                note_points=note_height(notes[at_row], columns),
-                layers=layers if at_column == 0 else None,
+                rows[rows["corpus"] == corpus],
+                label=corpus,
+                colour=PALETTE[at],
+                marker=MARKERS[at],
+                turn=(at, len(corpora)),
             )
-    set_title(figure, title, columns)
-    legend_below(figure, handles)
-    return figure
 
-
-def _draw_corpus(axes: Axes, rows: pd.DataFrame, *, at: int, corpora: Sequence[str]) -> None:
-    corpus, colour = corpora[at], PALETTE[at]
-    for sinks, unsorted in rows.groupby("sinks", sort=False):
-        curve = unsorted.sort_values("layer")
-        # A few markers are enough to know a curve; corpora take turns, so that markers do not cover each other.
-        step = max(1, len(curve) // 5)
-        axes.fill_between(
-            curve["depth"],
-            curve["low"],
-            curve["high"],
-            color=colour,
-            alpha=0.16,
-            linewidth=0,
-            label=f"{corpus}, {sinks}, interval",
-        )
-        axes.plot(
-            curve["depth"],
-            curve["value"],
-            color=colour,
-            linestyle=DASHED if sinks == "without" else SOLID,
-            marker=MARKERS[at],
-            markerfacecolor="white" if sinks == "without" else colour,
-            markevery=(at * step // len(corpora), step),
-            label=f"{corpus}, {sinks}",
+    def panel(model: str, preparation: str) -> Panel | None:
+        rows = curves[(curves["model"] == model) & (curves["preparation"] == preparation)]
+        if rows.empty:
+            return None
+        return Panel(
+            draw=partial(draw, rows=rows),
+            unit=unit,
+            name=model,
+            note=panel_note(rows),
+            last=last_layer(rows),
+            logarithmic=logarithmic,
         )
 
-
-def _handles(corpora: Sequence[str], sinks: Sequence[str]) -> list[list[Line2D]]:
+    rows = [
+        [panel(model, preparation) for model in page]
+        for preparation in dict.fromkeys(curves["preparation"])
+        for page in pages(list(dict.fromkeys(curves["model"])), MOST_COLUMNS)
+    ]
     colours = [
         Line2D([], [], color=PALETTE[at], marker=MARKERS[at], linestyle=SOLID, label=corpus)
         for at, corpus in enumerate(corpora)
     ]
-    lines = [
-        Line2D([], [], color=INK, linestyle=DASHED if known == "without" else SOLID, label=label)
-        for known, label in SINKS.items()
-        if known in sinks and label
-    ]
-    return [colours, lines]
-
-
-def _note(panel: pd.DataFrame) -> str:
-    parts = [
-        PREPARATIONS[str(panel["preparation"].iloc[0])],
-        count(last_layer(panel), "layer"),
-        count_range(panel["texts"], "text"),
-    ]
-    if "left_out" in panel.columns and (panel["left_out"].fillna(0) > 0).any():
-        parts.append(f"{int(panel['left_out'].max())}\N{NO-BREAK SPACE}left\N{NO-BREAK SPACE}out")
-    return join_note(parts)
+    legend = [colours, sinks_handles(list(curves["sinks"].unique()))]
+    return draw_panels(rows, title=title, layers=layers, legend=legend, notes=notes)

@@ -3,21 +3,56 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
+import numpy.typing as npt
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
-from fathom.figures.style import DOT, DOUBLE_COLUMN, FAINT, INK, LARGE, NORMAL, SINGLE_COLUMN, SMALL, fold
+from fathom.figures.style import (
+    DASHED,
+    DOT,
+    DOUBLE_COLUMN,
+    FAINT,
+    INK,
+    LARGE,
+    NORMAL,
+    SINGLE_COLUMN,
+    SMALL,
+    SOLID,
+    fold,
+    leave_below,
+    legend_below,
+    legend_height,
+    open_figure,
+    text_width,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
+    from matplotlib.typing import LineStyleType
+
+Thing = TypeVar("Thing")
+
+# How figures word the forms of a metric.
+SINKS = {"with": "all tokens", "without": "without sink tokens", "none": ""}
+PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred", "as_published": "as published"}
 
 MOST_COLUMNS = 4
+PANEL_HEIGHT = 1.5
+# Inches under a row of panels for the axis of relative depth and its label.
+DEPTH_AXIS = 0.4
+# Inches that a bar of colours takes below the panels, and its part of the figure's width.
+BAR_HEIGHT = 0.45
+BAR_WIDTH = 0.6
 # Inches beside the panels for tick labels and the axis label, and between two panels.
 MARGIN = 0.55
 GAP = 0.16
@@ -26,7 +61,14 @@ LAYER_AXIS = 11.0
 NOTE_LINE = 1.25 * SMALL
 
 
-def check_curves(curves: pd.DataFrame, *, columns: Sequence[str], numbers: Sequence[str], key: Sequence[str]) -> None:
+def check_curves(
+    curves: pd.DataFrame,
+    *,
+    columns: Sequence[str],
+    numbers: Sequence[str],
+    key: Sequence[str],
+    name: str = "curves",
+) -> None:
     """Refuse curves that cannot be drawn.
 
     Args:
@@ -34,30 +76,44 @@ def check_curves(curves: pd.DataFrame, *, columns: Sequence[str], numbers: Seque
         columns: the columns that must be there
         numbers: the columns that must not hold an infinite value
         key: the columns that together name one row
+        name: of the argument, for the message
 
     Raises:
         ValueError: if a column is missing, there is no row, a depth is not in 0..1, a number is infinite, or two rows
-            have the same key.
+            have the same key. Depths are checked where there is a column of them.
     """
     missing = [column for column in columns if column not in curves.columns]
     if missing:
-        msg = f"curves: columns are missing: {', '.join(missing)}"
+        msg = f"{name}: columns are missing: {', '.join(missing)}"
         raise ValueError(msg)
     if curves.empty:
-        msg = f"curves: there are no rows; expected one for every {', '.join(key)}"
+        msg = f"{name}: there are no rows; expected one for every {', '.join(key)}"
         raise ValueError(msg)
     for column in numbers:
         if np.isinf(curves[column].to_numpy(dtype=np.float64)).any():
-            msg = f"curves: column {column} holds an infinite value"
+            msg = f"{name}: column {column} holds an infinite value"
             raise ValueError(msg)
-    if not curves["depth"].between(0, 1).all():
-        msg = "curves: column depth holds a value outside 0..1"
+    if "depth" in curves.columns and not curves["depth"].between(0, 1).all():
+        msg = f"{name}: column depth holds a value outside 0..1"
         raise ValueError(msg)
     twice = curves[curves.duplicated(list(key))]
     if not twice.empty:
         first = ", ".join(f"{column}={twice.iloc[0][column]}" for column in key)
-        msg = f"curves: more than one row for {first}; choose one view, label and so on before drawing"
+        msg = f"{name}: more than one row for {first}; choose one view, label and so on before drawing"
         raise ValueError(msg)
+
+
+def check_words(curves: pd.DataFrame, *, name: str = "curves") -> None:
+    """Refuse curves whose sinks or preparation has no wording; a column that is not there is not looked at.
+
+    Raises:
+        ValueError: naming the column and the word.
+    """
+    for column, known in (("sinks", SINKS), ("preparation", PREPARATIONS)):
+        unknown = sorted(set(curves[column]) - set(known)) if column in curves.columns else []
+        if unknown:
+            msg = f"{name}: column {column}: expected one of {', '.join(known)}, found {unknown[0]!r}"
+            raise ValueError(msg)
 
 
 def last_layer(curves: pd.DataFrame) -> int:
@@ -123,9 +179,14 @@ def figure_width(columns: int) -> float:
     return SINGLE_COLUMN if columns == 1 else DOUBLE_COLUMN
 
 
-def panel_width(columns: int) -> float:
-    """Give about the width in inches of one panel; names and notes are folded to it."""
-    return (figure_width(columns) - MARGIN - GAP * columns) / columns
+def panel_width(columns: int, *, axes: int = 1) -> float:
+    """Give about the width in inches of one panel; names and notes are folded to it.
+
+    Args:
+        columns: columns of panels
+        axes: in how many of them numbers stand beside the panels
+    """
+    return (figure_width(columns) - MARGIN * axes - GAP * columns) / columns
 
 
 def title_height(title: str, columns: int) -> float:
@@ -143,16 +204,38 @@ def _fold_title(title: str, columns: int) -> str:
     return fold(title, figure_width(columns) - 0.2, size=LARGE, weight="bold")
 
 
-def head_height(names: Sequence[str], notes: Sequence[str], columns: int) -> float:
-    """Height in inches of what stands above a row of panels: layer axis, notes and names."""
-    width = panel_width(columns)
+def foot_height(notes: Sequence[str], columns: int) -> float:
+    """Height in inches of the lines of small text under all panels."""
+    lines = _fold_foot(notes, columns)
+    return (lines.count("\n") + 1) * NOTE_LINE / 72 + 0.08 if lines else 0.0
+
+
+def write_foot(figure: Figure, notes: Sequence[str], columns: int) -> None:
+    """Write lines of small text at the bottom of a figure, each note on lines of its own, folded to the width."""
+    lines = _fold_foot(notes, columns)
+    if lines:
+        figure.text(0.01, 0.04 / figure.get_figheight(), lines, va="bottom", fontsize=SMALL, color=INK)
+
+
+def _fold_foot(notes: Sequence[str], columns: int) -> str:
+    # Letters on a screen's coarse grid of dots are up to 5 % wider than in print.
+    width = 0.95 * (figure_width(columns) - 0.1)
+    return "\n".join(fold(note, width, size=SMALL) for note in notes if note)
+
+
+def head_height(
+    names: Sequence[str], notes: Sequence[str], columns: int, *, axes: int = 1, layers: bool = True
+) -> float:
+    """Height in inches of what stands above a row of panels: layer axis (if there is one), notes and names."""
+    width = panel_width(columns, axes=axes)
     name_lines = max(fold(name, width, weight="bold").count("\n") + 1 for name in names)
-    return (LAYER_AXIS + note_height(notes, columns) + name_lines * 1.3 * NORMAL + 3) / 72
+    layer_axis = LAYER_AXIS if layers else 0.0
+    return (layer_axis + note_height(notes, columns, axes=axes) + name_lines * 1.3 * NORMAL + 3) / 72
 
 
-def note_height(notes: Sequence[str], columns: int) -> float:
+def note_height(notes: Sequence[str], columns: int, *, axes: int = 1) -> float:
     """Height in points of the notes above a row of panels."""
-    width = panel_width(columns)
+    width = panel_width(columns, axes=axes)
     return NOTE_LINE * max(fold(note, width, size=SMALL).count("\n") + 1 for note in notes)
 
 
@@ -175,7 +258,15 @@ def set_value_axis(axes: Axes, *, label: str, height: float, numbers: bool) -> N
 
 
 def head_panel(
-    axes: Axes, *, name: str, note: str, last: int, columns: int, note_points: float, layers: str | None
+    axes: Axes,
+    *,
+    name: str,
+    note: str,
+    last: int | None,
+    columns: int,
+    note_points: float,
+    layers: str | None,
+    numbered: int = 1,
 ) -> None:
     """Write a panel's name, its note and its absolute layers above it.
 
@@ -183,34 +274,337 @@ def head_panel(
         axes: the panel
         name: bold, folded to the panel's width
         note: small, under the name
-        last: the model's last layer
+        last: the last layer of the model; None in a panel of several models that differ in it, which has no such axis
         columns: how many columns of panels the figure has
         note_points: height of the notes of this row of panels, so that its names stand in line
         layers: what to call the layers, written left of the numbers, a word a line; None to leave it out
+        numbered: in how many columns numbers stand beside the panels
     """
-    width = panel_width(columns)
+    width = panel_width(columns, axes=numbered)
+    above = 0.0 if last is None else LAYER_AXIS
+    _write_above(axes, fold(note, width, size=SMALL), (0, above + note_points + 0.5), "left", "top")
+    if last is not None:
+        _set_layer_axis(axes, last, most=max(3, round(width / 0.36)))
+        if layers is not None:
+            _write_above(axes, layers.replace(" ", "\n"), (-7, 3.6), "right", "bottom")
+    # y=1.0 switches off matplotlib's own search for a free place, which would count the ticks twice.
+    axes.set_title(fold(name, width, weight="bold"), loc="left", y=1.0, pad=above + note_points + 3, color=INK)
+
+
+def _set_layer_axis(axes: Axes, last: int, *, most: int) -> None:
     top = axes.secondary_xaxis("top")
-    ticks = layer_ticks(last, most=max(3, round(width / 0.36)))
+    ticks = layer_ticks(last, most=most)
     top.set_xticks([tick / max(last, 1) for tick in ticks], labels=[str(tick) for tick in ticks])
     top.tick_params(axis="x", labelcolor=FAINT)
     top.spines["top"].set_visible(False)
-    _write_above(axes, fold(note, width, size=SMALL), (0, LAYER_AXIS + 1.5), align="left")
-    if layers is not None:
-        _write_above(axes, layers.replace(" ", "\n"), (-7, 3.6), align="right")
-    # y=1.0 switches off matplotlib's own search for a free place, which would count the ticks twice.
-    axes.set_title(fold(name, width, weight="bold"), loc="left", y=1.0, pad=LAYER_AXIS + note_points + 3, color=INK)
 
 
-def _write_above(axes: Axes, text: str, offset: tuple[float, float], *, align: Literal["left", "right"]) -> None:
-    """Write small text at an offset in points from the upper left corner of a panel."""
+def _write_above(
+    axes: Axes,
+    text: str,
+    offset: tuple[float, float],
+    horizontal: Literal["left", "right"],
+    vertical: Literal["top", "bottom"],
+) -> None:
+    """Write small text at an offset in points from the upper left corner of a panel, that corner of it there."""
     axes.annotate(
         text,
         xy=(0, 1),
         xycoords="axes fraction",
         xytext=offset,
         textcoords="offset points",
-        ha=align,
-        va="bottom",
+        ha=horizontal,
+        va=vertical,
         fontsize=SMALL,
         color=FAINT,
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Panel:
+    """One panel over relative depth, and what stands around it."""
+
+    draw: Callable[[Axes], None]
+    """Draws the curves."""
+    unit: str
+    """Label of the axis of values."""
+    name: str = ""
+    """Stands above it; empty for a panel that belongs to the one above."""
+    note: str = ""
+    last: int | None = None
+    """The last layer of the model; None where several models differ in it."""
+    scale: str = ""
+    """Panels of one name have one axis of values."""
+    logarithmic: bool = False
+    height: float = PANEL_HEIGHT
+    """Inches; panels of a row are of one height."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ColourBar:
+    """The bar that tells which value a colour stands for."""
+
+    colours: ScalarMappable
+    label: str
+    values: Sequence[float]
+    """The values that occur, from small to large; each has a tick, and those that have room a number."""
+
+
+def draw_panels(
+    rows: Sequence[Sequence[Panel | None]],
+    *,
+    title: str,
+    layers: str,
+    legend: Sequence[Sequence[Artist]],
+    notes: Sequence[str],
+    bar: ColourBar | None = None,
+) -> Figure:
+    """Draw panels over relative depth in rows, with a title above them, a legend and lines of small text below.
+
+    To be called inside `house_style`.
+
+    Args:
+        rows: from top to bottom; None leaves a place empty
+        title: of the figure
+        layers: what to call the layers
+        legend: the handles, group by group
+        notes: lines of text under the legend
+        bar: of colours, between the panels and the legend
+    """
+    columns = max(len(row) for row in rows)
+    numbered = len({at for row in rows for at in range(len(row)) if _has_numbers(row, at)})
+    width = figure_width(columns)
+    heads = [_row_head(row, columns, numbered) for row in rows]
+    heights = [next(panel.height for panel in row if panel) for row in rows]
+    labelled = [_needs_depth_axis(rows, at) for at in range(len(rows))]
+    figure = open_figure(
+        width,
+        title_height(title, columns)
+        + sum(heads)
+        + sum(heights)
+        + DEPTH_AXIS * sum(labelled)
+        + (BAR_HEIGHT if bar else 0.0)
+        + legend_height(legend, width)
+        + foot_height(notes, columns),
+    )
+    grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
+    scales: dict[str, Axes] = {}
+    for at_row, row in enumerate(rows):
+        for at_column, panel in enumerate(row):
+            if panel is None:
+                continue
+            axes = figure.add_subplot(grid[at_row, at_column], sharey=scales.get(panel.scale))
+            if panel.scale not in scales:
+                scales[panel.scale] = axes
+                # Before the formatters are set: a new scale brings its own.
+                axes.set_yscale("log" if panel.logarithmic else "linear")
+            panel.draw(axes)
+            set_depth_axis(axes, label=labelled[at_row])
+            set_value_axis(axes, label=panel.unit, height=panel.height, numbers=_has_numbers(row, at_column))
+            if panel.name:
+                head_panel(
+                    axes,
+                    name=panel.name,
+                    note=panel.note,
+                    last=panel.last,
+                    columns=columns,
+                    note_points=note_height(_row_notes(row), columns, axes=numbered),
+                    layers=layers if at_column == 0 else None,
+                    numbered=numbered,
+                )
+    if bar:
+        _draw_bar(figure, bar)
+    set_title(figure, title, columns)
+    write_foot(figure, notes, columns)
+    foot = foot_height(notes, columns)
+    if any(legend):
+        legend_below(figure, legend, foot=foot)
+    else:
+        leave_below(figure, foot)
+    return figure
+
+
+def add_colour_bar(figure: Figure, colours: ScalarMappable, label: str) -> Colorbar:
+    """Put a bar of colours below all panels of a figure; it takes BAR_HEIGHT."""
+    bar = figure.colorbar(
+        colours,
+        ax=figure.axes,
+        location="bottom",
+        label=label,
+        format=FuncFormatter(plain_number),
+        fraction=0.05,
+        shrink=BAR_WIDTH,
+        aspect=BAR_WIDTH * figure.get_figwidth() / 0.07,
+        pad=0.06 / figure.get_figheight(),
+    )
+    bar.outline.set_visible(False)
+    return bar
+
+
+def _draw_bar(figure: Figure, bar: ColourBar) -> None:
+    drawn = add_colour_bar(figure, bar.colours, bar.label)
+    places = np.asarray(bar.colours.norm(np.array(bar.values))) * BAR_WIDTH * figure.get_figwidth()
+    texts = [plain_number(value) for value in bar.values]
+    shown = _spaced(places, [text_width(text, size=SMALL) + 0.08 for text in texts])
+    drawn.set_ticks(list(bar.values), labels=[text if at in shown else "" for at, text in enumerate(texts)])
+    drawn.minorticks_off()
+
+
+def _spaced(places: npt.NDArray[np.float64], widths: Sequence[float]) -> set[int]:
+    """Choose which texts, centred on sorted places, can be written side by side; the first and last always are."""
+    last = len(places) - 1
+    shown = [0]
+    for at in range(1, last):
+        free = all(abs(places[at] - places[other]) >= (widths[at] + widths[other]) / 2 for other in (shown[-1], last))
+        if free:
+            shown.append(at)
+    return {*shown, last}
+
+
+def _has_numbers(row: Sequence[Panel | None], at: int) -> bool:
+    """Whether the numbers of the axis of values stand beside a panel: not where the panel to its left has them."""
+    panel, left = row[at], row[at - 1] if at else None
+    return panel is not None and (left is None or left.scale != panel.scale)
+
+
+def _needs_depth_axis(rows: Sequence[Sequence[Panel | None]], at: int) -> bool:
+    """Whether a row has the axis of depth below it: the last one, and one with a panel that has nothing below it."""
+    if at == len(rows) - 1:
+        return True
+    below = [*rows[at + 1], *([None] * len(rows[at]))]
+    return any(panel is not None and below[column] is None for column, panel in enumerate(rows[at]))
+
+
+def _row_head(row: Sequence[Panel | None], columns: int, numbered: int) -> float:
+    headed = [panel for panel in row if panel and panel.name]
+    if not headed:
+        return 0.0
+    layers = any(panel.last is not None for panel in headed)
+    names = [panel.name for panel in headed]
+    return head_height(names, _row_notes(row), columns, axes=numbered, layers=layers)
+
+
+def _row_notes(row: Sequence[Panel | None]) -> list[str]:
+    return [panel.note for panel in row if panel]
+
+
+def pages(things: Sequence[Thing], columns: int) -> list[Sequence[Thing]]:
+    """Cut models, or other things, into rows of at most `columns`."""
+    return [things[at : at + columns] for at in range(0, len(things), columns)]
+
+
+def panel_note(curves: pd.DataFrame, *, form: str = "") -> str:
+    """Describe the curves of a panel: preparation, number of layers, of texts, and of texts that are left out.
+
+    Args:
+        curves: columns layer, depth, model and texts (null where unknown); preparation and left_out if they have them
+        form: which tokens they are over, where a panel has one form only
+    """
+    parts = [form.replace(" ", "\N{NO-BREAK SPACE}")]
+    if "preparation" in curves.columns:
+        parts.insert(0, PREPARATIONS[str(curves["preparation"].iloc[0])])
+    parts += [count_range(curves.groupby("model", sort=False)[["layer", "depth", "model"]].apply(last_layer), "layer")]
+    parts += [count_range(curves["texts"], "text")]
+    if "left_out" in curves.columns and (curves["left_out"].fillna(0) > 0).any():
+        parts.append(f"{int(curves['left_out'].max())}\N{NO-BREAK SPACE}left\N{NO-BREAK SPACE}out")
+    return join_note(parts)
+
+
+def has_both_forms(curves: pd.DataFrame) -> bool:
+    """Whether there are curves over all tokens and curves without the sink tokens."""
+    return {"with", "without"} <= set(curves["sinks"])
+
+
+def split_forms(curves: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Part the curves over all tokens from those without the sink tokens, under their wording."""
+    without = curves["sinks"] == "without"
+    return {SINKS["with"]: curves[~without], SINKS["without"]: curves[without]}
+
+
+def draw_curve(
+    axes: Axes,
+    rows: pd.DataFrame,
+    *,
+    label: str,
+    colour: str,
+    marker: str,
+    line: LineStyleType = SOLID,
+    filled: bool = True,
+    turn: tuple[int, int] = (0, 1),
+) -> None:
+    """Draw one curve over relative depth with its interval; it has a gap where there is no value.
+
+    Args:
+        axes: the panel
+        rows: layer, depth, value, low, high; one row a point; without rows there is nothing to draw
+        label: of the line; its interval's is "{label}, interval"
+        colour: of both
+        marker: stands at some points, and at every one that no line reaches
+        line: style of the line
+        filled: whether markers are
+        turn: which of how many curves this is; they take turns, so that markers do not cover each other
+    """
+    if rows.empty:
+        return
+    curve = rows.sort_values("layer")
+    values = curve["value"].to_numpy(dtype=np.float64)
+    alone = _alone(values)
+    step = max(1, len(curve) // 5)
+    marked = sorted({*range(turn[0] * step // turn[1], len(curve), step), *np.flatnonzero(alone).tolist()})
+    axes.fill_between(
+        curve["depth"],
+        curve["low"],
+        curve["high"],
+        color=colour,
+        alpha=0.16,
+        linewidth=0,
+        label=f"{label}, interval",
+    )
+    # A band needs two points.
+    axes.vlines(
+        curve["depth"][alone], curve["low"][alone], curve["high"][alone], color=colour, alpha=0.5, linewidth=1.1
+    )
+    axes.plot(
+        curve["depth"],
+        values,
+        color=colour,
+        linestyle=line,
+        marker=marker,
+        markerfacecolor=colour if filled else "white",
+        markevery=marked,
+        label=label,
+    )
+
+
+def _alone(values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Tell which values have no neighbour, so that no line reaches them."""
+    there = np.concatenate(([False], np.isfinite(values), [False]))
+    alone: npt.NDArray[np.bool_] = there[1:-1] & ~there[:-2] & ~there[2:]
+    return alone
+
+
+def draw_with_and_without(
+    axes: Axes, rows: pd.DataFrame, *, label: str, colour: str, marker: str, turn: tuple[int, int] = (0, 1)
+) -> None:
+    """Draw the curves of one thing: all tokens solid with filled markers, without sink tokens dashed with open ones."""
+    for sinks, curve in rows.groupby("sinks", sort=False):
+        without = sinks == "without"
+        draw_curve(
+            axes,
+            curve,
+            label=f"{label}, {sinks}",
+            colour=colour,
+            marker=marker,
+            line=DASHED if without else SOLID,
+            filled=not without,
+            turn=turn,
+        )
+
+
+def sinks_handles(sinks: Sequence[str]) -> list[Line2D]:
+    """Legend of the line styles: which tokens a curve is over."""
+    return [
+        Line2D([], [], color=INK, linestyle=DASHED if known == "without" else SOLID, label=label)
+        for known, label in SINKS.items()
+        if known in sinks and label
+    ]

@@ -6,7 +6,9 @@ import io
 import re
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from matplotlib import style
+import numpy as np
+from matplotlib import colormaps, style
+from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
@@ -44,13 +46,18 @@ GRID = "#E4E4E4"
 # colour has a contrast to white of 2.7 or more. Markers have the same order, so no curve is known by colour alone.
 PALETTE = ("#004488", "#D55E00", "#44AA99", INK, "#882255", "#3A9BDC")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+# For ordered things (scales, checkpoints, amounts): from dark to light, so that the order survives colour blindness and
+# a black and white print. The map's yellow end is left out, for it would vanish on white.
+SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.74, 256)), name="fathom")
+
 SOLID: LineStyleType = "-"
 DASHED: LineStyleType = (0, (3.6, 1.5))
+DOTTED: LineStyleType = (0, (1.2, 1.2))
 LINES: tuple[LineStyleType, ...] = (
     SOLID,
     DASHED,
     (0, (5.0, 1.3, 1.0, 1.3)),
-    (0, (1.2, 1.2)),
+    DOTTED,
     (0, (7.0, 1.5)),
     (0, (5.0, 1.3, 1.0, 1.3, 1.0, 1.3)),
 )
@@ -124,6 +131,12 @@ def open_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def leave_below(figure: Figure, inches: float) -> None:
+    """Keep the panels of an open figure out of its lowest inches."""
+    free = inches / float(figure.get_size_inches()[1])
+    figure.set_layout_engine("constrained", rect=(0, free, 1, 1 - free))
+
+
 def render(figure: Figure, format: Format, *, caption: str = "") -> bytes:
     """Render a figure to bytes, the same bytes every time: without a date, with fixed identifiers, at 200 dots an inch.
 
@@ -143,8 +156,23 @@ def render(figure: Figure, format: Format, *, caption: str = "") -> bytes:
         metadata["Description"] = caption
     buffer = io.BytesIO()
     with house_style():
+        _settle(figure)
         figure.savefig(buffer, format=format, dpi=DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
+
+
+def _settle(figure: Figure) -> None:
+    """Let a figure's parts take their places, and fix them there.
+
+    The solver of the layout has another last digit from call to call, and the svg's identifiers are made from places.
+    """
+    # Once is not enough where a text was wider than its panel before the panel had its place.
+    for _ in range(2):
+        figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for axes in figure.axes:
+        place = axes.get_position(original=True).bounds
+        axes.set_position((round(place[0], 6), round(place[1], 6), round(place[2], 6), round(place[3], 6)))
 
 
 def text_width(text: str, *, size: float = NORMAL, weight: str = "normal") -> float:
@@ -169,6 +197,11 @@ def fold(text: str, width: float, *, size: float = NORMAL, weight: str = "normal
     return "\n".join(line.strip(f" {DOT}") for line in lines if line.strip(f" {DOT}"))
 
 
+def ordered_colours(count: int) -> list[str]:
+    """Give `count` colours from dark to light for things that have an order."""
+    return [to_hex(SEQUENTIAL(at / max(count - 1, 1))) for at in range(count)]
+
+
 def legend_columns(labels: Sequence[str], width: float) -> int:
     """Give the largest number of columns in which a legend with these labels is at most `width` inches wide."""
     em = SMALL / 72
@@ -179,18 +212,38 @@ def legend_columns(labels: Sequence[str], width: float) -> int:
     return 1
 
 
-def legend_below(figure: Figure, groups: Sequence[Sequence[Artist]]) -> Legend:
-    """Put one legend under all panels, read row by row; if it needs several rows, every group begins a new one."""
-    columns, handles = _legend_rows(groups, float(figure.get_size_inches()[0]))
+def legend_below(figure: Figure, groups: Sequence[Sequence[Artist]], *, foot: float = 0.0) -> Legend:
+    """Put one legend under all panels, read row by row; if it needs several rows, every group begins a new one.
+
+    Args:
+        figure: the figure
+        groups: the handles; a label that is wider than the figure is folded
+        foot: inches to leave free below it
+    """
+    width, height = (float(inches) for inches in figure.get_size_inches())
+    columns, handles = _legend_rows(groups, width)
     # matplotlib fills a legend column by column.
     ordered = [handle for start in range(columns) for handle in handles[start::columns]]
-    return figure.legend(handles=ordered, loc="outside lower center", ncols=columns)
+    labels = [_legend_label(handle, width) for handle in ordered]
+    # Not matplotlib's "outside lower center": that has its place at the edge of the figure, and so no room for a foot.
+    place = (0, foot / height, 1, 1 - foot / height)
+    legend = figure.legend(ordered, labels, loc="lower center", ncols=columns, bbox_to_anchor=place)
+    leave_below(figure, foot + legend.get_window_extent().height / figure.dpi + 0.04)
+    return legend
 
 
 def legend_height(groups: Sequence[Sequence[Artist]], width: float) -> float:
     """Height in inches that `legend_below` takes in a figure of `width` inches."""
     columns, handles = _legend_rows(groups, width)
-    return len(handles) / columns * 1.4 * SMALL / 72 + 0.08
+    lines = sum(
+        max(_legend_label(handle, width).count("\n") + 1 for handle in handles[at : at + columns])
+        for at in range(0, len(handles), columns)
+    )
+    return lines * 1.4 * SMALL / 72 + 0.08
+
+
+def _legend_label(handle: Artist, width: float) -> str:
+    return fold(str(handle.get_label()), width - 0.1 - 3.4 * SMALL / 72, size=SMALL) or " "
 
 
 def _legend_rows(groups: Sequence[Sequence[Artist]], width: float) -> tuple[int, list[Artist]]:

@@ -21,9 +21,7 @@ VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "raw", "reaso
 class LayerStates:
     """Token states of one text at one layer, (tokens, width), and what several metrics need of them, made once."""
 
-    def __init__(
-        self, z: States, *, keep: npt.NDArray[np.bool_] | None = None, gram: FloatArray | None = None
-    ) -> None:
+    def __init__(self, z: States, *, keep: npt.NDArray[np.bool_] | None = None, gram: FloatArray | None = None) -> None:
         self._all: FloatArray = z.astype(np.float64, copy=False)
         self._keep = keep
         self._gram = gram
@@ -86,12 +84,10 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
     return found.value, found.raw, None
 
 
-def measure_text(
-    states: Sequence[States], sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]
-) -> pd.DataFrame:
+def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]) -> pd.DataFrame:
     """Measure one text at every layer, with all its tokens and without its sink tokens.
 
-    `states` holds (tokens, width) a layer; `sinks` marks tokens, or says why they are not known. Sinks are left out at
+    `states` is (layers, tokens, width); `sinks` marks tokens, or says why they are not known. Sinks are left out at
     every layer, so that a curve without them is over the same tokens at every depth. Returns columns metric, row (which
     layer), preparation, sinks, value, raw, reason.
     """
@@ -111,7 +107,7 @@ def measure_text(
     return pd.DataFrame(found, columns=VALUE_COLUMNS)
 
 
-def entropy_left(states: Sequence[States], positions: npt.NDArray[np.int64], entropy: Measure) -> FloatArray:
+def entropy_left(states: States, positions: npt.NDArray[np.int64], entropy: Measure) -> FloatArray:
     """Prompt entropy of a text with all tokens, and with one token left out: (layers, 1 + positions).
 
     In the first form of `entropy`; NaN where it has no value.

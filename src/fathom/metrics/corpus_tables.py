@@ -68,9 +68,7 @@ def layer_pairs_table(
         tables.append(table.assign(view=view, texts=len(chosen)))
     joined = pd.concat(tables, ignore_index=True)
     row, other = joined["row"].to_numpy(), joined["other_row"].to_numpy()
-    joined = joined.assign(
-        layer=numbers[row], depth=depths[row], other_layer=numbers[other], other_depth=depths[other]
-    )
+    joined = joined.assign(layer=numbers[row], depth=depths[row], other_layer=numbers[other], other_depth=depths[other])
     return joined[
         ["view", "layer", "depth", "other_layer", "other_depth", "preparation", "value", "low", "high", "texts"]
     ]

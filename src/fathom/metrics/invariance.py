@@ -6,10 +6,14 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+import scipy  # scipy.linalg is loaded when it is first used
 
+from fathom.distributions import renyi_entropy, shannon_entropy
 from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, positive, same_shape, whole
-from fathom.metrics.entropy import renyi_entropy
-from fathom.metrics.spectrum import normalised_eigenvalues, shannon_entropy, spectrum
+from fathom.metrics.spectrum import normalised_eigenvalues, spectrum
+
+# The smaller form of LiDAR's whitening loses so many units of rounding; 1e5 of them leave eleven digits.
+_MOST_CANCELLED = 1e5
 
 
 def infonce(a: npt.ArrayLike, b: npt.ArrayLike, *, temperature: float = 0.1, both: bool = False) -> float:
@@ -75,17 +79,21 @@ def lidar(views: npt.ArrayLike, *, ridge: float = 1e-4) -> float:
     """
     views = as_array("views", views, axes=("texts", "views", "columns"), least=(2, 2, 1))
     ridge = positive("ridge", ridge)
-    texts, copies, width = views.shape
+    texts, _, width = views.shape
     means = views.mean(axis=1)
     residuals = (views - means[:, np.newaxis]).reshape(-1, width)
-    within = residuals.T @ residuals / (texts * copies) + ridge * np.eye(width)
     between = means - means.mean(axis=0)
     if np.linalg.norm(between) <= ROUND_OFF * texts * np.linalg.norm(means):
         msg = "`views` has equal means for all texts, so nothing separates them and there is no spectrum"
         raise ValueError(msg)
-    # The Gram matrix of the whitened means has the eigenvalues of W^(-1/2) B W^(-1/2), and is often much smaller.
-    whitened = np.linalg.solve(_root(within), between.T).T
-    return shannon_entropy(spectrum(whitened, of="the scatter of the class means of `views`"))
+    # The Gram matrix of the whitened means, M W^-1 M^T, has the eigenvalues of W^(-1/2) B W^(-1/2).
+    of = "the scatter of the class means of `views`"
+    squares = float(np.vdot(residuals, residuals)) / len(residuals)
+    if len(residuals) < width and squares <= _MOST_CANCELLED * ridge:
+        return shannon_entropy(normalised_eigenvalues(_whitened_gram(between, residuals, ridge), of=of))
+    within = residuals.T @ residuals / len(residuals) + ridge * np.eye(width)
+    whitened: FloatArray = scipy.linalg.solve_triangular(_root(within), between.T, lower=True, check_finite=False).T
+    return shannon_entropy(spectrum(whitened, of=of))
 
 
 def _cross_entropy(logits: FloatArray) -> float:
@@ -119,6 +127,20 @@ def _dime_draws(a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float, permutation
 
 def _joint_entropy(kernel_a: FloatArray, kernel_b: FloatArray, *, alpha: float) -> float:
     return renyi_entropy(normalised_eigenvalues(kernel_a * kernel_b, of="the joint kernel of `a` and `b`"), alpha=alpha)
+
+
+def _whitened_gram(between: FloatArray, residuals: FloatArray, ridge: float) -> FloatArray:
+    """M W^-1 M^T for W = R^T R / n + ridge I through the smaller R R^T (n, n), by Woodbury's identity.
+
+    `between` is M (texts, d), `residuals` R (n, d). It subtracts, and loses digits as R R^T / n outgrows `ridge`.
+    """
+    gram = residuals @ residuals.T
+    shared = between @ residuals.T
+    solved = scipy.linalg.cho_solve(
+        scipy.linalg.cho_factor(gram + len(residuals) * ridge * np.eye(len(gram))), shared.T
+    )
+    whitened: FloatArray = (between @ between.T - shared @ solved) / ridge
+    return whitened
 
 
 def _root(within: FloatArray) -> FloatArray:

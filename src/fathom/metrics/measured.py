@@ -81,4 +81,3 @@ def make_measure(settings: Measured) -> Measure:
         samples=settings.samples,
         label=settings.label,
     )
-

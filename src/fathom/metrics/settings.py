@@ -54,7 +54,7 @@ class PublishedMetricSettings(Settings):
 class EntropySettings(PublishedMetricSettings):
     """Settings of a matrix-based entropy."""
 
-    PUBLISHED = {"alpha": 1.0}
+    PUBLISHED: ClassVar[dict[str, object]] = {"alpha": 1.0}
 
     alpha: Annotated[float, Field(gt=0.0)] = 1.0
     """Order of the entropy; 1 is the von Neumann entropy, which both papers use (and their code's only right one)."""
@@ -65,7 +65,7 @@ class EntropySettings(PublishedMetricSettings):
 class CurvatureSettings(PublishedMetricSettings):
     """Settings of the curvature."""
 
-    PUBLISHED = {"k": 1}
+    PUBLISHED: ClassVar[dict[str, object]] = {"k": 1}
 
     k: Annotated[int, Field(ge=1)] = 1
     """Tokens that a step spans; 1 in the papers."""
@@ -104,7 +104,7 @@ class ViewsSettings(PublishedMetricSettings):
 class InfonceSettings(ViewsSettings):
     """Settings of InfoNCE, between the first two views."""
 
-    PUBLISHED = {"temperature": 0.1, "both": False}
+    PUBLISHED: ClassVar[dict[str, object]] = {"temperature": 0.1, "both": False}
 
     temperature: Annotated[float, Field(gt=0.0)] = 0.1
     """Temperature of the softmax; the papers state none, their code uses 0.1."""
@@ -124,7 +124,7 @@ class DimeSettings(ViewsSettings):
 class LidarSettings(ViewsSettings):
     """Settings of LiDAR, over all views."""
 
-    PUBLISHED = {"ridge": 1e-4}
+    PUBLISHED: ClassVar[dict[str, object]] = {"ridge": 1e-4}
 
     ridge: Annotated[float, Field(gt=0.0)] = 1e-4
     """Added to the scatter within texts, in squared units of the states: 1e-4, as in the papers' code, is for unit
@@ -163,6 +163,8 @@ class MetricsSettings(Settings):
 
     corpora: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Corpora to measure; all without marked spans if left out."""
+    only: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
+    """Metrics to measure; all that are not null if left out."""
     sink_multiple: Annotated[float, Field(ge=1.0)] = 20.0
     """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In the 80 Bible
     texts of the default run SmolLM2's first token reaches 142 to 192 times; 77 of them have no other above 20."""
@@ -173,7 +175,8 @@ class MetricsSettings(Settings):
     effective_rank: MetricSettings | None = MetricSettings()
     """Dimensions that the tokens of a text span."""
     sinks: SinksSettings | None = SinksSettings()
-    """Norms and attention by token position, and what is left of the entropy without each sink token."""
+    """Norms and attention by token position, and what is left of the prompt entropy without each sink token; measured
+    together with the prompt entropy only."""
     dataset_entropy: CorpusEntropySettings | None = CorpusEntropySettings()
     """Entropy over the mean states of the texts of a corpus."""
     intrinsic_dimension: IntrinsicDimensionSettings | None = IntrinsicDimensionSettings()

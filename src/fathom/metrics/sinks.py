@@ -1,7 +1,7 @@
 """Sink tokens of a text: which they are, how much they stand out, which heads look at them, what is left without them.
 
-After Queipo-de-Llano et al. (arXiv 2510.06477): the mid-depth valley of token-level metrics in real decoders is the work
-of one or a few tokens of huge norm, at which the attention heads of the same depth look.
+After Queipo-de-Llano et al. (arXiv 2510.06477): the mid-depth valley of token-level metrics in real decoders is the
+work of one or a few tokens of huge norm, at which the attention heads of the same depth look.
 """
 
 from __future__ import annotations
@@ -58,17 +58,18 @@ class TokenProfile:
     """Share of the heads of the layer's block that look at the token, (layers, tokens); NaN where not sampled."""
 
 
-def named_tokens(states: Sequence[States], multiple: float) -> BoolArray:
-    """Which tokens of a text the rule names at each layer: (layers, tokens); see `find_sinks`.
+def named_tokens(states: States, multiple: float) -> BoolArray:
+    """Which tokens of a text (layers, tokens, width) the rule names at each layer: (layers, tokens).
 
-    A token that is named at some layer is a sink of the text. Raises ValueError for a text whose median norm is 0 at
-    some layer.
+    See `find_sinks`. A token that is named at some layer is a sink of the text.
+
+    Raises ValueError for a text whose median norm is 0 at some layer.
     """
     return np.stack([find_sinks(np.linalg.norm(layer, axis=1), multiple=multiple) for layer in states])
 
 
-def profile_text(states: Sequence[States], heads: FloatArray) -> TokenProfile:
-    """Profile of the tokens of one text; `states` holds (tokens, width) a layer, `heads` is (layers, tokens).
+def profile_text(states: States, heads: FloatArray) -> TokenProfile:
+    """Profile of the tokens of one text; `states` is (layers, tokens, width), `heads` (layers, tokens).
 
     Raises ValueError for a text whose median norm or median activation is 0 at some layer.
     """
@@ -106,9 +107,7 @@ def sink_rows(
     )
 
 
-def summarise_profiles(
-    profiles: Sequence[TokenProfile], named: Sequence[BoolArray], *, positions: int
-) -> pd.DataFrame:
+def summarise_profiles(profiles: Sequence[TokenProfile], named: Sequence[BoolArray], *, positions: int) -> pd.DataFrame:
     """Profile by layer and token position over the texts of a corpus: PROFILE_COLUMNS.
 
     Median and quartiles of the norm ratio, median of the activation ratio, the share of texts whose token there is a

@@ -118,9 +118,3 @@ def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> F
     eigenvalues[eigenvalues <= _NOISE * ROUND_OFF * loss * largest] = 0.0
     normalised: FloatArray = eigenvalues / eigenvalues.sum()
     return normalised
-
-
-def shannon_entropy(p: FloatArray) -> float:
-    """Shannon entropy in nats of a distribution `p` (m,) that sums to 1; from 0 to log m."""
-    kept = p[p > 0.0]
-    return max(0.0, -float(np.vecdot(kept, np.log(kept))))

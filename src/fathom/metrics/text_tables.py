@@ -81,8 +81,8 @@ def text_tables(
     named = [one.named for one in found]
     for site in activations.sites if everywhere else ():
         if site != RESIDUAL:
-            values = _measure_site(activations, everywhere, named, site, job, threads)
-            parts.append(_join(values, texts, activations, site))
+            elsewhere = _measure_site(activations, everywhere, named, site, job, threads)
+            parts.append(_join(elsewhere, texts, activations, site))
     if attention and any(measure.metric.name == "effective_rank" for measure in everywhere):
         parts.append(_join(_pattern_ranks(attention, len(texts)), texts, activations, PATTERNS))
     values = pd.concat(parts, ignore_index=True)
@@ -123,7 +123,7 @@ def _measure_residual(
             named: Named = named_tokens(states, job.sink_multiple)
         except ValueError as error:  # most tokens are zero at some layer: the tables say so
             named = str(error)
-        values = measure_text(states, named if isinstance(named, str) else named.any(axis=0), measures=measures)
+        values = measure_text(states, _at_some_layer(named), measures=measures)
         if not profiled or entropy is None or isinstance(named, str):
             return Found(values, named, None, None)
         profile = profile_text(states, _heads(attention.get(text), blocks, states.shape[1]))
@@ -138,6 +138,11 @@ def _measure_residual(
             found += in_parallel(measured, enumerate(block, start=len(found)), threads=threads)
             progress.advance(len(block))
     return found
+
+
+def _at_some_layer(named: Named) -> Named:
+    """The sinks of a text: the tokens that the rule names at some layer."""
+    return named if isinstance(named, str) else np.asarray(named.any(axis=0))
 
 
 def _entropy_left(states: States, named: npt.NDArray[np.bool_], values: pd.DataFrame, entropy: Measure) -> FloatArray:
@@ -169,8 +174,7 @@ def _measure_site(
 
     def measured(numbered: tuple[int, States]) -> pd.DataFrame:
         text, states = numbered
-        mask = named[text]
-        return measure_text(states, mask if isinstance(mask, str) else mask.any(axis=0), measures=measures)
+        return measure_text(states, _at_some_layer(named[text]), measures=measures)
 
     found: list[pd.DataFrame] = []
     with Progress(f"{site} of {job.model} on {job.corpus}", activations.texts, "texts") as progress:
@@ -235,10 +239,14 @@ def _profile_table(
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
         chosen = [found[at] for at in members]
-        profiled = [(one.profile, one.named) for one in chosen if one.profile is not None and not isinstance(one.named, str)]
+        profiled = [
+            (one.profile, one.named) for one in chosen if one.profile is not None and not isinstance(one.named, str)
+        ]
         if profiled:
             profiles, named = zip(*profiled, strict=True)
             table = summarise_profiles(profiles, named, positions=positions)
-            tables.append(_with_layers(table, activations, RESIDUAL).assign(view=view))
+            tables.append(_with_layers(table, activations, RESIDUAL).assign(view=str(view)))
     joined = pd.concat(tables, ignore_index=True)
-    return joined[["view", "layer", "depth", *(name for name in joined if name not in {"view", "layer", "depth", "row"})]]
+    return joined[
+        ["view", "layer", "depth", *(name for name in joined if name not in {"view", "layer", "depth", "row"})]
+    ]

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from fathom.errors import FathomError
 
 FINAL = "final"
+PROBE_TEXTS, PROBE_LENGTH = 2, 5
+PROBE_TOKENS = PROBE_TEXTS * PROBE_LENGTH
 
 
 @dataclass(frozen=True)
@@ -98,18 +100,23 @@ def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any) -> Iterator[
             handle.remove()
 
 
+def probe_ids(model: nn.Module) -> Tensor:
+    """The first few tokens of any vocabulary, (texts, tokens), on the model's device."""
+    device = next(model.parameters()).device
+    return torch.arange(PROBE_TOKENS, device=device).reshape(PROBE_TEXTS, PROBE_LENGTH)
+
+
 def check_anatomy(model: nn.Module, anatomy: Anatomy, name: str) -> None:
     """Run a few tokens through the model and compare the shape of every layer with (batch, tokens, width).
 
     Errors: FathomError that names the layer, what was found and what was expected.
     """
-    batch, tokens = 2, 5
     found: dict[str, Any] = {}
     layers = layer_names("all", anatomy.depth, name)
-    ids = torch.arange(batch * tokens, device=next(model.parameters()).device).reshape(batch, tokens)
+    ids = probe_ids(model)
     with torch.inference_mode(), capturing(anatomy, layers, found.__setitem__):
         final = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
-    expected = (batch, tokens, anatomy.width)
+    expected = (PROBE_TEXTS, PROBE_LENGTH, anatomy.width)
     for layer in (*layers, FINAL):
         state = final if layer == FINAL else found.get(layer)
         shape = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__

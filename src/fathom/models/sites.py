@@ -1,0 +1,355 @@
+"""Where the sub-layers of a block are: found by their sums in a pass over a few tokens, never by names alone.
+
+A block adds what its attention and its MLP put out to the residual stream. Which of its parts these are is told by the
+numbers: their outputs and what the block read must add up to what the block put out, within round-off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from fathom.errors import FathomError
+from fathom.models.anatomy import PROBE_TOKENS, Anatomy, probe_ids
+
+RESIDUAL = "residual"
+SUBLAYER_SITES = ("attention_input", "attention", "attention_residual", "mlp")
+SITES = (RESIDUAL, *SUBLAYER_SITES)
+# Adding three numbers in floating point rounds twice, which is one unit of round-off of the sum of their sizes.
+ROUND_OFF_UNITS = 4.0
+
+Order = Literal["sequential", "parallel"]
+Norm = Literal["pre", "post"]
+
+
+@dataclass(frozen=True)
+class Tap:
+    """Where a state is read: what a part of a block reads, or what it puts out."""
+
+    part: nn.Module
+    path: str
+    """Name of the part inside its block."""
+    side: Literal["input", "output"]
+
+
+@dataclass(frozen=True)
+class BlockSites:
+    """The sites of a model's blocks, and why others do not exist.
+
+    In a *sequential* block the MLP reads the residual stream after attention has joined it, in a *parallel* one both
+    read the stream as the block found it. With *pre* norms the residual stream is the sum itself:
+
+        attention_input      what attention reads, behind the norm
+        attention            what joins the stream; behind a norm of its own where there is one (Gemma 2, OLMo 2)
+        attention_residual   input of the block + attention; none in a parallel block
+        mlp                  what joins the stream, likewise
+
+    With *post* norms (BERT, OPT-350m) each sum is normed, and the normed sum is the stream:
+
+        attention_input      the input of the block itself
+        attention            what is added to it, before sum and norm (BERT: attention.output.dense)
+        attention_residual   the normed sum, which the MLP reads (BERT: what attention.output puts out)
+        mlp                  what is added to that, before sum and norm (BERT: output.dense)
+    """
+
+    taps: dict[str, tuple[Tap, ...]] = field(default_factory=dict)
+    """Site -> where it is read, one a block."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Site -> why the model has none."""
+    order: Order | None = None
+    norm: Norm | None = None
+
+    @property
+    def existing(self) -> tuple[str, ...]:
+        """Names of the sites that the model has, `residual` first."""
+        return (RESIDUAL, *(site for site in SUBLAYER_SITES if site in self.taps))
+
+
+def choose_sites(setting: Literal["all"] | tuple[str, ...], found: BlockSites, name: str) -> tuple[str, ...]:
+    """Names of the sites that a setting asks for; `all` are those that exist.
+
+    Errors: FathomError that names the model, the site and what was found instead.
+    """
+    if setting == "all":
+        return found.existing
+    for site in setting:
+        if site in found.missing:
+            msg = (
+                f"model {name}: activations.sites: no site {site!r}: {found.missing[site]}; "
+                f"it has {', '.join(found.existing)} (`sites: all` stores these)"
+            )
+            raise FathomError(msg)
+    return setting
+
+
+def existing_sites(module: nn.Module, anatomy: Anatomy) -> tuple[str, ...]:
+    """Names of the sites that a model has, `residual` first."""
+    return find_sites(module, anatomy).existing
+
+
+def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
+    """Run a few tokens and find the sub-layers of every block.
+
+    A sequential block must satisfy output = input + attention + mlp and hold a part that reads input + attention, a
+    parallel one the first alone; behind post norms the same holds for what the norms read. All within round-off.
+    """
+    blocks: list[_Block | str] = []
+    with torch.inference_mode(), _tracing(anatomy, lambda trace: blocks.append(_understand(trace))):
+        ids = probe_ids(module)
+        module(input_ids=ids, attention_mask=torch.ones_like(ids))
+    kind = type(anatomy.blocks[0]).__name__
+    understood = [block for block in blocks if isinstance(block, _Block)]
+    forms = sorted({f"{block.order}, {block.norm}-norm" for block in understood})
+    wrong = [
+        f"block {number} ({kind}) {block}" for number, block in enumerate(blocks, start=1) if isinstance(block, str)
+    ]
+    if len(blocks) != anatomy.depth:
+        wrong.append(f"{len(blocks)} of its {anatomy.depth} blocks ({kind}) read and put out the residual stream")
+    if len(forms) > 1:
+        wrong.append(f"its blocks ({kind}) differ in form ({'; '.join(forms)})")
+    if wrong:
+        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, wrong[0]))
+    order, norm = understood[0].order, understood[0].norm
+    taps = {site: tuple(block.taps[site] for block in understood) for site in understood[0].taps}
+    parallel = f"its blocks ({kind}) are parallel: nothing stands between attention and mlp"
+    missing = {site: parallel for site in SUBLAYER_SITES if site not in taps}
+    return BlockSites(taps=taps, missing=missing, order=order, norm=norm)
+
+
+def attends(anatomy: Anatomy) -> bool:
+    """Whether every block holds an attention sub-layer."""
+    return all(any(_is_attention(part) for part in block.modules() if part is not block) for block in anatomy.blocks)
+
+
+@contextmanager
+def tapping(
+    found: BlockSites, layers: Mapping[str, tuple[str, ...]], keep: Callable[[str, str, Tensor], None]
+) -> Iterator[None]:
+    """While active, each forward pass calls `keep(site, layer, state)` for the named layers of sub-layer sites.
+
+    Layer l is that of block l, from 1 to the depth. A state may come as (batch * tokens, width), as OPT's MLP gives it.
+    """
+    handles = []
+    for site, names in layers.items():
+        for layer in names:
+            tap = found.taps[site][int(layer) - 1]
+            if tap.side == "input":
+                before = _keep_input(site, layer, keep)
+                handles.append(tap.part.register_forward_pre_hook(before, with_kwargs=True))
+            else:
+                handles.append(tap.part.register_forward_hook(_keep_output(site, layer, keep)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keep_input(site: str, layer: str, keep: Callable[[str, str, Tensor], None]) -> Any:
+    def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(site, layer, _first_input(args, kwargs))
+
+    return hook
+
+
+def _keep_output(site: str, layer: str, keep: Callable[[str, str, Tensor], None]) -> Any:
+    def hook(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+        keep(site, layer, _first_output(output))
+
+    return hook
+
+
+def _first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0] if args else kwargs.get("hidden_states")
+
+
+def _first_output(output: Any) -> Any:
+    return output[0] if isinstance(output, tuple) else output
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One run of a part of a block; states are None where they do not have the shape of the residual stream."""
+
+    path: str
+    part: nn.Module
+    read: Tensor | None
+    gave: Tensor | None
+
+    def inside(self, path: str) -> bool:
+        return self.path == path or self.path.startswith(f"{path}.")
+
+
+@dataclass(frozen=True)
+class _Trace:
+    """One run of a block: its own states, and its parts in the order in which they were done."""
+
+    block: nn.Module
+    read: Tensor
+    gave: Tensor
+    calls: list[_Call]
+
+
+@dataclass(frozen=True)
+class _Block:
+    """The form of one block, and its taps by site."""
+
+    order: Order
+    norm: Norm
+    taps: dict[str, Tap]
+
+
+@contextmanager
+def _tracing(anatomy: Anatomy, done: Callable[[_Trace], None]) -> Iterator[None]:
+    """While active, `done` gets the trace of every block as soon as it has run, so that one is held at a time."""
+    read: dict[str, Tensor | None] = {}
+    calls: list[_Call] = []
+
+    def before(path: str) -> Any:
+        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            read[path] = _stream(_first_input(args, kwargs), anatomy.width)
+
+        return hook
+
+    def after(path: str) -> Any:
+        def hook(part: nn.Module, _: tuple[Any, ...], output: Any) -> None:
+            calls.append(_Call(path, part, read.pop(path), _stream(_first_output(output), anatomy.width)))
+            if path == "":
+                whole = calls.pop()
+                if whole.read is not None and whole.gave is not None:
+                    done(_Trace(whole.part, whole.read, whole.gave, _run_once(calls)))
+                calls.clear()
+
+        return hook
+
+    handles = []
+    for block in anatomy.blocks:
+        for path, part in block.named_modules():
+            handles.append(part.register_forward_pre_hook(before(path), with_kwargs=True))
+            handles.append(part.register_forward_hook(after(path)))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _stream(state: Any, width: int) -> Tensor | None:
+    """A copy of a state as (tokens of all texts, width), for some parts change it in place; None if it is no state."""
+    if not isinstance(state, Tensor) or state.shape[-1:] != (width,) or state.numel() != PROBE_TOKENS * width:
+        return None
+    return state.reshape(PROBE_TOKENS, width).clone()
+
+
+def _run_once(calls: list[_Call]) -> list[_Call]:
+    """Parts that ran more than once in a block are no place to read from."""
+    counts = Counter(call.path for call in calls)
+    return [call for call in calls if counts[call.path] == 1]
+
+
+def _understand(trace: _Trace) -> _Block | str:
+    """The sites of a block, or what is wrong with it."""
+    named = [path for path, part in trace.block.named_modules() if path and _is_attention(part)]
+    chain = [call for path in named for call in trace.calls if call.path == path]
+    if not chain:
+        return "holds no attention sub-layer"
+    outer, inner = chain[0], chain[-1]
+    if any(not below.inside(above.path) for above, below in pairwise(chain)):
+        return f"holds several attention sub-layers ({', '.join(call.path for call in chain)})"
+    if inner.read is None:
+        return f"holds an attention sub-layer ({inner.path}) that does not read the residual stream"
+    block = _pre_norm(trace, outer, inner) or _post_norm(trace, outer, inner)
+    return block or "does not put out its input + attention + mlp, nor normed sums of them, within round-off"
+
+
+def _is_attention(part: nn.Module) -> bool:
+    """Whether a part calls itself attention; norms do not, and are told apart by having no parts of their own."""
+    return "attention" in type(part).__name__.lower() and any(True for _ in part.children())
+
+
+def _pre_norm(trace: _Trace, outer: _Call, inner: _Call) -> _Block | None:
+    """A block whose output is its input + attention + mlp."""
+    calls = trace.calls
+    done = calls.index(outer)
+    fits: list[tuple[float, _Call, _Call]] = []
+    for mlp_at, mlp in enumerate(calls):
+        if mlp.gave is None or mlp.inside(outer.path):
+            continue
+        for at, attention in enumerate(calls):
+            # Inside of the sub-layer, or a norm between it and the mlp.
+            if attention.gave is not None and (attention.inside(outer.path) or done < at < mlp_at):
+                misfit = _misfit(trace.gave, trace.read, attention.gave, mlp.gave)
+                fits.append((misfit, attention, mlp))
+    misfit, attention, mlp = min(fits, key=_best_then_outermost, default=(math.inf, outer, outer))
+    if misfit > ROUND_OFF_UNITS or attention.gave is None:
+        return None
+    taps = {
+        "attention_input": Tap(inner.part, inner.path, "input"),
+        "attention": Tap(attention.part, attention.path, "output"),
+        "mlp": Tap(mlp.part, mlp.path, "output"),
+    }
+    reader = _reader_of_sum(trace, attention.gave)
+    if reader is None:
+        return _Block("parallel", "pre", taps)
+    taps["attention_residual"] = Tap(reader.part, reader.path, "input")
+    return _Block("sequential", "pre", taps)
+
+
+def _best_then_outermost(fit: tuple[float, _Call, _Call]) -> tuple[float, int]:
+    misfit, attention, mlp = fit
+    return misfit, attention.path.count(".") + mlp.path.count(".")
+
+
+def _reader_of_sum(trace: _Trace, attention: Tensor) -> _Call | None:
+    """The first part that reads the residual stream after attention has joined it."""
+    for call in trace.calls:
+        if call.read is not None:
+            misfit = _misfit(call.read, trace.read, attention)
+            # Where attention adds next to nothing, the stream before it would fit as well.
+            if misfit <= ROUND_OFF_UNITS and misfit < _misfit(call.read, trace.read):
+                return call
+    return None
+
+
+def _post_norm(trace: _Trace, outer: _Call, inner: _Call) -> _Block | None:
+    """A block whose output is norm(h + mlp), where h = norm(input + attention)."""
+    for first_at, first in enumerate(trace.calls):
+        for attention in trace.calls[:first_at]:
+            if not attention.inside(outer.path) or not _sums(first.read, trace.read, attention.gave):
+                continue
+            after = trace.calls[first_at + 1 :]
+            for second in after:
+                if second.gave is None or not torch.equal(second.gave, trace.gave):
+                    continue
+                for mlp in after:
+                    if not mlp.inside(outer.path) and _sums(second.read, first.gave, mlp.gave):
+                        taps = {
+                            "attention_input": Tap(inner.part, inner.path, "input"),
+                            "attention": Tap(attention.part, attention.path, "output"),
+                            "attention_residual": Tap(first.part, first.path, "output"),
+                            "mlp": Tap(mlp.part, mlp.path, "output"),
+                        }
+                        return _Block("sequential", "post", taps)
+    return None
+
+
+def _sums(total: Tensor | None, first: Tensor | None, second: Tensor | None) -> bool:
+    if total is None or first is None or second is None:
+        return False
+    return _misfit(total, first, second) <= ROUND_OFF_UNITS
+
+
+def _misfit(total: Tensor, *terms: Tensor) -> float:
+    """Largest difference between a state and a sum, in units of round-off of the terms' sizes (0 to infinity)."""
+    unit = max(torch.finfo(state.dtype).eps for state in (total, *terms))
+    exact = torch.stack([term.to(torch.float64) for term in terms])
+    size = exact.abs().sum(dim=0).clamp_min(torch.finfo(torch.float32).tiny)
+    return float(((total.to(torch.float64) - exact.sum(dim=0)).abs() / size).max()) / unit

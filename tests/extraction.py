@@ -1,0 +1,120 @@
+"""Small extractions, and what they must give: shared by the tests of the activations stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from click.testing import CliRunner
+from torch import Tensor
+
+from fathom.activations.capture import Batch, capture, make_batch, packed_targets
+from fathom.activations.command import command
+from fathom.activations.settings import ActivationsSettings
+from fathom.activations.tokens import TokenisedTexts, tokenise
+from fathom.models.command import command as prepare_command
+from fathom.models.load import LoadedModel, load_model, load_tokenizer
+from fathom.models.sites import BlockSites
+from fathom.store import Shape
+from fathom.tables import read_corpus, write_corpus
+from tests.tiny import SENTENCES
+
+if TYPE_CHECKING:
+    from fathom.activations.command import ExtractionSettings
+
+CPU = torch.device("cpu")
+LAYERS = ("0", "1", "2", "3")
+POSITIONS = ("tokens", "mean", "last", "span:item")
+LENGTHS = [7, 3, 19, 3, 12, 1, 8]
+
+
+def random_texts(lengths: list[int] = LENGTHS) -> TokenisedTexts:
+    draw = np.random.default_rng(0)
+    ids = [draw.integers(5, 150, size=length).astype(np.int32) for length in lengths]
+    return TokenisedTexts(ids=ids, spans={"item": draw.integers(0, lengths)}, truncated=0)
+
+
+def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
+    """Position -> states of the residual stream, packed in the order of the batch."""
+    positions = tuple(position for position in POSITIONS if position != "span:item" or "item" in batch.spans)
+    dtype = str(next(model.module.parameters()).dtype).removeprefix("torch.")
+    shape = Shape({"residual": layers}, 0, 0, model.anatomy.width, dtype, positions)  # type: ignore[arg-type]
+    targets = packed_targets(batch, shape, model.device)
+    capture(model, batch, shape, BlockSites(), targets)
+    return {position: targets.arrays["residual", position] for position in positions}
+
+
+def one_at_a_time(model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
+    """States of every text from a pass of its own, in the order of the texts."""
+    alone = [run(model, make_batch(np.array([text]), texts.ids, texts.spans), layers) for text in range(len(texts.ids))]
+    return {position: torch.cat([states[position] for states in alone], dim=1) for position in POSITIONS}
+
+
+def assert_round_off(found: Tensor, expected: Tensor) -> None:
+    """Sums of another order: equal to 32 units in the last place of the largest state of the layer."""
+    for one, other in zip(found, expected, strict=True):
+        bound = 32 * torch.finfo(torch.float32).eps * float(other.abs().max())
+        torch.testing.assert_close(one, other, rtol=0, atol=bound)
+
+
+def job(shard: int = 0, dtype: str = "float32", **activations: Any) -> ExtractionSettings:
+    from fathom.activations.command import ExtractionSettings
+
+    return ExtractionSettings(
+        model="tiny", corpus="texts", dtype=dtype, shard=shard, activations=ActivationsSettings(**activations)
+    )
+
+
+def prepared(source: Path, results: Path) -> Path:
+    """The model folder that `fathom models` makes; returns its manifest."""
+    folder = results / "models" / "tiny"
+    settings = json.dumps({"source": "path", "path": str(source)})
+    arguments = ["--name", "tiny", "--settings", settings, "--folder", str(folder)]
+    CliRunner().invoke(
+        prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False
+    )
+    return folder / "manifest.json"
+
+
+def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Path:
+    rows: list[dict[str, Any]] = [
+        {
+            "id": f"t{index}",
+            "text": text,
+            "view": "original",
+            "group": f"g{index}",
+            "spans": [{"name": "item", "start": 3, "end": 7}] if spans else None,
+            "token_draws": None,
+        }
+        for index, text in enumerate(SENTENCES)
+    ]
+    if draws:
+        drawn = np.random.default_rng(0).random(11)
+        rows.append(
+            {"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn}
+        )
+    write_corpus(pd.DataFrame(rows), path, "texts")
+    return path
+
+
+def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Path:
+    """`fathom activations` for one shard; returns its manifest."""
+    name = f"{settings.shard + 1}-of-{settings.activations.shards}"
+    folder = corpus.parent / "activations"
+    arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
+    arguments += ["--store", str(folder / f"{name}.zarr"), "--manifest", str(folder / f"{name}.manifest.json")]
+    done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
+    assert done.exit_code == 0
+    return folder / f"{name}.manifest.json"
+
+
+def direct_states(
+    folder: Path, corpus: Path, layers: tuple[str, ...] = LAYERS
+) -> tuple[TokenisedTexts, dict[str, Tensor]]:
+    model = load_model(folder, "m", dtype="float32", device=CPU)
+    texts = tokenise(read_corpus(corpus), load_tokenizer(folder, "m"), longest=None, truncate=False, place="")
+    return texts, one_at_a_time(model, texts, layers)

@@ -1,0 +1,435 @@
+"""Sub-layer sites are the states that the block really adds up, in every kind of block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from tests.extraction import (
+    CPU,
+    assert_round_off,
+    direct_states,
+    extracted,
+    job,
+    prepared,
+    random_texts,
+    written_corpus,
+)
+from torch import Tensor, nn
+from transformers import (
+    BertConfig,
+    BertModel,
+    BloomConfig,
+    BloomModel,
+    FalconConfig,
+    FalconModel,
+    Gemma2Config,
+    Gemma2Model,
+    GPT2Config,
+    GPT2Model,
+    GPTNeoXConfig,
+    GPTNeoXModel,
+    GraniteConfig,
+    GraniteModel,
+    LlamaConfig,
+    LlamaModel,
+    MambaConfig,
+    MambaModel,
+    OPTConfig,
+    OPTModel,
+    PreTrainedModel,
+)
+
+from fathom.activations.capture import capture, make_batch, packed_targets
+from fathom.activations.command import layers_of_sites
+from fathom.activations.settings import ActivationsSettings
+from fathom.errors import FathomError
+from fathom.models.anatomy import capturing, find_anatomy
+from fathom.models.load import LoadedModel, load_model
+from fathom.models.sites import SUBLAYER_SITES, choose_sites, existing_sites, find_sites, tapping
+from fathom.provenance import read_manifest
+from fathom.store import Activations, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEPTH, WIDTH = 3, 16
+WORDS: dict[str, Any] = {"vocab_size": 150, "bos_token_id": 0, "eos_token_id": 0}
+SIZES: dict[str, Any] = {
+    **WORDS,
+    "hidden_size": WIDTH,
+    "intermediate_size": 32,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 2,
+}
+OPT: dict[str, Any] = {
+    **WORDS,
+    "hidden_size": WIDTH,
+    "ffn_dim": 32,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 2,
+    "word_embed_proj_dim": WIDTH,
+}
+FALCON: dict[str, Any] = {**WORDS, "hidden_size": WIDTH, "num_hidden_layers": DEPTH, "num_attention_heads": 2}
+BUILDERS: dict[str, Callable[[], PreTrainedModel]] = {
+    "llama": lambda: LlamaModel(LlamaConfig(**SIZES)),
+    "gpt_neox parallel": lambda: GPTNeoXModel(GPTNeoXConfig(**SIZES)),
+    "gpt_neox sequential": lambda: GPTNeoXModel(GPTNeoXConfig(**SIZES, use_parallel_residual=False)),
+    "gpt2": lambda: GPT2Model(GPT2Config(**WORDS, n_embd=WIDTH, n_layer=DEPTH, n_head=2)),
+    "bert": lambda: BertModel(BertConfig(**SIZES), add_pooling_layer=False),
+    "opt": lambda: OPTModel(OPTConfig(**OPT)),
+    "opt post-norm": lambda: OPTModel(OPTConfig(**OPT, do_layer_norm_before=False)),
+    "gemma2": lambda: Gemma2Model(Gemma2Config(**SIZES, num_key_value_heads=1, head_dim=8)),
+    "falcon parallel": lambda: FalconModel(FalconConfig(**FALCON)),
+    "falcon sequential": lambda: FalconModel(FalconConfig(**FALCON, parallel_attn=False)),
+    "bloom": lambda: BloomModel(BloomConfig(**WORDS, hidden_size=WIDTH, n_layer=DEPTH, n_head=2)),
+}
+Read = tuple[str, str]  # part of a block, and whether what it reads or what it gives is meant
+# By hand, from the code of the architectures.
+PLACES: dict[str, dict[str, Read]] = {
+    "llama": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("self_attn", "output"),
+        "attention_residual": ("post_attention_layernorm", "input"),
+        "mlp": ("mlp.down_proj", "output"),
+    },
+    "gpt_neox parallel": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("attention.dense", "output"),
+        "mlp": ("mlp", "output"),
+    },
+    "gpt_neox sequential": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("attention", "output"),
+        "attention_residual": ("post_attention_layernorm", "input"),
+        "mlp": ("mlp", "output"),
+    },
+    "gpt2": {
+        "attention_input": ("ln_1", "output"),
+        "attention": ("attn.c_proj", "output"),
+        "attention_residual": ("ln_2", "input"),
+        "mlp": ("mlp.c_proj", "output"),
+    },
+    "bert": {
+        "attention_input": ("attention.self.query", "input"),
+        "attention": ("attention.output.dense", "output"),
+        "attention_residual": ("attention.output", "output"),
+        "mlp": ("output.dense", "output"),
+    },
+    "opt": {
+        "attention_input": ("self_attn_layer_norm", "output"),
+        "attention": ("self_attn.out_proj", "output"),
+        "attention_residual": ("final_layer_norm", "input"),
+        "mlp": ("fc2", "output"),
+    },
+    "opt post-norm": {
+        "attention_input": ("self_attn.q_proj", "input"),
+        "attention": ("self_attn.out_proj", "output"),
+        "attention_residual": ("self_attn_layer_norm", "output"),
+        "mlp": ("fc2", "output"),
+    },
+    "gemma2": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("post_attention_layernorm", "output"),
+        "attention_residual": ("pre_feedforward_layernorm", "input"),
+        "mlp": ("post_feedforward_layernorm", "output"),
+    },
+    "falcon parallel": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("self_attention.dense", "output"),
+        "mlp": ("mlp.dense_4h_to_h", "output"),
+    },
+    "falcon sequential": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("self_attention.dense", "output"),
+        "attention_residual": ("post_attention_layernorm", "input"),
+        "mlp": ("mlp.dense_4h_to_h", "output"),
+    },
+    "bloom": {
+        "attention_input": ("input_layernorm", "output"),
+        "attention": ("self_attention.dense", "output"),
+        "attention_residual": ("self_attention", "output"),
+        "mlp": ("mlp.dense_4h_to_h", "output"),
+    },
+}
+POST_NORM = {"bert", "opt post-norm"}
+PARALLEL = {"gpt_neox parallel", "falcon parallel"}
+
+
+def mamba() -> MambaModel:
+    return MambaModel(MambaConfig(vocab_size=150, hidden_size=WIDTH, num_hidden_layers=DEPTH, state_size=4))
+
+
+@pytest.fixture(scope="module", params=BUILDERS)
+def model(request: pytest.FixtureRequest) -> tuple[str, LoadedModel]:
+    """A tiny model whose weights are large enough for its sub-layers to matter."""
+    return request.param, built(BUILDERS[request.param])
+
+
+def built(build: Callable[[], PreTrainedModel], dtype: torch.dtype = torch.float32) -> LoadedModel:
+    torch.manual_seed(0)
+    module = build().eval()
+    module.to(dtype=dtype)
+    with torch.no_grad():
+        for weight in module.parameters():
+            if weight.ndim == 2:
+                weight.mul_(5.0)
+    return LoadedModel(module=module, anatomy=find_anatomy(module, "m"), device=CPU)
+
+
+def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mask: Tensor) -> dict[str, list[Tensor]]:
+    """Site -> states of every block, from hooks that know the architecture."""
+    found: dict[str, list[Tensor]] = {site: [] for site in places}
+    handles = []
+
+    def hook(site: str, side: str) -> Any:
+        def keep(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+            given = output[0] if isinstance(output, tuple) else output
+            read = args[0] if args else kwargs["hidden_states"]
+            state = read if side == "input" else given
+            found[site].append(state.reshape(*ids.shape, WIDTH).clone())
+
+        return keep
+
+    for block in model.anatomy.blocks:
+        for site, (path, side) in places.items():
+            handles.append(block.get_submodule(path).register_forward_hook(hook(site, side), with_kwargs=True))
+    with torch.inference_mode():
+        model.module(input_ids=ids, attention_mask=mask)
+    for handle in handles:
+        handle.remove()
+    return found
+
+
+def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]:
+    """(Site, layer) -> state, with the residual stream among them."""
+    sites = find_sites(model.module, model.anatomy)
+    found: dict[tuple[str, str], Tensor] = {}
+    layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
+
+    def keep(site: str, layer: str, state: Tensor) -> None:
+        found[site, layer] = state.reshape(*ids.shape, WIDTH).clone()
+
+    with (
+        torch.inference_mode(),
+        capturing(model.anatomy, ("0", *layers), lambda layer, state: keep("residual", layer, state)),
+        tapping(sites, dict.fromkeys(sites.taps, layers), keep),
+    ):
+        model.module(input_ids=ids, attention_mask=torch.ones_like(ids))
+    return found
+
+
+def test_the_form_of_the_block_is_found(model: tuple[str, LoadedModel]) -> None:
+    name, loaded = model
+    found = find_sites(loaded.module, loaded.anatomy)
+    assert found.order == ("parallel" if name in PARALLEL else "sequential")
+    assert found.norm == ("post" if name in POST_NORM else "pre")
+    assert set(found.taps) == set(PLACES[name])
+    assert existing_sites(loaded.module, loaded.anatomy) == (
+        "residual",
+        *(s for s in SUBLAYER_SITES if s in found.taps),
+    )
+
+
+def test_states_are_those_of_hooks_made_by_hand_without_the_pads(model: tuple[str, LoadedModel]) -> None:
+    name, loaded = model
+    texts = random_texts()
+    batch = make_batch(np.array([4, 0, 5, 2, 1]), texts.ids, texts.spans)
+    sites = find_sites(loaded.module, loaded.anatomy)
+    layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
+    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, "float32", ("tokens", "mean", "last", "span:item"))
+    targets = packed_targets(batch, shape, CPU)
+    capture(loaded, batch, shape, sites, targets)
+    mask = torch.from_numpy((np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).astype(np.int64))
+    expected = run_by_hand(loaded, PLACES[name], torch.from_numpy(batch.ids), mask)
+    for site, states in expected.items():
+        for layer, state in enumerate(states):
+            assert torch.equal(targets.arrays[site, "tokens"][layer], state[mask.bool()])
+            for row, length in enumerate(batch.lengths):
+                own = state[row, :length]
+                assert torch.equal(targets.arrays[site, "last"][layer, row], own[-1])
+                assert torch.equal(targets.arrays[site, "span:item"][layer, row], own[batch.spans["item"][row]])
+                torch.testing.assert_close(targets.arrays[site, "mean"][layer, row], own.mean(dim=0))
+
+
+def test_sites_add_up_to_the_residual_stream(model: tuple[str, LoadedModel]) -> None:
+    name, loaded = model
+    found = read_sites(loaded, torch.randint(5, 150, (2, 9), generator=torch.Generator().manual_seed(1)))
+    for block in range(1, DEPTH + 1):
+        before, after = found["residual", str(block - 1)], found["residual", str(block)]
+        attention, mlp = found["attention", str(block)], found["mlp", str(block)]
+        assert not torch.allclose(attention, mlp)
+        if name in POST_NORM:
+            first, second = post_norms(loaded.anatomy.blocks[block - 1], name)
+            between = found["attention_residual", str(block)]
+            torch.testing.assert_close(between, first(before + attention))
+            torch.testing.assert_close(after, second(between + mlp))
+        else:
+            torch.testing.assert_close(after, before + attention + mlp)
+            if name not in PARALLEL:
+                torch.testing.assert_close(found["attention_residual", str(block)], before + attention)
+
+
+def post_norms(block: nn.Module, name: str) -> tuple[nn.Module, nn.Module]:
+    paths = ("attention.output.LayerNorm", "output.LayerNorm")
+    if name == "opt post-norm":
+        paths = ("self_attn_layer_norm", "final_layer_norm")
+    return block.get_submodule(paths[0]), block.get_submodule(paths[1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["llama", "gpt_neox parallel", "bert", "gemma2"])
+def test_half_precision_is_understood_too(name: str, dtype: torch.dtype) -> None:
+    loaded = built(BUILDERS[name], dtype)
+    assert set(find_sites(loaded.module, loaded.anatomy).taps) == set(PLACES[name])
+
+
+def test_hooks_are_gone_afterwards(model: tuple[str, LoadedModel]) -> None:
+    _, loaded = model
+    find_sites(loaded.module, loaded.anatomy)
+    read_sites(loaded, torch.arange(5, 9)[None])
+    assert not any(part._forward_hooks or part._forward_pre_hooks for part in loaded.module.modules())
+
+
+# What is refused -----------------------------------------------------------------------------------------------------
+
+
+def test_a_parallel_block_has_nothing_between_its_sublayers() -> None:
+    loaded = built(BUILDERS["gpt_neox parallel"])
+    found = find_sites(loaded.module, loaded.anatomy)
+    assert choose_sites("all", found, "m") == ("residual", "attention_input", "attention", "mlp")
+    reason = r"its blocks \(GPTNeoXLayer\) are parallel: nothing stands between attention and mlp"
+    stored = r"it has residual, attention_input, attention, mlp \(`sites: all` stores these\)"
+    expected = rf"^model m: activations\.sites: no site 'attention_residual': {reason}; {stored}$"
+    with pytest.raises(FathomError, match=expected):
+        choose_sites(("residual", "attention_residual"), found, "m")
+
+
+@pytest.mark.parametrize("site", SUBLAYER_SITES)
+def test_a_state_space_model_has_the_residual_stream_alone(site: str) -> None:
+    loaded = built(mamba)
+    found = find_sites(loaded.module, loaded.anatomy)
+    assert choose_sites("all", found, "m") == ("residual",)
+    assert existing_sites(loaded.module, loaded.anatomy) == ("residual",)
+    with pytest.raises(FathomError, match=rf"no site '{site}': block 1 \(MambaBlock\) holds no attention sub-layer"):
+        choose_sites((site,), found, "m")
+
+
+def test_a_block_that_scales_what_joins_is_not_read_wrongly() -> None:
+    # Granite multiplies what its sub-layers put out: no part of it puts out what joins the stream.
+    loaded = built(lambda: GraniteModel(GraniteConfig(**SIZES, residual_multiplier=0.2)))
+    found = find_sites(loaded.module, loaded.anatomy)
+    with pytest.raises(FathomError, match=r"block 1 \(GraniteDecoderLayer\) does not put out its input \+ attention"):
+        choose_sites(("attention",), found, "m")
+
+
+def test_one_block_of_another_form_is_named() -> None:
+    loaded = built(BUILDERS["llama"])
+    loaded.anatomy.blocks[1].register_forward_hook(lambda _, __, output: output * 1.001)
+    found = find_sites(loaded.module, loaded.anatomy)
+    with pytest.raises(FathomError, match=r"no site 'mlp': block 2 \(LlamaDecoderLayer\) does not put out"):
+        choose_sites(("mlp",), found, "m")
+
+
+def test_blocks_of_two_forms_are_refused() -> None:
+    loaded = built(BUILDERS["gpt_neox sequential"])
+    other = built(BUILDERS["gpt_neox parallel"])
+    loaded.anatomy.blocks[2] = other.anatomy.blocks[2]
+    found = find_sites(loaded.module, loaded.anatomy)
+    with pytest.raises(FathomError, match=r"differ in form \(parallel, pre-norm; sequential, pre-norm\)"):
+        choose_sites(("mlp",), found, "m")
+
+
+@pytest.mark.parametrize("value", ["mlp", [], ["mlp", "mlp"], ["nonsense"], None, 3])
+def test_other_settings_are_one_sentence(value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ActivationsSettings(sites=value)
+    assert caught.value.error_count() == 1
+    assert caught.value.errors()[0]["msg"].startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    ("layers", "residual", "sublayers"),
+    [
+        ("all", ("0", "1", "2", "3"), ("1", "2", "3")),
+        ("transformers", ("0", "1", "2", "final"), ("1", "2", "3")),
+        ((0, 2, "final"), ("0", "2", "final"), ("2",)),
+    ],
+)
+def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
+    anatomy = built(BUILDERS["llama"]).anatomy
+    found = layers_of_sites(("residual", "mlp"), ActivationsSettings(layers=layers), anatomy, "m")
+    assert found == {"residual": residual, "mlp": sublayers}
+
+
+def test_layers_that_name_no_block_have_no_sublayers() -> None:
+    anatomy = built(BUILDERS["llama"]).anatomy
+    wanted = ActivationsSettings(layers=(0, "final"))
+    with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
+        layers_of_sites(("residual", "mlp"), wanted, anatomy, "m")
+    assert layers_of_sites(("residual",), wanted, anatomy, "m") == {"residual": ("0", "final")}
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["llama", "bert"])
+@pytest.mark.parametrize("shards", [1, 2])
+def test_the_whole_way_with_all_sites(tmp_path: Path, request: pytest.FixtureRequest, name: str, shards: int) -> None:
+    folder = request.getfixturevalue(name)
+    manifest, corpus = prepared(folder, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    settings = [job(shard, shards=shards, token_budget=60, sites="all") for shard in range(shards)]
+    manifests = [extracted(manifest, corpus, one) for one in settings]
+    activations = Activations(manifests)
+    assert activations.sites == ("residual", *SUBLAYER_SITES)
+    assert activations.layers == activations.layers_of("residual") == ("0", "1", "2", "3")
+    texts, residual = direct_states(folder, corpus)
+    loaded = load_model(folder, "m", dtype="float32", device=CPU)
+    for site in SUBLAYER_SITES:
+        assert activations.layers_of(site) == ("1", "2", "3")
+        numbers, depths = activations.layer_axis(site)
+        assert numbers.tolist() == [1, 2, 3]
+        np.testing.assert_allclose(depths, [1 / 3, 2 / 3, 1])
+        alone = [
+            run_by_hand(loaded, {site: PLACES[name][site]}, ids[None], torch.ones_like(ids[None]))
+            for ids in (torch.from_numpy(one.astype(np.int64)) for one in texts.ids)
+        ]
+        expected = [torch.cat(found[site]) for found in alone]
+        stored = [text for block in activations.token_blocks(5000, site) for text in block]
+        for found, state in zip(stored, expected, strict=True):
+            assert_round_off(torch.from_numpy(found), state)
+        last = torch.stack([state[:, -1] for state in expected], dim=1)
+        for layer in range(3):
+            assert_round_off(torch.from_numpy(activations.pooled("last", layer, site))[None], last[layer][None])
+    found = np.concatenate([text for block in activations.token_blocks(5000) for text in block], axis=1)
+    assert_round_off(torch.from_numpy(found), residual["tokens"])
+    facts = read_manifest(manifests[0], "activations")
+    assert facts["block"] == ("sequential, post-norm" if name == "bert" else "sequential, pre-norm")
+    assert [one["site"] for one in facts["sites"]] == list(activations.sites)
+
+
+def test_a_site_that_was_not_stored_is_named(tmp_path: Path, llama: Path) -> None:
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    activations = Activations([extracted(prepared(llama, tmp_path), corpus, job(sites=("mlp", "attention")))])
+    assert activations.sites == ("mlp", "attention")
+    assert activations.layers == ("1", "2", "3")
+    with pytest.raises(FathomError, match="holds no site 'residual', only mlp, attention"):
+        activations.pooled("mean", 0)
+    with pytest.raises(FathomError, match="holds no site 'residual', only mlp, attention"):
+        activations.layer_axis()
+
+
+def test_the_window_counts_all_sites() -> None:
+    layers = ("1", "2", "3")
+    lengths = np.array([5, 1, 9])
+    one = Shape({"residual": layers}, 3, 15, WIDTH, "bfloat16", ("tokens", "mean", "last"))
+    # Per layer and width: two bytes a token, four for the mean and two for the last one.
+    np.testing.assert_array_equal(one.sizes(lengths), 3 * WIDTH * (2 * lengths + 4 + 2))
+    both = Shape({"residual": layers, "mlp": layers[:2]}, 3, 15, WIDTH, "bfloat16", ("tokens", "mean", "last"))
+    np.testing.assert_array_equal(both.sizes(lengths), 5 * WIDTH * (2 * lengths + 4 + 2))
+    assert both.buffer_bytes(1 << 20) == 5 * WIDTH * (2 * 15 + 4 * 3 + 2 * 3)
