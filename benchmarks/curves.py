@@ -18,7 +18,7 @@ from fathom.metrics.invariance import dime, lidar
 from fathom.metrics.preparation import prepare
 from fathom.metrics.similarity import linear_cka_matrix
 
-REPEATS = 3
+REPEATS = 5
 VIEWS = 4
 
 Sizes = dict[str, int]

@@ -19,8 +19,8 @@ from fathom.metrics.sinks import named_tokens
 PAIRS = 11
 TEXTS, LAYERS, TOKENS, WIDTH = 8, 31, 100, 576
 
-Text = list[npt.NDArray[np.floating]]
-"""Token states of one text, (tokens, width) a layer."""
+Text = npt.NDArray[np.floating]
+"""Token states of one text, (layers, tokens, width)."""
 
 
 def measure() -> Comparison:
@@ -76,7 +76,7 @@ def random_texts(sink_norm: float) -> list[Text]:
     for _ in range(TEXTS):
         text = generator.standard_normal((LAYERS, TOKENS, WIDTH), dtype=np.float32)
         text[:, 0] *= sink_norm
-        texts.append(list(text))
+        texts.append(text)
     return texts
 
 
