@@ -82,26 +82,26 @@ def prepared_gram(
     which the rounding of an entry exceeds that of the prepared rows; 1 for other preparations. It is infinite where a
     row has no direction, and the matrix is then of no use: `prepare` says which row. See `prepared_spectrum`.
     """
-    kept = gram if keep is None else gram[keep][:, keep]
     if preparation == "none":
-        return kept, 1.0
-    squares = np.diag(kept)
+        return gram if keep is None else gram[keep][:, keep], 1.0
+    # A copy, which is then changed in place.
+    kept = gram.copy() if keep is None else gram[keep][:, keep]
+    squares = kept.diagonal()
     loss = 1.0
     if preparation == "centred":
-        before = np.maximum(squares, np.sqrt(squares).mean() ** 2)
-        means = kept.mean(axis=0)
-        # Half of the mean of all entries, which comes back once, goes with the rows and half with the columns.
-        means -= 0.5 * means.mean()
-        kept = kept - means
+        before = np.maximum(squares, (np.sqrt(squares).sum() / len(kept)) ** 2)
+        means = kept.sum(axis=0) / len(kept)
+        # The mean of all entries comes back once: half of it goes with the rows and half with the columns.
+        means -= 0.5 * means.sum() / len(kept)
+        kept -= means
         kept -= means[:, np.newaxis]
-        squares = np.diag(kept)
-        loss = max(1.0, float(np.max(before / np.maximum(squares, SMALLEST**2))))
+        loss = max(1.0, float((before / np.maximum(squares, SMALLEST**2)).max()))
     if squares.min() <= SMALLEST**2:
         return kept, math.inf
     scale = 1.0 / np.sqrt(squares)
-    unit = kept * scale
-    unit *= scale[:, np.newaxis]
-    return unit, loss
+    kept *= scale
+    kept *= scale[:, np.newaxis]
+    return kept, loss
 
 
 def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> FloatArray:
@@ -115,6 +115,6 @@ def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> F
     if largest <= 0.0:
         msg = f"{of} is zero, so it has no spectrum; expected some positive eigenvalue"
         raise ValueError(msg)
-    kept = np.where(eigenvalues > _NOISE * ROUND_OFF * loss * largest, eigenvalues, 0.0)
-    normalised: FloatArray = kept / kept.sum()
+    eigenvalues[eigenvalues <= _NOISE * ROUND_OFF * loss * largest] = 0.0
+    normalised: FloatArray = eigenvalues / eigenvalues.sum()
     return normalised
