@@ -32,6 +32,12 @@ class LayerStates:
         return LayerStates(self._all, keep=~left_out, gram=self._shared_gram()) if left_out.any() else self
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Tokens and width."""
+        tokens, width = self._all.shape
+        return tokens if self._keep is None else int(np.count_nonzero(self._keep)), width
+
+    @property
     def raw(self) -> FloatArray:
         """The states as the model gave them."""
         return self._all if self._keep is None else self._all[self._keep]
@@ -70,7 +76,7 @@ class LayerStates:
 
 def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, str | None]:
     """Value and raw value of a metric on the states of one text and layer, or NaN and the reason why it has none."""
-    rows, width = states.raw.shape
+    rows, width = states.shape
     if rows < measure.metric.minimum_rows:
         return np.nan, np.nan, f"{rows} tokens, expected at least {measure.metric.minimum_rows}"
     try:
