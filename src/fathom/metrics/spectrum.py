@@ -10,6 +10,7 @@ eigenvalues and are then those of the directions above that limit.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -104,17 +105,38 @@ def prepared_gram(
     return kept, loss
 
 
+def stacked_spectra(
+    grams: Sequence[FloatArray], preparation: Preparation, *, keep: npt.NDArray[np.bool_] | None = None
+) -> list[FloatArray | None]:
+    """`prepared_spectrum` of several `grams` (n, n) of one text at once; None where the rows must be prepared instead.
+
+    One call of LAPACK for all: Python is then not between one small matrix and the next.
+    """
+    prepared = [prepared_gram(gram, preparation, keep=keep) for gram in grams]
+    safe = [at for at, (_, loss) in enumerate(prepared) if loss <= _GREATEST_LOSS]
+    found: list[FloatArray | None] = [None] * len(grams)
+    if safe and len(prepared[0][0]):
+        eigenvalues = np.linalg.eigvalsh(np.stack([prepared[at][0] for at in safe]))
+        for at, values in zip(safe, eigenvalues, strict=True):
+            if values[-1] > 0.0:
+                found[at] = _normalised(values, loss=prepared[at][1])
+    return found
+
+
 def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> FloatArray:
     """Eigenvalues of a symmetric matrix `gram` (m, m), divided by their sum, ascending.
 
     Those that are negative or lost in rounding become 0; `loss` says how many times more than rounding the entries are
     off. Raises ValueError if no eigenvalue is positive.
     """
-    eigenvalues = np.linalg.eigvalsh(gram)
-    largest = float(eigenvalues[-1])
-    if largest <= 0.0:
+    eigenvalues: FloatArray = np.linalg.eigvalsh(gram)
+    if eigenvalues[-1] <= 0.0:
         msg = f"{of} is zero, so it has no spectrum; expected some positive eigenvalue"
         raise ValueError(msg)
-    eigenvalues[eigenvalues <= _NOISE * ROUND_OFF * loss * largest] = 0.0
-    normalised: FloatArray = eigenvalues / eigenvalues.sum()
+    return _normalised(eigenvalues, loss=loss)
+
+
+def _normalised(eigenvalues: FloatArray, *, loss: float) -> FloatArray:
+    kept = np.where(eigenvalues > _NOISE * ROUND_OFF * loss * eigenvalues[-1], eigenvalues, 0.0)
+    normalised: FloatArray = kept / kept.sum()
     return normalised
