@@ -250,7 +250,11 @@ class Config(Settings):
         yield from self._unknown_names()
         yield from self._unstored_positions()
         if "sinks" in self.metric_settings and "prompt_entropy" not in self.metric_settings:
-            yield "metrics.prompt_entropy", None, "it to be measured too, since metrics.sinks reads it (or null for both)"
+            yield (
+                "metrics.prompt_entropy",
+                None,
+                "it to be measured too, since metrics.sinks reads it (or null for both)",
+            )
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 

@@ -16,8 +16,8 @@ from matplotlib.ticker import MaxNLocator
 
 from fathom.dip import dip, dip_null, dip_p, modes
 from fathom.figures.lines import fold_notes, lines_height, write_lines
-from fathom.figures.metrics import SINKS
 from fathom.figures.panels import (
+    SINKS,
     count,
     figure_width,
     head_height,
