@@ -129,7 +129,7 @@ def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> F
     Those that are negative or lost in rounding become 0; `loss` says how many times more than rounding the entries are
     off. Raises ValueError if no eigenvalue is positive.
     """
-    eigenvalues: FloatArray = np.linalg.eigvalsh(gram)
+    eigenvalues = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
     if eigenvalues[-1] <= 0.0:
         msg = f"{of} is zero, so it has no spectrum; expected some positive eigenvalue"
         raise ValueError(msg)
