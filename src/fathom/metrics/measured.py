@@ -30,6 +30,8 @@ class Value:
     """Normalised as the settings say."""
     raw: float
     """In the metric's own unit."""
+    error: float = math.nan
+    """Standard error that the method itself brings, in that unit; NaN if none."""
 
 
 @dataclass(frozen=True)
@@ -46,20 +48,20 @@ class Measure:
     samples: int
     label: str | None
 
-    def normalised(self, raw: float, rows: int, width: int) -> Value:
-        """A value of the paper's form for states (rows, width), divided as the settings say."""
-        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw)
+    def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
+        """What the paper's form gave for states (rows, width), divided as the settings say."""
+        raw, error = found if isinstance(found, tuple) else (found, math.nan)
+        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw, error)
 
-    def as_published(self, *states: Any) -> tuple[Value, float]:
-        """What the public code gives for raw states, and the standard error of its method (NaN if it has none)."""
+    def as_published(self, *states: Any) -> Value:
+        """What the public code gives for raw states."""
         if self.published is None:
             msg = f"metric {self.metric.name} has no form of its own in the public code"
             raise ValueError(msg)
         found = self.published(*states)
         if isinstance(found, Mapping):
-            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"]), math.nan
-        value, error = found if isinstance(found, tuple) else (found, math.nan)
-        return Value(value, value), error
+            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
+        return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
 
 
 def make_measure(settings: Measured) -> Measure:

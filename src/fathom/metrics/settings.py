@@ -124,8 +124,7 @@ class DimeSettings(ViewsSettings):
     alpha: Annotated[float, Field(gt=0.0)] = 1.0
     """Order of the entropy."""
     permutations: Annotated[int, Field(ge=2)] = 10
-    """Random pairings that the true one is compared with; 10 in the papers' code. Their error is in the table, and
-    takes two."""
+    """Random pairings that the true one is compared with; 10 in the papers' code. Their error is in the table."""
 
 
 class LidarSettings(ViewsSettings):

@@ -1,0 +1,733 @@
+"""What a paper claims in a figure, and a test that says in numbers whether this run agrees.
+
+Nearly every test reads one number a text from the raw rows (the depth of its valley, the change of its curve, a trend)
+and asks on which side of zero their mean lies, with a bootstrap interval over groups of texts. So models are compared
+on the same texts, text by text. Each interval stands for itself: a figure with several lines is not corrected for their
+number. "Undecided" is the answer where the interval includes zero.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.dip import dip, dip_null, dip_p
+from fathom.figures.panels import SINKS
+from fathom.figures.sweep import quantity_of
+from fathom.statistics import bootstrap_mean, group_codes, holm
+
+FloatArray = npt.NDArray[np.float64]
+
+Tables = Sequence[tuple[str, str, str, pd.DataFrame]]
+"""Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the
+decoder first, from small to large, the base model first, by training step."""
+
+ORIGINAL = "original"
+RESIDUAL = "residual"
+ON_THE_STREAM = ("attention_residual", RESIDUAL)
+OUTPUTS = ("attention", "mlp")
+COLUMNS = ("text", "group", "view", "layer", "depth", "preparation", "sinks", "value")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What this run says to a claim."""
+
+    statement: str
+    """What was found."""
+    statistic: str
+    """What the number is."""
+    value: float
+    """The number."""
+    low: float = math.nan
+    """Its interval; NaN where it has none."""
+    high: float = math.nan
+    """Its interval; NaN where it has none."""
+    p: float | None = None
+    """Its p value, where it is judged by one."""
+    agrees: bool | None
+    """Whether the run agrees with the claim; None where it cannot be decided."""
+    why: str = ""
+    """Why it cannot be decided, where the interval does not say so."""
+
+    def __str__(self) -> str:
+        """One line for a caption."""
+        word = {True: "agrees", False: "disagrees", None: "undecided"}[self.agrees]
+        interval = f" [{_number(self.low)}, {_number(self.high)}]" if math.isfinite(self.low) else ""
+        p = "" if self.p is None else f", p = {self.p:.2g}"
+        reason = f" ({self.why})" if self.why else ""
+        number = f" {_number(self.value)}{interval}{p}" if math.isfinite(self.value) else ""
+        return f"{self.statement}: {self.statistic}{number}: {word}{reason}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How intervals and null distributions are made."""
+
+    samples: int
+    level: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper claims in one of its figures."""
+
+    name: str
+    """Name in the config."""
+    paper: str
+    """The paper."""
+    figure: str
+    """The figure."""
+    says: str
+    """What it claims, in our words."""
+    test: Callable[[Tables, Resampling], list[Verdict]]
+    """How this run is asked."""
+
+
+@dataclass(frozen=True)
+class Curves:
+    """One metric of the texts of one corpus in one model: a curve a text, without gaps."""
+
+    model: str
+    corpus: str
+    sinks: str
+    values: pd.DataFrame
+    """Texts by layers."""
+    depths: FloatArray
+    """Relative depth of each layer."""
+    groups: pd.Series
+    """Group of each text."""
+
+    @property
+    def middle(self) -> npt.NDArray[np.bool_]:
+        """Layers of the middle third."""
+        return (self.depths >= 1 / 3 - 1e-9) & (self.depths <= 2 / 3 + 1e-9)
+
+    @property
+    def tokens(self) -> str:
+        """Which tokens, as a part of a sentence."""
+        return f", {SINKS[self.sinks]}" if SINKS[self.sinks] else ""
+
+
+def evaluate(claim: str, frames: Tables, *, samples: int, level: float, seed: int) -> list[str]:
+    """Ask this run whether it agrees with a claim.
+
+    Args:
+        claim: its name, one of CLAIMS
+        frames: model, corpus, metric and rows of every table of the figure; see `Tables` for the order of models
+        samples: bootstrap samples, or uniform samples where modes are tested
+        level: of the intervals, such as 0.95; p values agree below 1 - level
+        seed: of the resampling
+
+    Returns:
+        The claim, and then one line a verdict.
+
+    Raises:
+        ValueError: naming what is missing or wrong.
+    """
+    if claim not in CLAIMS:
+        msg = f"claim: {claim!r}; expected one of {', '.join(CLAIMS)}"
+        raise ValueError(msg)
+    about = CLAIMS[claim]
+    try:
+        verdicts = about.test(frames, Resampling(samples=samples, level=level, seed=seed))
+    except ValueError as error:
+        msg = f"claim {claim}: {error}"
+        raise ValueError(msg) from error
+    return [f"{about.paper}, {about.figure}: {about.says}", *(f"Here: {verdict}" for verdict in verdicts)]
+
+
+def deeper_valley(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether the first model's valley of prompt entropy is deeper than that of each other one."""
+    verdicts = []
+    for curves in _by_place(frames, "prompt_entropy", models=2):
+        first, *others = curves
+        depth = valley_depth(first)
+        for other in others:
+            other_depth = valley_depth(other)
+            statement = (
+                f"valley {_with_interval(depth, first, resampling)} in {first.model} against "
+                f"{_with_interval(other_depth, other, resampling)} in {other.model}{first.tokens}"
+            )
+            difference = (depth - other_depth).dropna()
+            verdicts.append(_by_text(statement, "difference", difference, first.groups, resampling, expected=1))
+    return verdicts
+
+
+def scale_trends(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether larger models have a deeper valley, lower curvature and higher LiDAR."""
+    verdicts = [
+        _trend_over_models("valley of prompt entropy", curves, valley_depth, resampling, expected=1)
+        for curves in _by_place(frames, "prompt_entropy", models=2)
+    ]
+    verdicts += [
+        _trend_over_models("mean curvature", curves, _mean_over_layers, resampling, expected=-1)
+        for curves in _by_place(frames, "curvature", models=2)
+    ]
+    for corpus, levels in _levels(frames, "lidar", models=2):
+        small, large = levels[0], levels[-1]
+        statement = f"mean LiDAR over layers {small} and {large} on {corpus}"
+        verdicts.append(_by_corpus(statement, "difference", small=small, large=large, expected=1))
+    return verdicts
+
+
+def finetuned_invariance(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001
+    """Whether fine-tuned models have a lower InfoNCE loss than the first one, their base."""
+    return [
+        _by_corpus(
+            f"mean InfoNCE loss over layers {base} and {tuned} on {corpus}",
+            "difference",
+            small=base,
+            large=tuned,
+            expected=-1,
+        )
+        for corpus, (base, *others) in _levels(frames, "infonce", models=2)
+        for tuned in others
+    ]
+
+
+def changes_in_training(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether middle layers change most from the first checkpoint to the last, and early ones are still later on."""
+    verdicts = []
+    measured = [name for name in ("prompt_entropy", "curvature") if name in {metric for _, _, metric, _ in frames}]
+    if not measured:
+        _need(frames, "prompt_entropy")
+    for metric in measured:
+        for curves in _by_place(frames, metric, models=2):
+            first, last = curves[0], curves[-1]
+            words = metric.replace("_", " ")
+            if any(len(one.depths) != len(first.depths) for one in curves):
+                msg = f"{metric}: checkpoints have different numbers of layers"
+                raise ValueError(msg)
+            change = (last.values - first.values).dropna().abs()
+            middle, outer = change.loc[:, first.middle].mean(axis=1), change.loc[:, ~first.middle].mean(axis=1)
+            verdicts.append(
+                _by_text(
+                    f"{words}{first.tokens} changes from {first.model} to {last.model} by {_number(middle.mean())} in "
+                    f"the middle third of the layers and by {_number(outer.mean())} elsewhere",
+                    "difference",
+                    middle - outer,
+                    first.groups,
+                    resampling,
+                    expected=1,
+                )
+            )
+            if len(curves) > 2:
+                verdicts.append(_late_changes(words, curves, resampling))
+    models = list(dict.fromkeys(model for model, _, _, _ in frames))
+    if len(models) == 2:
+        why = "two checkpoints; it takes three to see when a layer comes to rest"
+        statement = "whether early layers come to rest sooner"
+        verdicts.append(Verdict(statement=statement, statistic="no number", value=math.nan, agrees=None, why=why))
+    return verdicts
+
+
+def repetition_lowers(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether prompt entropy at mid depth falls with the probability that a token is repeated."""
+    return _probability_trends(frames, resampling, expected=-1)
+
+
+def randomness_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether prompt entropy at mid depth rises with the probability that a token is random."""
+    return _probability_trends(frames, resampling, expected=1)
+
+
+def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether raw prompt entropy grows with the number of tokens, and more slowly than its bound, log tokens."""
+    verdicts = []
+    for model, tokens, table, groups in _sweeps(frames, raw=True):
+        lengths = table.columns.to_numpy(dtype=np.float64)
+        if lengths.min() <= 1:
+            msg = f"prompt_entropy: {model}: a length of {lengths.min():g} tokens; expected lengths above 1"
+            raise ValueError(msg)
+        doublings = np.log2(lengths)
+        slopes = (table * (doublings - doublings.mean())).sum(axis=1) / ((doublings - doublings.mean()) ** 2).sum()
+        relative = table.div(np.log(lengths), axis="columns")
+        ends = f"from {lengths[0]:g} to {lengths[-1]:g} tokens"
+        verdicts += [
+            _by_text(
+                f"{model}{tokens}: entropy at mid depth {_first_and_last(table)} nats {ends}",
+                "nats a doubling",
+                slopes,
+                groups,
+                resampling,
+                expected=1,
+            ),
+            _by_text(
+                f"{model}{tokens}: entropy / log tokens {_first_and_last(relative)} {ends}",
+                "change",
+                relative.iloc[:, -1] - relative.iloc[:, 0],
+                groups,
+                resampling,
+                expected=-1,
+            ),
+        ]
+    return verdicts
+
+
+def power_law_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001
+    """Whether entropies fall with beta, and small eigenvalues contribute more at a larger alpha."""
+    (_, _, _, table), *_ = _need(frames, "power_law")
+    grid = table.pivot(index="beta", columns="alpha", values="value").sort_index()
+    if len(grid) < 2 or len(grid.columns) < 2:
+        msg = "power_law: expected at least two betas and two alphas"
+        raise ValueError(msg)
+    steps = grid.diff().dropna().to_numpy()
+    lost = table.assign(lost=1 - table["value_larger_half"] / table["value"])
+    shares = lost.pivot(index="beta", columns="alpha", values="lost").sort_index()
+    alphas = shares.columns.to_numpy(dtype=np.float64)
+    beta = float(shares.index[int(np.abs(shares.index.to_numpy(dtype=np.float64) - 1).argmin())])
+    named = sorted({float(alphas[0]), float(alphas[np.abs(alphas - 1).argmin()]), float(alphas[-1])})
+    words = ", ".join(f"{100 * float(shares[alpha][beta]):.2g} % at alpha = {alpha:g}" for alpha in named)
+    more = float((shares[alphas[-1]] - shares[alphas[0]])[shares.index > 0].mean())
+    return [
+        Verdict(
+            statement=f"entropy from one beta to the next, {grid.shape[1]} alphas",
+            statistic="largest change",
+            value=float(steps.max()),
+            agrees=bool((steps < 0).all()),
+        ),
+        Verdict(
+            statement=f"without the smaller half of the eigenvalues, entropy at beta = {beta:g} falls by {words}",
+            statistic=f"mean difference between alpha = {alphas[-1]:g} and {alphas[0]:g} over beta > 0",
+            value=more,
+            agrees=more > 0,
+        ),
+    ]
+
+
+def residual_ranks(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether the effective rank at mid depth is lower on the residual stream than in the sub-layers' outputs."""
+    sites = {site: _by_place(frames, "effective_rank", site=site) for site in (*ON_THE_STREAM, *OUTPUTS)}
+    by_site = {
+        site: {(one.model, one.corpus, one.sinks): _at_mid_depth(one) for place in places for one in place}
+        for site, places in sites.items()
+    }
+    verdicts = []
+    for stream in [one for place in sites[RESIDUAL] for one in place]:
+        key = (stream.model, stream.corpus, stream.sinks)
+        inside, outside = (
+            [by_site[site][key] for site in some if key in by_site[site]] for some in (ON_THE_STREAM, OUTPUTS)
+        )
+        if not outside:
+            msg = f"effective_rank: {stream.model} on {stream.corpus} has no outputs of sub-layers; store their sites"
+            raise ValueError(msg)
+        ranks = pd.DataFrame({"inside": _mean_of(inside), "outside": _mean_of(outside)}).dropna()
+        statement = (
+            f"{stream.model}{stream.tokens}: effective rank at mid depth {_number(ranks['inside'].mean())} on the "
+            f"residual stream, {_number(ranks['outside'].mean())} in the outputs of sub-layers"
+        )
+        difference = ranks["outside"] - ranks["inside"]
+        verdicts.append(_by_text(statement, "difference", difference, stream.groups, resampling, expected=1))
+    return verdicts
+
+
+def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
+    """Whether the prompt entropies of the texts have more than one mode at some layer."""
+    verdicts = []
+    for place in _by_place(frames, "prompt_entropy"):
+        for curves in place:
+            texts, layers = curves.values.shape
+            dips = [dip(curves.values[layer]) for layer in curves.values]
+            p = holm(dip_p(dips, dip_null(texts, samples=resampling.samples, seed=resampling.seed)))
+            largest = int(np.argmax(dips))
+            smallest_p = layers / (1 + resampling.samples)
+            hopeless = smallest_p >= 1 - resampling.level
+            layer = curves.values.columns[largest]
+            verdicts.append(
+                Verdict(
+                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers: layer {layer}",
+                    statistic="largest dip",
+                    value=dips[largest],
+                    p=float(p[largest]),
+                    agrees=True if p[largest] < 1 - resampling.level else None,
+                    why=f"with {resampling.samples} samples no p is below {smallest_p:.2g}" if hopeless else "",
+                )
+            )
+    return verdicts
+
+
+CLAIMS: dict[str, Claim] = {
+    claim.name: claim
+    for claim in (
+        Claim(
+            "fig2",
+            "Skean et al. 2025",
+            "Figure 2",
+            "a decoder's prompt entropy has a valley at mid depth that an encoder and a state-space model lack.",
+            deeper_valley,
+        ),
+        Claim(
+            "fig4",
+            "Skean et al. 2025",
+            "Figure 4",
+            "in training the middle layers change most, and early layers come to rest soon.",
+            changes_in_training,
+        ),
+        Claim(
+            "fig6a",
+            "Skean et al. 2025",
+            "Figure 6a",
+            "repeated tokens lower the prompt entropy, most of all at mid depth.",
+            repetition_lowers,
+        ),
+        Claim("fig6b", "Skean et al. 2025", "Figure 6b", "random tokens raise the prompt entropy.", randomness_raises),
+        Claim(
+            "fig6c",
+            "Skean et al. 2025",
+            "Figure 6c",
+            "the prompt entropy, not normalised, grows with the length of the text, but ever more slowly.",
+            length_raises,
+        ),
+        Claim(
+            "fig7",
+            "Skean et al. 2025",
+            "Figure 7",
+            "entropy falls as the spectrum decays faster, and smaller eigenvalues contribute more at a larger alpha.",
+            power_law_entropy,
+        ),
+        Claim(
+            "fig10",
+            "Skean et al. 2025",
+            "Figure 10",
+            "a decoder's prompt entropy has a valley at mid depth that a state-space model lacks.",
+            deeper_valley,
+        ),
+        Claim(
+            "fig11",
+            "Skean et al. 2025",
+            "Figure 11",
+            "in training the middle layers change most, and early layers come to rest soon.",
+            changes_in_training,
+        ),
+        Claim(
+            "fig12",
+            "Skean et al. 2025",
+            "Figure 12",
+            "larger models have a deeper valley of prompt entropy, lower curvature and higher LiDAR.",
+            scale_trends,
+        ),
+        Claim(
+            "fig13",
+            "Skean et al. 2025",
+            "Figure 13",
+            "fine-tuned models are more invariant to augmentation than their base: lower InfoNCE.",
+            finetuned_invariance,
+        ),
+        Claim(
+            "fig15",
+            "Skean et al. 2025",
+            "Figure 15",
+            "the effective rank drops where a sub-layer's output has joined the residual stream.",
+            residual_ranks,
+        ),
+        Claim(
+            "bimodal",
+            "Skean et al. 2024",
+            "bimodal entropies",
+            "at some layer the prompt entropies of a corpus have two modes.",
+            bimodal_entropy,
+        ),
+    )
+}
+
+
+def valley_depth(curves: Curves) -> pd.Series:
+    """Depth of the valley in each text's curve: mean of the first and last layer, minus the lowest layer between.
+
+    The lowest layer is that of the mean curve of the other half of the groups: a layer picked on the same texts would
+    make a valley of noise, the deeper the more layers a model has. In a flat curve the expected depth is so zero.
+
+    Raises:
+        ValueError: if there are fewer than three layers.
+    """
+    table = curves.values.to_numpy(dtype=np.float64)
+    if table.shape[1] < 3:
+        msg = f"{curves.model} has {table.shape[1]} layers; a valley needs at least 3"
+        raise ValueError(msg)
+    halves = group_codes(curves.groups.loc[curves.values.index].to_numpy()) % 2
+    ends = (table[:, 0] + table[:, -1]) / 2
+    depth = np.empty(len(table))
+    for half in (0, 1):
+        others = table[halves != half]
+        lowest = 1 + int((others if len(others) else table)[:, 1:-1].mean(axis=0).argmin())
+        depth[halves == half] = (ends - table[:, lowest])[halves == half]
+    return pd.Series(depth, index=curves.values.index)
+
+
+def rank_trend(table: pd.DataFrame) -> pd.Series:
+    """Spearman correlation of each row with the order of the columns: -1 falls throughout, 1 rises throughout.
+
+    A row whose values are all the same has no trend: 0.
+    """
+    ranks = table.rank(axis=1).to_numpy()
+    order = np.arange(table.shape[1]) - (table.shape[1] - 1) / 2
+    deviations = ranks - ranks.mean(axis=1, keepdims=True)
+    scale = np.sqrt((deviations**2).sum(axis=1) * (order**2).sum())
+    flat = scale == 0
+    return pd.Series(np.where(flat, 0.0, deviations @ order / np.where(flat, 1.0, scale)), index=table.index)
+
+
+def _trend_over_models(
+    words: str,
+    curves: Sequence[Curves],
+    statistic: Callable[[Curves], pd.Series],
+    resampling: Resampling,
+    *,
+    expected: int,
+) -> Verdict:
+    """With two models the difference of a statistic, with more its rank correlation with their order, text by text."""
+    table = pd.concat([statistic(one) for one in curves], axis=1, keys=range(len(curves))).dropna()
+    found = ", ".join(f"{_number(table[at].mean())} ({one.model})" for at, one in enumerate(curves))
+    statement = f"{words}{curves[0].tokens} {found}"
+    groups = curves[0].groups
+    if len(curves) == 2:
+        return _by_text(statement, "difference", table[1] - table[0], groups, resampling, expected=expected)
+    return _by_text(statement, "rank correlation", rank_trend(table), groups, resampling, expected=expected)
+
+
+def _late_changes(words: str, curves: Sequence[Curves], resampling: Resampling) -> Verdict:
+    """How much further the layers after the first third move in the second half of the checkpoints."""
+    late = curves[len(curves) // 2 :]
+    path = sum(
+        ((after.values - before.values).dropna().abs() for before, after in pairwise(late)),
+        start=pd.DataFrame(0.0, index=late[0].values.index, columns=late[0].values.columns),
+    ).dropna()
+    early = late[0].depths < 1 / 3 - 1e-9
+    first, rest = path.loc[:, early].mean(axis=1), path.loc[:, ~early].mean(axis=1)
+    statement = (
+        f"{words}{late[0].tokens} still changes from {late[0].model} to {late[-1].model} by {_number(first.mean())} in "
+        f"the first third of the layers and by {_number(rest.mean())} after it"
+    )
+    return _by_text(statement, "difference", rest - first, late[0].groups, resampling, expected=1)
+
+
+def _probability_trends(frames: Tables, resampling: Resampling, *, expected: int) -> list[Verdict]:
+    verdicts = []
+    for model, tokens, table, groups in _sweeps(frames, raw=False):
+        ends = table.mean()
+        statement = (
+            f"{model}{tokens}: entropy at mid depth {_number(ends.iloc[0])} at p = {ends.index[0]:g} and "
+            f"{_number(ends.iloc[-1])} at p = {ends.index[-1]:g}"
+        )
+        trend = rank_trend(table)
+        verdicts.append(_by_text(statement, "rank correlation with p", trend, groups, resampling, expected=expected))
+    return verdicts
+
+
+def _sweeps(frames: Tables, *, raw: bool) -> list[tuple[str, str, pd.DataFrame, pd.Series]]:
+    """Model, tokens, texts by quantity (prompt entropy, mean over the middle third of the layers), groups."""
+    found = []
+    for model, corpus, metric, rows in _need(frames, "prompt_entropy"):
+        views = {view: quantity_of(view) for view in rows["view"].unique()}
+        if len(views) < 2:
+            msg = f"{metric}: {model} on {corpus}: one view, {next(iter(views))!r}; expected several quantities"
+            raise ValueError(msg)
+        own = rows.assign(value=rows["raw"]) if raw and "raw" in rows else rows
+        by_view = {
+            quantity: _curves(model, corpus, own[own["view"] == view], metric=metric)
+            for view, quantity in sorted(views.items(), key=lambda item: item[1])
+        }
+        for at, one in enumerate(next(iter(by_view.values()))):
+            columns = {quantity: _at_mid_depth(curves[at]) for quantity, curves in by_view.items()}
+            table = pd.DataFrame(columns).dropna()
+            if table.empty:
+                msg = f"{metric}: {model} on {corpus}: no text has a value in every view"
+                raise ValueError(msg)
+            found.append((model, one.tokens, table, one.groups))
+    return found
+
+
+def _by_place(frames: Tables, metric: str, *, site: str = RESIDUAL, models: int = 1) -> list[list[Curves]]:
+    """The curves of all models, a list for every corpus and choice of tokens.
+
+    Where some corpus holds texts as they are, those of derived texts alone are left aside.
+    """
+    tables = _need(frames, metric)
+    plain = [table for table in tables if ORIGINAL in set(table[3]["view"])]
+    places: dict[tuple[str, str], list[Curves]] = {}
+    for model, corpus, _, rows in plain or tables:
+        at_site = rows[rows["site"] == site] if "site" in rows else rows
+        view = ORIGINAL if plain else rows["view"].iloc[0]
+        for curves in _curves(model, corpus, at_site[at_site["view"] == view], metric=metric):
+            places.setdefault((corpus, curves.sinks), []).append(curves)
+    for (corpus, _), found in places.items():
+        if len(found) < models:
+            msg = f"{metric} on {corpus}: one model, {found[0].model}; expected at least {models}"
+            raise ValueError(msg)
+    return list(places.values())
+
+
+def _curves(model: str, corpus: str, rows: pd.DataFrame, *, metric: str) -> list[Curves]:
+    """The curves of one model, corpus and view in the first preparation, one for each choice of tokens."""
+    found: list[Curves] = []
+    if rows.empty:
+        return found
+    rows = rows[rows["preparation"] == rows["preparation"].iloc[0]]
+    for sinks in rows["sinks"].unique():
+        part = rows[rows["sinks"] == sinks]
+        place = f"{metric}: {model} on {corpus}"
+        if part["text"].isna().any():
+            msg = f"{place}: rows without a text; expected a metric that has a value for every text"
+            raise ValueError(msg)
+        if part.duplicated(["text", "layer"]).any():
+            msg = f"{place}: a text has more than one row for a layer"
+            raise ValueError(msg)
+        values = part.pivot(index="text", columns="layer", values="value").dropna(axis="columns", how="all").dropna()
+        if values.empty:
+            msg = f"{place}: no text has a value at every layer"
+            raise ValueError(msg)
+        depths = part.drop_duplicates("layer").set_index("layer")["depth"].loc[values.columns]
+        groups = part.drop_duplicates("text").set_index("text")["group"]
+        found.append(Curves(model, corpus, str(sinks), values, depths.to_numpy(dtype=np.float64), groups))
+    return found
+
+
+@dataclass(frozen=True)
+class Level:
+    """Mean over the layers of a metric of a whole corpus."""
+
+    model: str
+    value: float
+    below: float
+    """How far its interval reaches down."""
+    above: float
+    """How far its interval reaches up."""
+
+    def __str__(self) -> str:
+        """Value and model, as a part of a sentence."""
+        return f"{_number(self.value)} ({self.model})"
+
+
+def _levels(frames: Tables, metric: str, *, models: int) -> list[tuple[str, list[Level]]]:
+    """The levels of all models, a list for every corpus, in the first preparation and view.
+
+    The interval of a mean over layers reaches as far as those of the layers do on average: no further, however the
+    layers depend on each other.
+    """
+    places: dict[str, list[Level]] = {}
+    for model, corpus, _, rows in _need(frames, metric):
+        own = rows[(rows["preparation"] == rows["preparation"].iloc[0]) & (rows["view"] == rows["view"].iloc[0])]
+        own = own.dropna(subset="value")
+        if own.empty or own["layer"].duplicated().any() or own["text"].notna().any():
+            msg = f"{metric}: {model} on {corpus}: expected one value a layer"
+            raise ValueError(msg)
+        value = own["value"].mean()
+        below, above = (own["value"] - own["low"]).mean(skipna=False), (own["high"] - own["value"]).mean(skipna=False)
+        places.setdefault(corpus, []).append(Level(model, float(value), float(below), float(above)))
+    for corpus, found in places.items():
+        if len(found) < models:
+            msg = f"{metric} on {corpus}: one model, {found[0].model}; expected at least {models}"
+            raise ValueError(msg)
+    return list(places.items())
+
+
+def _need(frames: Tables, metric: str) -> list[tuple[str, str, str, pd.DataFrame]]:
+    found = [table for table in frames if table[2] == metric]
+    if not found:
+        msg = f"expected a table of {metric}, found {', '.join(sorted({table[2] for table in frames})) or 'none'}"
+        raise ValueError(msg)
+    for model, corpus, _, rows in found:
+        missing = [] if metric == "power_law" else [column for column in COLUMNS if column not in rows]
+        if missing or rows.empty:
+            msg = f"{metric}: {model} on {corpus}: expected rows with {', '.join(missing or COLUMNS)}"
+            raise ValueError(msg)
+    return found
+
+
+def _mean_over_layers(curves: Curves) -> pd.Series:
+    return curves.values.mean(axis=1)
+
+
+def _at_mid_depth(curves: Curves) -> pd.Series:
+    if not curves.middle.any():
+        msg = f"{curves.model} has no layer in the middle third of its depth"
+        raise ValueError(msg)
+    return curves.values.loc[:, curves.middle].mean(axis=1)
+
+
+def _mean_of(numbers: Sequence[pd.Series]) -> pd.Series:
+    """Mean of several numbers a text, of the texts that have them all."""
+    return pd.concat(numbers, axis=1).dropna().mean(axis=1)
+
+
+def _first_and_last(table: pd.DataFrame) -> str:
+    means = table.mean()
+    return f"{_number(means.iloc[0])} to {_number(means.iloc[-1])}"
+
+
+def _by_text(
+    statement: str, statistic: str, values: pd.Series, groups: pd.Series, resampling: Resampling, *, expected: int
+) -> Verdict:
+    """On which side of zero the mean of one number a text lies; `expected` is 1 for above, -1 for below."""
+    if values.empty:
+        msg = f"{statement}: no text has a value everywhere"
+        raise ValueError(msg)
+    low, high = _interval(values, groups, resampling)
+    return Verdict(
+        statement=statement,
+        statistic=statistic,
+        value=float(values.mean()),
+        low=low,
+        high=high,
+        agrees=_side(low, high, expected),
+        why="" if math.isfinite(low) else "texts of a single group, nothing to resample",
+    )
+
+
+def _by_corpus(statement: str, statistic: str, *, small: Level, large: Level, expected: int) -> Verdict:
+    """On which side of zero the difference between two levels lies, their errors taken as independent.
+
+    They are of the same texts, so that their errors rather go together, and the interval is rather too wide.
+    """
+    difference = large.value - small.value
+    low = difference - math.hypot(large.below, small.above)
+    high = difference + math.hypot(large.above, small.below)
+    return Verdict(
+        statement=statement,
+        statistic=statistic,
+        value=difference,
+        low=low,
+        high=high,
+        agrees=_side(low, high, expected),
+        why="" if math.isfinite(low) else "no interval",
+    )
+
+
+def _interval(values: pd.Series, groups: pd.Series, resampling: Resampling) -> tuple[float, float]:
+    names = groups.loc[values.index].to_numpy()
+    if len(set(names)) < 2:
+        return math.nan, math.nan
+    _, low, high = bootstrap_mean(
+        values.to_numpy(dtype=np.float64)[:, None],
+        names,
+        samples=resampling.samples,
+        level=resampling.level,
+        seed=resampling.seed,
+    )
+    return float(low[0]), float(high[0])
+
+
+def _side(low: float, high: float, expected: int) -> bool | None:
+    if low > 0 or high < 0:
+        return (low > 0) == (expected > 0)
+    return None
+
+
+def _with_interval(values: pd.Series, curves: Curves, resampling: Resampling) -> str:
+    low, high = _interval(values, curves.groups, resampling)
+    interval = f" [{_number(low)}, {_number(high)}]" if math.isfinite(low) else ""
+    return f"{_number(float(values.mean()))}{interval}"
+
+
+def _number(value: float) -> str:
+    """Three digits, or all digits before the point."""
+    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
+    return f"{value:.{min(digits, 6)}f}".replace("-", "\N{MINUS SIGN}")
