@@ -122,8 +122,8 @@ def test_a_single_value_stands_in_the_legend() -> None:
 
 @pytest.mark.parametrize(("models", "values"), [(1, 6), (2, 11), (4, 3), (5, 5)])
 def test_texts_keep_clear_of_each_other(models: int, values: int) -> None:
-    some = dict(zip([LONG_NAME, "small", "x" * 60, "EleutherAI/pythia-410m-deduped", "m"][:models], (30, 6, 12, 24, 1)))  # noqa: B905
-    curves = sweep([2.0**at for at in range(values)], some)
+    some = {LONG_NAME: 30, "small": 6, "x" * 60: 12, "EleutherAI/pythia-410m-deduped": 24, "m": 1}
+    curves = sweep([2.0**at for at in range(values)], dict(list(some.items())[:models]))
 
     figure = draw_sweep(
         curves,
