@@ -343,8 +343,8 @@ def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
             layer = curves.values.columns[largest]
             verdicts.append(
                 Verdict(
-                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers: layer {layer}",
-                    statistic="largest dip",
+                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers",
+                    statistic=f"largest dip (layer {layer})",
                     value=dips[largest],
                     p=float(p[largest]),
                     agrees=True if p[largest] < 1 - resampling.level else None,
