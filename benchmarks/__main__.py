@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import entropy, extraction, reading, size, workflow
+from benchmarks import curvature, curves, entropy, extraction, invariance, reading, size, workflow
 from benchmarks.models import pythia, smollm2
 from benchmarks.table import comparison_lines, cpu_model, machine_lines, no_op_lines, slug
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure(scratch: Path) -> list[str]:
-    """All measurements, as the lines of two tables."""
+    """All measurements, as the lines of three tables."""
     cases = [smollm2()]
     missing = []
     if torch.cuda.is_available():
@@ -62,11 +62,17 @@ def measure(scratch: Path) -> list[str]:
     comparisons += reading.measure(scratch)
     say("entropy")
     comparisons.append(entropy.measure())
+    say("curvature")
+    comparisons.append(curvature.measure(scratch / "curvature"))
+    say("LiDAR and DiME")
+    comparisons += invariance.measure()
+    say("cost curves")
+    costs = curves.measure()
     say("snakemake, default config")
     runs = [workflow.default_config(scratch / "default")]
     say("snakemake, 1,000 jobs")
     runs.append(workflow.many_jobs(scratch / "many"))
-    return [*comparison_lines(comparisons, missing), "", *no_op_lines(runs)]
+    return [*comparison_lines(comparisons, missing), "", *no_op_lines(runs), "", *curves.curve_lines(costs)]
 
 
 def say(what: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.pairs import Comparison, clock, interleave, speeds
 from fathom.activations.settings import ActivationsSettings
-from fathom.metrics.command import BLOCK_BYTES
+from fathom.metrics.text_tables import BLOCK_BYTES
 from fathom.store import Activations, Shape, StoreWriter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def measure(folder: Path) -> list[Comparison]:
 
 
 def _tokens(folder: Path, *, texts: int) -> Comparison:
-    states = _write(folder, "tokens", texts, texts * TEXT_TOKENS)
+    states = write_states(folder, "tokens", texts, texts * TEXT_TOKENS)
     block = BLOCK_BYTES // (4 * LAYERS * WIDTH * TEXT_TOKENS) * TEXT_TOKENS
 
     def ours() -> None:
@@ -43,7 +43,7 @@ def _tokens(folder: Path, *, texts: int) -> Comparison:
 
 
 def _layers(folder: Path, *, texts: int) -> Comparison:
-    states = _write(folder, "mean", texts, texts)
+    states = write_states(folder, "mean", texts, texts)
 
     def ours() -> None:
         activations = Activations([folder / "manifest.json"])
@@ -58,7 +58,7 @@ def _layers(folder: Path, *, texts: int) -> Comparison:
     return _compare(f"Read mean states of {texts:,} texts, one layer after another", ours, plain, states)
 
 
-def _write(folder: Path, position: str, texts: int, tokens: int) -> tuple[int, int, int]:
+def write_states(folder: Path, position: str, texts: int, tokens: int) -> tuple[int, int, int]:
     """Write the same random states as a store and as a plain file; returns their shape."""
     folder.mkdir()
     rows = tokens if position == "tokens" else texts

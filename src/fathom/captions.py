@@ -122,7 +122,8 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     if isinstance(settings, SinksFigure):
         metrics = ["prompt_entropy", "sinks"]
     raw = getattr(settings, "raw", False)
-    sentences = [_definition(config, metric, raw=raw) for metric in metrics]
+    shown = None if isinstance(settings, MetricFigure) else 1
+    sentences = [_definition(config, metric, raw=raw, forms=shown) for metric in metrics]
     sentences.append(f"Corpora: {_describe_corpora(config, [table.of for table in tables])}.")
     if any(METRICS[metric].position == "tokens" for metric in metrics):
         sentences.append(
@@ -143,10 +144,11 @@ def _metric_sentences(config: Config, settings: FigureSettings, tables: Sequence
     return sentences
 
 
-def _definition(config: Config, metric: str, *, raw: bool) -> str:
+def _definition(config: Config, metric: str, *, raw: bool, forms: int | None) -> str:
+    """Definition of a metric, and the first so many of its preparations (all if None)."""
     about = METRICS[metric]
-    forms = getattr(config.metric_settings[metric], "preparation", ())
-    states = f"; states: {', '.join(PREPARATIONS[form] for form in forms)}" if forms else ""
+    named = getattr(config.metric_settings[metric], "preparation", ())[:forms]
+    states = f"; states: {' / '.join(PREPARATIONS[form] for form in named)}" if named else ""
     return f"{about.title} ({metric_axis(config, metric, raw=raw)}; {about.direction}): {about.reference}{states}."
 
 

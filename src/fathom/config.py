@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
@@ -152,7 +152,10 @@ class Config(Settings):
         """Metrics that are measured."""
         names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
         chosen = {name: getattr(self.metrics, name) for name in names}
-        return {name: settings for name, settings in chosen.items() if settings is not None}
+        measured = {name: settings for name, settings in chosen.items() if settings is not None}
+        if "prompt_entropy" not in measured:
+            measured.pop("sinks", None)
+        return measured
 
     @property
     def token_metrics(self) -> tuple[str, ...]:
@@ -168,6 +171,17 @@ class Config(Settings):
         if METRICS[metric].of not in _readable(corpus):
             return False
         return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in _labels(corpus)
+
+    def extraction_of(self, corpus: str) -> ActivationsSettings:
+        """Extraction settings of one corpus: those of all, and what it keeps instead."""
+        own = self.activations.corpora.get(corpus, CorpusActivations())
+        kept: dict[str, Any] = {"corpora": {}}
+        if isinstance(self.corpora[corpus], ViewsCorpus):
+            kept["positions"] = tuple(one for one in self.activations.positions if one != "tokens")
+        if "sinks" not in self.metric_settings or corpus not in self.corpora_of("sinks"):
+            kept["attention_texts"] = 0
+        kept |= {name: value for name, value in own if value is not None}
+        return self.activations.model_copy(update=kept)
 
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
@@ -249,12 +263,6 @@ class Config(Settings):
         yield from self._unknown_layers()
         yield from self._unknown_names()
         yield from self._unstored_positions()
-        if "sinks" in self.metric_settings and "prompt_entropy" not in self.metric_settings:
-            yield (
-                "metrics.prompt_entropy",
-                None,
-                "it to be measured too, since metrics.sinks reads it (or null for both)",
-            )
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
@@ -318,6 +326,7 @@ class Config(Settings):
     def _unknown_names(self) -> Iterator[tuple[str, object, str]]:
         references: list[tuple[str, Sequence[str], Sequence[str]]] = [
             ("metrics.corpora", self.metric_corpora, list(self.corpora)),
+            ("activations.corpora", list(self.activations.corpora), list(self.corpora)),
             ("metrics.only", self.metrics.only or (), list(METRICS)),
         ]
         for name, experiment in self.experiments.items():

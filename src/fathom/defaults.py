@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.config import Config
 from fathom.corpora.settings import (
     AnalogiesCorpus,
@@ -104,6 +104,7 @@ def _metrics_table() -> str:
 
 _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("activations", ActivationsSettings),
+    ("activations.corpora: a corpus", CorpusActivations),
     ("metrics", MetricsSettings),
     ("metrics.prompt_entropy", EntropySettings),
     ("metrics.dataset_entropy", CorpusEntropySettings),

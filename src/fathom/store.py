@@ -462,7 +462,7 @@ class Activations:
 
     def layer_axis(self, site: str = "residual") -> tuple[IntArray, npt.NDArray[np.float64]]:
         """Numbers and relative depths of the layers of a site, (layers,) each."""
-        return layer_axis(self.layers_of(site), int(self.stores[0].manifest["depth"]))
+        return layer_axis(self.layers_of(site), self.depth)
 
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
@@ -470,6 +470,15 @@ class Activations:
             if store.manifest.get("corpus_sha256") != sha256:
                 msg = f"{store.path}: its states are not of the texts in {corpus}; {store.advice}"
                 raise FathomError(msg)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks of the model."""
+        return int(self.stores[0].manifest["depth"])
+
+    def token_ids(self) -> list[npt.NDArray[np.int32]]:
+        """Ids of the tokens of every text, in the order of the corpus."""
+        return [ids for store in self.stores for ids in np.split(store.token_ids(), store.offsets[1:-1])]
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:

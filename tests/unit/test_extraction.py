@@ -439,9 +439,12 @@ def test_long_work_is_told_in_plain_lines_where_there_is_no_terminal(
     )
 
 
-@pytest.mark.parametrize(("views", "passes"), [(("original",), 1), (("original", "split", "keyboard"), 3)])
+@pytest.mark.parametrize(
+    ("views", "passes", "told"),
+    [(("original",), 1, "1 pass"), (("original", "split", "keyboard"), 3, "3 passes")],
+)
 def test_the_number_of_passes_is_told(
-    tmp_path: Path, llama: Path, caplog: pytest.LogCaptureFixture, views: tuple[str, ...], passes: int
+    tmp_path: Path, llama: Path, caplog: pytest.LogCaptureFixture, views: tuple[str, ...], passes: int, told: str
 ) -> None:
     rows = [
         {"id": f"t{index}", "text": f"{text} {view}", "view": view, "group": f"t{index}"}
@@ -455,8 +458,8 @@ def test_the_number_of_passes_is_told(
             manifest = extracted(prepared(llama, tmp_path), corpus, job(shard, shards=2))
         assert read_manifest(manifest, "activations")["passes"] == passes
         tokens = int(Activations([manifest]).lengths.sum())
-        told = f"tiny on texts: {passes} passes over 5 texts, {tokens} tokens in shard {shard + 1} of 2"
-        assert told in caplog.messages
+        line = f"tiny on texts: {told} over 5 texts, {tokens} tokens in shard {shard + 1} of 2"
+        assert line in caplog.messages
 
 
 def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path: Path, llama: Path) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from matplotlib.collections import PolyCollection
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
+from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, points, written
 
 from fathom.figures import draw_metric, draw_probes
 from fathom.figures.metrics import summarise_metric
@@ -27,20 +28,18 @@ from fathom.figures.style import (
     fold,
     house_style,
     open_figure,
+    ordered_colours,
     render,
     text_width,
 )
 from fathom.statistics import bootstrap_mean
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from fathom.figures.style import Format
 
 FloatArray = npt.NDArray[np.float64]
-
-LONG_NAME = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B@step143000"
 
 
 def metric_rows(values: FloatArray, *, sinks: str = "with", view: str = "plain") -> pd.DataFrame:
@@ -122,32 +121,6 @@ def three_probes() -> pd.DataFrame:
         for experiment, peak in (("items", 2), ("relations", 3), ("analogies", 5))
         for estimator in ("svm", "ridge")
     )
-
-
-def labels(axes: Axes) -> list[str]:
-    return [str(line.get_label()) for line in axes.get_lines()]
-
-
-def points(axes: Axes, label: str) -> FloatArray:
-    (line,) = [line for line in axes.get_lines() if line.get_label() == label]
-    return np.asarray(line.get_xydata(), dtype=np.float64)
-
-
-def band(axes: Axes, label: str) -> FloatArray:
-    (area,) = [area for area in axes.collections if area.get_label() == label]
-    assert isinstance(area, PolyCollection)
-    return np.asarray(area.get_paths()[0].vertices, dtype=np.float64)
-
-
-def written(figure: Figure) -> list[str]:
-    return [text.get_text() for axes in figure.axes for text in axes.texts]
-
-
-def drawn(figure: Figure) -> Figure:
-    """Draw a figure, so that everything has its place."""
-    with house_style():
-        figure.draw_without_rendering()
-    return figure
 
 
 def check_places(figure: Figure, names: list[str]) -> None:
@@ -339,7 +312,7 @@ def test_notes_say_layers_texts_and_what_was_left_out() -> None:
     figure = draw_metric(curves, title="Curvature", unit="radians")
 
     (note, layer) = written(figure)
-    assert note.replace("\N{NO-BREAK SPACE}", " ") == "centred · 30 layers · 36–40 texts · 4 left out"  # noqa: RUF001
+    assert note == "centred · 30 layers · 36–40 texts · 4 left out"  # noqa: RUF001
     assert layer == "layer"
 
 
@@ -348,7 +321,7 @@ def test_unknown_number_of_texts_is_left_out_of_the_note() -> None:
 
     figure = draw_metric(curves, title="InfoNCE", unit="nats")
 
-    assert written(figure)[0].replace("\N{NO-BREAK SPACE}", " ") == "centred · 6 layers"
+    assert written(figure)[0] == "centred · 6 layers"
 
 
 def test_layers_stand_above_and_depth_below() -> None:
@@ -443,6 +416,33 @@ def test_metric_figure_refuses_what_it_cannot_draw() -> None:
         draw_metric(metric_curve("m", 6).assign(preparation="other"), title="t", unit="u")
     with pytest.raises(ValueError, match="column corpus: at most 6"):
         draw_metric(pd.concat(metric_curve("m", 6, f"c{at}") for at in range(7)), title="t", unit="u")
+
+
+def test_lines_of_text_stand_under_the_panels() -> None:
+    figure = draw_metric(two_by_two(), title="Prompt entropy", unit="nats", notes=LONG_NOTES)
+    without = draw_metric(two_by_two(), title="Prompt entropy", unit="nats")
+
+    check_texts(figure)
+    (foot,) = [text for text in figure.texts if text.get_text().startswith("Claim")]
+    assert foot.get_text().replace("\n", " ") == " ".join(LONG_NOTES)
+    (legend,) = figure.legends
+    assert foot.get_window_extent().y1 <= legend.get_window_extent().y0
+    assert figure.get_figheight() > without.get_figheight()
+    panels = [drawn(one).axes[0].get_window_extent().height for one in (figure, without)]
+    assert panels[0] == pytest.approx(panels[1], rel=0.02)
+
+
+def test_a_value_without_neighbours_has_a_marker_and_its_interval() -> None:
+    curves = metric_curve("small", 20)
+    curves.loc[[5, 7], ["value", "low", "high"]] = np.nan
+
+    (axes,) = draw_metric(curves, title="Curvature", unit="radians").axes
+
+    (line,) = [line for line in axes.get_lines() if line.get_label() == "prose, with"]
+    assert 6 in list(line.get_markevery())  # type: ignore[arg-type]
+    low, high = curves["low"].to_numpy()[6], curves["high"].to_numpy()[6]
+    (bar,) = [one for one in axes.collections if isinstance(one, LineCollection) and len(one.get_segments())]
+    np.testing.assert_allclose(bar.get_segments()[0], [[0.3, low], [0.3, high]])
 
 
 # Probes
@@ -640,6 +640,12 @@ def test_figures_do_not_depend_on_the_users_settings() -> None:
     assert found == expected
 
 
+# Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
+DEUTERANOPIA = np.array(
+    [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
+)
+
+
 def linear(colour: str) -> FloatArray:
     channels = np.array(to_rgb(colour))
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
@@ -653,16 +659,26 @@ def lab(rgb: FloatArray) -> FloatArray:
 
 
 def test_colours_differ_for_the_colour_blind_and_stand_out_from_white() -> None:
-    # Deuteranopia: Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
-    deuteranopia = np.array(
-        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.01182, 0.04294, 0.968881]]
-    )
     for one, other in itertools.combinations(PALETTE[:4], 2):
-        assert np.linalg.norm(lab(deuteranopia @ linear(one)) - lab(deuteranopia @ linear(other))) > 30
+        assert np.linalg.norm(lab(DEUTERANOPIA @ linear(one)) - lab(DEUTERANOPIA @ linear(other))) > 30
     for colour in PALETTE:
         luminance = np.array([0.2126, 0.7152, 0.0722]) @ linear(colour)
         assert 1.05 / (luminance + 0.05) > 2.7
     assert len(set(MARKERS)) == len(MARKERS) == len(PALETTE)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 15])
+def test_ordered_colours_go_from_dark_to_light_also_for_the_colour_blind(count: int) -> None:
+    colours = ordered_colours(count)
+
+    assert len(set(colours)) == count
+    for seen in (np.eye(3), DEUTERANOPIA):
+        lightness = [lab(seen @ linear(colour))[0] for colour in colours]
+        assert lightness == sorted(lightness)
+        assert count == 1 or min(np.diff(lightness)) > 40 / count
+    for colour in colours:
+        luminance = np.array([0.2126, 0.7152, 0.0722]) @ linear(colour)
+        assert 1.05 / (luminance + 0.05) > 2.2
 
 
 def test_fold_keeps_the_letters_and_the_width() -> None:

@@ -31,6 +31,7 @@ from fathom.metrics import (
 )
 from fathom.metrics.preparation import find_sinks
 from fathom.metrics.registry import METRICS
+from fathom.metrics.spectrum import spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -654,16 +655,23 @@ def test_lidar_refuses_what_cannot_be_whitened() -> None:
 
 
 def test_registry_names_functions_that_exist() -> None:
-    assert set(METRICS) == {"prompt_entropy", "dataset_entropy", "curvature", "effective_rank"}
     for name, metric in METRICS.items():
         assert metric.name == name
+        assert callable(getattr(importlib.import_module(metric.module), metric.function))
+        if metric.published is not None:
+            assert callable(getattr(as_published, metric.published))
+
+
+def test_metrics_of_one_text_have_a_value_from_their_fewest_tokens_on() -> None:
+    of_text = [metric for metric in METRICS.values() if metric.of == "text"]
+    assert {"prompt_entropy", "curvature", "effective_rank"} <= {metric.name for metric in of_text}
+    for metric in of_text:
         function = getattr(importlib.import_module(metric.module), metric.function)
         fewest = GOOD[: metric.minimum_rows]
-        value = function(fewest)
+        arguments = {"alpha": 1.0} if metric.name == "prompt_entropy" else {}
+        value = function(spectrum(fewest, of="`z`") if metric.spectrum else fewest, **arguments)
         assert isinstance(value, float)
         assert math.isfinite(value)
-        if metric.normalise:
-            assert 0.0 <= value / math.log(min(fewest.shape)) <= 1.0
 
 
 def modules_after(statement: str) -> set[str]:

@@ -14,6 +14,7 @@ import torch
 from click.testing import CliRunner
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
+from tests.tiny import byte_level_tokenizer, save
 from torch import Tensor, nn
 from transformers import (
     AlbertConfig,
@@ -41,9 +42,9 @@ from transformers import (
 from fathom.errors import FathomError
 from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names
 from fathom.models.command import command
-from fathom.models.load import context_length, load_model, pick_device
+from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
 from fathom.models.prepare import copy_plain, describe_config, plain_files
-from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
+from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.provenance import read_manifest, sha256_of
 
 CPU = torch.device("cpu")
@@ -364,8 +365,8 @@ def test_a_config_that_says_too_little_is_one_line(tmp_path: Path, content: str)
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-def prepare(folder: Path, settings: dict[str, Any]) -> Path:
-    """`fathom models` on a path source; returns the manifest."""
+def prepare(folder: Path, settings: dict[str, Any], base: Path | None = None) -> Path:
+    """`fathom models` on a source that needs no network; returns the manifest."""
     manifest = folder / "manifest.json"
     arguments = [
         "--name",
@@ -377,8 +378,9 @@ def prepare(folder: Path, settings: dict[str, Any]) -> Path:
         "--manifest",
         str(manifest),
     ]
+    arguments += [] if base is None else ["--base", str(base)]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert done.exit_code == 0
+    assert done.exit_code == 0, done.output
     return manifest
 
 
@@ -419,6 +421,84 @@ def test_a_pickle_only_folder_is_refused_and_leaves_nothing(tmp_path: Path, llam
     assert not (tmp_path / "ran").exists()
 
 
+# Random weights ------------------------------------------------------------------------------------------------------
+
+
+def drawn(folder: Path, base: Path, seed: int = 0) -> dict[str, Tensor]:
+    """Weights of a random model of the shape of another."""
+    prepare(folder, {"source": "random", "of": "other", "seed": seed}, base)
+    return load_file(folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("name", ["llama", "bert"])
+def test_random_weights_have_the_shape_of_another_model(
+    tmp_path: Path, request: pytest.FixtureRequest, name: str
+) -> None:
+    source = request.getfixturevalue(name)
+    base = prepare(tmp_path / "base", {"source": "path", "path": str(source)})
+    weights = drawn(tmp_path / "m", base)
+    facts = read_manifest(tmp_path / "m" / "manifest.json", "model")
+    assert facts["revision"] == "random weights, seed 0, shape of local folder"
+    assert facts["base_manifest_sha256"] == sha256_of(base)
+    assert facts["source"] == {"source": "random", "of": "other", "seed": 0}
+    assert (facts["architecture"], facts["depth"], facts["width"]) == (name, 3, 16)
+    theirs = load_file(source / "model.safetensors")
+    # BERT's pooler is drawn too; it is not read.
+    assert {key: weights[key].shape for key in theirs} == {key: weight.shape for key, weight in theirs.items()}
+    ours, base_model = load(tmp_path / "m"), load(tmp_path / "base")
+    assert type(ours.module) is type(base_model.module)
+    tokenizers = [load_tokenizer(folder, "m") for folder in (tmp_path / "m", tmp_path / "base")]
+    text = "A church and an organ"
+    assert tokenizers[0](text)["input_ids"] == tokenizers[1](text)["input_ids"]
+
+
+def test_random_weights_are_those_of_the_architectures_initialiser(tmp_path: Path) -> None:
+    sizes = SIZES | {"vocab_size": 500, "hidden_size": 64, "initializer_range": 0.05}
+    base = prepare(tmp_path / "base", {"source": "path", "path": str(saved_with_tokenizer(tmp_path / "own", sizes))})
+    weights = drawn(tmp_path / "m", base)
+    for key, weight in weights.items():
+        if weight.ndim == 2 and weight.numel() > 1000:
+            assert float(weight.std()) == pytest.approx(0.05, rel=0.1), key
+            assert abs(float(weight.mean())) < 0.005
+        elif "norm" in key:
+            assert (weight == 1).all()
+
+
+def saved_with_tokenizer(folder: Path, sizes: dict[str, Any]) -> Path:
+    return save(LlamaModel(LlamaConfig(**sizes)), byte_level_tokenizer(), folder)
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(tmp_path: Path, llama: Path) -> None:
+    base = prepare(tmp_path / "base", {"source": "path", "path": str(llama)})
+    first = drawn(tmp_path / "a", base)
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    assert all(torch.equal(first[key], weight) for key, weight in drawn(tmp_path / "b", base).items())
+    assert torch.equal(torch.get_rng_state(), before)
+    other = drawn(tmp_path / "c", base, seed=1)
+    # The base was built with seed 0 by `LlamaModel(config)` itself.
+    built = load_file(tmp_path / "base" / "model.safetensors")
+    for key, weight in first.items():
+        if weight.ndim == 2:
+            assert not torch.equal(weight, other[key])
+        assert torch.equal(weight, built[key])
+    again = read_manifest(prepare(tmp_path / "a", {"source": "random", "of": "other"}, base), "model")
+    assert again == read_manifest(tmp_path / "b" / "manifest.json", "model") | {"model": "m"}
+
+
+@pytest.mark.parametrize("with_base", [True, False])
+def test_a_base_is_for_random_models_only(tmp_path: Path, llama: Path, with_base: bool) -> None:
+    base = prepare(tmp_path / "base", {"source": "path", "path": str(llama)})
+    settings = {"source": "path", "path": str(llama)} if with_base else {"source": "random", "of": "other"}
+    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(tmp_path / "m")]
+    arguments += ["--manifest", str(tmp_path / "m.json"), *(["--base", str(base)] if with_base else [])]
+    done = CliRunner().invoke(command, arguments)
+    assert done.exit_code == 2
+    expected = "model m is of source 'path'" if with_base else "--base is needed for a model of source 'random'"
+    assert expected in done.output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["base"]
+
+
 # Settings ------------------------------------------------------------------------------------------------------------
 
 WHEEL = {"source": "wheel", "package": "a-model", "version": "1.0", "sha256": "0" * 64, "file": "a_model/m.gguf"}
@@ -430,6 +510,7 @@ def test_the_source_picks_the_settings() -> None:
     assert isinstance(read(WHEEL), WheelModel)
     assert isinstance(read(HUB), HubModel)
     assert isinstance(read({"source": "path", "path": "folder"}), PathModel)
+    assert read({"source": "random", "of": "a-model"}) == RandomModel(source="random", of="a-model", seed=0)
     assert read({**HUB, "label": "A label", "note": "4-bit"}).label == "A label"
     assert read(HUB).dtype == "float32"
 
@@ -457,6 +538,8 @@ def test_the_source_picks_the_settings() -> None:
         (HUB, {"dtype": "float64"}),
         (HUB, {"trust_remote_code": True}),
         (HUB, {"source": "torch"}),
+        ({"source": "random", "of": "a-model"}, {"of": "../model"}),
+        ({"source": "random", "of": "a-model"}, {"seed": -1}),
     ],
 )
 def test_settings_that_could_be_an_option_or_a_path_are_refused(base: dict[str, Any], change: dict[str, Any]) -> None:

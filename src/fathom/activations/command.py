@@ -132,10 +132,10 @@ def command(
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
     log.info(
-        "%s on %s: %s passes over %s texts, %s tokens%s",
+        "%s on %s: %s over %s texts, %s tokens%s",
         settings.model,
         settings.corpus,
-        f"{passes:g}",
+        "1 pass" if passes == 1 else f"{passes:g} passes",
         f"{whole['id'].nunique():,}",
         f"{shape.tokens:,}",
         "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",

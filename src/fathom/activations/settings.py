@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Settings
+from fathom.settings import NOT_EXPECTED, Name, Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
 
@@ -48,6 +48,20 @@ Sites = Annotated[
 ]
 
 
+Positions = Annotated[tuple[Literal["tokens", "mean", "last", "spans"], ...], Field(min_length=1)]
+
+
+class CorpusActivations(Settings):
+    """What is kept of a single corpus; what is left out is as for all."""
+
+    sites: Sites | None = None
+    """Where in a block."""
+    positions: Positions | None = None
+    """What of a text."""
+    attention_texts: Annotated[int, Field(ge=0)] | None = None
+    """Texts whose attention patterns are stored."""
+
+
 class ActivationsSettings(Settings):
     """One forward pass a text serves every metric and every probe."""
 
@@ -58,17 +72,12 @@ class ActivationsSettings(Settings):
     """Where in a block: `residual` (the stream itself), `attention_input`, `attention` and `mlp` (before they join it),
     `attention_residual` (the stream between the two). `all` stores those that the architecture has. The residual stream
     alone by default: every metric and probe reads it, and all sites make the store nearly five times as large."""
-    positions: Annotated[tuple[Literal["tokens", "mean", "last", "spans"], ...], Field(min_length=1)] = (
-        "tokens",
-        "mean",
-        "last",
-        "spans",
-    )
+    positions: Positions = ("tokens", "mean", "last", "spans")
     """What of a text is kept: all tokens, their mean, the last token, the last token of every marked span."""
-    attention_texts: Annotated[int, Field(ge=0)] = 0
+    attention_texts: Annotated[int, Field(ge=0)] = 8
     """Texts whose attention patterns are stored: the first so many originals that are short enough, in one more pass of
-    each with eager attention. 0 by default: only the sinks' share of heads reads them, and the patterns of 30 blocks of
-    9 heads take 71 MB for a text of 256 tokens, which is four times its states."""
+    each with eager attention. Only of corpora whose sinks are measured, which read them. Few, because the patterns of
+    30 blocks of 9 heads take 71 MB for a text of 256 tokens, which is four times its states."""
     attention_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest of these texts, in tokens. Patterns grow with its square; the patterns of one text are held in memory."""
     token_budget: Annotated[int, Field(ge=1)] = 2048
@@ -89,3 +98,6 @@ class ActivationsSettings(Settings):
     """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes the GPU where there is one."""
+    corpora: dict[Name, CorpusActivations] = Field(default_factory=dict)
+    """What is kept of single corpora instead, by name. Of augmented views the token states never are: nothing reads
+    them."""

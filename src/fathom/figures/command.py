@@ -17,7 +17,6 @@ from fathom.figures.frames import (
     Tables,
     comparison_curves,
     comparison_units,
-    in_own_unit,
     matrix_cells,
     metric_curves,
     probe_curves,
@@ -91,12 +90,9 @@ def _claim(frames: Tables, job: FigureJob) -> list[str]:
     if claim is None:
         return []
     uncertainty = job.uncertainty
-    raw = isinstance(job.settings, SweepFigure) and job.settings.raw
-    rows = [
-        (table.model, table.of, table.holds, in_own_unit(frame) if raw else frame)
-        for table, frame in frames
-        if table.holds != "texts"
-    ]
+    rows = [(table.model, table.of, table.holds, frame) for table, frame in frames if table.holds != "texts"]
+    if isinstance(job.settings, PowerLawFigure):
+        rows.append(("", "", "power_law", _power_law(job.settings)))
     return evaluate(claim, rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
 
 
@@ -134,11 +130,15 @@ def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFram
         case BimodalityFigure():
             return _draw_bimodality(frames, settings, job, notes)
         case PowerLawFigure():
-            entropies = power_law_entropies(settings.betas, settings.alphas, dimension=settings.dimension)
+            entropies = _power_law(settings)
             return entropies, draw_power_law(entropies, title=title, notes=notes)
         case _:
             curves = probe_curves(frames)
             return curves, draw_probes(curves, title=title, score="balanced accuracy", layers=layers)
+
+
+def _power_law(settings: PowerLawFigure) -> pd.DataFrame:
+    return power_law_entropies(settings.betas, settings.alphas, dimension=settings.dimension)
 
 
 def _draw_sinks(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:

@@ -146,11 +146,13 @@ def _summarise(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
 
 
 def _first_preparation(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.loc[rows["preparation"] == rows["preparation"].iloc[0]]
+    chosen: pd.DataFrame = rows[rows["preparation"] == rows["preparation"].iloc[0]]
+    return chosen
 
 
 def _one_view(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.loc[rows["view"] == rows["view"].iloc[0]]
+    chosen: pd.DataFrame = rows[rows["view"] == rows["view"].iloc[0]]
+    return chosen
 
 
 def _corpus_name(corpus: str, view: str, variant: object) -> str:

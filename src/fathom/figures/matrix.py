@@ -9,9 +9,10 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
-from matplotlib.ticker import FuncFormatter
 
 from fathom.figures.panels import (
+    BAR_HEIGHT,
+    add_colour_bar,
     check_curves,
     count,
     count_range,
@@ -24,7 +25,6 @@ from fathom.figures.panels import (
     note_height,
     pages,
     panel_width,
-    plain_number,
     set_title,
     write_foot,
 )
@@ -42,10 +42,8 @@ CELL_KEY = ("model", "corpus", "layer", "other_layer")
 
 MOST_COLUMNS = 3
 COLOURS = "viridis"
-# Inches of the layers' numbers and their label below a panel, and of the bar of colours below all panels.
+# Inches of the layers' numbers and their label below a panel.
 LAYERS_BELOW = 0.4
-BAR_HEIGHT = 0.45
-BAR_WIDTH = 0.5
 
 
 def draw_matrices(
@@ -105,18 +103,7 @@ def _draw(cells: pd.DataFrame, *, title: str, unit: str, layers: str, notes: Seq
                 layers=None,
                 numbered=columns,
             )
-    bar = figure.colorbar(
-        ScalarMappable(norm, colours),
-        ax=figure.axes,
-        location="bottom",
-        label=unit,
-        format=FuncFormatter(plain_number),
-        fraction=0.05,
-        shrink=BAR_WIDTH,
-        aspect=BAR_WIDTH * figure.get_figwidth() / 0.07,
-        pad=0.06 / figure.get_figheight(),
-    )
-    bar.outline.set_visible(False)
+    add_colour_bar(figure, ScalarMappable(norm, colours), unit)
     set_title(figure, title, columns)
     foot = foot_height(notes, columns)
     _make_square(figure, rows=len(rows), foot=foot)

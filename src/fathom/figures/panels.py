@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.cm import ScalarMappable
+    from matplotlib.colorbar import Colorbar
     from matplotlib.figure import Figure
     from matplotlib.typing import LineStyleType
 
@@ -217,7 +218,9 @@ def write_foot(figure: Figure, notes: Sequence[str], columns: int) -> None:
 
 
 def _fold_foot(notes: Sequence[str], columns: int) -> str:
-    return "\n".join(fold(note, figure_width(columns) - 0.2, size=SMALL) for note in notes if note)
+    # Letters on a screen's coarse grid of dots are up to 5 % wider than in print.
+    width = 0.95 * (figure_width(columns) - 0.1)
+    return "\n".join(fold(note, width, size=SMALL) for note in notes if note)
 
 
 def head_height(
@@ -279,11 +282,11 @@ def head_panel(
     """
     width = panel_width(columns, axes=numbered)
     above = 0.0 if last is None else LAYER_AXIS
-    _write_above(axes, fold(note, width, size=SMALL), (0, above + 1.5), align="left")
+    _write_above(axes, fold(note, width, size=SMALL), (0, above + note_points + 0.5), "left", "top")
     if last is not None:
         _set_layer_axis(axes, last, most=max(3, round(width / 0.36)))
         if layers is not None:
-            _write_above(axes, layers.replace(" ", "\n"), (-7, 3.6), align="right")
+            _write_above(axes, layers.replace(" ", "\n"), (-7, 3.6), "right", "bottom")
     # y=1.0 switches off matplotlib's own search for a free place, which would count the ticks twice.
     axes.set_title(fold(name, width, weight="bold"), loc="left", y=1.0, pad=above + note_points + 3, color=INK)
 
@@ -296,16 +299,22 @@ def _set_layer_axis(axes: Axes, last: int, *, most: int) -> None:
     top.spines["top"].set_visible(False)
 
 
-def _write_above(axes: Axes, text: str, offset: tuple[float, float], *, align: Literal["left", "right"]) -> None:
-    """Write small text at an offset in points from the upper left corner of a panel."""
+def _write_above(
+    axes: Axes,
+    text: str,
+    offset: tuple[float, float],
+    horizontal: Literal["left", "right"],
+    vertical: Literal["top", "bottom"],
+) -> None:
+    """Write small text at an offset in points from the upper left corner of a panel, that corner of it there."""
     axes.annotate(
         text,
         xy=(0, 1),
         xycoords="axes fraction",
         xytext=offset,
         textcoords="offset points",
-        ha=align,
-        va="bottom",
+        ha=horizontal,
+        va=vertical,
         fontsize=SMALL,
         color=FAINT,
     )
@@ -415,18 +424,25 @@ def draw_panels(
     return figure
 
 
-def _draw_bar(figure: Figure, bar: ColourBar) -> None:
-    drawn = figure.colorbar(
-        bar.colours,
+def add_colour_bar(figure: Figure, colours: ScalarMappable, label: str) -> Colorbar:
+    """Put a bar of colours below all panels of a figure; it takes BAR_HEIGHT."""
+    bar = figure.colorbar(
+        colours,
         ax=figure.axes,
         location="bottom",
-        label=bar.label,
+        label=label,
+        format=FuncFormatter(plain_number),
         fraction=0.05,
         shrink=BAR_WIDTH,
         aspect=BAR_WIDTH * figure.get_figwidth() / 0.07,
         pad=0.06 / figure.get_figheight(),
     )
-    drawn.outline.set_visible(False)
+    bar.outline.set_visible(False)
+    return bar
+
+
+def _draw_bar(figure: Figure, bar: ColourBar) -> None:
+    drawn = add_colour_bar(figure, bar.colours, bar.label)
     places = np.asarray(bar.colours.norm(np.array(bar.values))) * BAR_WIDTH * figure.get_figwidth()
     texts = [plain_number(value) for value in bar.values]
     shown = _spaced(places, [text_width(text, size=SMALL) + 0.08 for text in texts])
@@ -484,8 +500,9 @@ def panel_note(curves: pd.DataFrame, *, form: str = "") -> str:
         curves: columns layer, depth, model and texts (null where unknown); preparation and left_out if they have them
         form: which tokens they are over, where a panel has one form only
     """
-    words = [PREPARATIONS[str(curves["preparation"].iloc[0])]] if "preparation" in curves.columns else []
-    parts = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in (*words, form)]
+    parts = [form.replace(" ", "\N{NO-BREAK SPACE}")]
+    if "preparation" in curves.columns:
+        parts.insert(0, PREPARATIONS[str(curves["preparation"].iloc[0])])
     parts += [count_range(curves.groupby("model", sort=False)[["layer", "depth", "model"]].apply(last_layer), "layer")]
     parts += [count_range(curves["texts"], "text")]
     if "left_out" in curves.columns and (curves["left_out"].fillna(0) > 0).any():

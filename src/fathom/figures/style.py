@@ -48,7 +48,7 @@ PALETTE = ("#004488", "#D55E00", "#44AA99", INK, "#882255", "#3A9BDC")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 # For ordered things (scales, checkpoints, amounts): from dark to light, so that the order survives colour blindness and
 # a black and white print. The map's yellow end is left out, for it would vanish on white.
-SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.78, 256)), name="fathom")
+SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.74, 256)), name="fathom")
 
 SOLID: LineStyleType = "-"
 DASHED: LineStyleType = (0, (3.6, 1.5))
@@ -166,7 +166,9 @@ def _settle(figure: Figure) -> None:
 
     The solver of the layout has another last digit from call to call, and the svg's identifiers are made from places.
     """
-    figure.draw_without_rendering()
+    # Once is not enough where a text was wider than its panel before the panel had its place.
+    for _ in range(2):
+        figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for axes in figure.axes:
         place = axes.get_position(original=True).bounds

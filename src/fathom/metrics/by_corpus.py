@@ -68,20 +68,20 @@ def _estimate(
     labels: Names | None,
     level: float,
 ) -> dict[str, object]:
-    found, error = evaluate(views, measure, form, labels)
+    found = evaluate(views, measure, form, labels)
     replicates = []
     for half in halves:
         chosen = None if labels is None else labels[half]
         try:
-            replicates.append(evaluate([view[half] for view in views], measure, form, chosen)[0].value)
+            replicates.append(evaluate([view[half] for view in views], measure, form, chosen).value)
         except ValueError:  # a half for which the metric is not defined: then there is no interval
             replicates.append(np.nan)
     low, high = half_sample_interval(found.value, replicates, halves, level=level)
-    return {"value": found.value, "raw": found.raw, "low": float(low), "high": float(high), "error": error}
+    return {"value": found.value, "raw": found.raw, "low": float(low), "high": float(high), "error": found.error}
 
 
-def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Names | None) -> tuple[Value, float]:
-    """Value of a metric on one layer, and the standard error that its method itself brings (NaN if none).
+def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Names | None) -> Value:
+    """What a metric gives on one layer.
 
     Raises ValueError where the metric is not defined for these states.
     """
@@ -91,16 +91,12 @@ def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Name
         raise ValueError(msg)
     stacked = measure.metric.name == "lidar"
     if form == "as_published":
-        return measure.as_published(*([np.stack(views, axis=1)] if stacked else views)), np.nan
+        return measure.as_published(*([np.stack(views, axis=1)] if stacked else views))
     prepared = [prepare(view, form) for view in views]
-    if stacked:
-        found = measure.function(np.stack(prepared, axis=1))
-    elif labels is not None:
-        found = measure.function(*prepared, labels)
-    else:
-        found = measure.function(*prepared)
-    value, error = found if isinstance(found, tuple) else (found, np.nan)
-    return measure.normalised(value, texts, width), error
+    arguments: list[object] = [np.stack(prepared, axis=1)] if stacked else list(prepared)
+    if labels is not None:
+        arguments.append(labels)
+    return measure.normalised(measure.function(*arguments), texts, width)
 
 
 def _dimension_by_scale(

@@ -12,9 +12,10 @@ from fathom.metrics.arrays import FloatArray
 from fathom.metrics.measured import Measure
 from fathom.metrics.preparation import Preparation, prepare
 from fathom.metrics.settings import Form
-from fathom.metrics.spectrum import gram_of, prepared_spectrum
+from fathom.metrics.spectrum import gram_of, prepared_spectrum, stacked_spectra
 
 States = npt.NDArray[np.floating]
+LAYERS_BYTES = 16 << 20  # of one text's states in float64 at a time
 VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "raw", "reason"]
 
 
@@ -23,18 +24,24 @@ class LayerStates:
 
     def __init__(self, z: States, *, keep: npt.NDArray[np.bool_] | None = None, gram: FloatArray | None = None) -> None:
         self._all: FloatArray = z.astype(np.float64, copy=False)
-        self._keep = keep
+        self.keep = keep
         self._gram = gram
         self._made: dict[tuple[str, str], FloatArray | ValueError] = {}
 
     def without(self, left_out: npt.NDArray[np.bool_]) -> LayerStates:
         """The states of the other tokens. They share the Gram matrix."""
-        return LayerStates(self._all, keep=~left_out, gram=self._shared_gram()) if left_out.any() else self
+        return LayerStates(self._all, keep=~left_out, gram=self.shared_gram()) if left_out.any() else self
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Tokens and width."""
+        tokens, width = self._all.shape
+        return tokens if self.keep is None else int(np.count_nonzero(self.keep)), width
 
     @property
     def raw(self) -> FloatArray:
         """The states as the model gave them."""
-        return self._all if self._keep is None else self._all[self._keep]
+        return self._all if self.keep is None else self._all[self.keep]
 
     def prepared(self, preparation: Preparation) -> FloatArray:
         """The states, prepared; ValueError where a token has no direction."""
@@ -45,10 +52,14 @@ class LayerStates:
         return self._once(
             "spectrum",
             preparation,
-            lambda: prepared_spectrum(self._all, self._shared_gram(), preparation, keep=self._keep),
+            lambda: prepared_spectrum(self._all, self.shared_gram(), preparation, keep=self.keep),
         )
 
-    def _shared_gram(self) -> FloatArray | None:
+    def know_spectrum(self, preparation: Preparation, spectrum: FloatArray) -> None:
+        """Take over a spectrum that was made elsewhere."""
+        self._made["spectrum", preparation] = spectrum
+
+    def shared_gram(self) -> FloatArray | None:
         """Gram matrix of all tokens; none where the covariance is the smaller matrix."""
         tokens, width = self._all.shape
         if self._gram is None and tokens <= width:
@@ -68,9 +79,19 @@ class LayerStates:
         return found
 
 
+def share_spectra(layers: Sequence[LayerStates], preparation: Preparation) -> None:
+    """Make the spectra of several layers of one text, of the same tokens, in one go."""
+    grams = [layer.shared_gram() for layer in layers]
+    known = [gram for gram in grams if gram is not None]
+    if len(known) == len(layers):
+        for layer, spectrum in zip(layers, stacked_spectra(known, preparation, keep=layers[0].keep), strict=True):
+            if spectrum is not None:
+                layer.know_spectrum(preparation, spectrum)
+
+
 def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, str | None]:
     """Value and raw value of a metric on the states of one text and layer, or NaN and the reason why it has none."""
-    rows, width = states.raw.shape
+    rows, width = states.shape
     if rows < measure.metric.minimum_rows:
         return np.nan, np.nan, f"{rows} tokens, expected at least {measure.metric.minimum_rows}"
     try:
@@ -92,19 +113,36 @@ def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures
     layer), preparation, sinks, value, raw, reason.
     """
     found = []
-    for row, z in enumerate(states):
-        layer = LayerStates(z)
-        rest = layer if isinstance(sinks, str) else layer.without(sinks)
-        for measure in measures:
-            for form in measure.forms:
-                value = measure_states(layer, measure, form)
-                if isinstance(sinks, str):
-                    other: tuple[float, float, str | None] = (np.nan, np.nan, sinks)
-                else:
-                    other = value if rest is layer else measure_states(rest, measure, form)
-                found.append((measure.metric.name, row, form, "with", *value))
-                found.append((measure.metric.name, row, form, "without", *other))
+    for first in range(0, len(states), _layers_at_once(states)):
+        layers = [LayerStates(z) for z in states[first : first + _layers_at_once(states)]]
+        rests = layers if isinstance(sinks, str) else [layer.without(sinks) for layer in layers]
+        for preparation in _spectra_read(measures):
+            share_spectra(layers, preparation)
+            if rests[0] is not layers[0]:
+                share_spectra(rests, preparation)
+        for row, (layer, rest) in enumerate(zip(layers, rests, strict=True), start=first):
+            for measure in measures:
+                for form in measure.forms:
+                    value = measure_states(layer, measure, form)
+                    if isinstance(sinks, str):
+                        other: tuple[float, float, str | None] = (np.nan, np.nan, sinks)
+                    else:
+                        other = value if rest is layer else measure_states(rest, measure, form)
+                    found.append((measure.metric.name, row, form, "with", *value))
+                    found.append((measure.metric.name, row, form, "without", *other))
     return pd.DataFrame(found, columns=VALUE_COLUMNS)
+
+
+def _layers_at_once(states: States) -> int:
+    """As many layers of a text as fit into memory that is small beside a block of texts."""
+    _, tokens, width = states.shape
+    return max(1, LAYERS_BYTES // int(8 * tokens * max(tokens, width)))
+
+
+def _spectra_read(measures: Sequence[Measure]) -> list[Preparation]:
+    """Preparations whose spectrum some metric reads, each once."""
+    forms = [form for measure in measures if measure.metric.spectrum for form in measure.forms]
+    return [form for form in dict.fromkeys(forms) if form != "as_published"]
 
 
 def entropy_left(states: States, positions: npt.NDArray[np.int64], entropy: Measure) -> FloatArray:

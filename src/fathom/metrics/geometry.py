@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _NAMED = 3
 # Beyond this cosine an arccos would lose more than two digits to rounding.
 _NEARLY_STRAIGHT = 0.99
+# Numbers of steps in memory at a time: 128 KiB.
+_BLOCK = 2**14
 # TwoNN needs a point with two neighbours.
 _FEWEST_POINTS = 3
 
@@ -42,29 +44,41 @@ def curvature(z: npt.ArrayLike, *, k: int = 1) -> float:
     """
     k = whole("k", k, low=1)
     z = as_matrix("z", z, rows=2 * k + 1)
-    steps = z[k:] - z[:-k]
-    lengths = row_norms(steps)
+    lengths, products = _steps(z, k)
     norms = row_norms(z)
     still = np.flatnonzero(lengths <= 4.0 * ROUND_OFF * np.maximum(norms[:-k], norms[k:]))
     if still.size:
         msg = f"tokens {still[0]} and {still[0] + k} of `z` are the same ({still.size} such pairs): there is no angle"
         raise ValueError(msg)
-    cosines = np.linalg.vecdot(steps[:-k], steps[k:]) / (lengths[:-k] * lengths[k:])
+    cosines = products / (lengths[:-k] * lengths[k:])
     angles = np.arccos(np.clip(cosines, -1.0, 1.0))
     # Near 0 and pi the cosine hardly changes with the angle, so its rounding would show.
     straight = np.flatnonzero(np.abs(cosines) > _NEARLY_STRAIGHT)
-    angles[straight] = _exact_angles(_directions(steps, straight), _directions(steps, straight + k))
+    if straight.size:
+        angles[straight] = _exact_angles(z, straight, k)
     return float(angles.mean())
 
 
-def _directions(steps: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
-    chosen = steps[rows]
-    unit: FloatArray = chosen / row_norms(chosen)[:, np.newaxis]
-    return unit
+def _steps(z: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
+    """Lengths of the steps v_i of `k` tokens, and the products v_i . v_{i+k}.
+
+    Steps are made a few at a time: as a whole they would not stay in the cache, and the memory that all of them take
+    would be handed back and fetched anew for every text and layer.
+    """
+    lengths, products = np.empty(len(z) - k), np.empty(len(z) - 2 * k)
+    size = max(1, _BLOCK // z.shape[1])
+    for first in range(0, len(products), size):
+        last = min(first + size, len(products))
+        steps = z[first + k : last + 2 * k] - z[first : last + k]
+        lengths[first : last + k] = row_norms(steps)
+        products[first:last] = np.linalg.vecdot(steps[:-k], steps[k:])
+    return lengths, products
 
 
-def _exact_angles(before: FloatArray, after: FloatArray) -> FloatArray:
-    """Angles between the unit rows of two matrices, in Kahan's form, which keeps its digits near 0 and pi."""
+def _exact_angles(z: FloatArray, rows: npt.NDArray[np.intp], k: int) -> FloatArray:
+    """Angles between the steps from `rows` and those that go on, in Kahan's form: its digits stay near 0 and pi."""
+    before, after = z[rows + k] - z[rows], z[rows + 2 * k] - z[rows + k]
+    before, after = before / row_norms(before)[:, np.newaxis], after / row_norms(after)[:, np.newaxis]
     angles: FloatArray = 2.0 * np.arctan2(row_norms(after - before), row_norms(after + before))
     return angles
 

@@ -30,6 +30,8 @@ class Value:
     """Normalised as the settings say."""
     raw: float
     """In the metric's own unit."""
+    error: float = math.nan
+    """Standard error that the method itself brings, in that unit; NaN if none."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,15 @@ class Measure:
     normalisation: str
     function: Callable[..., Any]
     """The metric in the paper's form."""
-    published: Callable[..., float | Mapping[str, float]] | None
+    published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
     samples: int
     label: str | None
 
-    def normalised(self, raw: float, rows: int, width: int) -> Value:
-        """A value of the paper's form for states (rows, width), divided as the settings say."""
-        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw)
+    def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
+        """What the paper's form gave for states (rows, width), divided as the settings say."""
+        raw, error = found if isinstance(found, tuple) else (found, math.nan)
+        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw, error)
 
     def as_published(self, *states: Any) -> Value:
         """What the public code gives for raw states."""
@@ -58,7 +61,7 @@ class Measure:
         found = self.published(*states)
         if isinstance(found, Mapping):
             return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
-        return Value(found, found)
+        return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
 
 
 def make_measure(settings: Measured) -> Measure:

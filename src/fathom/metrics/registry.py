@@ -193,7 +193,7 @@ _METRICS = (
         of="views",
         module="fathom.metrics.invariance",
         function="dime_with_error",
-        published="dime",
+        published="dime_with_error",
         published_arguments=True,
         minimum_rows=2,
     ),

@@ -117,7 +117,7 @@ class DimeSettings(ViewsSettings):
 
     alpha: Annotated[float, Field(gt=0.0)] = 1.0
     """Order of the entropy."""
-    permutations: Annotated[int, Field(ge=1)] = 10
+    permutations: Annotated[int, Field(ge=2)] = 10
     """Random pairings that the true one is compared with; 10 in the papers' code. Their error is in the table."""
 
 
@@ -175,7 +175,8 @@ class MetricsSettings(Settings):
     effective_rank: MetricSettings | None = MetricSettings()
     """Dimensions that the tokens of a text span."""
     sinks: SinksSettings | None = SinksSettings()
-    """Norms and attention by token position, and what is left of the entropy without each sink token."""
+    """Norms and attention by token position, and what is left of the prompt entropy without each sink token; measured
+    together with the prompt entropy only."""
     dataset_entropy: CorpusEntropySettings | None = CorpusEntropySettings()
     """Entropy over the mean states of the texts of a corpus."""
     intrinsic_dimension: IntrinsicDimensionSettings | None = IntrinsicDimensionSettings()

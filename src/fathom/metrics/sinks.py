@@ -56,6 +56,17 @@ class TokenProfile:
     """Largest |activation| of the token / median |activation| of the text, (layers, tokens)."""
     heads: FloatArray
     """Share of the heads of the layer's block that look at the token, (layers, tokens); NaN where not sampled."""
+    named: BoolArray
+    """Whether the rule names the token at the layer, (layers, tokens); see `named_tokens`."""
+
+    def first(self, positions: int) -> TokenProfile:
+        """The profile of the first tokens only."""
+        return TokenProfile(
+            norms=self.norms[:, :positions].copy(),
+            activations=self.activations[:, :positions].copy(),
+            heads=self.heads[:, :positions].copy(),
+            named=self.named[:, :positions].copy(),
+        )
 
 
 def named_tokens(states: States, multiple: float) -> BoolArray:
@@ -68,8 +79,8 @@ def named_tokens(states: States, multiple: float) -> BoolArray:
     return np.stack([find_sinks(np.linalg.norm(layer, axis=1), multiple=multiple) for layer in states])
 
 
-def profile_text(states: States, heads: FloatArray) -> TokenProfile:
-    """Profile of the tokens of one text; `states` is (layers, tokens, width), `heads` (layers, tokens).
+def profile_text(states: States, named: BoolArray, heads: FloatArray) -> TokenProfile:
+    """Profile of the tokens of one text; `states` is (layers, tokens, width), `named` and `heads` (layers, tokens).
 
     Raises ValueError for a text whose median norm or median activation is 0 at some layer.
     """
@@ -77,19 +88,19 @@ def profile_text(states: States, heads: FloatArray) -> TokenProfile:
         norms=np.stack([norm_ratios(layer) for layer in states]),
         activations=np.stack([activation_ratios(layer) for layer in states]),
         heads=heads,
+        named=named,
     )
 
 
 def sink_rows(
-    profile: TokenProfile, named: BoolArray, left: FloatArray, token_ids: npt.NDArray[np.int32], *, multiple: float
+    profile: TokenProfile, left: FloatArray, token_ids: npt.NDArray[np.int32], *, multiple: float
 ) -> pd.DataFrame:
     """One row for every layer and every token of a text that is a sink at some layer: SINK_COLUMNS.
 
-    `named` is what `named_tokens` gives with this `multiple`, `left` what `entropy_left` gives for the sinks in their
-    order.
+    `multiple` is that of the rule behind `profile.named`; `left` is what `entropy_left` gives for the sinks in order.
     """
-    positions = np.flatnonzero(named.any(axis=0))
-    layers = len(named)
+    positions = np.flatnonzero(profile.named.any(axis=0))
+    layers = len(profile.named)
     return pd.DataFrame(
         {
             "row": np.repeat(np.arange(layers), len(positions)),
@@ -97,7 +108,7 @@ def sink_rows(
             "token": np.tile(token_ids[positions].astype(str), layers),
             "norm_ratio": profile.norms[:, positions].ravel(),
             "activation_ratio": profile.activations[:, positions].ravel(),
-            "named": named[:, positions].ravel(),
+            "named": profile.named[:, positions].ravel(),
             "rule": f"norm > {multiple:g} x median",
             "heads": profile.heads[:, positions].ravel(),
             "entropy": np.repeat(left[:, 0], len(positions)),
@@ -107,7 +118,7 @@ def sink_rows(
     )
 
 
-def summarise_profiles(profiles: Sequence[TokenProfile], named: Sequence[BoolArray], *, positions: int) -> pd.DataFrame:
+def summarise_profiles(profiles: Sequence[TokenProfile], *, positions: int) -> pd.DataFrame:
     """Profile by layer and token position over the texts of a corpus: PROFILE_COLUMNS.
 
     Median and quartiles of the norm ratio, median of the activation ratio, the share of texts whose token there is a
@@ -118,7 +129,7 @@ def summarise_profiles(profiles: Sequence[TokenProfile], named: Sequence[BoolArr
     norms = _by_position([profile.norms for profile in profiles], longest)
     activations = _by_position([profile.activations for profile in profiles], longest)
     heads = _by_position([profile.heads for profile in profiles], longest)
-    sinks = _by_position([mask.astype(np.float64) for mask in named], longest)
+    sinks = _by_position([profile.named.astype(np.float64) for profile in profiles], longest)
     layers = norms.shape[1]
     known = ~np.isnan(norms)
     low, high = np.nanquantile(norms, QUARTILES, axis=0)

@@ -10,6 +10,7 @@ eigenvalues and are then those of the directions above that limit.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -82,26 +83,44 @@ def prepared_gram(
     which the rounding of an entry exceeds that of the prepared rows; 1 for other preparations. It is infinite where a
     row has no direction, and the matrix is then of no use: `prepare` says which row. See `prepared_spectrum`.
     """
-    kept = gram if keep is None else gram[keep][:, keep]
     if preparation == "none":
-        return kept, 1.0
-    squares = np.diag(kept)
+        return gram if keep is None else gram[keep][:, keep], 1.0
+    # A copy, which is then changed in place.
+    kept = gram.copy() if keep is None else gram[keep][:, keep]
+    squares = kept.diagonal()
     loss = 1.0
     if preparation == "centred":
-        before = np.maximum(squares, np.sqrt(squares).mean() ** 2)
-        means = kept.mean(axis=0)
-        # Half of the mean of all entries, which comes back once, goes with the rows and half with the columns.
-        means -= 0.5 * means.mean()
-        kept = kept - means
+        before = np.maximum(squares, (np.sqrt(squares).sum() / len(kept)) ** 2)
+        means = kept.sum(axis=0) / len(kept)
+        # The mean of all entries comes back once: half of it goes with the rows and half with the columns.
+        means -= 0.5 * means.sum() / len(kept)
+        kept -= means
         kept -= means[:, np.newaxis]
-        squares = np.diag(kept)
-        loss = max(1.0, float(np.max(before / np.maximum(squares, SMALLEST**2))))
+        loss = max(1.0, float((before / np.maximum(squares, SMALLEST**2)).max()))
     if squares.min() <= SMALLEST**2:
         return kept, math.inf
     scale = 1.0 / np.sqrt(squares)
-    unit = kept * scale
-    unit *= scale[:, np.newaxis]
-    return unit, loss
+    kept *= scale
+    kept *= scale[:, np.newaxis]
+    return kept, loss
+
+
+def stacked_spectra(
+    grams: Sequence[FloatArray], preparation: Preparation, *, keep: npt.NDArray[np.bool_] | None = None
+) -> list[FloatArray | None]:
+    """`prepared_spectrum` of several `grams` (n, n) of one text at once; None where the rows must be prepared instead.
+
+    One call of LAPACK for all: Python is then not between one small matrix and the next.
+    """
+    prepared = [prepared_gram(gram, preparation, keep=keep) for gram in grams]
+    safe = [at for at, (_, loss) in enumerate(prepared) if loss <= _GREATEST_LOSS]
+    found: list[FloatArray | None] = [None] * len(grams)
+    if safe and len(prepared[0][0]):
+        eigenvalues = np.linalg.eigvalsh(np.stack([prepared[at][0] for at in safe]))
+        for at, values in zip(safe, eigenvalues, strict=True):
+            if values[-1] > 0.0:
+                found[at] = _normalised(values, loss=prepared[at][1])
+    return found
 
 
 def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> FloatArray:
@@ -110,11 +129,14 @@ def normalised_eigenvalues(gram: FloatArray, *, of: str, loss: float = 1.0) -> F
     Those that are negative or lost in rounding become 0; `loss` says how many times more than rounding the entries are
     off. Raises ValueError if no eigenvalue is positive.
     """
-    eigenvalues = np.linalg.eigvalsh(gram)
-    largest = float(eigenvalues[-1])
-    if largest <= 0.0:
+    eigenvalues = np.asarray(np.linalg.eigvalsh(gram), dtype=np.float64)
+    if eigenvalues[-1] <= 0.0:
         msg = f"{of} is zero, so it has no spectrum; expected some positive eigenvalue"
         raise ValueError(msg)
-    kept = np.where(eigenvalues > _NOISE * ROUND_OFF * loss * largest, eigenvalues, 0.0)
+    return _normalised(eigenvalues, loss=loss)
+
+
+def _normalised(eigenvalues: FloatArray, *, loss: float) -> FloatArray:
+    kept = np.where(eigenvalues > _NOISE * ROUND_OFF * loss * eigenvalues[-1], eigenvalues, 0.0)
     normalised: FloatArray = kept / kept.sum()
     return normalised

@@ -9,19 +9,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fathom.errors import FathomError
 from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
 from fathom.metrics.measured import Measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.profile import attention_rank, heads_looking
 from fathom.metrics.settings import MetricJob
-from fathom.metrics.sinks import SINK_COLUMNS, TokenProfile, named_tokens, profile_text, sink_rows, summarise_profiles
+from fathom.metrics.sinks import (
+    PROFILE_COLUMNS,
+    SINK_COLUMNS,
+    TokenProfile,
+    named_tokens,
+    profile_text,
+    sink_rows,
+    summarise_profiles,
+)
 from fathom.progress import Progress
 from fathom.store import Activations
 
 States = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float64]
-Named = npt.NDArray[np.bool_] | str
-"""Which tokens of a text the rule for sinks names at each layer, (layers, tokens), or why it cannot say."""
+Sinks = npt.NDArray[np.bool_] | str
+"""Which tokens of a text are sinks, (tokens,), or why that cannot be said."""
 
 BLOCK_BYTES = 128 << 20  # token states in memory at a time
 CURVE_COLUMNS = [
@@ -62,9 +71,10 @@ class Found:
     """What one text gives."""
 
     values: pd.DataFrame
-    named: Named
-    profile: TokenProfile | None
-    sinks: pd.DataFrame | None
+    sinks: Sinks
+    profile: TokenProfile | None = None
+    rows: pd.DataFrame | None = None
+    """One row a sink token and layer."""
 
 
 def text_tables(
@@ -78,10 +88,10 @@ def text_tables(
     found = _measure_residual(activations, curves, attention, job, threads, profiled=sinks is not None)
     parts = [_join([one.values for one in found], texts, activations, RESIDUAL)]
     everywhere = [measure for measure in curves if measure.metric.site == "all"]
-    named = [one.named for one in found]
+    marked = [one.sinks for one in found]
     for site in activations.sites if everywhere else ():
         if site != RESIDUAL:
-            elsewhere = _measure_site(activations, everywhere, named, site, job, threads)
+            elsewhere = _measure_site(activations, everywhere, marked, site, job, threads)
             parts.append(_join(elsewhere, texts, activations, site))
     if attention and any(measure.metric.name == "effective_rank" for measure in everywhere):
         parts.append(_join(_pattern_ranks(attention, len(texts)), texts, activations, PATTERNS))
@@ -92,7 +102,7 @@ def text_tables(
     }
     if sinks is not None:
         tables["sinks"] = _sinks_table(found, texts, activations)
-        tables["token_norms"] = _profile_table(found, texts, activations, positions=job.positions)
+        tables["token_norms"] = _profile_table(found, texts, activations, job)
     return tables
 
 
@@ -120,16 +130,17 @@ def _measure_residual(
     def measured(numbered: tuple[int, States]) -> Found:
         text, states = numbered
         try:
-            named: Named = named_tokens(states, job.sink_multiple)
+            named = named_tokens(states, job.sink_multiple)
         except ValueError as error:  # most tokens are zero at some layer: the tables say so
-            named = str(error)
-        values = measure_text(states, _at_some_layer(named), measures=measures)
-        if not profiled or entropy is None or isinstance(named, str):
-            return Found(values, named, None, None)
-        profile = profile_text(states, _heads(attention.get(text), blocks, states.shape[1]))
-        left = _entropy_left(states, named, values, entropy)
-        rows = sink_rows(profile, named, left, token_ids[text], multiple=job.sink_multiple)
-        return Found(values, named, profile, rows)
+            return Found(measure_text(states, str(error), measures=measures), str(error))
+        marked = np.asarray(named.any(axis=0))
+        values = measure_text(states, marked, measures=measures)
+        if not profiled or entropy is None:
+            return Found(values, marked)
+        profile = profile_text(states, named, _heads(attention.get(text), blocks, states.shape[1]))
+        left = _entropy_left(states, marked, values, entropy)
+        rows = sink_rows(profile, left, token_ids[text], multiple=job.sink_multiple)
+        return Found(values, marked, profile.first(job.positions), rows)
 
     found: list[Found] = []
     title = f"{', '.join(measure.metric.name for measure in measures)} of {job.model} on {job.corpus}"
@@ -140,13 +151,8 @@ def _measure_residual(
     return found
 
 
-def _at_some_layer(named: Named) -> Named:
-    """The sinks of a text: the tokens that the rule names at some layer."""
-    return named if isinstance(named, str) else np.asarray(named.any(axis=0))
-
-
-def _entropy_left(states: States, named: npt.NDArray[np.bool_], values: pd.DataFrame, entropy: Measure) -> FloatArray:
-    positions = np.flatnonzero(named.any(axis=0))
+def _entropy_left(states: States, marked: npt.NDArray[np.bool_], values: pd.DataFrame, entropy: Measure) -> FloatArray:
+    positions = np.flatnonzero(marked)
     if len(positions) != 1:
         return entropy_left(states, positions, entropy)
     # With one sink, what is left without it is the curve without sinks, which is there already.
@@ -165,7 +171,7 @@ def _heads(attention: Attention | None, blocks: Sequence[int | None], tokens: in
 def _measure_site(
     activations: Activations,
     measures: Sequence[Measure],
-    named: Sequence[Named],
+    marked: Sequence[Sinks],
     site: str,
     job: MetricJob,
     threads: int,
@@ -174,7 +180,7 @@ def _measure_site(
 
     def measured(numbered: tuple[int, States]) -> pd.DataFrame:
         text, states = numbered
-        return measure_text(states, _at_some_layer(named[text]), measures=measures)
+        return measure_text(states, marked[text], measures=measures)
 
     found: list[pd.DataFrame] = []
     with Progress(f"{site} of {job.model} on {job.corpus}", activations.texts, "texts") as progress:
@@ -227,26 +233,23 @@ def _with_layers(table: pd.DataFrame, activations: Activations, site: str) -> pd
 
 def _sinks_table(found: Sequence[Found], texts: pd.DataFrame, activations: Activations) -> pd.DataFrame:
     columns = [*NAMES, "layer", "depth", *(name for name in SINK_COLUMNS if name != "row")]
-    tables = [pd.DataFrame(columns=SINK_COLUMNS) if one.sinks is None else one.sinks for one in found]
+    tables = [pd.DataFrame(columns=SINK_COLUMNS) if one.rows is None else one.rows for one in found]
     if not any(len(table) for table in tables):
         return pd.DataFrame(columns=columns)
     return _join(tables, texts, activations, RESIDUAL).reindex(columns=columns)
 
 
 def _profile_table(
-    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, *, positions: int
+    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, job: MetricJob
 ) -> pd.DataFrame:
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
-        chosen = [found[at] for at in members]
-        profiled = [
-            (one.profile, one.named) for one in chosen if one.profile is not None and not isinstance(one.named, str)
-        ]
-        if profiled:
-            profiles, named = zip(*profiled, strict=True)
-            table = summarise_profiles(profiles, named, positions=positions)
+        profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
+        if profiles:
+            table = summarise_profiles(profiles, positions=job.positions)
             tables.append(_with_layers(table, activations, RESIDUAL).assign(view=str(view)))
-    joined = pd.concat(tables, ignore_index=True)
-    return joined[
-        ["view", "layer", "depth", *(name for name in joined if name not in {"view", "layer", "depth", "row"})]
-    ]
+    if not tables:
+        msg = f"metric sinks of model {job.model} on corpus {job.corpus}: no text has a median norm above 0"
+        raise FathomError(msg)
+    first = ["view", "layer", "depth"]
+    return pd.concat(tables, ignore_index=True)[[*first, *(name for name in PROFILE_COLUMNS if name != "row")]]

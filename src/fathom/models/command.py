@@ -1,4 +1,4 @@
-"""`fathom models`: fetch or convert a checkpoint, and write down what it is."""
+"""`fathom models`: fetch, convert or draw a checkpoint, and write down what it is."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import click
 from pydantic import TypeAdapter
 
 from fathom.errors import FathomError
-from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, plain_files
-from fathom.models.settings import HubModel, ModelSettings, PathModel, WheelModel
-from fathom.provenance import sha256_of, versions_of, write_manifest
+from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, plain_files
+from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
+from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
 from fathom.sources import fetch_hub, fetch_wheel, unpack
 
 log = logging.getLogger("fathom")
@@ -25,15 +25,19 @@ log = logging.getLogger("fathom")
 @click.option("--settings", "settings_json", required=True, help="Its settings, as JSON.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
-def command(name: str, settings_json: str, folder: Path, manifest: Path) -> None:
-    """Fetch or convert a checkpoint into a plain safetensors folder."""
+@click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
+def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> None:
+    """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
     settings: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings_json)
+    if base is not None and not isinstance(settings, RandomModel):
+        msg = f"--base is for models of source 'random', model {name} is of source {settings.source!r}"
+        raise click.UsageError(msg)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
         draft = Path(scratch) / "draft"
         draft.mkdir()
-        origin = _bring(settings, Path(scratch), draft)
+        origin = _bring(settings, Path(scratch), draft, base)
         kept = plain_files(draft)
         facts = describe_config(draft)
         if settings.depth not in (None, facts["depth"]):
@@ -52,7 +56,7 @@ def _names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def _bring(settings: ModelSettings, scratch: Path, draft: Path) -> dict[str, Any]:
+def _bring(settings: ModelSettings, scratch: Path, draft: Path, base: Path | None) -> dict[str, Any]:
     """Put the files of a checkpoint into `draft`; returns where they came from."""
     source = settings.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
     if isinstance(settings, HubModel):
@@ -61,7 +65,22 @@ def _bring(settings: ModelSettings, scratch: Path, draft: Path) -> dict[str, Any
     if isinstance(settings, PathModel):
         copy_plain(Path(settings.path), draft)
         return {"source": source, "revision": "local folder"}
-    return {"source": source, **_from_wheel(settings, scratch, draft)}
+    if isinstance(settings, WheelModel):
+        return {"source": source, **_from_wheel(settings, scratch, draft)}
+    return {"source": source, **_from_seed(settings, base, draft)}
+
+
+def _from_seed(settings: RandomModel, base: Path | None, draft: Path) -> dict[str, Any]:
+    if base is None:
+        msg = "--base is needed for a model of source 'random'"
+        raise click.UsageError(msg)
+    shape = read_manifest(base, "model")
+    draw_weights(base.parent, draft, seed=settings.seed)
+    return {
+        "revision": f"random weights, seed {settings.seed}, shape of {shape['revision']}",
+        "base_manifest_sha256": sha256_of(base),
+        "versions": versions_of("transformers", "torch"),
+    }
 
 
 def _from_wheel(settings: WheelModel, scratch: Path, draft: Path) -> dict[str, Any]:

@@ -75,6 +75,31 @@ def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
     return {"from": file.name, "to": "safetensors", "dtype": "float32"}
 
 
+def draw_weights(source: Path, target: Path, *, seed: int) -> None:
+    """Write a model of the shape and with the tokenizer of a prepared checkpoint, its weights drawn anew in float32.
+
+    They come from the architecture's own initialiser, which is where training starts. Errors: FathomError if
+    transformers cannot build such a model.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        msg = f"{source}: transformers cannot build a model of this shape ({first_line(error)})"
+        raise FathomError(msg) from error
+    model.save_pretrained(target)
+    for path in plain_files(source):
+        if path.name != "config.json" and "safetensors" not in path.name:
+            shutil.copyfile(path, target / path.name)
+
+
 def describe_config(folder: Path) -> dict[str, Any]:
     """Architecture, depth, width and context of a checkpoint, from its config.json.
 

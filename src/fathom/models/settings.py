@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fathom.settings import Repository, Revision, Settings, Wheel
+from fathom.settings import Name, Repository, Revision, Settings, Wheel
 
 
 class _Model(Settings):
@@ -44,4 +44,14 @@ class PathModel(_Model):
     """The folder, relative to where Snakemake runs."""
 
 
-ModelSettings = Annotated[WheelModel | HubModel | PathModel, Field(discriminator="source")]
+class RandomModel(_Model):
+    """The shape and tokenizer of another model, with weights drawn anew: a control, and step 0 of its training."""
+
+    source: Literal["random"]
+    of: Name
+    """Name of the other model in the config."""
+    seed: Annotated[int, Field(ge=0)] = 0
+    """Seed of the weights. Another one is another draw, for the spread among untrained models."""
+
+
+ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel, Field(discriminator="source")]
