@@ -240,7 +240,10 @@ def randomness_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
 
 
 def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
-    """Whether raw prompt entropy grows with the number of tokens, and more slowly than its bound, log tokens."""
+    """Whether raw prompt entropy grows with the number of tokens, and more slowly than log tokens.
+
+    Beyond as many tokens as the states are wide, log width bounds it, and the second must hold.
+    """
     verdicts = []
     for model, tokens, table, groups in _sweeps(frames, raw=True):
         lengths = table.columns.to_numpy(dtype=np.float64)
@@ -343,8 +346,8 @@ def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
             layer = curves.values.columns[largest]
             verdicts.append(
                 Verdict(
-                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers: layer {layer}",
-                    statistic="largest dip",
+                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers",
+                    statistic=f"largest dip (layer {layer})",
                     value=dips[largest],
                     p=float(p[largest]),
                     agrees=True if p[largest] < 1 - resampling.level else None,
@@ -375,7 +378,7 @@ CLAIMS: dict[str, Claim] = {
             "fig6a",
             "Skean et al. 2025",
             "Figure 6a",
-            "repeated tokens lower the prompt entropy, most of all at mid depth.",
+            "repeated tokens lower the prompt entropy.",
             repetition_lowers,
         ),
         Claim("fig6b", "Skean et al. 2025", "Figure 6b", "random tokens raise the prompt entropy.", randomness_raises),
