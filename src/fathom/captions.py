@@ -16,6 +16,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
+from fathom.figures.papers import CLAIMS
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
@@ -97,7 +98,7 @@ def caption(config: Config, figure: str) -> str:
     """What a figure is: models, revisions, data, definition, intervals. Counts of texts are in its CSV and notes."""
     settings = config.all_figures[figure]
     if isinstance(settings, PowerLawFigure):
-        return _power_law_sentence(settings)
+        return " ".join([_power_law_sentence(settings), *_claim_sentences(settings)])
     tables = config.figure_tables(figure)
     if isinstance(settings, ProbesFigure):
         sentences = _probe_sentences(config, [table.of for table in tables])
@@ -107,7 +108,12 @@ def caption(config: Config, figure: str) -> str:
     sentences.append(f"Models: {'; '.join(models)}. Layer 0 is the embedding output.")
     if config.activations.layers == "transformers":
         sentences.append("Layers follow transformers' hidden_states: the last one is normed.")
-    return " ".join(sentences)
+    return " ".join([*sentences, *_claim_sentences(settings)])
+
+
+def _claim_sentences(settings: FigureSettings) -> list[str]:
+    claim = getattr(settings, "claim", None)
+    return [] if claim is None else [f"The paper's claim: {CLAIMS[claim]}"]
 
 
 def _power_law_sentence(settings: PowerLawFigure) -> str:

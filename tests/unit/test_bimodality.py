@@ -130,13 +130,13 @@ def test_a_layer_at_which_all_texts_are_alike_has_no_modes() -> None:
 def test_unimodal_layers_are_called_bimodal_no_more_often_than_said() -> None:
     """Family-wise, over 5 layers that all hold the same texts: at most 1 in 10."""
     found = 0
-    for seed in range(60):
+    for seed in range(40):
         rng = np.random.default_rng(seed)
         values = rng.random((20, 1)) + rng.normal(0, 0.05, (20, 5))
         texts = corpus().head(20)
-        layers, _ = bimodality_table(metric_rows(values), texts, samples=199, seed=seed, level=0.9)
+        layers, _ = bimodality_table(metric_rows(values), texts, samples=99, seed=seed, level=0.9)
         found += int(layers["p_family_wise"].min() <= 0.1)
-    assert found <= 13  # 6 expected at most, standard deviation 2.3
+    assert found <= 10  # 4 expected at most, standard deviation 1.9
 
 
 def test_figure_shows_the_numbers() -> None:

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgb
 from matplotlib.text import Text
-from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, points, written
+from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
 from fathom.figures import draw_metric, draw_probes
 from fathom.figures.metrics import summarise_metric
@@ -416,6 +416,17 @@ def test_metric_figure_refuses_what_it_cannot_draw() -> None:
         draw_metric(metric_curve("m", 6).assign(preparation="other"), title="t", unit="u")
     with pytest.raises(ValueError, match="column corpus: at most 6"):
         draw_metric(pd.concat(metric_curve("m", 6, f"c{at}") for at in range(7)), title="t", unit="u")
+
+
+def test_a_preparation_of_some_models_only_leaves_no_empty_row() -> None:
+    curves = pd.concat(metric_curve(f"m{at}", 6) for at in range(6))
+    raw = metric_curve("m0", 6).assign(preparation="none")
+
+    figure = draw_metric(pd.concat([curves, raw]), title="Curvature", unit="radians")
+
+    assert names(figure) == ["m0", "m1", "m2", "m3", "m4", "m5", "m0"]
+    assert figure.axes[0].get_subplotspec().get_gridspec().nrows == 3  # type: ignore[union-attr]
+    check_texts(figure)
 
 
 def test_lines_of_text_stand_under_the_panels() -> None:

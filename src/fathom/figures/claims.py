@@ -19,6 +19,7 @@ import pandas as pd
 
 from fathom.dip import dip, dip_null, dip_p
 from fathom.figures.panels import SINKS
+from fathom.figures.papers import CLAIMS, ClaimName
 from fathom.figures.sweep import quantity_of
 from fathom.statistics import bootstrap_mean, group_codes, holm
 
@@ -76,22 +77,6 @@ class Resampling:
 
 
 @dataclass(frozen=True)
-class Claim:
-    """What a paper claims in one of its figures."""
-
-    name: str
-    """Name in the config."""
-    paper: str
-    """The paper."""
-    figure: str
-    """The figure."""
-    says: str
-    """What it claims, in our words."""
-    test: Callable[[Tables, Resampling], list[Verdict]]
-    """How this run is asked."""
-
-
-@dataclass(frozen=True)
 class Curves:
     """One metric of the texts of one corpus in one model: a curve a text, without gaps."""
 
@@ -116,7 +101,7 @@ class Curves:
         return f", {SINKS[self.sinks]}" if SINKS[self.sinks] else ""
 
 
-def evaluate(claim: str, frames: Tables, *, samples: int, level: float, seed: int) -> list[str]:
+def evaluate(claim: ClaimName, frames: Tables, *, samples: int, level: float, seed: int) -> list[str]:
     """Ask this run whether it agrees with a claim.
 
     Args:
@@ -132,16 +117,12 @@ def evaluate(claim: str, frames: Tables, *, samples: int, level: float, seed: in
     Raises:
         ValueError: naming what is missing or wrong.
     """
-    if claim not in CLAIMS:
-        msg = f"claim: {claim!r}; expected one of {', '.join(CLAIMS)}"
-        raise ValueError(msg)
-    about = CLAIMS[claim]
     try:
-        verdicts = about.test(frames, Resampling(samples=samples, level=level, seed=seed))
+        verdicts = TESTS[claim](frames, Resampling(samples=samples, level=level, seed=seed))
     except ValueError as error:
         msg = f"claim {claim}: {error}"
         raise ValueError(msg) from error
-    return [f"{about.paper}, {about.figure}: {about.says}", *(f"Here: {verdict}" for verdict in verdicts)]
+    return [str(CLAIMS[claim]), *(f"Here: {verdict}" for verdict in verdicts)]
 
 
 def deeper_valley(frames: Tables, resampling: Resampling) -> list[Verdict]:
@@ -240,7 +221,10 @@ def randomness_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
 
 
 def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
-    """Whether raw prompt entropy grows with the number of tokens, and more slowly than its bound, log tokens."""
+    """Whether raw prompt entropy grows with the number of tokens, and more slowly than log tokens.
+
+    Beyond as many tokens as the states are wide, log width bounds it, and the second must hold.
+    """
     verdicts = []
     for model, tokens, table, groups in _sweeps(frames, raw=True):
         lengths = table.columns.to_numpy(dtype=np.float64)
@@ -343,8 +327,8 @@ def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
             layer = curves.values.columns[largest]
             verdicts.append(
                 Verdict(
-                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers: layer {layer}",
-                    statistic="largest dip",
+                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers",
+                    statistic=f"largest dip (layer {layer})",
                     value=dips[largest],
                     p=float(p[largest]),
                     agrees=True if p[largest] < 1 - resampling.level else None,
@@ -354,89 +338,21 @@ def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-CLAIMS: dict[str, Claim] = {
-    claim.name: claim
-    for claim in (
-        Claim(
-            "fig2",
-            "Skean et al. 2025",
-            "Figure 2",
-            "a decoder's prompt entropy has a valley at mid depth that an encoder and a state-space model lack.",
-            deeper_valley,
-        ),
-        Claim(
-            "fig4",
-            "Skean et al. 2025",
-            "Figure 4",
-            "in training the middle layers change most, and early layers come to rest soon.",
-            changes_in_training,
-        ),
-        Claim(
-            "fig6a",
-            "Skean et al. 2025",
-            "Figure 6a",
-            "repeated tokens lower the prompt entropy, most of all at mid depth.",
-            repetition_lowers,
-        ),
-        Claim("fig6b", "Skean et al. 2025", "Figure 6b", "random tokens raise the prompt entropy.", randomness_raises),
-        Claim(
-            "fig6c",
-            "Skean et al. 2025",
-            "Figure 6c",
-            "the prompt entropy, not normalised, grows with the length of the text, but ever more slowly.",
-            length_raises,
-        ),
-        Claim(
-            "fig7",
-            "Skean et al. 2025",
-            "Figure 7",
-            "entropy falls as the spectrum decays faster, and smaller eigenvalues contribute more at a larger alpha.",
-            power_law_entropy,
-        ),
-        Claim(
-            "fig10",
-            "Skean et al. 2025",
-            "Figure 10",
-            "a decoder's prompt entropy has a valley at mid depth that a state-space model lacks.",
-            deeper_valley,
-        ),
-        Claim(
-            "fig11",
-            "Skean et al. 2025",
-            "Figure 11",
-            "in training the middle layers change most, and early layers come to rest soon.",
-            changes_in_training,
-        ),
-        Claim(
-            "fig12",
-            "Skean et al. 2025",
-            "Figure 12",
-            "larger models have a deeper valley of prompt entropy, lower curvature and higher LiDAR.",
-            scale_trends,
-        ),
-        Claim(
-            "fig13",
-            "Skean et al. 2025",
-            "Figure 13",
-            "fine-tuned models are more invariant to augmentation than their base: lower InfoNCE.",
-            finetuned_invariance,
-        ),
-        Claim(
-            "fig15",
-            "Skean et al. 2025",
-            "Figure 15",
-            "the effective rank drops where a sub-layer's output has joined the residual stream.",
-            residual_ranks,
-        ),
-        Claim(
-            "bimodal",
-            "Skean et al. 2024",
-            "bimodal entropies",
-            "at some layer the prompt entropies of a corpus have two modes.",
-            bimodal_entropy,
-        ),
-    )
+TESTS: dict[str, Callable[[Tables, Resampling], list[Verdict]]] = {
+    "fig2": deeper_valley,
+    "fig4": changes_in_training,
+    "fig6a": repetition_lowers,
+    "fig6b": randomness_raises,
+    "fig6c": length_raises,
+    "fig7": power_law_entropy,
+    "fig10": deeper_valley,
+    "fig11": changes_in_training,
+    "fig12": scale_trends,
+    "fig13": finetuned_invariance,
+    "fig15": residual_ranks,
+    "bimodal": bimodal_entropy,
 }
+"""How this run is asked whether it agrees, by the name of the claim."""
 
 
 def valley_depth(curves: Curves) -> pd.Series:

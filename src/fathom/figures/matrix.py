@@ -33,6 +33,7 @@ from fathom.figures.style import GRID, house_style, leave_below, open_figure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
@@ -150,7 +151,7 @@ def _colour_scale(values: pd.Series) -> Normalize:
 
 def _draw_cells(axes: Axes, panel: pd.DataFrame, colours: Colormap, norm: Normalize, *, side: float) -> None:
     """Draw the cells of one panel, each pair of layers in its place, the first layer at the lower left."""
-    layers = np.union1d(panel["layer"], panel["other_layer"])
+    layers = _layers(panel)
     values = panel.pivot(index="layer", columns="other_layer", values="value").reindex(index=layers, columns=layers)
     image = values.to_numpy(dtype=np.float64)
     axes.imshow(image, cmap=colours, norm=norm, origin="lower", interpolation="nearest", aspect="auto")
@@ -163,11 +164,15 @@ def _draw_cells(axes: Axes, panel: pd.DataFrame, colours: Colormap, norm: Normal
 
 
 def _note(panel: pd.DataFrame) -> str:
-    last = int(panel["layer"].max())
+    layers = _layers(panel)
     widths = (panel["high"] - panel["low"]).dropna()
-    widest = f"widest interval {widths.max():.2g}" if len(widths) else "no intervals"
-    intervals = widest.replace(" ", "\N{NO-BREAK SPACE}")
-    missing = "grey: no value" if panel["value"].isna().any() else ""
+    intervals = f"widest interval {widths.max():.2g}" if len(widths) else "no intervals"
+    missing = "grey without value" if panel["value"].count() < len(layers) ** 2 else ""
+    words = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in (intervals, missing)]
     return join_note(
-        [str(panel["corpus"].iloc[0]), count(last, "layer"), count_range(panel["texts"], "text"), intervals, missing]
+        [str(panel["corpus"].iloc[0]), count(int(layers[-1]), "layer"), count_range(panel["texts"], "text"), *words]
     )
+
+
+def _layers(panel: pd.DataFrame) -> npt.NDArray[np.int64]:
+    return np.union1d(panel["layer"], panel["other_layer"]).astype(np.int64)

@@ -364,13 +364,14 @@ def draw_panels(
     To be called inside `house_style`.
 
     Args:
-        rows: from top to bottom; None leaves a place empty
+        rows: from top to bottom; None leaves a place empty, a row of nothing else is left out
         title: of the figure
         layers: what to call the layers
         legend: the handles, group by group
         notes: lines of text under the legend
         bar: of colours, between the panels and the legend
     """
+    rows = [row for row in rows if any(row)]
     columns = max(len(row) for row in rows)
     numbered = len({at for row in rows for at in range(len(row)) if _has_numbers(row, at)})
     width = figure_width(columns)

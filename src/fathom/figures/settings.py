@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from fathom.figures.papers import ClaimName
 from fathom.settings import Name, Settings, Uncertainty
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class _Claimed(Settings):
-    claim: Name | None = None
-    """What a paper claims here, by its name in `fathom.figures.claims`; the figure then says in numbers whether this
-    run agrees."""
+    claim: ClaimName | None = None
+    """What a paper claims here (`fathom.figures.papers`); the figure then says in numbers whether this run agrees."""
 
 
 class MetricFigure(_Claimed):
