@@ -22,12 +22,12 @@ from fathom.metrics.corpus_tables import corpus_table, layer_pairs_table
 from fathom.metrics.entropy import matrix_entropy
 from fathom.metrics.geometry import curvature, effective_rank
 from fathom.metrics.invariance import infonce, lidar
-from fathom.metrics.measured import Measure, make_measure
+from fathom.metrics.measured import CURVE_COLUMNS, Measure, make_measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.profile import attention_rank, heads_looking
 from fathom.metrics.settings import MetricJob
 from fathom.metrics.similarity import label_overlap, linear_cka
-from fathom.metrics.text_tables import CURVE_COLUMNS, text_tables
+from fathom.metrics.text_tables import make_tables as text_tables
 from fathom.store import Activations, Shape, StoreWriter
 from fathom.tables import read_corpus, read_table, write_corpus, write_table
 
