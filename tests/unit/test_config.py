@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from fathom.config import Config, load_config
 from fathom.defaults import MARK, default_yaml, options_markdown, schema_json
 from fathom.errors import FathomError
+from fathom.metrics.registry import METRICS
 from fathom.settings import Name
 
 DEFAULTS: dict[str, Any] = yaml.safe_load(default_yaml())
@@ -168,18 +169,19 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         # The kind itself.
         (
             {"models__mine": {"source": "git"}},
-            "models.mine.source: expected one of 'wheel', 'hub', 'path'; found 'git'",
+            "models.mine.source: expected one of 'wheel', 'hub', 'path', 'random'; found 'git'",
         ),
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (
             {"figures__curvature__kind": "pie"},
-            "figures.curvature.kind: expected one of 'metric', 'probes'; found 'pie'",
+            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'stages', "
+            "'bimodality', 'power-law', 'probes'; found 'pie'",
         ),
         ({"corpora__mine": {"kind": "web"}}, "corpora.mine.kind: expected one of 'bible', 'random-tokens', 'items'"),
         # Names that do not exist.
         (
             {"figures__curvature__metric": "curl"},
-            "figures.curvature.metric: expected one of prompt_entropy, dataset_entropy",
+            "figures.curvature.metric: expected one of prompt_entropy, curvature, effective_rank, dataset_entropy, ",
         ),
         (
             {"figures__curvature__models": ["gpt"]},
@@ -199,7 +201,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"probes__items__corpus": "item"}, "probes.items.corpus: expected one of bible, random-tokens, items"),
         (
             {"metrics__curvature": None},
-            "figures.curvature.metric: expected one of prompt_entropy, dataset_entropy, effective_rank",
+            "figures.curvature.metric: expected one of prompt_entropy, effective_rank, dataset_entropy, ",
         ),
         # Layers.
         ({"activations__layers": "every"}, "activations.layers: expected 'all', 'transformers', or a list"),
@@ -241,7 +243,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"probes__items__corpus": "bible"}, "probes.items.position: expected a span that corpus bible marks: none"),
         (
             {
-                "metrics": dict.fromkeys(("prompt_entropy", "dataset_entropy", "curvature", "effective_rank")),
+                "metrics": dict.fromkeys(METRICS),
                 "probes": {},
                 "figures": None,
             },
@@ -261,7 +263,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"models": ["smollm2"]}, "models: input should be a valid dictionary; found ['smollm2']"),
         (
             {"metrics__curvature__preparation": "white"},
-            "metrics.curvature.preparation: input should be 'none', 'rows' or 'centred'",
+            "metrics.curvature.preparation.0: input should be 'none', 'rows', 'centred' or 'as_published'; found 'white'",
         ),
         # Wheels.
         ({"models__minilm_M_l6__sha256": "abc"}, "models.minilm-l6.sha256: string should match pattern"),
