@@ -48,6 +48,7 @@ CURVE_COLUMNS = [
     "low",
     "high",
     "error",
+    "texts",
     "reason",
 ]
 NAMES = ["text", "group", "view"]
