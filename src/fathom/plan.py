@@ -18,7 +18,7 @@ from fathom.code import code_digest
 from fathom.config import TOKEN_TABLES, Config, HierarchyCorpus
 from fathom.corpora.settings import DerivedCorpus, FileCorpus, ItemsCorpus
 from fathom.figures.settings import FigureJob, Table
-from fathom.metrics.registry import METRICS
+from fathom.metrics.registry import METRICS, PUBLISHED, TABLES
 from fathom.metrics.settings import Measured, MetricJob, SinksSettings
 from fathom.models.settings import PathModel, RandomModel
 
@@ -193,9 +193,9 @@ class Plan:
 
     def metric_code(self, *metrics: str) -> str:
         """Digest of the code behind some metrics; the other metrics' code is none of it."""
-        modules = {METRICS[metric].module for metric in metrics}
+        modules = {METRICS[metric].module for metric in metrics} | {TABLES[METRICS[metric].of] for metric in metrics}
         if any("as_published" in getattr(self.config.metric_settings[metric], "preparation", ()) for metric in metrics):
-            modules.add("fathom.metrics.as_published")
+            modules.add(PUBLISHED)
         return code_digest("fathom.metrics.command", *sorted(modules))
 
 

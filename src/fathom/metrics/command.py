@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 from pathlib import Path
 
@@ -9,10 +10,9 @@ import click
 import pandas as pd
 
 from fathom.errors import FathomError
-from fathom.metrics.corpus_tables import corpus_table, layer_pairs_table
 from fathom.metrics.measured import make_measure
+from fathom.metrics.registry import TABLES
 from fathom.metrics.settings import MetricJob
-from fathom.metrics.text_tables import text_tables
 from fathom.provenance import sha256_of
 from fathom.store import Activations
 from fathom.tables import read_corpus, write_table
@@ -36,15 +36,11 @@ def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], 
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     measures = [make_measure(one) for one in job.measured]
-    kinds = {measure.metric.of for measure in measures}
     tables: dict[str, pd.DataFrame] = {}
-    if kinds & {"text", "sinks"}:
-        tables |= text_tables(activations, corpus, measures, job, threads)
-    for measure in measures:
-        if measure.metric.of in {"corpus", "views"}:
-            tables[measure.metric.name] = corpus_table(activations, corpus, measure, job, threads)
-        elif measure.metric.of == "layers":
-            tables[measure.metric.name] = layer_pairs_table(activations, corpus, measure, job, threads)
+    for module in dict.fromkeys(TABLES[measure.metric.of] for measure in measures):
+        chosen = [measure for measure in measures if TABLES[measure.metric.of] == module]
+        # By its name: a job is re-run when code of its own metrics changes, and these modules hold that of all.
+        tables |= importlib.import_module(module).make_tables(activations, corpus, chosen, job, threads)
     for name, table in tables.items():
         _report(name, table, job)
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -9,9 +11,8 @@ import pandas as pd
 from fathom.errors import FathomError
 from fathom.metrics.by_corpus import measure_corpus
 from fathom.metrics.by_layers import measure_layer_pairs
-from fathom.metrics.measured import Measure
+from fathom.metrics.measured import CURVE_COLUMNS, Measure
 from fathom.metrics.settings import MetricJob
-from fathom.metrics.text_tables import CURVE_COLUMNS
 from fathom.progress import Progress
 from fathom.statistics import half_samples
 from fathom.store import Activations
@@ -19,6 +20,18 @@ from fathom.tables import LABEL_PREFIX
 
 States = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+
+
+def make_tables(
+    activations: Activations, corpus: pd.DataFrame, measures: Sequence[Measure], job: MetricJob, threads: int
+) -> dict[str, pd.DataFrame]:
+    """Tables of metrics of whole corpora, views and pairs of layers, by name."""
+    return {
+        measure.metric.name: (layer_pairs_table if measure.metric.of == "layers" else corpus_table)(
+            activations, corpus, measure, job, threads
+        )
+        for measure in measures
+    }
 
 
 def corpus_table(

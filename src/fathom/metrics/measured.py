@@ -9,9 +9,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fathom.metrics.registry import METRICS, Metric
+from fathom.metrics.registry import METRICS, PUBLISHED, Metric
 from fathom.metrics.settings import Form, Measured
 
+CURVE_COLUMNS = [
+    "text",
+    "group",
+    "view",
+    "site",
+    "layer",
+    "depth",
+    "preparation",
+    "sinks",
+    "variant",
+    "value",
+    "raw",
+    "low",
+    "high",
+    "error",
+    "texts",
+    "reason",
+]
 NORMALISERS: dict[str, Callable[[int, int], float]] = {
     "raw": lambda rows, width: 1.0,  # noqa: ARG005
     "logN": lambda rows, width: math.log(rows),  # noqa: ARG005
@@ -69,9 +87,8 @@ def make_measure(settings: Measured) -> Measure:
     metric = METRICS[settings.metric]
     function = getattr(importlib.import_module(metric.module), metric.function)
     published = None
-    if metric.published is not None:
-        from fathom.metrics import as_published
-
+    if metric.published is not None and "as_published" in settings.forms:
+        as_published = importlib.import_module(PUBLISHED)
         published = partial(
             getattr(as_published, metric.published), **(settings.arguments if metric.published_arguments else {})
         )

@@ -246,3 +246,14 @@ _METRICS = (
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _METRICS}
+
+PUBLISHED = "fathom.metrics.as_published"
+"""Module of the public code's forms."""
+TABLES: dict[Shape, str] = {
+    "text": "fathom.metrics.text_tables",
+    "sinks": "fathom.metrics.text_tables",
+    "corpus": "fathom.metrics.corpus_tables",
+    "views": "fathom.metrics.corpus_tables",
+    "layers": "fathom.metrics.corpus_tables",
+}
+"""Module that makes the tables of metrics of each shape, by its function `make_tables`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from fathom.settings import NOT_EXPECTED, Name, Settings
@@ -15,10 +15,16 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+def _once(forms: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(forms)) != len(forms):
+        raise PydanticCustomError(NOT_EXPECTED, "expected every preparation once")
+    return forms
+
+
 Prepared = Literal["none", "rows", "centred"]
 Form = Literal["none", "rows", "centred", "as_published"]
-Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1)]
-Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1)]
+Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
+Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
 Normalisation = Literal["raw", "logN", "logD", "max"]
 
 

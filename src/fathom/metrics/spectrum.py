@@ -112,10 +112,12 @@ def stacked_spectra(
 
     One call of LAPACK for all: Python is then not between one small matrix and the next.
     """
+    found: list[FloatArray | None] = [None] * len(grams)
+    if keep is not None and not keep.any():
+        return found
     prepared = [prepared_gram(gram, preparation, keep=keep) for gram in grams]
     safe = [at for at, (_, loss) in enumerate(prepared) if loss <= _GREATEST_LOSS]
-    found: list[FloatArray | None] = [None] * len(grams)
-    if safe and len(prepared[0][0]):
+    if safe:
         eigenvalues = np.linalg.eigvalsh(np.stack([prepared[at][0] for at in safe]))
         for at, values in zip(safe, eigenvalues, strict=True):
             if values[-1] > 0.0:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from fathom.errors import FathomError
 from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
-from fathom.metrics.measured import Measure
+from fathom.metrics.measured import CURVE_COLUMNS, Measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.profile import attention_rank, heads_looking
 from fathom.metrics.settings import MetricJob
@@ -33,24 +33,6 @@ Sinks = npt.NDArray[np.bool_] | str
 """Which tokens of a text are sinks, (tokens,), or why that cannot be said."""
 
 BLOCK_BYTES = 128 << 20  # token states in memory at a time
-CURVE_COLUMNS = [
-    "text",
-    "group",
-    "view",
-    "site",
-    "layer",
-    "depth",
-    "preparation",
-    "sinks",
-    "variant",
-    "value",
-    "raw",
-    "low",
-    "high",
-    "error",
-    "texts",
-    "reason",
-]
 NAMES = ["text", "group", "view"]
 RESIDUAL = "residual"
 PATTERNS = "attention_patterns"
@@ -78,7 +60,7 @@ class Found:
     """One row a sink token and layer."""
 
 
-def text_tables(
+def make_tables(
     activations: Activations, corpus: pd.DataFrame, measures: Sequence[Measure], job: MetricJob, threads: int
 ) -> dict[str, pd.DataFrame]:
     """Tables of all metrics of the tokens of a text, by name. One read of the residual stream serves them all."""
