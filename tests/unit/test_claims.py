@@ -252,8 +252,8 @@ def test_numbers_in_a_line_are_those_of_the_data() -> None:
     ]
     (line,) = evaluate("fig2", frames, samples=100, level=0.95, seed=0)[1:]
     assert line == (
-        "Here: valley 0.650 [0.650, 0.650] in decoder against 0.00 [0.00, 0.00] in encoder, all tokens: "
-        "difference 0.650 [0.650, 0.650]: agrees."
+        "Here: valley 0.550 [0.550, 0.550] in decoder against 0.00 [0.00, 0.00] in encoder, all tokens: "
+        "difference 0.550 [0.550, 0.550]: agrees."
     )
 
 

@@ -356,10 +356,11 @@ TESTS: dict[str, Callable[[Tables, Resampling], list[Verdict]]] = {
 
 
 def valley_depth(curves: Curves) -> pd.Series:
-    """Depth of the valley in each text's curve: mean of the first and last layer, minus the lowest layer between.
+    """Depth of the valley in each text's curve: the lower one of its two ends, minus the lowest layer between.
 
-    The lowest layer is that of the mean curve of the other half of the groups: a layer picked on the same texts would
-    make a valley of noise, the deeper the more layers a model has. In a flat curve the expected depth is so zero.
+    A curve that only falls has no valley: its depth is negative. The lower end is that of the mean curve. The lowest
+    layer is that of the mean curve of the other half of the groups: a layer picked on the same texts would make a
+    valley of noise, the deeper the more layers a model has. So noise alone makes none.
 
     Raises:
         ValueError: if there are fewer than three layers.
@@ -369,12 +370,12 @@ def valley_depth(curves: Curves) -> pd.Series:
         msg = f"{curves.model} has {table.shape[1]} layers; a valley needs at least 3"
         raise ValueError(msg)
     halves = group_codes(curves.groups.loc[curves.values.index].to_numpy()) % 2
-    ends = (table[:, 0] + table[:, -1]) / 2
+    end = table[:, 0] if table[:, 0].mean() <= table[:, -1].mean() else table[:, -1]
     depth = np.empty(len(table))
     for half in (0, 1):
         others = table[halves != half]
         lowest = 1 + int((others if len(others) else table)[:, 1:-1].mean(axis=0).argmin())
-        depth[halves == half] = (ends - table[:, lowest])[halves == half]
+        depth[halves == half] = (end - table[:, lowest])[halves == half]
     return pd.Series(depth, index=curves.values.index)
 
 

@@ -74,7 +74,7 @@ def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: i
 
     Returns:
         One row for every view, sinks, preparation and layer: view, sinks, preparation, layer, depth, value, low, high,
-        texts (used) and left_out (texts), the last two null for a metric of the corpus.
+        texts (used; of a metric of the corpus, as they came) and left_out (texts; null for one of the corpus).
 
     Raises:
         ValueError: if columns or rows are missing, a text lacks a layer or has it twice, is in two groups or none, or
@@ -110,7 +110,8 @@ def _corpus_curve(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["layer"].duplicated().any():
         msg = "frame: a metric of the corpus has more than one row for a layer"
         raise ValueError(msg)
-    return rows.sort_values("layer")[["layer", "depth", "value", "low", "high"]].reset_index(drop=True)
+    columns = ["layer", "depth", "value", "low", "high", "texts"]
+    return rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
 
 
 def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:

@@ -58,7 +58,8 @@ def corpus_table(
                 level=job.level,
                 threads=threads,
             )
-            tables.append(table.assign(view=" and ".join(views) if len(views) <= 2 else f"{len(views)} views"))
+            name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
+            tables.append(table.assign(view=name, texts=len(first)))
             progress.advance(1)
     joined = _with_layers(pd.concat(tables, ignore_index=True), activations)
     return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)

@@ -27,6 +27,7 @@ CURVE_COLUMNS = [
     "low",
     "high",
     "error",
+    "texts",
     "reason",
 ]
 NORMALISERS: dict[str, Callable[[int, int], float]] = {
