@@ -370,22 +370,24 @@ class Config(Settings):
             else:
                 yield f"{place}.corpus", [figure.corpus], self.corpora_of(figure.metric)
 
+    def _unstored(self, corpus: str, position: str, reader: str) -> Iterator[tuple[str, object, str]]:
+        """A position that something reads and that is not kept of a corpus."""
+        stored = self.extraction_of(corpus).positions
+        if position not in stored:
+            own = self.activations.corpora.get(corpus, CorpusActivations()).positions
+            place = "activations.positions" if own is None else f"activations.corpora.{corpus}.positions"
+            yield place, list(stored), f"{position!r} too, since {reader} reads it"
+
     def _unstored_positions(self) -> Iterator[tuple[str, object, str]]:
         stored = self.activations.positions
         if len(set(stored)) != len(stored):
             yield "activations.positions", list(stored), "every position once"
-        if self.metric_corpora:
-            for name in self.metric_settings:
-                if METRICS[name].position not in stored and self.corpora_of(name):
-                    yield (
-                        "activations.positions",
-                        list(stored),
-                        f"{METRICS[name].position!r} too, since metrics.{name} reads it",
-                    )
+        for name in self.metric_settings:
+            for measured in self.corpora_of(name):
+                yield from self._unstored(measured, METRICS[name].position, f"metrics.{name}")
         for name, experiment in self.experiments.items():
             position = experiment.position.split(":")[0].replace("span", "spans")
-            if position not in stored:
-                yield "activations.positions", list(stored), f"{position!r} too, since probes.{name} reads it"
+            yield from self._unstored(experiment.corpus, position, f"probes.{name}")
             corpus = self.corpora.get(experiment.corpus)
             spans = SPANS.get(type(corpus), ()) if corpus is not None else ()
             if position == "spans" and corpus is not None and experiment.position.removeprefix("span:") not in spans:

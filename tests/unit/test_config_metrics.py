@@ -231,10 +231,12 @@ def test_a_corpus_may_keep_something_of_its_own() -> None:
 
 
 def test_a_position_that_a_corpus_does_not_keep_is_missed_before_the_run() -> None:
-    for metric, kept in (("prompt_entropy", ["mean"]), ("dataset_entropy", ["tokens"])):
-        message = refusal(metrics={"only": [metric]}, activations={"corpora": {"hub": {"positions": kept}}})
-        assert "positions" in message
-        assert metric in message
+    for metric, kept, missed in (("prompt_entropy", "mean", "tokens"), ("dataset_entropy", "tokens", "mean")):
+        message = refusal(metrics={"only": [metric]}, activations={"corpora": {"hub": {"positions": [kept]}}})
+        expected = f"expected {missed!r} too, since metrics.{metric} reads it; found ['{kept}']"
+        assert message == f"activations.corpora.hub.positions: {expected}"
+    own = {"items": {"positions": ["mean"]}}
+    assert refusal(activations={"corpora": own}).startswith("activations.corpora.items.positions: expected 'spans' too")
 
 
 # Derived corpora and models ------------------------------------------------------------------------------------------
@@ -309,7 +311,7 @@ def test_tables_of_every_kind_of_figure(figure: str) -> None:
 
 def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
     kinds = {name: figure.kind for name, figure in config_of().all_figures.items()}
-    assert kinds == {name: "metric" for name in METRICS} | {
+    assert kinds == dict.fromkeys(METRICS, "metric") | {
         "linear_cka": "matrix",
         "neighbourhood_overlap": "matrix",
         "sinks": "sinks",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
@@ -14,6 +15,10 @@ from fathom.captions import caption, figure_category, figure_subject, metric_axi
 from fathom.config import Config, load_config
 from fathom.corpora.settings import CorpusSettings
 from fathom.figures.settings import FigureJob
+from fathom.metrics.by_corpus import evaluate
+from fathom.metrics.by_text import LayerStates, measure_states
+from fathom.metrics.measured import make_measure
+from fathom.metrics.registry import METRICS
 from fathom.metrics.settings import MetricJob
 from fathom.models.settings import ModelSettings
 from fathom.plan import Plan
@@ -35,8 +40,9 @@ def jobs(plan: Plan) -> dict[str, str]:
             for shard in plan.shards:
                 found[f"activations {model} {corpus} {shard}"] = plan.extraction_settings(model, corpus, shard)
         for corpus in config.metric_corpora:
-            for metric in config.metric_settings:
-                found[f"metrics {model} {corpus} {metric}"] = plan.metric_settings(model, corpus, metric)
+            found[f"metrics {model} {corpus} tokens"] = plan.token_metric_settings(model, corpus)
+            for metric in plan.corpus_metrics:
+                found[f"metrics {model} {corpus} {metric}"] = plan.corpus_metric_settings(model, corpus, metric)
         for experiment in config.experiments:
             found[f"probes {model} {experiment}"] = plan.probe_settings(model, experiment)
     return found | {f"figures {name}": plan.figure_settings(name) for name in plan.figures}
@@ -91,12 +97,19 @@ def test_precision_is_the_business_of_extraction() -> None:
 def test_a_metrics_settings_are_its_own() -> None:
     metrics = Config().model_dump(mode="json")["metrics"]
     metrics["curvature"]["preparation"] = "none"
-    names = altered({"metrics": metrics})
-    assert {name.split()[-1] for name in names} == {"curvature"}
+    # The tokens' metrics share a job; a caption says how the states were prepared.
+    assert {name.split()[-1] for name in altered({"metrics": metrics})} == {"tokens", "curvature"}
+    metrics = Config().model_dump(mode="json")["metrics"]
+    metrics["lidar"]["ridge"] = 1e-3
+    assert {name for name in altered({"metrics": metrics}) if name.startswith("metrics")} == {
+        f"metrics {model} {corpus} lidar" for model in Config().models for corpus in Config().metric_corpora
+    }
 
 
 def test_intervals_are_no_business_of_extraction() -> None:
-    stages = {name.split()[0] for name in altered({"uncertainty": {"seed": 1}})}
+    names = altered({"uncertainty": {"seed": 1}})
+    assert {"probes", "figures", "metrics"} == {name.split()[0] for name in names}
+    stages = {name.split()[0] for name in names}
     assert stages.isdisjoint({"models", "corpora", "activations"})
 
 
@@ -152,3 +165,214 @@ def test_names_in_figures() -> None:
     assert figure_category(config, "probes") == "Probes"
     assert figure_category(config, "curvature") == "Representation metrics"
     assert figure_subject(config, "curvature") == "Curvature"
+
+
+# Metrics -------------------------------------------------------------------------------------------------------------
+
+
+def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Plan) -> None:
+    told = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
+    names = [one.metric for one in told.measured]
+    assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
+    assert plan.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
+    assert set(names) | set(plan.corpus_metrics) == set(METRICS)
+    assert set(names).isdisjoint(plan.corpus_metrics)
+    for metric in plan.corpus_metrics:
+        job = MetricJob.model_validate_json(plan.corpus_metric_settings("minilm-l6", "bible", metric))
+        assert [one.metric for one in job.measured] == [metric]
+        assert (job.model, job.corpus) == ("minilm-l6", "bible")
+
+
+def test_a_metric_is_told_its_settings() -> None:
+    metrics = {
+        "prompt_entropy": {"alpha": 2.0, "normalisation": "logN", "preparation": ["none", "rows"]},
+        "label_overlap": {"k": 7, "label": "age", "samples": 150},
+        "dime": {"permutations": 4},
+        "sinks": {"looking": 0.4, "positions": 9},
+        "sink_multiple": 12.0,
+    }
+    plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
+    job = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
+    assert (job.sink_multiple, job.looking, job.positions) == (12.0, 0.4, 9)
+    assert (job.level, job.seed) == (0.9, 5)
+    entropy = job.measured[0]
+    assert entropy.forms == ("none", "rows")
+    assert entropy.normalisation == "logN"
+    assert entropy.arguments == {"alpha": 2.0}
+    overlap, dime, dimension = (
+        MetricJob.model_validate_json(plan.corpus_metric_settings("minilm-l6", "bible", name)).measured[0]
+        for name in ("label_overlap", "dime", "intrinsic_dimension")
+    )
+    assert (overlap.label, overlap.samples, overlap.arguments) == ("age", 150, {"k": 7})
+    assert dime.arguments == {"alpha": 1.0, "permutations": 4, "seed": 5}
+    assert dimension.arguments["seed"] == 5
+
+
+def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
+    """With the defaults, and in every form that it has."""
+    forms = {
+        name: {"preparation": ["none", "rows", "centred", *(["as_published"] if metric.published else [])]}
+        for name, metric in METRICS.items()
+        if name != "sinks"
+    }
+    draw = np.random.default_rng(0)
+    views = [draw.standard_normal((12, 5)) for _ in range(2)]
+    labels = np.array(["a", "b"] * 6, dtype=object)
+    for metrics in ({}, forms):
+        plan = Plan(load_config({"metrics": metrics}, []))
+        for name in (*plan.config.token_metrics, *plan.corpus_metrics):
+            told = plan.corpus_metric_settings("minilm-l6", "bible", name)
+            (one,) = MetricJob.model_validate_json(told).measured
+            found = make_measure(one)
+            assert found.metric.name == name
+            of = found.metric.of
+            for form in found.forms:
+                if of in {"corpus", "views"} and name != "intrinsic_dimension":
+                    chosen = labels if name == "label_overlap" else None
+                    assert np.isfinite(evaluate(views[: 2 if of == "views" else 1], found, form, chosen).value), (
+                        name,
+                        form,
+                    )
+                elif of == "text":
+                    assert measure_states(LayerStates(views[0]), found, form)[2] is None, (name, form)
+
+
+def test_sites_and_patterns_of_a_corpus_are_the_business_of_its_extraction() -> None:
+    kept = {"corpora": {"items": {"sites": "all"}}}
+    assert altered({"activations": kept}) == {
+        f"activations {model} items {shard}" for model in Config().models for shard in Plan(Config()).shards
+    }
+
+
+def test_what_is_derived_names_its_base() -> None:
+    config = {
+        "models": {"real": HUB_MODEL, "drawn": {"source": "random", "of": "real"}},
+        "corpora": {"texts": HUB_CORPUS, "views": {"kind": "views", "of": "texts"}},
+    }
+    plan = Plan(load_config(config, []))
+    assert (plan.model_base("drawn"), plan.model_base("real")) == ("real", None)
+    assert (plan.corpus_base("views"), plan.corpus_base("texts")) == ("texts", None)
+    assert plan.model_files("drawn") == plan.corpus_files("views") == []
+    assert json.loads(plan.extraction_settings("drawn", "views", "1-of-1"))["activations"]["positions"] == [
+        "mean",
+        "last",
+        "spans",
+    ]
+
+
+# Figures and captions ------------------------------------------------------------------------------------------------
+
+HUB_MODEL = {"source": "hub", "repository": "owner/name", "revision": "0123456789abcdef"}
+HUB_CORPUS = {"kind": "hub", "repository": "owner/texts", "revision": "fedcba9876543210", "file": "t.parquet"}
+DRAWN: dict[str, Any] = {
+    "models": {"real": HUB_MODEL | {"label": "Real"}, "drawn": {"source": "random", "of": "real", "seed": 4}},
+    "corpora": {
+        "texts": HUB_CORPUS,
+        "views": {"kind": "views", "of": "texts", "views": 5},
+        "repeated": {"kind": "repetition", "of": "texts", "as_published": True},
+        "lengths": {"kind": "random-tokens", "texts": 6, "tokens": [32, 64]},
+    },
+    "metrics": {"prompt_entropy": {"preparation": ["none", "as_published"]}},
+    "figures": {
+        "compared": {
+            "kind": "comparison",
+            "metrics": ["prompt_entropy", "lidar"],
+            "corpora": ["texts", "views"],
+            "claim": "fig2",
+        },
+        "forms": {"kind": "metric", "metric": "prompt_entropy", "corpora": ["texts"]},
+        "sweep": {"kind": "sweep", "metric": "prompt_entropy", "corpus": "repeated", "raw": True, "claim": "fig6a"},
+        "lengths": {"kind": "sweep", "metric": "curvature", "corpus": "lengths"},
+        "matrix": {"kind": "matrix", "metric": "linear_cka", "models": ["real"]},
+        "sinks": {"kind": "sinks", "corpora": ["texts"]},
+        "stages": {"kind": "stages", "corpus": "texts"},
+        "modes": {"kind": "bimodality", "model": "real", "corpus": "texts", "samples": 300},
+        "power": {"kind": "power-law", "dimension": 77},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def drawn() -> Plan:
+    return Plan(load_config(DRAWN, []))
+
+
+def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
+    for figure in drawn.figures:
+        told = FigureJob.model_validate_json(drawn.figure_settings(figure))
+        assert told.figure == figure
+        assert len(told.tables) == len(drawn.config.figure_tables(figure))
+        assert told.title
+        assert told.caption == caption(drawn.config, figure)
+        assert set(told.titles) == set(told.axes) == {one.holds for one in told.tables if one.holds in METRICS}
+    compared = FigureJob.model_validate_json(drawn.figure_settings("compared"))
+    assert [(one.model, one.of, one.holds) for one in compared.tables] == [
+        (model, of, holds)
+        for model in ("Real", "drawn")
+        for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
+    ]
+    assert compared.titles == {"prompt_entropy": "Prompt entropy", "lidar": "LiDAR"}
+    raw = FigureJob.model_validate_json(drawn.figure_settings("sweep"))
+    assert raw.axes == {"prompt_entropy": "S₁ (nats)"}
+    assert compared.axes["prompt_entropy"] == "S₁ / log min(rows, width)"
+
+
+@pytest.mark.parametrize(
+    ("figure", "words"),
+    [
+        (
+            "compared",
+            (
+                "Prompt entropy",
+                "Eq. 1",
+                "LiDAR",
+                "Thilak",
+                "states: raw states.",  # the first form, which is the one that is drawn
+                "centred, then unit rows",
+                "owner/texts at fedcba987654",
+                "5 augmented views of texts",
+                "owner/name at 0123456789ab",
+                "weights drawn anew with seed 4, shape of real",
+                "20 times the median norm",
+                "1,000 bootstrap samples",
+                "half samples",
+                "The paper's claim: ",
+            ),
+        ),
+        ("forms", ("states: raw states, as in the public code of skean2025", "Eq. 1")),
+        ("sweep", ("nats", "texts, each token replaced with probability p by tokens of the text itself, as published")),
+        ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
+        ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
+        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
+        ("stages", ("Roy and Vetterli", "owner/name at 0123456789ab")),
+        ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
+        ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),
+    ],
+)
+def test_a_caption_names_definition_states_corpora_and_models(drawn: Plan, figure: str, words: tuple[str, ...]) -> None:
+    text = caption(drawn.config, figure)
+    for word in words:
+        assert word in text, (word, text)
+    assert ("claim" in text) == (figure in {"compared", "sweep"})
+    if figure == "matrix":
+        assert "drawn anew" not in text
+    if figure == "power":
+        assert "Models" not in text
+
+
+def test_categories_and_titles_in_the_report(drawn: Plan) -> None:
+    config = drawn.config
+    assert figure_category(config, "compared") == "Claims of the papers"
+    assert figure_category(config, "matrix") == "Representation metrics"
+    subjects = {figure: figure_subject(config, figure) for figure in drawn.figures}
+    assert subjects == {
+        "compared": "Prompt entropy, LiDAR",
+        "forms": "Prompt entropy",
+        "sweep": "Prompt entropy: repeated tokens",
+        "lengths": "Curvature: length of the text",
+        "matrix": "Linear CKA between layers",
+        "sinks": "Entropy valley, token norms and attention sinks",
+        "stages": "Effective rank at every stage of a block",
+        "modes": "Distribution of prompt entropy over texts",
+        "power": "Entropy of power-law spectra",
+    }
