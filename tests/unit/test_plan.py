@@ -339,7 +339,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
                 "The paper's claim: ",
             ),
         ),
-        ("forms", ("states: raw states, as in the public code of skean2025", "Eq. 1")),
+        ("forms", ("states: raw states / as in the public code of skean2025", "Eq. 1")),
         ("sweep", ("nats", "texts, each token replaced with probability p by tokens of the text itself, as published")),
         ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),

@@ -24,10 +24,8 @@ CONFIG: dict[str, Any] = {
     },
     "activations": {"device": "cpu", "token_budget": 512, "shards": 2},
     "metrics": {
-        "prompt_entropy": {"alpha": 1.0},
-        "curvature": {},
-        "dataset_entropy": None,
-        "effective_rank": None,
+        "only": ["prompt_entropy", "curvature", "dataset_entropy"],
+        "dataset_entropy": {"samples": 100},
     },
     "probes": {
         "relations": {
