@@ -1,4 +1,4 @@
-"""How the C library hands out memory while states are written."""
+"""How the C library hands out memory while states are written and measured."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ LARGEST = (1 << 31) - 1
 def keep_freed_memory() -> None:
     """Let the process use freed memory again instead of handing it back to the system and asking for it anew.
 
-    Files of the store and activations of the model are larger than what glibc keeps: each would be mapped, filled page
-    by page with zeros and unmapped again, which costs more than copying it. Where there is no glibc nothing changes.
+    Files of the store, activations of the model and states of a text are larger than what glibc keeps: each would be
+    mapped, filled page by page with zeros and unmapped again, which costs more than copying it. Where there is no glibc
+    nothing changes.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
