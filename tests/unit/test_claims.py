@@ -73,7 +73,9 @@ def noisy(mean: FloatArray, rng: np.random.Generator, *, texts: int = TEXTS, spr
     return mean + groups + rng.normal(0, spread, (texts, 1)) + rng.normal(0, spread, (texts, len(mean)))
 
 
-def words(claim: str, frames: list[Table], *, level: float = 0.95, samples: int = 300, seed: int = 0) -> list[str]:
+def words(
+    claim: ClaimName, frames: list[Table], *, level: float = 0.95, samples: int = 300, seed: int = 0
+) -> list[str]:
     """The last word of every verdict: agrees, disagrees or undecided."""
     first, *lines = evaluate(claim, frames, samples=samples, level=level, seed=seed)
     assert first.startswith(CLAIMS[claim].paper)
@@ -200,7 +202,7 @@ LATE = np.where(np.linspace(0, 1, 9) < 0.3, 0.05, 0.5)
         ("bimodal", lambda rng: two_modes(0.0, rng), ["undecided"]),
     ],
 )
-def test_planted_claims(claim: str, planted: Planted, expected: list[str]) -> None:
+def test_planted_claims(claim: ClaimName, planted: Planted, expected: list[str]) -> None:
     assert words(claim, planted(np.random.default_rng(0))) == expected
 
 
@@ -215,7 +217,7 @@ def test_planted_claims(claim: str, planted: Planted, expected: list[str]) -> No
         ("fig13", lambda rng: levels("infonce", 0.0, 0.0, half_width=0.12816, rng=rng, noise=0.1)),
     ],
 )
-def test_chance_is_agreed_with_as_often_as_said(claim: str, planted: Planted) -> None:
+def test_chance_is_agreed_with_as_often_as_said(claim: ClaimName, planted: Planted) -> None:
     """One run in ten at a level of 80 %; in 200 runs the standard deviation is 2 %; 12 groups narrow the bootstrap."""
     runs = [
         words(claim, planted(np.random.default_rng(seed)), level=0.8, samples=100, seed=seed) for seed in range(200)
@@ -357,6 +359,6 @@ def test_every_claim_is_named_by_its_key() -> None:
         ("fig2", [("m", "c", "prompt_entropy", pd.DataFrame({"text": []}))], "expected rows with group, view"),
     ],
 )
-def test_what_is_missing_is_named(claim: str, frames: list[Table], message: str) -> None:
+def test_what_is_missing_is_named(claim: ClaimName, frames: list[Table], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate(claim, frames, samples=50, level=0.95, seed=0)

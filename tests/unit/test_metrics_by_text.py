@@ -264,7 +264,9 @@ def test_sharing_changes_no_value(tokens: int, width: int, sinks: int, seed: int
             for layer, alone in ((shared, states), (rest, states[~left_out])):
                 found = measure_states(layer, one, form)
                 expected = measure_states(LayerStates(alone), one, form)
-                np.testing.assert_allclose(found[:2], expected[:2], rtol=1e-11, atol=1e-11)
+                # Effective rank reads roots: an eigenvalue that is off by 1e-15 of the largest counts with 3e-8.
+                rounding = 1e-6 if one.metric.name == "effective_rank" else 1e-11
+                np.testing.assert_allclose(found[:2], expected[:2], rtol=rounding, atol=rounding)
                 assert found[2] == expected[2]
 
 

@@ -40,7 +40,7 @@ from transformers import (
 )
 
 from fathom.errors import FathomError
-from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names
+from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
 from fathom.models.command import command
 from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
 from fathom.models.prepare import copy_plain, describe_config, plain_files
@@ -116,6 +116,22 @@ def test_layers_are_the_residual_stream_of_every_architecture(name: str, folders
         assert torch.equal(last, output.last_hidden_state)
     else:
         assert not torch.equal(last, output.last_hidden_state)
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_transformers_layers_are_its_own_tuple(name: str, folders: dict[str, Path]) -> None:
+    model = load_model(folders[name], name, dtype="float32", device=CPU)
+    embedding = lists_embedding(model.module, model.anatomy)
+    assert embedding == (name != "mamba")
+    names = layer_names("transformers", DEPTH, name, embedding=embedding)
+    found, output = all_layers(model.module, torch.arange(5, 11)[None])
+    found[FINAL] = output.last_hidden_state
+    if name == "mamba":
+        # Four states in its tuple, the last of which is normed: blocks 1 to 3 and the final norm.
+        assert names == ("1", "2", "3", FINAL)
+    theirs = output.hidden_states
+    assert len(theirs) == len(names)
+    assert all(torch.equal(found[layer], state) for layer, state in zip(names, theirs, strict=True))
 
 
 def test_layer_0_is_the_embedding(folders: dict[str, Path]) -> None:

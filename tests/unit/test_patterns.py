@@ -69,9 +69,9 @@ def test_the_largest_difference_of_states_is_told(
     assert float(line.split("at most ")[1].split(" ")[0]) < 1e-5
 
 
-def test_none_by_default(tmp_path: Path, llama: Path) -> None:
+def test_none_where_none_is_wanted(tmp_path: Path, llama: Path) -> None:
     corpus = written_corpus(tmp_path / "texts.parquet")
-    manifest = extracted(prepared(llama, tmp_path), corpus, job())
+    manifest = extracted(prepared(llama, tmp_path), corpus, job(attention_texts=0))
     assert list(Activations([manifest]).attention_patterns()) == []
     assert read_manifest(manifest, "activations")["no_attention_patterns"] == "activations.attention_texts is 0"
 

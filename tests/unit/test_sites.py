@@ -362,17 +362,17 @@ def test_other_settings_are_one_sentence(value: Any) -> None:
     ],
 )
 def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
-    anatomy = built(BUILDERS["llama"]).anatomy
-    found = layers_of_sites(("residual", "mlp"), ActivationsSettings(layers=layers), anatomy, "m")
+    model = built(BUILDERS["llama"])
+    found = layers_of_sites(("residual", "mlp"), ActivationsSettings(layers=layers), model, "m")
     assert found == {"residual": residual, "mlp": sublayers}
 
 
 def test_layers_that_name_no_block_have_no_sublayers() -> None:
-    anatomy = built(BUILDERS["llama"]).anatomy
+    model = built(BUILDERS["llama"])
     wanted = ActivationsSettings(layers=(0, "final"))
     with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
-        layers_of_sites(("residual", "mlp"), wanted, anatomy, "m")
-    assert layers_of_sites(("residual",), wanted, anatomy, "m") == {"residual": ("0", "final")}
+        layers_of_sites(("residual", "mlp"), wanted, model, "m")
+    assert layers_of_sites(("residual",), wanted, model, "m") == {"residual": ("0", "final")}
 
 
 # The command ---------------------------------------------------------------------------------------------------------

@@ -26,7 +26,6 @@ from fathom.tables import read_corpus
 
 if TYPE_CHECKING:
     from fathom.activations.capture import Batch
-    from fathom.models.anatomy import Anatomy
     from fathom.models.load import LoadedModel
     from fathom.models.sites import BlockSites
 
@@ -92,7 +91,7 @@ def command(
     if wanted.sites == "all":
         _tell_missing(found, place)
     shape = Shape(
-        layers=layers_of_sites(sites, wanted, model.anatomy, settings.model),
+        layers=layers_of_sites(sites, wanted, model, settings.model),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
@@ -179,16 +178,18 @@ def _positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -
 
 
 def layers_of_sites(
-    sites: tuple[str, ...], wanted: ActivationsSettings, anatomy: Anatomy, name: str
+    sites: tuple[str, ...], wanted: ActivationsSettings, model: LoadedModel, name: str
 ) -> dict[str, tuple[str, ...]]:
     """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
 
     Errors: FathomError if the model has no such layer, or a site none of those that are asked for.
     """
-    from fathom.models.anatomy import FINAL, layer_names
+    from fathom.models.anatomy import FINAL, layer_names, lists_embedding
     from fathom.models.sites import RESIDUAL
 
-    residual = layer_names(wanted.layers, anatomy.depth, name)
+    anatomy = model.anatomy
+    embedding = wanted.layers != "transformers" or lists_embedding(model.module, anatomy)
+    residual = layer_names(wanted.layers, anatomy.depth, name, embedding=embedding)
     numbered = isinstance(wanted.layers, tuple)
     blocks = residual if numbered else layer_names("all", anatomy.depth, name)
     sublayers = tuple(layer for layer in blocks if layer not in {"0", FINAL})

@@ -10,6 +10,7 @@ import click
 import pandas as pd
 
 from fathom.errors import FathomError
+from fathom.memory import keep_freed_memory
 from fathom.metrics.measured import make_measure
 from fathom.metrics.registry import TABLES
 from fathom.metrics.settings import MetricJob
@@ -31,6 +32,7 @@ def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], 
 
     All metrics of the tokens of a text that the settings name share one read of the stores.
     """
+    keep_freed_memory()
     job = MetricJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
     activations = Activations(manifests)

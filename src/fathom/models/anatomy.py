@@ -53,15 +53,19 @@ def find_anatomy(model: nn.Module, name: str) -> Anatomy:
     return Anatomy(blocks=blocks, path=path, width=width)
 
 
-def layer_names(setting: str | tuple[int | str, ...], depth: int, name: str) -> tuple[str, ...]:
+def layer_names(
+    setting: str | tuple[int | str, ...], depth: int, name: str, *, embedding: bool = True
+) -> tuple[str, ...]:
     """Names of the layers that a setting asks for: "0" .. "depth" and "final".
 
-    Errors: FathomError if the model has no such layer.
+    `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`. Errors: FathomError if the
+    model has no such layer.
     """
     if setting == "all":
         return tuple(str(layer) for layer in range(depth + 1))
     if setting == "transformers":
-        return (*(str(layer) for layer in range(depth)), FINAL)
+        blocks = range(depth) if embedding else range(1, depth + 1)
+        return (*(str(layer) for layer in blocks), FINAL)
     unknown = [layer for layer in setting if isinstance(layer, int) and layer > depth]
     if unknown:
         msg = f"activations.layers: model {name} has the layers 0 to {depth}, expected no {unknown[0]}"
@@ -104,6 +108,18 @@ def probe_ids(model: nn.Module) -> Tensor:
     """The first few tokens of any vocabulary, (texts, tokens), on the model's device."""
     device = next(model.parameters()).device
     return torch.arange(PROBE_TOKENS, device=device).reshape(PROBE_TEXTS, PROBE_LENGTH)
+
+
+def lists_embedding(model: nn.Module, anatomy: Anatomy) -> bool:
+    """Whether transformers' `hidden_states` begin with layer 0, the embedding.
+
+    Those of state-space models begin with layer 1 and end with the last block's state before and after the final norm.
+    """
+    found: dict[str, Tensor] = {}
+    ids = probe_ids(model)
+    with torch.inference_mode(), capturing(anatomy, ("0",), lambda layer, state: found.update({layer: state.clone()})):
+        output = model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
+    return torch.equal(output.hidden_states[0], found["0"])
 
 
 def check_anatomy(model: nn.Module, anatomy: Anatomy, name: str) -> None:
