@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -20,8 +21,8 @@ def of(messages: list[str], start: str) -> list[str]:
 
 
 def test_a_run_makes_every_figure_with_its_numbers(finished: Project) -> None:
-    for figure in ("prompt_entropy", "curvature", "probes"):
-        for kind in ("svg", "png", "csv"):
+    for figure in ("prompt_entropy", "curvature", "dataset_entropy", "probes"):
+        for kind in ("svg", "png", "csv", "txt"):
             assert (finished.folder / f"results/figures/{figure}.{kind}").stat().st_size > 0
     folds = pq.read_table(finished.folder / "results/probes/tiny/relations.parquet").to_pandas()
     assert len(folds) == 4 * 3 * 2  # layers, repeats, folds
@@ -40,11 +41,38 @@ def test_touched_and_commented_source_reruns_nothing(project: Project, tmp_path:
     assert project.planned() == []
 
 
-def test_changed_entropy_reruns_entropy_and_its_figure_only(project: Project, tmp_path: Path) -> None:
+TOKENS = "Measuring tokens of tiny on random"
+OF_TOKENS = ["Drawing curvature", "Drawing prompt_entropy", TOKENS]
+"""The metrics of tokens share a job, and Snakemake redraws whatever reads a table that was written again."""
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("entropy", [*OF_TOKENS, "Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
+        ("geometry", OF_TOKENS),
+        ("by_corpus", ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
+        ("similarity", []),
+    ],
+)
+def test_changed_code_reruns_what_it_measures(project: Project, tmp_path: Path, file: str, expected: list[str]) -> None:
     project = project.with_own_source(tmp_path / "source")
-    path = tmp_path / "source/fathom/metrics/entropy.py"
+    path = tmp_path / f"source/fathom/metrics/{file}.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
-    assert project.planned() == ["Drawing prompt_entropy", "Measuring prompt_entropy of tiny on random"]
+    assert project.planned() == sorted(expected)
+
+
+def test_what_is_planned_is_what_runs(project: Project, tmp_path: Path) -> None:
+    """Tables that come out as they were are no reason to leave out a figure that was planned."""
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom/metrics/geometry.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
+    table = project.folder / "results/metrics/tiny/random/prompt_entropy.parquet"
+    before = table.read_bytes()
+    done = project.run()
+    assert sorted(re.findall(r"^Job \d+: (.+)$", done.stdout + done.stderr, flags=re.MULTILINE)) == OF_TOKENS
+    assert table.read_bytes() == before
+    assert project.planned() == []
 
 
 def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Project, tmp_path: Path) -> None:
@@ -67,12 +95,17 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
         ),
         pytest.param(
             {"metrics": {"curvature": {"preparation": "none"}}},
-            ["Drawing curvature", "Measuring curvature of tiny on random"],
-            id="one metric's preparation",
+            OF_TOKENS,
+            id="the preparation of a metric of tokens",
+        ),
+        pytest.param(
+            {"metrics": {"dataset_entropy": {"alpha": 2.0}}},
+            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"],
+            id="a setting of a metric of texts",
         ),
         pytest.param(
             {"models": {"tiny": {"label": "Another name"}}},
-            ["Drawing curvature", "Drawing probes", "Drawing prompt_entropy"],
+            ["Drawing curvature", "Drawing dataset_entropy", "Drawing probes", "Drawing prompt_entropy"],
             id="a label",
         ),
         pytest.param({"models": {"tiny": {"depth": 3}}}, None, id="a depth that was known"),
@@ -97,8 +130,8 @@ def test_another_extraction_reaches_the_metrics_in_a_later_run(project: Project)
     planned = project.planned()
     assert of(planned, "Extracting") == []
     assert of(planned, "Measuring") == [
-        "Measuring curvature of tiny on random",
-        "Measuring prompt_entropy of tiny on random",
+        "Measuring dataset_entropy of tiny on random",
+        "Measuring tokens of tiny on random",
     ]
     assert of(planned, "Probing") == []
 
