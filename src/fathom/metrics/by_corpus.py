@@ -107,7 +107,13 @@ def _dimension_by_scale(
         msg = "the public code has no form of the intrinsic dimension"
         raise ValueError(msg)
     quantile = float(ndtri((1 + level) / 2))
-    for points, value, error in measure.function(prepare(views[0], form)):
+    prepared = prepare(views[0], form)
+    for fraction in measure.function.keywords["fractions"]:
+        try:
+            ((points, value, error),) = measure.function(prepared, fractions=(fraction,))
+        except ValueError as why:  # too few texts for this scale: the table says so
+            yield {"variant": f"{fraction:g} of the texts", "value": np.nan, "raw": np.nan, "reason": str(why)}
+            continue
         yield {
             "variant": f"{points} texts",
             "value": value,

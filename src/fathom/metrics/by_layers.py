@@ -15,7 +15,7 @@ from fathom.metrics.preparation import Preparation, prepare
 from fathom.statistics import half_sample_interval
 
 States = npt.NDArray[np.floating]
-COLUMNS = ["row", "other_row", "preparation", "value", "low", "high"]
+COLUMNS = ["row", "other_row", "preparation", "value", "low", "high", "reason"]
 
 
 def measure_layer_pairs(
@@ -24,14 +24,18 @@ def measure_layer_pairs(
     """Measure every pair of layers, each (texts, width); returns a data frame with COLUMNS, one row a cell.
 
     `halves` (samples, texts) marks the half samples behind the intervals. All layers are held in memory at once: layers
-    x texts x width numbers. Raises ValueError where a layer has no value.
+    x texts x width numbers. Where the metric is not defined for these texts, all cells are NaN and `reason` says why.
     """
     tables = []
     for form in measure.forms:
         if form == "as_published":
             msg = f"the public code has no form of {measure.metric.name}"
             raise ValueError(msg)
-        cells = _cells(layers, measure, form)
+        reason = None
+        try:
+            cells = _cells(layers, measure, form)
+        except ValueError as error:  # texts for which the metric is not defined: the table says so
+            cells, reason = np.full((len(layers), len(layers)), np.nan), str(error)
         replicates = in_parallel(
             partial(_half, layers=layers, measure=measure, preparation=form), halves, threads=threads
         )
@@ -46,6 +50,7 @@ def measure_layer_pairs(
                     "value": cells.ravel(),
                     "low": low.ravel(),
                     "high": high.ravel(),
+                    "reason": reason,
                 }
             )
         )
@@ -55,7 +60,10 @@ def measure_layer_pairs(
 def _half(
     half: npt.NDArray[np.bool_], *, layers: Sequence[States], measure: Measure, preparation: Preparation
 ) -> npt.NDArray[np.float64]:
-    return _cells([layer[half] for layer in layers], measure, preparation)
+    try:
+        return _cells([layer[half] for layer in layers], measure, preparation)
+    except ValueError:  # a half for which the metric is not defined: then there is no interval
+        return np.full((len(layers), len(layers)), np.nan)
 
 
 def _cells(layers: Sequence[States], measure: Measure, preparation: Preparation) -> npt.NDArray[np.float64]:

@@ -38,25 +38,29 @@ def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], 
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     measures = [make_measure(one) for one in job.measured]
+    of_texts = {measure.metric.name for measure in measures if measure.metric.of == "text"}
     tables: dict[str, pd.DataFrame] = {}
     for module in dict.fromkeys(TABLES[measure.metric.of] for measure in measures):
         chosen = [measure for measure in measures if TABLES[measure.metric.of] == module]
         # By its name: a job is re-run when code of its own metrics changes, and these modules hold that of all.
         tables |= importlib.import_module(module).make_tables(activations, corpus, chosen, job, threads)
     for name, table in tables.items():
-        _report(name, table, job)
+        _report(name, table, job, needed=name in of_texts)
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
         write_table(table, folder / f"{name}.parquet")
 
 
-def _report(name: str, table: pd.DataFrame, job: MetricJob) -> None:
-    """Refuse a table without any value; say how many are missing in another, and why the first one is."""
+def _report(name: str, table: pd.DataFrame, job: MetricJob, *, needed: bool) -> None:
+    """Say how many values are missing, and why the first one is; refuse a table without any value, where it is needed.
+
+    A metric of whole corpora may have none: a few texts have no quarter, and no five neighbours.
+    """
     if "reason" not in table.columns:
         return
     missing = table["value"].isna()
     place = f"metric {name} of model {job.model} on corpus {job.corpus}"
-    if missing.all():
+    if missing.all() and needed:
         msg = f"{place}: no value at all, first reason: {table['reason'].iloc[0]}"
         raise FathomError(msg)
     if missing.any():

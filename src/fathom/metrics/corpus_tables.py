@@ -74,17 +74,25 @@ def layer_pairs_table(
     for view, chosen in _texts_by_view(corpus, job).items():
         halves = half_samples(corpus["group"].to_numpy()[chosen], samples=max(measure.samples, 1), seed=job.seed)
         layers = [layer[0] for layer in _layers(activations, [chosen], measure.metric.position)]
-        try:
-            table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
-        except ValueError as error:
-            msg = f"metric {measure.metric.name} of model {job.model} on corpus {job.corpus}: {error}"
-            raise FathomError(msg) from error
+        table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
         tables.append(table.assign(view=view, texts=len(chosen)))
     joined = pd.concat(tables, ignore_index=True)
     row, other = joined["row"].to_numpy(), joined["other_row"].to_numpy()
     joined = joined.assign(layer=numbers[row], depth=depths[row], other_layer=numbers[other], other_depth=depths[other])
     return joined[
-        ["view", "layer", "depth", "other_layer", "other_depth", "preparation", "value", "low", "high", "texts"]
+        [
+            "view",
+            "layer",
+            "depth",
+            "other_layer",
+            "other_depth",
+            "preparation",
+            "value",
+            "low",
+            "high",
+            "texts",
+            "reason",
+        ]
     ]
 
 

@@ -59,7 +59,7 @@ class Measure:
     metric: Metric
     forms: tuple[Form, ...]
     normalisation: str
-    function: Callable[..., Any]
+    function: partial[Any]
     """The metric in the paper's form."""
     published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
