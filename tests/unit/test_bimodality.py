@@ -149,7 +149,7 @@ def test_figure_shows_the_numbers() -> None:
     assert "layer 2 (largest dip)" in histograms[1].get_title(loc="left")
     counts = [patch.get_height() for patch in histograms[1].patches]  # type: ignore[attr-defined]
     assert sum(counts) == TEXTS
-    written = figure.axes[-1].texts[0].get_text().split("\n")
+    written = figure.texts[-1].get_text().split("\n")
     assert written[-1] == "a note"
     assert sum("a long text" in line for line in written) >= 2
     assert render(figure, "png")
@@ -157,7 +157,7 @@ def test_figure_shows_the_numbers() -> None:
 
 def test_nothing_is_smaller_than_the_smallest_text() -> None:
     figure = draw_bimodality([sample(name="a very long name of a model, prose " * 4)], title="Bimodality", unit="S")
-    texts = [text for axes in figure.axes for text in axes.texts]
+    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts)]
     assert texts
     assert all(float(text.get_fontsize()) >= SMALL for text in texts)
 

@@ -15,11 +15,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from fathom.dip import dip, dip_null, dip_p, modes
-from fathom.figures.lines import fold_notes, lines_height, write_lines
 from fathom.figures.panels import (
     SINKS,
     count,
     figure_width,
+    foot_height,
+    foot_width,
     head_height,
     head_panel,
     join_note,
@@ -29,6 +30,7 @@ from fathom.figures.panels import (
     set_title,
     set_value_axis,
     title_height,
+    write_foot,
 )
 from fathom.figures.style import (
     DASHED,
@@ -66,6 +68,7 @@ HISTOGRAM_BINS = 24
 MAP_HEIGHT = 1.4
 DIP_HEIGHT = 0.9
 HISTOGRAM_HEIGHT = 0.6
+INDENT = 2 * "\N{NO-BREAK SPACE}"
 COLOURS = {"low": PALETTE[0], "high": PALETTE[1]}
 
 
@@ -266,15 +269,15 @@ def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes
     columns = max(len(panels), 2)
     width = figure_width(columns)
     heads = [_note(panel.layers) for panel in panels]
-    lines = [line for panel in panels for line in _example_lines(panel, width)]
-    lines += fold_notes(notes, width)
+    lines = [*(line for panel in panels for line in _example_lines(panel, foot_width(columns))), *notes]
+    foot = foot_height(lines, columns)
     handles = _handles()
-    heights = [MAP_HEIGHT, DIP_HEIGHT, *[HISTOGRAM_HEIGHT] * 3, lines_height(lines)]
+    heights = [MAP_HEIGHT, DIP_HEIGHT, *[HISTOGRAM_HEIGHT] * 3]
     above = title_height(title, columns) + head_height([panel.name for panel in panels], heads, columns)
-    figure = open_figure(width, above + sum(heights) + 1.75 + legend_height(handles, width))
+    figure = open_figure(width, above + sum(heights) + 1.75 + legend_height(handles, width) + foot)
     grid = figure.add_gridspec(len(heights), len(panels), height_ratios=heights)
     for at, panel in enumerate(panels):
-        axes = [figure.add_subplot(grid[row, at]) for row in range(len(heights) - 1)]
+        axes = [figure.add_subplot(grid[row, at]) for row in range(len(heights))]
         _draw_map(axes[0], panel, unit=unit, first=at == 0)
         head_panel(
             axes[0],
@@ -287,9 +290,9 @@ def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes
         )
         _draw_dips(axes[1], panel.layers, first=at == 0)
         _draw_histograms(axes[2:], panel, unit=unit)
-    write_lines(figure, figure.add_subplot(grid[-1, :]), lines)
     set_title(figure, title, columns)
-    legend_below(figure, handles)
+    write_foot(figure, lines, columns)
+    legend_below(figure, handles, foot=foot)
     return figure
 
 
@@ -398,8 +401,8 @@ def _example_lines(panel: Sample, width: float) -> list[str]:
         lines.append(f"{head}, texts nearest to the {mode} mode ({layer[f'{mode}_mode']:.3f}):")
         for _, text in texts.sort_values("rank").head(SHOWN).iterrows():
             length = f"{text['characters']} characters" if pd.isna(text["tokens"]) else f"{text['tokens']} tokens"
-            lines.append(f"    {text['value']:.3f}  {text['id']}, {length}: {text['excerpt']}")
-    return [_one_line(line, width - 0.15) for line in lines]
+            lines.append(f"{INDENT}{text['value']:.3f}  {text['id']}, {length}: {text['excerpt']}")
+    return [_one_line(line, width) for line in lines]
 
 
 def _one_line(text: str, width: float) -> str:

@@ -217,10 +217,14 @@ def write_foot(figure: Figure, notes: Sequence[str], columns: int) -> None:
         figure.text(0.01, 0.04 / figure.get_figheight(), lines, va="bottom", fontsize=SMALL, color=INK)
 
 
-def _fold_foot(notes: Sequence[str], columns: int) -> str:
+def foot_width(columns: int) -> float:
+    """Width in inches of a line of the foot."""
     # Letters on a screen's coarse grid of dots are up to 5 % wider than in print.
-    width = 0.95 * (figure_width(columns) - 0.1)
-    return "\n".join(fold(note, width, size=SMALL) for note in notes if note)
+    return 0.95 * (figure_width(columns) - 0.1)
+
+
+def _fold_foot(notes: Sequence[str], columns: int) -> str:
+    return "\n".join(fold(note, foot_width(columns), size=SMALL) for note in notes if note)
 
 
 def head_height(

@@ -10,8 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from fathom.distributions import FloatArray, renyi_entropy
-from fathom.figures.lines import fold_notes, lines_height, write_lines
-from fathom.figures.panels import plain_number, set_title, title_height
+from fathom.figures.panels import foot_height, plain_number, set_title, title_height, write_foot
 from fathom.figures.style import (
     DASHED,
     DOUBLE_COLUMN,
@@ -129,12 +128,11 @@ def draw_power_law(table: pd.DataFrame, *, title: str, notes: Sequence[str] = ()
 
 
 def _draw(table: pd.DataFrame, *, title: str, notes: Sequence[str]) -> Figure:
-    lines = fold_notes(notes, DOUBLE_COLUMN)
     handles = [_lines("alpha", _chosen(table["alpha"])), _lines("beta", _chosen(table["beta"]))]
-    heights = [PANEL_HEIGHT, lines_height(lines)]
-    foot = 0.5 + legend_height(handles, DOUBLE_COLUMN)
-    figure = open_figure(DOUBLE_COLUMN, title_height(title, 2) + sum(heights) + foot)
-    grid = figure.add_gridspec(2, 3, height_ratios=heights)
+    foot = foot_height(notes, 2)
+    below = 0.5 + legend_height(handles, DOUBLE_COLUMN) + foot
+    figure = open_figure(DOUBLE_COLUMN, title_height(title, 2) + PANEL_HEIGHT + below)
+    grid = figure.add_gridspec(1, 3)
     axes = [figure.add_subplot(grid[0, column]) for column in range(3)]
     shares = table.assign(lost=1 - table["value_larger_half"] / table["value"])
     _draw_panel(axes[0], shares, over="beta", value="value", label="entropy S (nats)")
@@ -144,9 +142,9 @@ def _draw(table: pd.DataFrame, *, title: str, notes: Sequence[str]) -> Figure:
     axes[1].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes[1].xaxis.set_major_formatter(FuncFormatter(plain_number))
     axes[1].xaxis.set_minor_formatter(NullFormatter())
-    write_lines(figure, figure.add_subplot(grid[1, :]), lines)
     set_title(figure, title, 2)
-    legend_below(figure, handles)
+    write_foot(figure, notes, 2)
+    legend_below(figure, handles, foot=foot)
     return figure
 
 
