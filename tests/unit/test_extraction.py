@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -259,6 +262,25 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     store.finish(tmp_path / "s.manifest.json", {})
     found = Store(tmp_path / "s.manifest.json").tokens(0, texts)[0, ::tokens, 0]
     np.testing.assert_array_equal(found, np.arange(texts))
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="needs glibc")
+def test_freed_memory_is_used_again() -> None:
+    # In a process of its own, for the setting cannot be taken back. Each turn takes and fills 64 MiB, or 16,384 pages;
+    # the first ones find the places in the heap that later ones take again.
+    script = """
+import resource, torch
+from fathom.activations.memory import keep_freed_memory
+keep_freed_memory()
+for _ in range(20):
+    torch.ones(1 << 24)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    torch.ones(1 << 24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 16_384
 
 
 class Full(StoreWriter):

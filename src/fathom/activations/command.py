@@ -15,6 +15,7 @@ import pandas as pd
 from pydantic import Field
 
 from fathom.activations.batching import batches, shard_range, windows
+from fathom.activations.memory import keep_freed_memory
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokens import TokenisedTexts, tokenise
 from fathom.errors import FathomError
@@ -228,6 +229,7 @@ def extract(
     from fathom.activations.capture import capture
     from fathom.activations.writer import WindowWriter
 
+    keep_freed_memory()
     wanted = settings.activations
     place = f"model {settings.model}, corpus {settings.corpus}"
     ranges = window_ranges(texts, shape, wanted)
