@@ -15,10 +15,10 @@ import pandas as pd
 from pydantic import Field
 
 from fathom.activations.batching import batches, shard_range, windows
-from fathom.activations.memory import keep_freed_memory
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokens import TokenisedTexts, tokenise
 from fathom.errors import FathomError
+from fathom.memory import keep_freed_memory
 from fathom.progress import Progress
 from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
