@@ -286,17 +286,22 @@ def test_sinks_alone_are_no_reason_to_read_another_site(one_shard: list[Path], c
 # Planted states ------------------------------------------------------------------------------------------------------
 
 
-def planted_store(folder: Path, texts: list[npt.NDArray[np.float32]], *, name: str = "1-of-1") -> Path:
-    """A store of given token states, (layers, tokens, width) each, without sub-layers or patterns."""
+def planted_store(
+    folder: Path, texts: list[npt.NDArray[np.float32]], patterns: dict[int, npt.NDArray[np.float32]] | None = None
+) -> Path:
+    """A store of given token states, (layers, tokens, width) each, and attention patterns of some texts."""
     lengths = np.array([states.shape[1] for states in texts])
     layers, _, width = texts[0].shape
     names = tuple(map(str, range(layers)))
     shape = Shape({"residual": names}, len(texts), int(lengths.sum()), width, "float32", ("tokens", "mean"))
-    writer = StoreWriter(folder / f"{name}.zarr", shape, shard_bytes=1 << 20, compression="none")
+    writer = StoreWriter(folder / "1-of-1.zarr", shape, shard_bytes=1 << 20, compression="none")
     for states in texts:
         writer.append({("residual", "tokens"): states, ("residual", "mean"): states.mean(axis=1, keepdims=True)})
+    if patterns:
+        sampled = np.array(list(patterns), dtype=np.int64)
+        writer.write_patterns(sampled, lengths[sampled], iter(patterns.values()))
     writer.close(np.arange(lengths.sum(), dtype=np.int32), lengths)
-    manifest = folder / f"{name}.manifest.json"
+    manifest = folder / "1-of-1.manifest.json"
     writer.finish(manifest, {"depth": layers - 1})
     return manifest
 
@@ -331,6 +336,30 @@ def test_a_planted_sink_is_found_in_its_text(tmp_path: Path) -> None:
     )
     differs = entropy["with"] != entropy["without"]
     assert set(differs[differs].index.get_level_values("text")) == {"t1"}
+
+
+def test_heads_are_those_of_the_block_that_makes_the_layer(tmp_path: Path) -> None:
+    """Block 1 looks at all tokens alike; in block 2 one head of two looks at the sink alone, the other at itself."""
+    texts = [normal_states(0, 8), normal_states(1, 8)]
+    for states in texts:
+        states[:, 4] *= 300.0
+    patterns = np.full((2, 2, 8, 8), 1 / 8, dtype=np.float32)
+    patterns[1, 0] = np.eye(8)[4]
+    patterns[1, 1] = np.eye(8)
+    manifest = planted_store(tmp_path, texts, {1: patterns})
+    tables = text_tables(
+        Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(sink_multiple=20.0), 1
+    )
+    assert only(tables["sinks"], text="t0")["heads"].isna().all()
+    found = only(tables["sinks"], text="t1").set_index("layer")["heads"]
+    assert np.isnan(found[0])
+    assert (found[1], found[2]) == (0.0, 0.5)
+    norms = only(tables["token_norms"], layer=2)
+    assert norms["heads"].tolist() == [0, 0, 0, 0, 0.5, 0, 0, 0]
+    ranks = only(tables["effective_rank"], site="attention_patterns")
+    assert ranks["text"].tolist() == ["t1", "t1"]
+    assert ranks["layer"].tolist() == [1, 2]
+    assert ranks["value"].tolist() == pytest.approx([1.0, (1 + 8) / 2])
 
 
 def test_texts_without_any_sink_give_an_empty_table_that_can_be_written(tmp_path: Path) -> None:
