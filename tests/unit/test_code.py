@@ -18,7 +18,7 @@ from fathom.metrics.registry import METRICS, TABLES
 from fathom.plan import Plan
 
 GROUND = {"errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
-GROUND |= {"dip", "distributions"}
+GROUND |= {"dip", "distributions", "memory"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}
 METRIC_JOBS = {"tokens", *CORPUS_METRICS}

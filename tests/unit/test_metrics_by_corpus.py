@@ -142,7 +142,11 @@ def test_intrinsic_dimension_by_scale() -> None:
     for row, (view,) in enumerate(layers):
         for form in ("none", "centred"):
             found = only(table, row=row, preparation=form)
-            expected = two_nn_by_scale(prepare(view, form), **ARGUMENTS["intrinsic_dimension"])
+            arguments = ARGUMENTS["intrinsic_dimension"]
+            expected = [
+                two_nn_by_scale(prepare(view, form), **arguments | {"fractions": (fraction,)})[0]
+                for fraction in arguments["fractions"]
+            ]
             for (_, line), (points, value, error) in zip(found.iterrows(), expected, strict=True):
                 assert line["variant"] == f"{points} texts"
                 assert (line["value"], line["raw"], line["error"]) == pytest.approx((value, value, error), rel=1e-12)
@@ -163,16 +167,19 @@ def test_a_dimension_is_not_negative_however_wide_its_interval() -> None:
 def test_a_scale_of_too_few_texts_is_a_reason() -> None:
     one = measure("intrinsic_dimension", "none", arguments={"fractions": (1.0, 0.1)})
     table = table_of(states(), one)
-    assert table["value"].isna().all()
-    assert table["reason"].str.contains("`fractions` holds 0.1 of 24 points").all()
+    assert only(table, variant="24 texts")["value"].notna().tolist() == [True, True]
+    assert only(table, variant="2 texts")["value"].isna().tolist() == [True, True]
+    assert only(table, variant="2 texts")["reason"].str.contains("`fractions` holds 0.1 of 24 points").all()
 
 
 def test_texts_that_occur_twice_have_no_dimension() -> None:
-    ((view,),) = states(layers=1)
+    (good,), (view,) = states()
     view[5] = view[2]
-    table = table_of([[view]], measure("intrinsic_dimension", "none"))
-    assert table["value"].isna().all()
-    assert table["reason"].str.contains("rows 2 and 5").all()
+    table = table_of([[good], [view]], measure("intrinsic_dimension", "none"))
+    assert table["value"].isna().tolist() == [False, False, True, True]
+    assert only(table, row=1)["reason"].str.contains("rows 2 and 5").all()
+    # A scale bears one name at every layer: figures make one curve of it.
+    assert table["variant"].tolist() == ["24 texts", "12 texts"] * 2
 
 
 # Intervals -----------------------------------------------------------------------------------------------------------

@@ -91,11 +91,22 @@ def test_the_number_of_threads_changes_nothing() -> None:
         pd.testing.assert_frame_equal(one, three, check_exact=True)
 
 
-def test_a_layer_without_a_value_is_refused_by_its_place() -> None:
+def test_a_layer_without_a_value_is_named_in_the_reason() -> None:
     layers = layers_of()
     layers[1][:] = 1.0
-    with pytest.raises(ValueError, match=r"all rows of `layers\[1\]` are equal"):
-        table_of(layers, measure("linear_cka", "none"))
+    table = table_of(layers, measure("linear_cka", "none"), half_samples(np.arange(TEXTS), samples=5, seed=0))
+    assert table[["value", "low", "high"]].isna().all(axis=None)
+    assert table["reason"].str.contains(r"all rows of `layers\[1\]` are equal").all()
+
+
+def test_a_half_without_a_value_leaves_no_interval() -> None:
+    layers = layers_of()
+    layers[1][:8] = 1.0
+    halves = np.stack([np.arange(TEXTS) < 8, np.arange(TEXTS) % 2 == 0])
+    table = table_of(layers, measure("linear_cka", "none"), halves)
+    assert table["value"].notna().all()
+    assert table["reason"].isna().all()
+    assert table[["low", "high"]].isna().all(axis=None)
 
 
 def test_the_public_code_has_no_form_of_these() -> None:

@@ -394,6 +394,16 @@ def test_nothing_but_zeros_is_refused(tmp_path: Path) -> None:
         text_tables(Activations([manifest]), plain_corpus(tmp_path, 1), token_measures(), metric_job(), 1)
 
 
+def test_states_that_are_mostly_zero_are_one_line(tmp_path: Path) -> None:
+    states = normal_states(0, 8)
+    states[0, :, :5] = 0.0
+    manifest = planted_store(tmp_path, [normal_states(1, 6), states])
+    with pytest.raises(
+        FathomError, match=r"metric sinks of model tiny on corpus texts, text 2: .* median \|activation"
+    ):
+        text_tables(Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(), 1)
+
+
 def test_views_have_profiles_of_their_own(tmp_path: Path) -> None:
     texts = [normal_states(seed, 6) for seed in range(4)]
     texts[1][:, 2] *= 100.0
@@ -584,9 +594,11 @@ def test_matrices_of_every_view(shuffled: tuple[Activations, pd.DataFrame]) -> N
     assert cell["low"] < cell["high"]
 
 
-def test_a_layer_of_equal_texts_is_one_line(tmp_path: Path) -> None:
+def test_texts_that_are_all_equal_have_no_matrix(tmp_path: Path) -> None:
     states = [normal_states(0, 5)] * 6
     activations = Activations([planted_store(tmp_path, states)])
     one = measured("linear_cka", "none")
-    with pytest.raises(FathomError, match=r"metric linear_cka of model tiny on corpus texts: all rows of .* are equal"):
-        layer_pairs_table(activations, plain_corpus(tmp_path, 6), make_measure(one), metric_job(one), 1)
+    table = layer_pairs_table(activations, plain_corpus(tmp_path, 6), make_measure(one), metric_job(one), 1)
+    assert len(table) == 9
+    assert table["value"].isna().all()
+    assert table["reason"].str.contains("are equal").all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -109,13 +110,15 @@ def _dimension_by_scale(
     quantile = float(ndtri((1 + level) / 2))
     prepared = prepare(views[0], form)
     for fraction in measure.function.keywords["fractions"]:
+        # One name for a scale at every layer, whether it has a value there or not.
+        variant = f"{math.floor(len(prepared) * fraction)} texts"
         try:
-            ((points, value, error),) = measure.function(prepared, fractions=(fraction,))
-        except ValueError as why:  # too few texts for this scale: the table says so
-            yield {"variant": f"{fraction:g} of the texts", "value": np.nan, "raw": np.nan, "reason": str(why)}
+            ((_, value, error),) = measure.function(prepared, fractions=(fraction,))
+        except ValueError as why:  # too few texts for this scale, or equal ones: the table says so
+            yield {"variant": variant, "value": np.nan, "raw": np.nan, "reason": str(why)}
             continue
         yield {
-            "variant": f"{points} texts",
+            "variant": variant,
             "value": value,
             "raw": value,
             "low": max(value - quantile * error, 0.0),

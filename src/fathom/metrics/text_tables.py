@@ -120,7 +120,11 @@ def _measure_residual(
         values = measure_text(states, marked, measures=measures)
         if not profiled or entropy is None:
             return Found(values, marked)
-        profile = profile_text(states, named, _heads(attention.get(text), blocks, states.shape[1]))
+        try:
+            profile = profile_text(states, named, _heads(attention.get(text), blocks, states.shape[1]))
+        except ValueError as error:
+            msg = f"metric sinks of model {job.model} on corpus {job.corpus}, text {text + 1}: {error}"
+            raise FathomError(msg) from error
         left = _entropy_left(states, marked, values, entropy)
         rows = sink_rows(profile, left, token_ids[text], multiple=job.sink_multiple)
         return Found(values, marked, profile.first(job.positions), rows)
