@@ -67,9 +67,16 @@ class Measure:
     label: str | None
 
     def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
-        """What the paper's form gave for states (rows, width), divided as the settings say."""
+        """What the paper's form gave for states (rows, width), divided as the settings say.
+
+        Raises ValueError for states of one row or column, whose logarithm is 0.
+        """
         raw, error = found if isinstance(found, tuple) else (found, math.nan)
-        return Value(raw / NORMALISERS[self.normalisation](rows, width), raw, error)
+        divisor = NORMALISERS[self.normalisation](rows, width)
+        if divisor == 0.0:
+            msg = f"states ({rows}, {width}): normalisation {self.normalisation} divides by the logarithm of 1"
+            raise ValueError(msg)
+        return Value(raw / divisor, raw, error)
 
     def as_published(self, *states: Any) -> Value:
         """What the public code gives for raw states."""
