@@ -120,7 +120,9 @@ def token_metric_settings(wildcards):
 
 
 def corpus_metric_settings(wildcards):
-    return plan.corpus_metric_settings(wildcards.model, wildcards.corpus, wildcards.metric)
+    return plan.corpus_metric_settings(
+        wildcards.model, wildcards.corpus, wildcards.metric
+    )
 
 
 def probe_settings(wildcards):

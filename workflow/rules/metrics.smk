@@ -18,7 +18,10 @@ if plan.token_tables:
             stores=ancient(stored("zarr", own_corpus)),
             corpus="results/corpora/{corpus}.parquet",
         output:
-            tables=collect("results/metrics/{{model}}/{{corpus}}/{table}.parquet", table=plan.token_tables),
+            tables=collect(
+                "results/metrics/{{model}}/{{corpus}}/{table}.parquet",
+                table=plan.token_tables,
+            ),
         log:
             "logs/metrics/{model}/{corpus}/tokens.log",
         benchmark:
