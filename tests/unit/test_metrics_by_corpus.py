@@ -137,7 +137,7 @@ def test_value_is_the_raw_one_divided(metric: str, normalisation: str, divisor: 
 def test_intrinsic_dimension_by_scale() -> None:
     layers = states()
     table = table_of(layers, measure("intrinsic_dimension", "none", "centred"), half_samples(LABELS, samples=5, seed=0))
-    assert table["variant"].tolist() == ["24 texts", "12 texts"] * 4
+    assert table["variant"].tolist() == ["all texts", "0.5 of the texts"] * 4
     quantile = ndtri(0.975)
     for row, (view,) in enumerate(layers):
         for form in ("none", "centred"):
@@ -148,7 +148,7 @@ def test_intrinsic_dimension_by_scale() -> None:
                 for fraction in arguments["fractions"]
             ]
             for (_, line), (points, value, error) in zip(found.iterrows(), expected, strict=True):
-                assert line["variant"] == f"{points} texts"
+                assert line["texts"] == points
                 assert (line["value"], line["raw"], line["error"]) == pytest.approx((value, value, error), rel=1e-12)
                 low, high = max(value - quantile * error, 0.0), value + quantile * error
                 assert (line["low"], line["high"]) == pytest.approx((low, high), rel=1e-12)
@@ -167,9 +167,9 @@ def test_a_dimension_is_not_negative_however_wide_its_interval() -> None:
 def test_a_scale_of_too_few_texts_is_a_reason() -> None:
     one = measure("intrinsic_dimension", "none", arguments={"fractions": (1.0, 0.1)})
     table = table_of(states(), one)
-    assert only(table, variant="24 texts")["value"].notna().tolist() == [True, True]
-    assert only(table, variant="2 texts")["value"].isna().tolist() == [True, True]
-    assert only(table, variant="2 texts")["reason"].str.contains("`fractions` holds 0.1 of 24 points").all()
+    assert only(table, variant="all texts")["value"].notna().tolist() == [True, True]
+    assert only(table, variant="0.1 of the texts")["value"].isna().tolist() == [True, True]
+    assert only(table, variant="0.1 of the texts")["reason"].str.contains("`fractions` holds 0.1 of 24 points").all()
 
 
 def test_texts_that_occur_twice_have_no_dimension() -> None:
@@ -179,7 +179,7 @@ def test_texts_that_occur_twice_have_no_dimension() -> None:
     assert table["value"].isna().tolist() == [False, False, True, True]
     assert only(table, row=1)["reason"].str.contains("rows 2 and 5").all()
     # A scale bears one name at every layer: figures make one curve of it.
-    assert table["variant"].tolist() == ["24 texts", "12 texts"] * 2
+    assert table["variant"].tolist() == ["all texts", "0.5 of the texts"] * 2
 
 
 # Intervals -----------------------------------------------------------------------------------------------------------

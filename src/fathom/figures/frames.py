@@ -27,14 +27,15 @@ ON_THE_STREAM = ("attention_residual", "residual")
 
 
 def metric_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
-    """One row a model, corpus (with its view and variant), sinks, preparation and layer."""
+    """One row a model (and variant of the metric), corpus (with its view), sinks, preparation and layer."""
     curves = []
     for table, frame in tables:
         rows = frame[frame["site"] == RESIDUAL]
         for variant, part in rows.groupby("variant", sort=False, dropna=False):
             curve = _summarise(part, job)
-            names = [_corpus_name(table.of, str(view), variant) for view in curve["view"]]
-            curves.append(curve.assign(model=table.model, corpus=names))
+            names = [table.of if view == ORIGINAL else f"{table.of}, {view}" for view in curve["view"]]
+            model = f"{table.model}, {variant}" if isinstance(variant, str) else table.model
+            curves.append(curve.assign(model=model, corpus=names))
     return pd.concat(curves, ignore_index=True)
 
 
@@ -153,12 +154,3 @@ def _first_preparation(rows: pd.DataFrame) -> pd.DataFrame:
 def _one_view(rows: pd.DataFrame) -> pd.DataFrame:
     chosen: pd.DataFrame = rows[rows["view"] == rows["view"].iloc[0]]
     return chosen
-
-
-def _corpus_name(corpus: str, view: str, variant: object) -> str:
-    parts = [corpus]
-    if view != ORIGINAL:
-        parts.append(view)
-    if isinstance(variant, str):
-        parts.append(variant)
-    return ", ".join(parts)

@@ -19,7 +19,7 @@ from fathom.statistics import half_sample_interval
 
 States = npt.NDArray[np.floating]
 Names = npt.NDArray[np.object_]
-COLUMNS = ["row", "preparation", "variant", "value", "raw", "low", "high", "error", "reason"]
+COLUMNS = ["row", "preparation", "variant", "value", "raw", "low", "high", "error", "texts", "reason"]
 
 
 def measure_corpus(
@@ -57,7 +57,7 @@ def _measure_layer(
             )
         except ValueError as error:  # states for which the metric is not defined: the table says so
             found = [{"value": np.nan, "raw": np.nan, "reason": str(error)}]
-        estimates += [{"preparation": form, **one} for one in found]
+        estimates += [{"preparation": form, "texts": len(views[0]), **one} for one in found]
     return estimates
 
 
@@ -110,15 +110,16 @@ def _dimension_by_scale(
     quantile = float(ndtri((1 + level) / 2))
     prepared = prepare(views[0], form)
     for fraction in measure.function.keywords["fractions"]:
-        # One name for a scale at every layer, whether it has a value there or not.
-        variant = f"{math.floor(len(prepared) * fraction)} texts"
+        # One name for a scale at every layer and on every corpus, whether it has a value there or not.
+        name = "all texts" if fraction == 1.0 else f"{fraction:.3g} of the texts"
+        scale = {"variant": name, "texts": math.floor(len(prepared) * fraction)}
         try:
             ((_, value, error),) = measure.function(prepared, fractions=(fraction,))
         except ValueError as why:  # too few texts for this scale, or equal ones: the table says so
-            yield {"variant": variant, "value": np.nan, "raw": np.nan, "reason": str(why)}
+            yield {**scale, "value": np.nan, "raw": np.nan, "reason": str(why)}
             continue
         yield {
-            "variant": variant,
+            **scale,
             "value": value,
             "raw": value,
             "low": max(value - quantile * error, 0.0),

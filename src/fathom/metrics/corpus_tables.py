@@ -59,7 +59,7 @@ def corpus_table(
                 threads=threads,
             )
             name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
-            tables.append(table.assign(view=name, texts=len(first)))
+            tables.append(table.assign(view=name))
             progress.advance(1)
     joined = _with_layers(pd.concat(tables, ignore_index=True), activations)
     return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)
