@@ -155,7 +155,8 @@ def _definition(config: Config, metric: str, *, raw: bool, forms: int | None) ->
     about = METRICS[metric]
     named = getattr(config.metric_settings[metric], "preparation", ())[:forms]
     states = f"; states: {' / '.join(PREPARATIONS[form] for form in named)}" if named else ""
-    return f"{about.title} ({metric_axis(config, metric, raw=raw)}; {about.direction}): {about.reference}{states}."
+    axis = metric_axis(config, metric, raw=raw)
+    return f"{about.title} ({axis}; {about.symbol} goes {about.range}; {about.direction}): {about.reference}{states}."
 
 
 def _probe_sentences(config: Config, names: Sequence[str]) -> list[str]:

@@ -49,6 +49,11 @@ class Metric:
     minimum_rows: int
     """Fewest rows for which the metric has a meaning."""
 
+    @property
+    def range(self) -> str:
+        """From the lowest value to the highest, and what both mean."""
+        return f"from {self.low} to {self.high}"
+
 
 _SKEAN_2025 = "Skean et al. 2025, arXiv:2502.02013"
 
