@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave
 from benchmarks.reading import LAYERS, TEXT_TOKENS, WIDTH, write_states
 from fathom.metrics.geometry import curvature
-from fathom.metrics.parallel import in_parallel
 from fathom.metrics.text_tables import BLOCK_BYTES
 from fathom.store import Activations
 
@@ -24,11 +22,10 @@ TEXTS = 40
 def measure(folder: Path, texts: int = TEXTS) -> Comparison:
     """Measure curvature of all `texts` at all layers, the reading of their states included."""
     write_states(folder, "tokens", texts, texts * TEXT_TOKENS)
-    threads = os.cpu_count() or 1
-
     def ours() -> None:
         for block in Activations([folder / "manifest.json"]).token_blocks(BLOCK_BYTES):
-            in_parallel(layer_curvatures, block, threads=threads)
+            for text in block:
+                layer_curvatures(text)
 
     def plain() -> None:
         for _ in Activations([folder / "manifest.json"]).token_blocks(BLOCK_BYTES):
@@ -38,7 +35,7 @@ def measure(folder: Path, texts: int = TEXTS) -> Comparison:
     plain()
     size = f"{texts} texts x {LAYERS} layers of {TEXT_TOKENS} x {WIDTH}"
     return Comparison(
-        name=f"Curvature, {size}, reading included, {threads} threads",
+        name=f"Curvature, {size}, reading included, 1 thread",
         against="one read of the same states from the store",
         unit="s",
         pairs=interleave(lambda: clock(ours), lambda: clock(plain), PAIRS),
