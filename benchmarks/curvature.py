@@ -22,6 +22,7 @@ TEXTS = 40
 def measure(folder: Path, texts: int = TEXTS) -> Comparison:
     """Measure curvature of all `texts` at all layers, the reading of their states included."""
     write_states(folder, "tokens", texts, texts * TEXT_TOKENS)
+
     def ours() -> None:
         for block in Activations([folder / "manifest.json"]).token_blocks(BLOCK_BYTES):
             for text in block:
