@@ -26,7 +26,7 @@ from fathom.metrics.measured import CURVE_COLUMNS, Measure, make_measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.profile import attention_rank, heads_looking
 from fathom.metrics.settings import MetricJob
-from fathom.metrics.similarity import label_overlap, linear_cka
+from fathom.metrics.similarity import label_overlap, label_overlap_chance, linear_cka
 from fathom.metrics.text_tables import make_tables as text_tables
 from fathom.store import Activations, Shape, StoreWriter
 from fathom.tables import read_corpus, read_table, write_corpus, write_table
@@ -575,6 +575,7 @@ def test_labels(shuffled: tuple[Activations, pd.DataFrame]) -> None:
         label_overlap(prepare(activations.pooled("mean", layer)[rows], "rows"), labels, k=3) for layer in range(4)
     ]
     np.testing.assert_allclose(table["value"], expected, rtol=1e-12)
+    assert set(table["chance"]) == {label_overlap_chance(labels)}
     unknown = measured("label_overlap", "rows", label="age")
     with pytest.raises(FathomError, match="corpus texts: expected a label 'age', found old"):
         corpus_table(activations, corpus, make_measure(unknown), metric_job(unknown), 1)

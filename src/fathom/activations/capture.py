@@ -130,7 +130,7 @@ def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, tar
         as_numpy(target)[targets.texts] = as_numpy(state)[np.arange(len(picked)), picked]
 
 
-def _put_on_device(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:  # noqa: ARG001
+def _put_on_device(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:  # noqa: ARG001 - one signature for host and device
     """All texts at once: a GPU wants few large operations. The targets hold this batch alone."""
     real = torch.from_numpy(np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).to(state.device)
     if position == "tokens":

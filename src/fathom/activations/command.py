@@ -96,7 +96,7 @@ def command(
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
-        dtype=settings.dtype,  # type: ignore[arg-type]
+        dtype=settings.dtype,  # type: ignore[arg-type]  # one of these words, as the config checked
         positions=_positions(wanted, texts, place),
     )
     try:

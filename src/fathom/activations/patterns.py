@@ -81,14 +81,14 @@ def eager_attention(model: LoadedModel, place: str) -> Iterator[None]:
     config: Any = model.module.config
     before = config._attn_implementation
     try:
-        model.module.set_attn_implementation("eager")  # type: ignore[operator]
+        model.module.set_attn_implementation("eager")  # type: ignore[operator]  # nn.Module types it a Tensor
     except ValueError as error:
         msg = f"{place}: the model has no eager attention ({first_line(error)}); set activations.attention_texts to 0"
         raise FathomError(msg) from error
     try:
         yield
     finally:
-        model.module.set_attn_implementation(before)  # type: ignore[operator]
+        model.module.set_attn_implementation(before)  # type: ignore[operator]  # as above
 
 
 def _checked(attentions: tuple[Tensor | None, ...] | None, place: str) -> Float32Array:

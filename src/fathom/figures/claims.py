@@ -159,7 +159,7 @@ def scale_trends(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def finetuned_invariance(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001
+def finetuned_invariance(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
     """Whether fine-tuned models have a lower InfoNCE loss than the first one, their base."""
     return [
         _by_corpus(
@@ -256,7 +256,7 @@ def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def power_law_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001
+def power_law_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
     """Whether entropies fall with beta, and small eigenvalues contribute more at a larger alpha."""
     (_, _, _, table), *_ = _need(frames, "power_law")
     grid = table.pivot(index="beta", columns="alpha", values="value").sort_index()

@@ -15,6 +15,7 @@ from fathom.figures.claims import evaluate
 from fathom.figures.comparison import draw_comparison
 from fathom.figures.frames import (
     Tables,
+    chance_notes,
     comparison_curves,
     comparison_units,
     matrix_cells,
@@ -103,7 +104,8 @@ def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFram
         case MetricFigure():
             curves = metric_curves(frames, job)
             unit = job.axes[settings.metric]
-            return curves, draw_metric(curves, title=title, unit=unit, layers=layers, notes=notes)
+            lines = [*chance_notes(frames), *notes]
+            return curves, draw_metric(curves, title=title, unit=unit, layers=layers, notes=lines)
         case ComparisonFigure():
             curves = comparison_curves(frames, job)
             units = comparison_units(frames, curves, job)

@@ -39,6 +39,14 @@ def metric_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     return pd.concat(curves, ignore_index=True)
 
 
+def chance_notes(tables: Tables) -> list[str]:
+    """What the metric would be by chance, where it has such a level: one line, or none."""
+    levels = {
+        f"{table.of} {frame['chance'].dropna().iloc[0]:.3f}" for table, frame in tables if frame["chance"].notna().any()
+    }
+    return [f"By chance, for neighbours drawn at random: {', '.join(sorted(levels))}."] if levels else []
+
+
 def comparison_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     """One row a metric, model, sinks and layer: of texts their original view, in the first preparation."""
     corpora = {table.holds: {other.of for other, _ in tables if other.holds == table.holds} for table, _ in tables}

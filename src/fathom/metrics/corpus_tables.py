@@ -50,16 +50,17 @@ def corpus_table(
         for views in together:
             chosen = [texts[view] for view in views]
             first = corpus.iloc[chosen[0]]
+            labels = _labels(first, measure, job)
             table = measure_corpus(
                 _layers(activations, chosen, measure.metric.position),
                 measure,
                 halves=half_samples(first["group"].to_numpy(), samples=max(measure.samples, 1), seed=job.seed),
-                labels=_labels(first, measure, job),
+                labels=labels,
                 level=job.level,
                 threads=threads,
             )
             name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
-            tables.append(table.assign(view=name))
+            tables.append(table.assign(view=name, chance=_chance(measure, labels)))
             progress.advance(1)
     joined = _with_layers(pd.concat(tables, ignore_index=True), activations)
     return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)
@@ -120,6 +121,15 @@ def _layers(activations: Activations, views: list[Indices], position: str) -> li
         states = activations.pooled(position, layer)
         layers.append([states[rows] for rows in views])
     return layers
+
+
+def _chance(measure: Measure, labels: npt.NDArray[np.object_] | None) -> float:
+    if measure.chance is None or labels is None:
+        return np.nan
+    try:
+        return measure.chance(labels)
+    except ValueError:  # labels for which the metric itself is not defined: its rows say why
+        return np.nan
 
 
 def _labels(texts: pd.DataFrame, measure: Measure, job: MetricJob) -> npt.NDArray[np.object_] | None:

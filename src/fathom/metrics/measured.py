@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from fathom.metrics.registry import METRICS, PUBLISHED, Metric
-from fathom.metrics.settings import Form, Measured
+from fathom.metrics.settings import Form, Measured, Normalisation
 
 CURVE_COLUMNS = [
     "text",
@@ -27,15 +27,10 @@ CURVE_COLUMNS = [
     "low",
     "high",
     "error",
+    "chance",
     "texts",
     "reason",
 ]
-NORMALISERS: dict[str, Callable[[int, int], float]] = {
-    "raw": lambda rows, width: 1.0,  # noqa: ARG005
-    "logN": lambda rows, width: math.log(rows),  # noqa: ARG005
-    "logD": lambda rows, width: math.log(width),  # noqa: ARG005
-    "max": lambda rows, width: math.log(min(rows, width)),
-}
 # The variants of the public code of skean2025 by the names that fathom gives them.
 PUBLISHED_VARIANTS = {"raw": "raw", "logN": "logN", "logD": "logD", "max": "maxEntropy"}
 
@@ -58,11 +53,13 @@ class Measure:
 
     metric: Metric
     forms: tuple[Form, ...]
-    normalisation: str
+    normalisation: Normalisation
     function: partial[Any]
     """The metric in the paper's form."""
     published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
+    chance: Callable[[Any], float] | None
+    """The value by chance, of the texts' labels."""
     samples: int
     label: str | None
 
@@ -72,7 +69,7 @@ class Measure:
         Raises ValueError for states of one row or column, whose logarithm is 0.
         """
         raw, error = found if isinstance(found, tuple) else (found, math.nan)
-        divisor = NORMALISERS[self.normalisation](rows, width)
+        divisor = _divisor(self.normalisation, rows, width)
         if divisor == 0.0:
             msg = f"states ({rows}, {width}): normalisation {self.normalisation} divides by the logarithm of 1"
             raise ValueError(msg)
@@ -89,10 +86,22 @@ class Measure:
         return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
 
 
+def _divisor(normalisation: Normalisation, rows: int, width: int) -> float:
+    match normalisation:
+        case "raw":
+            return 1.0
+        case "logN":
+            return math.log(rows)
+        case "logD":
+            return math.log(width)
+        case "max":
+            return math.log(min(rows, width))
+
+
 def make_measure(settings: Measured) -> Measure:
     """Find the functions of a metric and bind them to its settings."""
     metric = METRICS[settings.metric]
-    function = getattr(importlib.import_module(metric.module), metric.function)
+    module = importlib.import_module(metric.module)
     published = None
     if metric.published is not None and "as_published" in settings.forms:
         as_published = importlib.import_module(PUBLISHED)
@@ -103,8 +112,9 @@ def make_measure(settings: Measured) -> Measure:
         metric=metric,
         forms=settings.forms,
         normalisation=settings.normalisation,
-        function=partial(function, **settings.arguments),
+        function=partial(getattr(module, metric.function), **settings.arguments),
         published=published,
+        chance=None if metric.chance is None else getattr(module, metric.chance),
         samples=settings.samples,
         label=settings.label,
     )

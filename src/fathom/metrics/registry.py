@@ -42,6 +42,8 @@ class Metric:
     """Name of the function: prepared states in, one number out (or several, where its module says so)."""
     spectrum: bool = False
     """Whether the function reads the spectrum of the states (eigenvalues that sum to 1) instead of the states."""
+    chance: str | None = None
+    """Name of the function of the texts' labels that gives the value by chance, in the same module."""
     published: str | None = None
     """Name of the function in `fathom.metrics.as_published`, where the public code has a form of its own."""
     published_arguments: bool = False
@@ -167,6 +169,7 @@ _METRICS = (
         of="corpus",
         module="fathom.metrics.similarity",
         function="label_overlap",
+        chance="label_overlap_chance",
         minimum_rows=3,
     ),
     Metric(

@@ -93,7 +93,7 @@ def _probe(
             states,
             values,
             corpus["group"].to_numpy(dtype=str),
-            estimator=estimator,  # type: ignore[arg-type]
+            estimator=estimator,  # type: ignore[arg-type]  # one of these words, as the config checked
             folds=settings.folds,
             repeats=settings.repeats,
             permutations=settings.permutations,
