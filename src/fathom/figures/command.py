@@ -71,6 +71,8 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
     ]
     try:
         notes = _claim(frames, job)
+        if isinstance(job.settings, MetricFigure):
+            notes = [*chance_notes(frames), *notes]
         numbers, figure = _draw(frames, job, notes)
     except ValueError as error:
         msg = f"figure {job.figure}: {error}"
@@ -104,8 +106,7 @@ def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFram
         case MetricFigure():
             curves = metric_curves(frames, job)
             unit = job.axes[settings.metric]
-            lines = [*chance_notes(frames), *notes]
-            return curves, draw_metric(curves, title=title, unit=unit, layers=layers, notes=lines)
+            return curves, draw_metric(curves, title=title, unit=unit, layers=layers, notes=notes)
         case ComparisonFigure():
             curves = comparison_curves(frames, job)
             units = comparison_units(frames, curves, job)
