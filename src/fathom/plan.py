@@ -9,19 +9,22 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
 from fathom.captions import caption, figure_title, metric_axis, model_label
 from fathom.code import code_digest
-from fathom.config import TOKEN_TABLES, Config, HierarchyCorpus
-from fathom.corpora.settings import DerivedCorpus, FileCorpus, ItemsCorpus
+from fathom.config import TOKEN_TABLES, Config, FigureTable, HierarchyCorpus
+from fathom.corpora.settings import DerivedCorpus, DocumentsCorpus, FileCorpus, ItemsCorpus
+from fathom.experiments import probed_views
 from fathom.figures.settings import FigureJob, Table
 from fathom.metrics.registry import METRICS, PUBLISHED, TABLES
 from fathom.metrics.settings import Measured, MetricJob, SinksSettings
 from fathom.models.settings import PathModel, RandomModel
+from fathom.probes.settings import ProbeJob
 
+OF_EXPERIMENTS = ("probes", "hits", "coordination")  # tables that are of an experiment, not of a corpus
 SEEDED = ("dime", "intrinsic_dimension")  # metrics that draw at random themselves
 
 
@@ -44,7 +47,7 @@ class Plan:
 
     def model_files(self, model: str) -> list[str]:
         """Files that a model folder of the user's is made of; none for what is fetched."""
-        settings = self.config.models[model]
+        settings = self.config.all_models[model]
         if not isinstance(settings, PathModel):
             return []
         folder = Path(settings.path)
@@ -54,7 +57,7 @@ class Plan:
 
     def model_base(self, model: str) -> str | None:
         """The model whose shape a model of random weights has."""
-        settings = self.config.models[model]
+        settings = self.config.all_models[model]
         return settings.of if isinstance(settings, RandomModel) else None
 
     def corpus_base(self, corpus: str) -> str | None:
@@ -75,7 +78,7 @@ class Plan:
 
     def model_settings(self, model: str) -> str:
         """Settings of `fathom models`. Label, note and precision do not change the folder that it makes."""
-        return as_json(self.config.models[model].model_dump(mode="json", exclude={"label", "note", "dtype"}))
+        return as_json(self.config.all_models[model].model_dump(mode="json", exclude={"label", "note", "dtype"}))
 
     def corpus_settings(self, corpus: str) -> str:
         """Settings of `fathom corpora`."""
@@ -87,7 +90,7 @@ class Plan:
             {
                 "model": model,
                 "corpus": corpus,
-                "dtype": self.config.models[model].dtype,
+                "dtype": self.config.all_models[model].dtype,
                 "shard": int(shard.split("-")[0]) - 1,
                 "activations": self.config.extraction_of(corpus).model_dump(mode="json"),
             }
@@ -139,15 +142,28 @@ class Plan:
         return Measured(metric=metric, forms=forms, arguments=settings, **facts)
 
     def probe_settings(self, model: str, experiment: str) -> str:
-        """Settings of `fathom probes`."""
-        return as_json(
-            {
-                "model": model,
-                "experiment": experiment,
-                "settings": self.config.experiments[experiment].model_dump(mode="json", exclude={"title"}),
-                "uncertainty": self.config.uncertainty.model_dump(mode="json"),
-            }
+        """Settings of `fathom probes`; of a model of random weights, those of a control."""
+        return self._probe_job(model, experiment, "probe")
+
+    def coordination_settings(self, model: str, experiment: str) -> str:
+        """Settings of `fathom probes` for the coordination of adjacent layers."""
+        return self._probe_job(model, experiment, "coordination")
+
+    def _probe_job(self, model: str, experiment: str, kind: Literal["probe", "coordination"]) -> str:
+        one = self.config.experiments[experiment]
+        changed: dict[str, Any] = {"title": None, "views": probed_views(one, self.config.corpora)}
+        if kind == "probe":
+            changed["coordination"] = None
+        if isinstance(self.config.all_models[model], RandomModel):
+            changed |= {"controls": (), "selections": ("fixed",), "permutations": 0}
+        job = ProbeJob(
+            kind=kind,
+            model=model,
+            experiment=experiment,
+            settings=one.model_copy(update=changed),
+            uncertainty=self.config.uncertainty,
         )
+        return as_json(job)
 
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""
@@ -160,9 +176,10 @@ class Plan:
             settings=settings,
             tables=tuple(
                 Table(
-                    model="" if table.model is None else model_label(self.config, table.model),
-                    of=titles.get(table.of, table.of) if table.holds == "probes" else table.of,
+                    model="" if table.model is None else model_label(self.config, _main_model(self.config, table)),
+                    of=titles[table.of] if table.holds in OF_EXPERIMENTS else table.of,
                     holds=table.holds,
+                    control=table.control,
                 )
                 for table in tables
             ),
@@ -173,6 +190,7 @@ class Plan:
             },
             layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
             caption=caption(self.config, figure),
+            order=tuple(titles[name] for name in self.config.hierarchy_of(figure)),
             uncertainty=self.config.uncertainty,
         )
         return as_json(job)
@@ -187,8 +205,9 @@ class Plan:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
         settings = self.config.corpora[corpus]
         own: tuple[str, ...] = ()
-        if isinstance(settings, HierarchyCorpus) and settings.table is None:
-            own = ("corpora/data/items.csv",) if isinstance(settings, ItemsCorpus) else ("corpora/data/pairs.csv",)
+        if isinstance(settings, HierarchyCorpus) and settings.table is None and not getattr(settings, "questions", None):
+            table = "items" if isinstance(settings, ItemsCorpus | DocumentsCorpus) else "pairs"
+            own = (f"corpora/data/{table}.csv",)
         return code_digest("fathom.corpora.command", data=own)
 
     def metric_code(self, *metrics: str) -> str:
@@ -197,6 +216,13 @@ class Plan:
         if any("as_published" in getattr(self.config.metric_settings[metric], "preparation", ()) for metric in metrics):
             modules.add(PUBLISHED)
         return code_digest("fathom.metrics.command", *sorted(modules))
+
+
+def _main_model(config: Config, table: FigureTable) -> str:
+    """The model whose curves a table is drawn with: a control goes with the model that it is a control of."""
+    model = str(table.model)
+    settings = config.all_models[model]
+    return settings.of if table.control and isinstance(settings, RandomModel) else model
 
 
 def as_json(content: BaseModel | Mapping[str, Any]) -> str:

@@ -28,6 +28,9 @@ _TYPES = {
 }
 CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
+ORIGINAL = "original"  # the view of a text as it is meant to be read
+SHUFFLED = "shuffled"
+TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...
 
 
 def write_table(frame: pd.DataFrame, path: Path) -> None:
@@ -96,3 +99,22 @@ def read_corpus(path: Path) -> pd.DataFrame:
     # Where some texts have none, pandas would turn the seeds of the others into floats, which are not exact.
     frame["perturbation"] = pd.Series(table["perturbation"].to_pylist(), dtype=object)
     return frame
+
+
+def shuffled_view(view: str) -> str:
+    """Name of the view that holds the texts of another one with their words in another order."""
+    return SHUFFLED if view == ORIGINAL else f"{view}, {SHUFFLED}"
+
+
+def template_views(corpus: pd.DataFrame) -> list[str]:
+    """Names of the views that hold the same items in different templates, the original first."""
+    views = [str(view) for view in corpus["view"].unique()]
+    return [view for view in views if view == ORIGINAL or view.startswith(TEMPLATE)]
+
+
+def text_items(corpus: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The items of each text: what its marked spans hold; an empty tuple where none is marked."""
+    return [
+        () if spans is None else tuple(text[span["start"] : span["end"]] for span in spans)
+        for text, spans in zip(corpus["text"], corpus["spans"], strict=True)
+    ]

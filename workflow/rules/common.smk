@@ -22,7 +22,7 @@ def one_of(names):
 
 
 wildcard_constraints:
-    model=one_of(plan.config.models),
+    model=one_of(plan.config.all_models),
     corpus=one_of(plan.config.corpora),
     metric=one_of(plan.corpus_metrics),
     experiment=one_of(plan.config.experiments),
@@ -93,6 +93,8 @@ def figure_tables(wildcards):
     """The tables that a figure draws."""
     places = {
         "probes": "results/probes/{model}/{of}.layers.parquet",
+        "hits": "results/probes/{model}/{of}.texts.parquet",
+        "coordination": "results/probes/{model}/{of}.coordination.parquet",
         "texts": "results/corpora/{of}.parquet",
     }
     return [
@@ -127,6 +129,10 @@ def corpus_metric_settings(wildcards):
 
 def probe_settings(wildcards):
     return plan.probe_settings(wildcards.model, wildcards.experiment)
+
+
+def coordination_settings(wildcards):
+    return plan.coordination_settings(wildcards.model, wildcards.experiment)
 
 
 def figure_settings(wildcards):

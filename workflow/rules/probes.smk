@@ -1,12 +1,15 @@
 """
-Fit the linear probes of one experiment on every layer.
+Fit the linear probes of one experiment on every layer, and measure how adjacent layers coordinate.
 
 REQUIRED INPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    of all shards of the experiment's corpus
     results/corpora/{corpus}.parquet
 OUTPUTS:
-    results/probes/{model}/{experiment}.parquet           one row a layer, repeat and fold
-    results/probes/{model}/{experiment}.layers.parquet    one row a layer: score, interval, chance, peak
+    results/probes/{model}/{experiment}.layers.parquet    one row a curve and layer: score, interval, chance, peak
+    results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
+    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
+    results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
+A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
 """
 
 
@@ -18,6 +21,7 @@ rule probes:
     output:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
+        texts="results/probes/{model}/{experiment}.texts.parquet",
     log:
         "logs/probes/{model}/{experiment}.log",
     benchmark:
@@ -27,12 +31,42 @@ rule probes:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime="2h",
+        runtime="4h",
     params:
         settings=probe_settings,
         code=plan.code("probes"),
+        folder="results/probes/{model}",
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
         "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --folds {output.folds:q} --layers {output.layers:q} --threads {threads} {input.manifests:q}"
+        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
+
+
+rule coordination:
+    input:
+        manifests=stored("manifest.json", probed_corpus),
+        stores=ancient(stored("zarr", probed_corpus)),
+        corpus=experiment_corpus,
+        texts="results/probes/{model}/{experiment}.texts.parquet",
+    output:
+        table="results/probes/{model}/{experiment}.coordination.parquet",
+    log:
+        "logs/probes/{model}/{experiment}.coordination.log",
+    benchmark:
+        "logs/probes/{model}/{experiment}.coordination.benchmark.tsv"
+    conda:
+        "../../envs/analyse.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime="2h",
+    params:
+        settings=coordination_settings,
+        code=plan.code("probes"),
+        folder="results/probes/{model}",
+    message:
+        "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
+    shell:
+        "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
+        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"

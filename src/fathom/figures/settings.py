@@ -130,12 +130,78 @@ class PowerLawFigure(_Claimed):
     """Number of eigenvalues: the width of Pythia-410M."""
 
 
-class ProbesFigure(Settings):
-    """Curves of probing experiments over depth: a panel a model and estimator, a colour an experiment."""
+class _OfProbes(Settings):
+    estimator: Literal["svm", "ridge", "logistic"] = "ridge"
+    """Whose scores are drawn."""
+
+
+class ProbesFigure(_OfProbes):
+    """Curves of probing experiments over depth, raw and normalised, and each with its controls: a column a model."""
 
     kind: Literal["probes"]
     models: Names | None = None
-    """Models, in this order; all if left out."""
+    """Models, in this order; all but those of random weights if left out."""
+    experiments: Names | None = None
+    """Experiments, at most 6; the first on each corpus of items, relations and analogies if left out. Where these three
+    are drawn, the order of their peaks is tested."""
+
+
+class PropertiesFigure(_OfProbes):
+    """One panel a label of an experiment."""
+
+    kind: Literal["properties"]
+    model: Name
+    """Model."""
+    experiment: Name
+    """Experiment with several labels."""
+
+
+class SpansFigure(_OfProbes):
+    """Heat maps of scores over layers and places in the text: a panel a model and experiment."""
+
+    kind: Literal["spans"]
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
+    experiments: Names
+    """Experiments read at several positions."""
+
+
+class SitesFigure(_OfProbes):
+    """Residual stream, attention output and MLP output side by side: a row a model."""
+
+    kind: Literal["sites"]
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
+    experiments: Names
+    """Experiments read at several sites, at their first position."""
+
+
+class EarlyContextFigure(_OfProbes):
+    """What is left of a pair after so many tokens of filler: a row a model."""
+
+    kind: Literal["early-context"]
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
+    experiment: Name
+    """Experiment on an early-context corpus."""
+
+
+class CoordinationFigure(_OfProbes):
+    """How the attention outputs of adjacent layers coordinate, against what noise alone gives."""
+
+    kind: Literal["coordination"]
+    model: Name
+    """Model."""
+    experiment: Name
+    """Experiment whose coordination is measured."""
+
+
+class SummaryFigure(Settings):
+    """A table of all experiments: peak, interval, score, controls, texts and groups."""
+
+    kind: Literal["probe-summary"]
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
     experiments: Names | None = None
     """Experiments; all if left out."""
 
@@ -149,7 +215,13 @@ FigureSettings = Annotated[
     | StagesFigure
     | BimodalityFigure
     | PowerLawFigure
-    | ProbesFigure,
+    | ProbesFigure
+    | PropertiesFigure
+    | SpansFigure
+    | SitesFigure
+    | EarlyContextFigure
+    | CoordinationFigure
+    | SummaryFigure,
     Field(discriminator="kind"),
 ]
 
@@ -162,7 +234,9 @@ class Table(Settings):
     of: str
     """Corpus or experiment, as the figure names it."""
     holds: str
-    """Metric, `sinks`, `token_norms`, `probes`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    control: Literal["", "random"] = ""
+    """`random` where it is of the model's shape with random weights."""
 
 
 class FigureJob(Settings):
@@ -180,4 +254,6 @@ class FigureJob(Settings):
     layers: str
     """What the layers are called: `layer`, or transformers' convention."""
     caption: str
+    order: tuple[str, ...] = ()
+    """Experiments whose peaks are said to follow one another, as the figure names them."""
     uncertainty: Uncertainty

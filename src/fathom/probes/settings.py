@@ -2,45 +2,118 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
 
-from fathom.settings import Name, Settings, Uncertainty
+from fathom.settings import NOT_EXPECTED, Name, Settings, Uncertainty
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]+)$")]
+Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
+Estimator = Literal["svm", "ridge", "logistic"]
+Selection = Literal["fixed", "inner"]
+Control = Literal["random", "shuffled", "static", "selectivity"]
+FEWEST_PERMUTATIONS = 19  # the smallest p is then 0.05
+
+
+def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise PydanticCustomError(NOT_EXPECTED, "expected every entry once")
+    return values
+
+
+def _enough(permutations: int) -> int:
+    if 0 < permutations < FEWEST_PERMUTATIONS:
+        expected = "expected 0 (no test) or at least {least}, with which p can be 0.05"
+        raise PydanticCustomError(NOT_EXPECTED, expected, {"least": FEWEST_PERMUTATIONS})
+    return permutations
+
+
+def _falling(penalties: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later >= earlier for earlier, later in zip(penalties, penalties[1:], strict=False)):
+        raise PydanticCustomError(NOT_EXPECTED, "expected falling numbers: of equally good ones the first is taken")
+    return penalties
+
+
+Penalty = Annotated[float, Field(gt=0.0)]
+Penalties = Annotated[tuple[Penalty, ...], Field(min_length=2), AfterValidator(_falling)]
+
+
+class CoordinationSettings(Settings):
+    """How the attention outputs of adjacent layers coordinate."""
+
+    splits: Annotated[int, Field(ge=19)] = 200
+    """Random halves of the groups. Noise alone makes scores of adjacent layers alternate; what two halves share is more."""
+    k: Annotated[int, Field(ge=1)] = 5
+    """Nearest texts whose overlap between layers is measured."""
+    samples: Annotated[int, Field(ge=20)] = 100
+    """Half samples for the intervals of similarities."""
 
 
 class ExperimentSettings(Settings):
-    """One probing design: labels of the texts of a corpus, read from one position."""
+    """One probing design: labels of the texts of a corpus, read from one or several places in model and text."""
 
     corpus: Name
     """Corpus with the labelled texts."""
     title: str | None = None
     """Name in figures; the key if left out."""
-    position: Position
-    """`mean`, `last` or `span:<name>`: where in a text the state is read."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    """Labels to probe for; all of the corpus if left out. Several are averaged into one curve."""
-    estimators: Annotated[tuple[Literal["svm", "ridge", "logistic"], ...], Field(min_length=1)] = ("svm", "ridge")
-    """Linear probes."""
+    views: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of an
+    early-context corpus). Shuffled texts and further templates are controls of them."""
+    sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(_once)] = ("residual",)
+    """Where in a block."""
+    positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)]
+    """Where in a text the state is read: `mean`, `last` or `span:<name>`."""
+    labels: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    """Labels to probe for; all of the corpus if left out. Those with two values are averaged into one curve as well."""
+    strata: str | None = None
+    """Label whose classes are spread evenly over the folds, which all labels share. Left out, it is the label itself
+    where there is one only."""
+    estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
+    """Linear probes. Continuous labels are for `ridge` only."""
+    selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(_once)] = ("fixed", "inner")
+    """How the penalty is found: `fixed` is the same everywhere, so that no choice can shape the curve; `inner` is chosen
+    for every layer and training fold by folds inside it, as good as the probe can be. Figures draw both."""
+    penalty: Penalty = 1.0
+    """The fixed one: strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states
+    divided by the square root of the width, so that it means the same at every layer."""
+    ridge_penalties: Penalties = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    """Penalties that inner folds choose from: six decades, half a decade a step."""
+    margin_penalties: Penalties = (100.0, 10.0, 1.0, 0.1, 0.01)
+    """The same for SVM and logistic regression: fewer, since each is a fit of its own. Below 0.01 an SVM of as many texts
+    as here separates its training fold and changes no more."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the groups; each is predicted once from the others."""
-    repeats: Annotated[int, Field(ge=1)] = 5
-    """New assignments of groups to folds; their scores are averaged."""
-    permutations: Annotated[int, Field(ge=20)] = 50
-    """Permuted labels for the chance level. The smallest p is 1 / (permutations + 1): 50 are enough to test at 0.05 in
-    a run of minutes, a paper wants 1,000."""
-    penalty: Annotated[float, Field(gt=0.0)] = 1.0
-    """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
-    square root of the width, so that it means the same at every layer. Fixed: one chosen per layer shapes the curve."""
+    inner_folds: Annotated[int, Field(ge=2)] = 5
+    """Parts of a training fold, to choose the penalty."""
+    repeats: Annotated[int, Field(ge=1)] = 3
+    """New assignments of groups to folds; their scores are averaged. A paper wants 10: what a curve moves from one
+    assignment to another is less than its interval over groups already with 3."""
+    permutations: Annotated[int, Field(ge=0), AfterValidator(_enough)] = 200
+    """Permuted labels for the chance level; 0 leaves it untested. The smallest p is 1 / (permutations + 1)."""
+    permuted: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("svm", "ridge")
+    """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen one; the
+    others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long as an SVM."""
+    controls: Annotated[tuple[Control, ...], AfterValidator(_once)] = ("random", "shuffled", "static", "selectivity")
+    """What the curve is set against, with the fixed penalty: `random`, the same model with random weights; `shuffled`, the
+    same words in another order; `static`, the sum of the tokens' vectors before the first block; `selectivity`, a control
+    task of random labels on a split by templates (Hewitt and Liang 2019). `shuffled` and `selectivity` need the views
+    that the corpus makes for them."""
+    control_draws: Annotated[int, Field(ge=1)] = 5
+    """Random labellings of the control task; their scores are averaged."""
+    coordination: CoordinationSettings | None = None
+    """Also measure how the attention outputs of adjacent layers coordinate. Needs the site `attention`, and attention
+    patterns of the corpus."""
     seed: Annotated[int, Field(ge=0)] = 0
-    """Seed of folds, permutations and bootstrap."""
+    """Seed of folds, permutations, bootstrap and control task."""
 
 
 class ProbeJob(Settings):
     """What one job of the probes stage is told."""
 
+    kind: Literal["probe", "coordination"] = "probe"
+    """Fit the probes of an experiment, or measure its coordination of adjacent layers, which reads what they found."""
     model: Name
     experiment: Name
     settings: ExperimentSettings

@@ -1,0 +1,206 @@
+"""What the probing experiments of a config imply: default designs, models of random weights, figures and their tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from fathom.corpora.settings import (
+    AnalogiesCorpus,
+    CorpusSettings,
+    DocumentsCorpus,
+    EarlyContextCorpus,
+    ItemsCorpus,
+    RelationsCorpus,
+    spans_of,
+    views_of,
+)
+from fathom.figures.settings import (
+    CoordinationFigure,
+    EarlyContextFigure,
+    FigureSettings,
+    ProbesFigure,
+    PropertiesFigure,
+    SitesFigure,
+    SpansFigure,
+    SummaryFigure,
+)
+from fathom.models.settings import ModelSettings, RandomModel
+from fathom.probes.settings import ExperimentSettings
+
+Experiments = Mapping[str, ExperimentSettings]
+Corpora = Mapping[str, CorpusSettings]
+Problem = tuple[str, object, str]
+"""Place in the config, what was found, what was expected."""
+
+ProbeFigure = (
+    ProbesFigure
+    | PropertiesFigure
+    | SpansFigure
+    | SitesFigure
+    | EarlyContextFigure
+    | CoordinationFigure
+    | SummaryFigure
+)
+STEPS = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)  # of the hierarchy, in the order of its claim
+# Of the properties in fathom's own table of items, three that do not follow from one another.
+OWN_LABELS = ("edible", "manmade", "larger_than_person")
+
+
+def default_experiments(corpora: Corpora) -> dict[str, ExperimentSettings]:
+    """One experiment a corpus of the hierarchy, read at its last item; of items also one for all their properties."""
+    experiments: dict[str, ExperimentSettings] = {}
+    for name, corpus in corpora.items():
+        match corpus:
+            case ItemsCorpus():
+                own = OWN_LABELS if corpus.table is None else None
+                place = ("span:item",)
+                experiments[name] = ExperimentSettings(corpus=name, positions=place, labels=own, strata="category")
+                experiments[f"{name}-properties"] = ExperimentSettings(
+                    corpus=name, positions=place, strata="category", estimators=("ridge",)
+                )
+            case RelationsCorpus() | AnalogiesCorpus():
+                label = "related" if isinstance(corpus, RelationsCorpus) else "same_relation"
+                place = (f"span:{spans_of(corpus)[-1]}",)
+                experiments[name] = ExperimentSettings(corpus=name, positions=place, labels=(label,))
+            case DocumentsCorpus():
+                experiments[name] = ExperimentSettings(corpus=name, positions=("last",), labels=("one_theme",))
+            case EarlyContextCorpus():
+                experiments[name] = ExperimentSettings(
+                    corpus=name, positions=("last",), labels=("related",), estimators=("ridge",)
+                )
+    return experiments
+
+
+def random_models(models: Mapping[str, ModelSettings], experiments: Experiments) -> dict[str, RandomModel]:
+    """Models of random weights that experiments need as a control and that the config does not name itself."""
+    if not any("random" in experiment.controls for experiment in experiments.values()):
+        return {}
+    taken = {model.of for model in models.values() if isinstance(model, RandomModel)}
+    return {
+        f"{name}-random": RandomModel(
+            source="random",
+            of=name,
+            label=f"{model.label or name}, random weights",
+            note="random weights",
+            dtype=model.dtype,
+            depth=model.depth,
+        )
+        for name, model in models.items()
+        if not isinstance(model, RandomModel) and name not in taken
+    }
+
+
+def random_model_of(models: Mapping[str, ModelSettings], model: str) -> str | None:
+    """The model of random weights that another one is set against."""
+    found = [name for name, other in models.items() if isinstance(other, RandomModel) and other.of == model]
+    return found[0] if found else None
+
+
+def hierarchy(experiments: Experiments, corpora: Corpora) -> tuple[str, ...]:
+    """The first experiment on a corpus of items, of relations and of analogies, as far as there are such."""
+    steps = []
+    for kind in STEPS:
+        found = [name for name, one in experiments.items() if isinstance(corpora.get(one.corpus), kind)]
+        steps += found[:1]
+    return tuple(steps)
+
+
+def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
+    """The views that an experiment probes."""
+    return experiment.views or views_of(corpora[experiment.corpus])
+
+
+def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence[str]) -> dict[str, FigureSettings]:
+    """The figures that experiments call for."""
+    figures: dict[str, FigureSettings] = {}
+    estimators = {estimator for name in hierarchy(experiments, corpora) for estimator in experiments[name].estimators}
+    for estimator in ("svm", "ridge", "logistic"):
+        if estimator in estimators:
+            figures[f"probes-{estimator}"] = ProbesFigure(kind="probes", estimator=estimator)
+    for name, one in experiments.items():
+        estimator = "ridge" if "ridge" in one.estimators else one.estimators[0]
+        corpus = corpora.get(one.corpus)
+        if isinstance(corpus, ItemsCorpus) and (one.labels is None or len(one.labels) > len(OWN_LABELS)):
+            figures |= {
+                f"{name}-{model}": PropertiesFigure(
+                    kind="properties", model=model, experiment=name, estimator=estimator
+                )
+                for model in models
+            }
+        if len(one.positions) > 1:
+            figures[f"{name}-spans"] = SpansFigure(kind="spans", experiments=(name,), estimator=estimator)
+        if len(one.sites) > 1:
+            figures[f"{name}-sites"] = SitesFigure(kind="sites", experiments=(name,), estimator=estimator)
+        if isinstance(corpus, EarlyContextCorpus):
+            figures[f"{name}-decay"] = EarlyContextFigure(kind="early-context", experiment=name, estimator=estimator)
+        if one.coordination is not None:
+            figures |= {
+                f"{name}-coordination-{model}": CoordinationFigure(
+                    kind="coordination", model=model, experiment=name, estimator=estimator
+                )
+                for model in models
+            }
+    if experiments:
+        figures["probe-summary"] = SummaryFigure(kind="probe-summary")
+    return figures
+
+
+def drawn_experiments(settings: ProbeFigure, experiments: Experiments, corpora: Corpora) -> tuple[str, ...]:
+    """The experiments of a figure."""
+    match settings:
+        case PropertiesFigure() | EarlyContextFigure() | CoordinationFigure():
+            return (settings.experiment,)
+        case ProbesFigure():
+            return settings.experiments or hierarchy(experiments, corpora) or tuple(experiments)
+        case _:
+            return settings.experiments or tuple(experiments)
+
+
+def drawn_tables(settings: ProbeFigure, experiments: Experiments, corpora: Corpora) -> list[tuple[str, str]]:
+    """(experiment, what the table holds) of the tables that a figure draws of one model."""
+    holds = ["probes"]
+    if isinstance(settings, ProbesFigure | SummaryFigure):
+        holds.append("hits")
+    if isinstance(settings, CoordinationFigure):
+        holds.append("coordination")
+    return [(name, one) for name in drawn_experiments(settings, experiments, corpora) for one in holds]
+
+
+def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
+    """Experiments that ask of their corpus what it does not have."""
+    titles = [one.title or name for name, one in experiments.items()]
+    for name, one in experiments.items():
+        if titles.count(one.title or name) > 1:
+            yield f"probes.{name}.title", one.title or name, "a title of its own: figures tell experiments apart by it"
+        if one.corpus not in corpora:
+            continue  # said elsewhere
+        marked = spans_of(corpora[one.corpus])
+        for position in one.positions:
+            if position.startswith("span:") and position.removeprefix("span:") not in marked:
+                spans = ", ".join(f"span:{span}" for span in marked) or "none"
+                yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
+        if one.coordination is not None and "attention" not in one.sites:
+            yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
+
+
+def impossible_figures(figures: Mapping[str, FigureSettings], experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
+    """Figures that ask of experiments what they do not measure."""
+    for name, figure in figures.items():
+        if not isinstance(figure, ProbeFigure):
+            continue
+        place = f"figures.{name}"
+        for one in drawn_experiments(figure, experiments, corpora):
+            if one not in experiments:
+                continue  # said elsewhere
+            experiment = experiments[one]
+            estimator = getattr(figure, "estimator", experiment.estimators[0])
+            if estimator not in experiment.estimators:
+                yield f"{place}.estimator", estimator, f"an estimator of experiment {one}: {', '.join(experiment.estimators)}"
+            if isinstance(figure, SpansFigure) and len(experiment.positions) < 2:
+                yield f"{place}.experiments", one, "experiments with several positions"
+            if isinstance(figure, SitesFigure) and len(experiment.sites) < 2:
+                yield f"{place}.experiments", one, "experiments with several sites"
+            if isinstance(figure, EarlyContextFigure) and not isinstance(corpora.get(experiment.corpus), EarlyContextCorpus):
+                yield f"{place}.experiment", one, "an experiment on an early-context corpus"
+            if isinstance(figure, CoordinationFigure) and experiment.coordination is None:
+                yield f"{place}.experiment", one, "an experiment that measures coordination"
