@@ -36,6 +36,10 @@ Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # A package or repository name is an argument of pip or of the hub's client: it must not look like an option or a path.
 PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$")]
+# One version of Python, one ABI, one platform or several: each becomes an argument of pip.
+WheelTag = Annotated[
+    str, StringConstraints(pattern=r"^(py|cp|pp)\d{1,4}-[a-z][a-z0-9_]*-[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")
+]
 Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
 Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$")]
 
@@ -62,6 +66,9 @@ class Wheel(Settings):
     """SHA-256 of the wheel."""
     file: MemberPath
     """File or folder inside the wheel."""
+    tag: WheelTag | None = None
+    """Compatibility tag in the wheel's name, `cp311-cp311-manylinux_2_28_x86_64` say, if the package has a wheel for
+    each version of Python and each platform: every machine then takes this one, and so the same file."""
 
 
 class Uncertainty(Settings):

@@ -17,11 +17,13 @@ from fathom.settings import Wheel
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     """Download a wheel without its dependencies into `folder` and verify its hash.
 
+    With a tag it is the wheel of that tag, whatever Python and platform this is.
     Errors: FathomError if the index does not have it or if its SHA-256 differs; a wheel that differs is deleted.
     """
     requirement = f"{wheel.package}=={wheel.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
-    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
+    command += ["--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
+    command += [*_target(wheel.tag), requirement] if wheel.tag else [requirement]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
@@ -34,6 +36,13 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
         msg = f"wheel {requirement}: SHA-256 is {digest}, the config says {wheel.sha256}; it was not used"
         raise FathomError(msg)
     return found[0]
+
+
+def _target(tag: str) -> list[str]:
+    """Arguments that make pip choose as on a machine of this compatibility tag (PEP 425)."""
+    python, abi, platforms = tag.split("-")
+    target = ["--implementation", python[:2], "--python-version", python[2:], "--abi", abi]
+    return target + [word for platform in platforms.split(".") for word in ("--platform", platform)]
 
 
 def unpack(archive: Path, member: str, folder: Path) -> list[Path]:

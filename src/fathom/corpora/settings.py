@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from functools import cache
+from importlib import resources
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, ValidationError, WrapValidator
+from pydantic import (
+    AfterValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    WrapValidator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
+from fathom.corpora.headers import label_name
+from fathom.corpora.templates import ANALOGY_SLOTS, ITEM_SLOTS, PLACES, RELATION_SLOTS, parse_template
 from fathom.settings import NOT_EXPECTED, MemberPath, Name, Repository, Revision, Settings, Wheel
 
 Seed = Annotated[int, Field(ge=0)]
@@ -63,38 +76,149 @@ class RandomTokensCorpus(Settings):
     """Seed of the draws."""
 
 
-class ItemsCorpus(Settings):
-    """Single items in a template: 'An apple'."""
+def _check_slots(*slots: str) -> AfterValidator:
+    def check(template: str) -> str:
+        try:
+            parse_template(template, slots)
+        except ValueError as error:
+            raise PydanticCustomError(NOT_EXPECTED, "{why}", {"why": str(error)}) from None
+        return template
+
+    return AfterValidator(check)
+
+
+def _differ_from_the_first(more: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+    first = info.data.get("template", info.data.get("sentence"))
+    if len({first, *more}) != len(more) + 1:
+        expected = "expected templates that differ from each other and from the first"
+        raise PydanticCustomError(NOT_EXPECTED, expected)
+    return more
+
+
+ItemTemplate = Annotated[str, _check_slots(*ITEM_SLOTS)]
+RelationTemplate = Annotated[str, _check_slots(*RELATION_SLOTS)]
+AnalogyTemplate = Annotated[str, _check_slots(*ANALOGY_SLOTS)]
+# Defaults are checked too, since a first template of one's own may be the second of the defaults.
+FurtherTemplates = (Field(validate_default=True), AfterValidator(_differ_from_the_first))
+
+
+class _DesignCorpus(Settings):
+    """What designs that are worded in templates share."""
+
+    table: str | None = None
+    """CSV with the stimuli in the columns of fathom's own table, which is taken if this is left out."""
+    shuffled: bool = True
+    """Whether to add the view `shuffled`: each text with its words in another order, items kept whole. A probe that
+    scores as well on it needs no syntax. It doubles the cost of a corpus of one view, and these are small."""
+    seed: Seed = 0
+    """Seed of the blocks and of the order of shuffled words. Blocks of pairs nest in those of analogies of one seed."""
+
+
+class ItemsCorpus(_DesignCorpus):
+    """Single items in a template: 'An apple'. Table: item, category, a column a label."""
 
     kind: Literal["items"]
-    table: str | None = None
-    """CSV with the columns item, category and one 0/1 column a property; fathom's own if left out."""
-    template: str = "{article} {item}"
-    """Slots: {article}, {item}."""
+    template: ItemTemplate = "{article} {item}"
+    """Slots: {article}, {item}. The shortest text that is one, so that little but the item is read."""
+    more_templates: Annotated[tuple[ItemTemplate, ...], *FurtherTemplates] = ("This is {article} {item}",)
+    """Further templates, the views `template 2` and so on. A control task needs one that it is not trained on."""
 
 
-class RelationsCorpus(Settings):
+class _PairsCorpus(_DesignCorpus):
+    """What is made of pairs: table first, second, relation."""
+
+    questions: Wheel | None = None
+    """Google analogy questions inside a wheel (lines `: section` and lines of four words) in place of a table. Pairs
+    that share no word are kept, taken in turns by the sections. Not every word takes an article, so no template may."""
+    per_relation: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
+    """At most so many pairs of each relation, drawn by the seed; all if left out. An even number, since analogies take
+    two of a relation."""
+
+    @model_validator(mode="after")
+    def _take_one_source(self) -> Self:
+        if self.questions is None:
+            return self
+        if self.table is not None:
+            expected = "expected a table or questions, not both"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        templates = (getattr(self, "template", ""), *getattr(self, "more_templates", ()))
+        if any("{article" in template for template in templates):
+            expected = "expected templates without articles, since not every word of the questions takes one"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
+
+
+class RelationsCorpus(_PairsCorpus):
     """Related pairs and the same items re-paired, in closed blocks: 'A church and an organ'."""
 
     kind: Literal["relations"]
-    table: str | None = None
-    """CSV with the columns first, second, relation; fathom's own if left out."""
-    template: str = "{article_first} {first} and {article_second} {second}"
-    """Slots: {article_first}, {first}, {article_second}, {second}."""
-    seed: Seed = 0
-    """Seed of the assignment of pairs to blocks."""
+    template: RelationTemplate = "{article_first} {first} and {article_second} {second}"
+    """Slots: {article_first}, {first}, {article_second}, {second}. That of the one example that the paper gives."""
+    more_templates: Annotated[tuple[RelationTemplate, ...], *FurtherTemplates] = (
+        "This is about {article_first} {first} and {article_second} {second}",
+    )
+    """Further templates, the views `template 2` and so on."""
+    block_size: Annotated[int, Field(ge=2)] = 2
+    """Pairs a block. Two give the most blocks, and these nest in the blocks of analogies."""
 
 
-class AnalogiesCorpus(Settings):
+class AnalogiesCorpus(_PairsCorpus):
     """Pairs of one relation against pairs of two, in closed blocks: 'cat is to kitten as dog is to puppy'."""
 
     kind: Literal["analogies"]
-    table: str | None = None
-    """CSV with the columns first, second, relation; fathom's own if left out."""
-    template: str = "{first} is to {second} as {third} is to {fourth}"
-    """Slots: {first}, {second}, {third}, {fourth}."""
-    seed: Seed = 0
-    """Seed of the assignment of pairs to blocks."""
+    template: AnalogyTemplate = "{first} is to {second} as {third} is to {fourth}"
+    """Slots: {first}, {second}, {third}, {fourth}, and {article_first} and so on."""
+    more_templates: Annotated[tuple[AnalogyTemplate, ...], *FurtherTemplates] = (
+        "What {first} is for {second}, {third} is for {fourth}",
+    )
+    """Further templates, the views `template 2` and so on."""
+
+
+class DocumentsCorpus(_DesignCorpus):
+    """Documents of one theme against mixed ones, in closed blocks: 'There is a cat. There is a dog. There is a cow.'.
+
+    Table: item, category, a column a label; the theme is the category.
+    """
+
+    kind: Literal["documents"]
+    sentence: ItemTemplate = "There is {article} {item}."
+    """Slots: {article}, {item}. A sentence that says of anything only that it is there."""
+    more_templates: Annotated[tuple[ItemTemplate, ...], *FurtherTemplates] = ("Somebody mentioned {article} {item}.",)
+    """Further templates of the sentence, the views `template 2` and so on."""
+    sentences: Annotated[int, Field(ge=2, le=len(PLACES))] = 3
+    """Sentences k of a document; a block takes k categories with k items each. Three give more blocks than four, and
+    are more than the pairs of a relation."""
+
+
+def _differ(filler: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(filler)) != len(filler):
+        raise PydanticCustomError(NOT_EXPECTED, "expected different numbers of words")
+    return filler
+
+
+class EarlyContextCorpus(_DesignCorpus):
+    """Related and re-paired pairs as in a relations corpus, then filler: how long is what stood first kept?
+
+    Table: first, second, relation. Views: `start n` (pair, n words of filler, closing), `end n` (filler, pair,
+    closing), and `<view>, shuffled`, where the words of the pair's part are shuffled.
+    """
+
+    kind: Literal["early-context"]
+    template: RelationTemplate = "{article_first} {first} and {article_second} {second}"
+    """Slots: {article_first}, {first}, {article_second}, {second}."""
+    filler: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1), AfterValidator(_differ)] = (
+        0,
+        8,
+        32,
+        128,
+    )
+    """Words of filler, a view each; a word is one token in usual vocabularies. Equal steps of a logarithm, from none to
+    about as long as the default passages."""
+    closing: Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")] = "and so on"
+    """Last words of every text, so that the last token is the same in all. They fit after a list of two."""
+    blocks: Annotated[int, Field(ge=2)] | None = 32
+    """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts keep the default views
+    under 200,000 tokens."""
 
 
 def _compiled(pattern: str) -> str:
@@ -206,6 +330,8 @@ CorpusSettings = Annotated[
     | ItemsCorpus
     | RelationsCorpus
     | AnalogiesCorpus
+    | DocumentsCorpus
+    | EarlyContextCorpus
     | FileCorpus
     | HubCorpus
     | ViewsCorpus
@@ -213,3 +339,52 @@ CorpusSettings = Annotated[
     | RandomnessCorpus,
     Field(discriminator="kind"),
 ]
+
+
+def spans_of(settings: CorpusSettings) -> tuple[str, ...]:
+    """Names of the spans that a corpus marks, in the order of the text in its first template's slots."""
+    match settings:
+        case ItemsCorpus():
+            return ITEM_SLOTS
+        case RelationsCorpus() | EarlyContextCorpus():
+            return RELATION_SLOTS
+        case AnalogiesCorpus():
+            return ANALOGY_SLOTS
+        case DocumentsCorpus():
+            return PLACES[: settings.sentences]
+        case _:
+            return ()
+
+
+def views_of(settings: CorpusSettings) -> tuple[str, ...]:
+    """Names of the views that an experiment reads, without its controls."""
+    if isinstance(settings, EarlyContextCorpus):
+        starts = tuple(f"start {count}" for count in settings.filler)
+        return starts + tuple(f"end {count}" for count in settings.filler if count > 0)
+    return ("original",)
+
+
+def labels_of(settings: CorpusSettings) -> tuple[str, ...] | None:
+    """Labels that a corpus carries; None where its settings do not tell, since they are in a table of one's own."""
+    match settings:
+        case BibleCorpus():
+            return ("testament",)
+        case ItemsCorpus():
+            return _own_labels() if settings.table is None else None
+        case RelationsCorpus() | EarlyContextCorpus():
+            return ("related", "relation")
+        case AnalogiesCorpus():
+            return ("same_relation", "relation")
+        case DocumentsCorpus():
+            return ("one_theme", "category")
+        case DerivedCorpus():
+            return None
+        case _:
+            return ()
+
+
+@cache
+def _own_labels() -> tuple[str, ...]:
+    with resources.files("fathom.corpora").joinpath("data", "items.csv").open(encoding="utf-8") as table:
+        header = next(csv.reader(table))
+    return tuple(label_name(column) for column in header if column != "item")

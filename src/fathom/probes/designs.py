@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
+from fathom.item_graph import check_design
 from fathom.statistics import group_codes
 
 if TYPE_CHECKING:
@@ -20,35 +19,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
-def item_components(items: Sequence[Collection[str]]) -> IntArray:
-    """Return the connected component of each text: texts that share an item, directly or through others, are in one.
-
-    These are the smallest groups that a split may use (Levy et al. 2015, lexical splits).
-
-    Args:
-        items: the items of each text, at least one a text.
-
-    Returns:
-        (texts,), numbers from 0.
-
-    Raises:
-        ValueError: if a text has no item.
-    """
-    empty = [text for text, names in enumerate(items) if not names]
-    if empty:
-        msg = f"items: text {empty[0]} has none"
-        raise ValueError(msg)
-    texts = np.repeat(np.arange(len(items)), [len(names) for names in items])
-    codes, uniques = pd.factorize(np.array([name for names in items for name in names], dtype=object))
-    # One node a text and one an item; an edge where the item occurs in the text.
-    nodes = len(items) + len(uniques)
-    edges = coo_array((np.ones(len(texts)), (texts, len(items) + codes)), shape=(nodes, nodes))
-    _, component = connected_components(edges, directed=False)
-    return np.asarray(component[: len(items)], dtype=np.int64)
-
-
 def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None = None) -> IntArray:
-    """Return the groups as numbers, after checking that no group shares an item with another.
+    """Return the groups as numbers, after checking that no group shares an item with another (`check_design`).
 
     Args:
         groups: (texts,) names.
@@ -58,20 +30,11 @@ def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None 
         (texts,), numbers from 0 that follow the sorted names.
 
     Raises:
-        ValueError: if a name is missing, or an item occurs in two groups.
+        ValueError: if a name is missing, an item occurs in two groups, or all texts hang together.
     """
     codes = group_codes(groups)
     if items is not None:
-        names = np.asarray(groups, dtype=object)
-        if len(items) != len(names):
-            msg = f"items: {len(items)} texts; groups has {len(names)}"
-            raise ValueError(msg)
-        holds = pd.DataFrame({"component": item_components(items), "group": names})
-        spread = holds.groupby("component")["group"].unique()
-        for found in spread[spread.map(len) > 1]:
-            shared = _shared_item(found[0], names, items)
-            msg = f"groups: {found[0]!r} shares the item {shared!r} with another group; a split between them would leak"
-            raise ValueError(msg)
+        check_design(items, groups=groups)
     return codes
 
 
@@ -197,12 +160,6 @@ def check_labels(labels: npt.ArrayLike) -> FloatArray:
 def is_binary(labels: FloatArray) -> bool:
     """Tell whether the labels have exactly two values."""
     return len(np.unique(labels)) == 2
-
-
-def _shared_item(group: object, names: npt.NDArray[np.object_], items: Sequence[Collection[str]]) -> str:
-    inside = {item for name, held in zip(names, items, strict=True) if name == group for item in held}
-    outside = {item for name, held in zip(names, items, strict=True) if name != group for item in held}
-    return min(inside & outside)
 
 
 def _enough_groups(values: FloatArray, codes: IntArray, folds: int) -> None:

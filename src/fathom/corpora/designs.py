@@ -1,0 +1,89 @@
+"""A design: texts before they are worded. Its blocks are found from the items, and every view words it in its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from fathom.corpora.derive import text_seed
+from fathom.corpora.templates import Worded, fill, parse_template, shuffle_words
+from fathom.item_graph import check_design, item_components
+from fathom.tables import LABEL_PREFIX
+
+
+@dataclass(frozen=True)
+class DesignText:
+    """One text of a design."""
+
+    id: str
+    items: Mapping[str, str]
+    """Slot -> item."""
+    labels: Mapping[str, str | float | None]
+    """Name -> value, without prefix; None leaves a text out for a label."""
+
+
+Wording = Callable[[DesignText], Worded]
+
+
+def closed_groups(texts: Sequence[DesignText], balanced: str) -> list[str]:
+    """Name the connected component of each text, block-000 and so on in the order of the texts.
+
+    Args:
+        texts: the design.
+        balanced: the label under whose two values every item must occur equally often.
+
+    Raises:
+        ValueError: if an item tells the label, or everything hangs together (the chain is shown).
+    """
+    items = [list(text.items.values()) for text in texts]
+    codes, _ = pd.factorize(item_components(items))
+    groups = [f"block-{code:03d}" for code in codes]
+    check_design(items, np.array([text.labels[balanced] for text in texts]), groups)
+    return groups
+
+
+def wordings(templates: Sequence[str], slots: Sequence[str], *, shuffled: bool, seed: int) -> dict[str, Wording]:
+    """Views of a design in templates that hold all its slots: see `template_views`.
+
+    Raises:
+        ValueError: naming a template that lacks a slot.
+    """
+    parsed = [parse_template(template, slots) for template in templates]
+    return template_views([partial(_filled, pieces) for pieces in parsed], shuffled=shuffled, seed=seed)
+
+
+def template_views(in_templates: Sequence[Wording], *, shuffled: bool, seed: int) -> dict[str, Wording]:
+    """Name the views: `original` in the first template, its `shuffled` form, then `template 2` and so on."""
+    views = {"original": in_templates[0]}
+    if shuffled:
+        views["shuffled"] = partial(shuffled_words, in_templates[0], seed)
+    return views | {f"template {number}": wording for number, wording in enumerate(in_templates[1:], start=2)}
+
+
+def shuffled_words(wording: Wording, seed: int, text: DesignText) -> Worded:
+    """Word a text and shuffle its words, in an order that depends on the seed and the id of the text alone."""
+    return shuffle_words(wording(text), np.random.default_rng(text_seed(seed, text.id, 0)))
+
+
+def word_design(texts: Sequence[DesignText], groups: Sequence[str], views: Mapping[str, Wording]) -> pd.DataFrame:
+    """Word all texts in all views.
+
+    Returns:
+        columns id, text, view, group, `label.<name>` and spans: for each text a list of dictionaries with name (the
+        slot), start and end, in characters.
+    """
+    rows: list[dict[str, object]] = []
+    for view, wording in views.items():
+        for text, group in zip(texts, groups, strict=True):
+            words, spans = wording(text)
+            labels = {LABEL_PREFIX + name: value for name, value in text.labels.items()}
+            rows.append({"id": text.id, "text": words, "view": view, "group": group, **labels, "spans": spans})
+    return pd.DataFrame(rows)
+
+
+def _filled(pieces: Sequence[str], text: DesignText) -> Worded:
+    return fill(pieces, text.items)

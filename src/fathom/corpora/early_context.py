@@ -1,0 +1,87 @@
+"""A pair followed by filler, and the same with the filler first: how long is early context kept?"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from fathom.corpora.designs import DesignText, Wording, closed_groups, shuffled_words, word_design
+from fathom.corpora.relations import paired_blocks
+from fathom.corpora.templates import RELATION_SLOTS, Worded, embed, fill, parse_template
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+# Common words, each one token in usual vocabularies. They name no thing that could be an item, and there is no sign
+# among them, since signs draw attention as sinks do.
+FILLER = (
+    "then it went on much as it had before and so it would go on for some time after that because there was not very "
+    "much more to say about it than what had already been said and what was said again would still be just the same as "
+    "it was at first so that one could go on like this for quite long while nothing new came of it at all which was "
+    "fine since no one had asked for more and few would have wanted any even if there had been some left but there was "
+    "not and later on they did it all again in much the same way as they always did without ever being told why they "
+    "should do so or what it might be good for and then once more they said what they had said"
+)
+
+
+def filler_words(count: int) -> tuple[str, ...]:
+    """Return the first `count` words of the filler, which starts over where it ends."""
+    return tuple(islice(cycle(FILLER.split()), count))
+
+
+def early_context_texts(
+    pairs: pd.DataFrame,
+    template: str,
+    *,
+    filler: Sequence[int],
+    closing: str,
+    blocks: int | None = None,
+    shuffled: bool = True,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Return related pairs and the same items paired anew, as `relation_texts` in blocks of two, far from the end.
+
+    The view `start n` is the pair, n words of filler and the closing; `end n` the filler, the pair and the closing, for
+    n > 0. The filler is the same for all texts, so that it says nothing of the label.
+
+    Args:
+        pairs: as `check_pairs` takes them.
+        template: of the pair; holds {first} and {second}, and {article_first} and {article_second} if wanted.
+        filler: numbers of words between pair and closing, different ones.
+        closing: last words of every text, joined by a blank.
+        blocks: the first blocks only; None takes all.
+        shuffled: whether to add the view `<view>, shuffled` of each: the words of the pair's part alone are shuffled,
+            so that its distance from the end and the last words stay.
+        seed: seed of the blocks and of that order.
+
+    Returns:
+        columns as of `word_design`; labels and spans as of `relation_texts`.
+
+    Raises:
+        ValueError: naming what is wrong with the pairs or the template, or a chain through all texts.
+    """
+    pieces = parse_template(template, RELATION_SLOTS)
+    views: dict[str, Wording] = {}
+    for count in filler:
+        words = "".join(f"{word} " for word in filler_words(count))
+        ways = {f"start {count}": ("", f" {words}{closing}")}
+        if count > 0:
+            ways[f"end {count}"] = (words, f" {closing}")
+        for view, (before, after) in ways.items():
+            pair = partial(_pair, pieces, not before)
+            views[view] = partial(_between, before, pair, after)
+            if shuffled:
+                views[f"{view}, shuffled"] = partial(_between, before, partial(shuffled_words, pair, seed), after)
+    design = [text for block in paired_blocks(pairs, 2, seed)[:blocks] for text in block]
+    return word_design(design, closed_groups(design, "related"), views)
+
+
+def _pair(pieces: Sequence[str], opens: bool, text: DesignText) -> Worded:
+    return fill(pieces, text.items, opens=opens)
+
+
+def _between(before: str, wording: Wording, after: str, text: DesignText) -> Worded:
+    return embed(before, wording(text), after)
