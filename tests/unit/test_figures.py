@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
-from fathom.figures import draw_metric, draw_probes
+from fathom.figures import draw_metric
 from fathom.figures.metrics import summarise_metric
 from fathom.figures.panels import last_layer, layer_ticks
 from fathom.figures.style import (
@@ -81,45 +81,12 @@ def metric_curve(model: str, last: int, corpus: str = "prose", sinks: str = "wit
     )
 
 
-def probe_curve(model: str, last: int, experiment: str, peak: int, estimator: str = "svm") -> pd.DataFrame:
-    layers = np.arange(last + 1)
-    score = 0.4 + 0.4 * np.exp(-(((layers - peak) / 3) ** 2))
-    return pd.DataFrame(
-        {
-            "model": model,
-            "experiment": experiment,
-            "estimator": estimator,
-            "layer": layers,
-            "depth": layers / last,
-            "score": score,
-            "low": score - 0.05,
-            "high": score + 0.04,
-            "chance": 0.5,
-            "p_family_wise": np.where(score > 0.55, 0.01, 0.6),
-            "peak": layers == peak,
-            "peak_low": max(peak - 1, 0),
-            "peak_high": min(peak + 2, last),
-            "texts": 160,
-            "groups": 40,
-        }
-    )
-
-
 def two_by_two() -> pd.DataFrame:
     return pd.concat(
         metric_curve(model, last, corpus, sinks, rise)
         for model, last in (("small", 6), ("large", 30))
         for corpus, rise in (("prose", 0.0), ("code", 0.2))
         for sinks in ("with", "without")
-    )
-
-
-def three_probes() -> pd.DataFrame:
-    return pd.concat(
-        probe_curve(model, last, experiment, peak, estimator)
-        for model, last in (("small", 6), ("large", 30))
-        for experiment, peak in (("items", 2), ("relations", 3), ("analogies", 5))
-        for estimator in ("svm", "ridge")
     )
 
 
@@ -381,20 +348,6 @@ def test_nothing_overlaps_and_everything_fits(models: int, corpora: int) -> None
     check_places(figure, names)
 
 
-@pytest.mark.parametrize("models", [1, 4, 5])
-def test_nothing_overlaps_in_figures_of_probes(models: int) -> None:
-    names = [LONG_NAME, "small", "EleutherAI/pythia-410m-deduped", "x" * 60, "five"][:models]
-    curves = pd.concat(
-        probe_curve(name, 12, experiment, peak)
-        for name in names
-        for experiment, peak in (("items", 0), ("relations", 5), ("analogies", 12))
-    )
-
-    figure = draw_probes(curves, title="What single words and pairs of words hold, layer by layer and model by model")
-
-    check_places(drawn(figure), names)
-
-
 def test_metric_figure_refuses_what_it_cannot_draw() -> None:
     curves = two_by_two()
 
@@ -456,133 +409,6 @@ def test_a_value_without_neighbours_has_a_marker_and_its_interval() -> None:
     np.testing.assert_allclose(bar.get_segments()[0], [[0.3, low], [0.3, high]])
 
 
-# Probes
-
-
-def test_probe_figure_has_the_curves_and_their_bands() -> None:
-    curves = three_probes()
-
-    figure = draw_probes(curves)
-
-    with_curves = [axes for axes in figure.axes if "chance" in labels(axes)]
-    places = list(itertools.product(("svm", "ridge"), ("small", "large")))
-    for axes, (estimator, model) in zip(with_curves, places, strict=True):
-        for experiment in ("items", "relations", "analogies"):
-            rows = curves[
-                (curves["model"] == model) & (curves["estimator"] == estimator) & (curves["experiment"] == experiment)
-            ]
-            np.testing.assert_allclose(points(axes, experiment), rows[["depth", "score"]].to_numpy())
-            outline = band(axes, experiment)
-            for depth, low, high in rows[["depth", "low", "high"]].to_numpy():
-                heights = outline[np.isclose(outline[:, 0], depth), 1]
-                assert heights.min() == pytest.approx(low)
-                assert heights.max() == pytest.approx(high)
-
-
-def test_probe_figure_has_a_labelled_chance_line() -> None:
-    figure = draw_probes(probe_curve("m", 30, "items", 5))
-
-    (axes,) = [axes for axes in figure.axes if "chance" in labels(axes)]
-    assert set(points(axes, "chance")[:, 1]) == {0.5}
-    assert points(axes, "chance")[[0, -1], 0].tolist() == [0.0, 1.0]
-    assert "chance\n0.5" in [text.get_text() for text in axes.texts]
-
-
-def test_peaks_are_marked_on_the_curve_and_in_the_strip() -> None:
-    figure = draw_probes(probe_curve("m", 30, "items", 5))
-
-    strip, axes = figure.axes
-    np.testing.assert_allclose(points(axes, "items, peak"), [[5 / 30, 0.8]])
-    np.testing.assert_allclose(points(strip, "items, peak"), [[5 / 30, 0]])
-    np.testing.assert_allclose(points(strip, "items"), [[4 / 30, 0], [7 / 30, 0]])
-    assert "5" in [text.get_text() for text in strip.texts]
-    assert [tick.get_text() for tick in strip.get_yticklabels()] == ["items"]
-
-
-def test_markers_are_filled_where_the_score_is_above_chance() -> None:
-    curve = probe_curve("m", 30, "items", 5)
-
-    axes = draw_probes(curve).axes[1]
-
-    above = curve["p_family_wise"] < 0.05
-    np.testing.assert_allclose(points(axes, "items, above chance"), curve.loc[above, ["depth", "score"]].to_numpy())
-    np.testing.assert_allclose(
-        points(axes, "items, not above chance"), curve.loc[~above, ["depth", "score"]].to_numpy()
-    )
-    fills = {str(line.get_label()): line.get_markerfacecolor() for line in axes.get_lines()}
-    assert fills["items, above chance"] == fills["items, peak"] == PALETTE[0]
-    assert fills["items, not above chance"] == "white"
-
-
-def test_a_peak_that_is_not_above_chance_is_open() -> None:
-    axes = draw_probes(probe_curve("m", 30, "items", 5).assign(p_family_wise=0.4)).axes[1]
-
-    (peak,) = [line for line in axes.get_lines() if line.get_label() == "items, peak"]
-    assert peak.get_markerfacecolor() == "white"
-
-
-def test_scores_below_chance_are_inside_the_panel() -> None:
-    curve = probe_curve("m", 30, "items", 5)
-    curve[["score", "low", "high"]] -= 0.4
-
-    axes = draw_probes(curve).axes[1]
-
-    low, high = axes.get_ylim()
-    assert low < curve["low"].min() < 0
-    assert high > 0.5
-    np.testing.assert_allclose(points(axes, "items")[:, 1], curve["score"])
-
-
-def test_estimators_and_experiments_can_be_chosen_and_ordered() -> None:
-    figure = draw_probes(three_probes(), estimators=["ridge"], experiments=["analogies", "items"])
-
-    with_curves = [axes for axes in figure.axes if "chance" in labels(axes)]
-    assert [axes.get_ylabel() for axes in with_curves] == ["ridge\nbalanced accuracy", ""]
-    assert [label for label in labels(with_curves[0]) if label in ("items", "relations", "analogies")] == [
-        "analogies",
-        "items",
-    ]
-
-
-def test_a_deep_model_shows_a_part_of_its_markers_but_all_of_its_curve() -> None:
-    curves = pd.concat(probe_curve(f"m{at}", 80, "items", 20) for at in range(4))
-
-    axes = draw_probes(curves).axes[1]
-
-    assert len(points(axes, "items")) == 81
-    marked = len(points(axes, "items, above chance")) + len(points(axes, "items, not above chance"))
-    assert 20 < marked < 81
-
-
-def test_more_than_four_models_go_on_below() -> None:
-    figure = draw_probes(pd.concat(probe_curve(f"m{at}", 6, "items", 2) for at in range(5)))
-
-    titles = [title for axes in figure.axes if (title := axes.get_title(loc="left"))]
-    assert titles == ["m0", "m1", "m2", "m3", "m4"]
-    assert figure.get_figwidth() == DOUBLE_COLUMN
-
-
-def test_probe_figure_refuses_what_it_cannot_draw() -> None:
-    curves = three_probes()
-
-    with pytest.raises(ValueError, match=r"^curves: columns are missing: score, peak$"):
-        draw_probes(curves.drop(columns=["score", "peak"]))
-    with pytest.raises(
-        ValueError, match="there are no rows; expected one for every model, experiment, estimator, layer"
-    ):
-        draw_probes(curves.iloc[:0])
-    with pytest.raises(ValueError, match="column score holds NaN"):
-        draw_probes(curves.assign(score=np.nan))
-    with pytest.raises(ValueError, match="expected one peak for small, items, svm, found 0"):
-        draw_probes(curves.assign(peak=False))
-    with pytest.raises(ValueError, match="more than one row for model=small, experiment=items"):
-        draw_probes(pd.concat([curves, curves]))
-    with pytest.raises(ValueError, match="estimators: expected some of svm, ridge, found logistic"):
-        draw_probes(curves, estimators=["logistic"])
-    with pytest.raises(ValueError, match="experiments: expected some of items, relations, analogies, found none"):
-        draw_probes(curves, experiments=[])
-
-
 # Style
 
 
@@ -594,8 +420,6 @@ def test_the_same_curves_give_the_same_bytes(form: Format) -> None:
 
     assert first == render(figure, form)
     assert first == render(again, form)
-    curves = probe_curve("m", 6, "items", 2)
-    assert render(draw_probes(curves), form) == render(draw_probes(curves), form)
 
 
 def test_caption_is_kept_in_the_file() -> None:
@@ -631,9 +455,9 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
 
 
 def test_no_text_is_smaller_than_the_smallest_size() -> None:
-    for figure in (draw_metric(two_by_two(), title="t", unit="u"), draw_probes(three_probes(), title="t")):
-        sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if isinstance(text, Text)]
-        assert min(sizes) >= SMALL == 6.5
+    figure = draw_metric(two_by_two(), title="t", unit="u")
+    sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if isinstance(text, Text)]
+    assert min(sizes) >= SMALL == 6.5
 
 
 def test_drawing_leaves_the_settings_of_matplotlib_alone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -48,6 +48,8 @@ PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred",
 
 MOST_COLUMNS = 4
 PANEL_HEIGHT = 1.5
+# Relative depth left free beside the first and the last layer.
+DEPTH_ROOM = 0.025
 # Inches under a row of panels for the axis of relative depth and its label.
 DEPTH_AXIS = 0.4
 # Inches that a bar of colours takes below the panels, and its part of the figure's width.
@@ -243,9 +245,9 @@ def note_height(notes: Sequence[str], columns: int, *, axes: int = 1) -> float:
     return NOTE_LINE * max(fold(note, width, size=SMALL).count("\n") + 1 for note in notes)
 
 
-def set_depth_axis(axes: Axes, *, label: bool) -> None:
+def set_depth_axis(axes: Axes, *, label: bool, room: float = DEPTH_ROOM) -> None:
     """Give a panel the axis of relative depth; the label and the numbers only where nothing stands below it."""
-    axes.set_xlim(-0.025, 1.025)
+    axes.set_xlim(-room, 1 + room)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], labels=["0", "", "0.5", "", "1"])
     axes.tick_params(axis="x", labelbottom=label)
     if label:
@@ -259,6 +261,14 @@ def set_value_axis(axes: Axes, *, label: str, height: float, numbers: bool) -> N
     axes.tick_params(axis="y", labelleft=numbers)
     if numbers:
         axes.set_ylabel("\n".join(fold(line, height) for line in label.split("\n")))
+
+
+def set_name_axis(axes: Axes, words: Mapping[float, str], *, shown: bool) -> None:
+    """Give a panel names in place of an axis of values, each at its height, written in the first column only."""
+    axes.set_yticks(list(words), labels=list(words.values()))
+    axes.tick_params(axis="y", length=0, labelleft=shown)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
 
 
 def head_panel(
@@ -342,6 +352,12 @@ class Panel:
     logarithmic: bool = False
     height: float = PANEL_HEIGHT
     """Inches; panels of a row are of one height."""
+    words: Mapping[float, str] | None = None
+    """Names and their heights, in a panel that has no axis of values."""
+    room: float = DEPTH_ROOM
+    """Relative depth beside the first and the last layer."""
+    set_across: Callable[[Axes, bool], None] | None = None
+    """Sets the horizontal axis of a panel that is not over relative depth, given whether it has numbers and a label."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -404,8 +420,14 @@ def draw_panels(
                 # Before the formatters are set: a new scale brings its own.
                 axes.set_yscale("log" if panel.logarithmic else "linear")
             panel.draw(axes)
-            set_depth_axis(axes, label=labelled[at_row])
-            set_value_axis(axes, label=panel.unit, height=panel.height, numbers=_has_numbers(row, at_column))
+            if panel.set_across is None:
+                set_depth_axis(axes, label=labelled[at_row], room=panel.room)
+            else:
+                panel.set_across(axes, labelled[at_row])
+            numbers = _has_numbers(row, at_column)
+            set_value_axis(axes, label=panel.unit, height=panel.height, numbers=numbers)
+            if panel.words is not None:
+                set_name_axis(axes, panel.words, shown=numbers)
             if panel.name:
                 head_panel(
                     axes,
