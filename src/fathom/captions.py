@@ -192,22 +192,29 @@ def _probe_sentences(config: Config, settings: ProbeFigure) -> list[str]:
     drawn = drawn_experiments(settings, config.experiments, config.corpora)
     experiments = [config.experiments[name] for name in drawn]
     design = (
-        "Linear probes, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of that paper's numbers."
+        "Linear probes, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of that paper's "
+        "numbers."
     )
     folds = _values([f"{one.folds}-fold, {one.repeats} repeats" for one in experiments])
     permutations = _values([f"{one.permutations}" for one in experiments])
     estimator = getattr(settings, "estimator", None)
     fitted = "SVM, ridge and logistic regression" if estimator is None else ESTIMATORS[estimator]
+    controls = (
+        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, "
+        "the sum of the tokens' static vectors, a control task of random labels on a split by templates (selectivity: "
+        "template split minus control task). Not every corpus has every control."
+    )
+    fit = (
+        f"{fitted[0].upper()}{fitted[1:]} in closed blocks, grouped folds ({folds}) and scaling inside the fold; "
+        f"penalty: {_values([f'{one.penalty:g}' for one in experiments])} everywhere (fixed), or chosen by inner "
+        f"folds; out-of-fold predictions. Intervals: {_intervals(config)} over groups. Tests: {permutations} "
+        "block-wise permutations, family-wise over layers."
+    )
     sentences = [
         design,
         f"Texts: {_describe_corpora(config, [one.corpus for one in experiments])}.",
-        f"{fitted[0].upper()}{fitted[1:]} in closed blocks, grouped folds ({folds}) and scaling inside the fold; penalty: "
-        f"{_values([f'{one.penalty:g}' for one in experiments])} everywhere (fixed), or chosen by inner folds; "
-        f"out-of-fold predictions. Intervals: {_intervals(config)} over groups. Tests: {permutations} block-wise "
-        "permutations, family-wise over layers.",
-        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, the "
-        "sum of the tokens' static vectors, a control task of random labels on a split by templates (selectivity: "
-        "template split minus control task). Not every corpus has every control.",
+        fit,
+        controls,
     ]
     if isinstance(settings, ProbesFigure | SummaryFigure):
         sentences.append("Normalised: (score - chance) / (1 - chance).")

@@ -28,10 +28,10 @@ from fathom.corpora.settings import (
     RelationsCorpus,
     RepetitionCorpus,
     ViewsCorpus,
+    labels_of,
 )
 from fathom.errors import FathomError
 from fathom.experiments import (
-    OWN_LABELS,
     ProbeFigure,
     default_experiments,
     default_figures,
@@ -40,6 +40,7 @@ from fathom.experiments import (
     hierarchy,
     impossible_experiments,
     impossible_figures,
+    named_experiments,
     random_model_of,
     random_models,
 )
@@ -64,6 +65,7 @@ from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
+FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
@@ -198,7 +200,7 @@ class Config(Settings):
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
         """Probing experiments: as configured, or those that the corpora of the hierarchy call for."""
-        return default_experiments(self.corpora) if self.probes is None else self.probes
+        return default_experiments(self.corpora, self.activations) if self.probes is None else self.probes
 
     @property
     def all_models(self) -> dict[str, ModelSettings]:
@@ -395,9 +397,8 @@ class Config(Settings):
         else:
             yield f"{place}.models", figure.models or (), models
         if isinstance(figure, ProbeFigure):
-            several = hasattr(figure, "experiments")
-            named = figure.experiments or () if several else (figure.experiment,)
-            yield f"{place}.experiment{'s' if several else ''}", named, list(self.experiments)
+            key, named = named_experiments(figure)
+            yield f"{place}.{key}", named, list(self.experiments)
             return
         if isinstance(figure, ComparisonFigure):
             yield f"{place}.metrics", figure.metrics, _named(self.metric_settings, "text", "corpus", "views")
@@ -445,15 +446,16 @@ class Config(Settings):
                 reader = f"the control `static` of probes.{name}"
                 needed.add("residual")
                 yield from self._unstored(experiment.corpus, "mean", reader)
-                if stored.layers not in {"all", "transformers"} and 0 not in stored.layers:
+                if not isinstance(stored.layers, str) and 0 not in stored.layers:
                     yield "activations.layers", list(stored.layers), f"layer 0 too, since {reader} reads it"
             missing = [] if stored.sites == "all" else sorted(needed - set(stored.sites))
             if missing:
                 place = f"activations.corpora.{experiment.corpus}.sites"
                 yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
-            if experiment.coordination is not None and stored.attention_texts == 0:
+            if experiment.coordination is not None and stored.attention_texts < FEWEST_PATTERNS:
                 place = f"activations.corpora.{experiment.corpus}.attention_texts"
-                yield place, 0, f"at least 1, since the coordination of probes.{name} reads attention patterns"
+                expected = f"at least {FEWEST_PATTERNS}, since the coordination of probes.{name} correlates over texts"
+                yield place, stored.attention_texts, expected
 
 
 def _readable(corpus: CorpusSettings | None) -> frozenset[str]:
@@ -473,9 +475,7 @@ def _readable(corpus: CorpusSettings | None) -> frozenset[str]:
 
 def _labels(corpus: CorpusSettings | None) -> tuple[str, ...]:
     """Labels that a corpus is known to carry."""
-    if isinstance(corpus, BibleCorpus):
-        return ("testament",)
-    return OWN_LABELS if isinstance(corpus, ItemsCorpus) and corpus.table is None else ()
+    return () if corpus is None else labels_of(corpus) or ()
 
 
 def _named(metrics: Iterable[str], *shapes: str) -> list[str]:

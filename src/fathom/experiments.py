@@ -1,9 +1,11 @@
-"""What the probing experiments of a config imply: default designs, models of random weights, figures and their tables."""
+"""What the experiments of a config imply: default designs, models of random weights, figures and their tables."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, get_args
 
+from fathom.activations.settings import ActivationsSettings
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     CorpusSettings,
@@ -11,6 +13,7 @@ from fathom.corpora.settings import (
     EarlyContextCorpus,
     ItemsCorpus,
     RelationsCorpus,
+    labels_of,
     spans_of,
     views_of,
 )
@@ -25,7 +28,7 @@ from fathom.figures.settings import (
     SummaryFigure,
 )
 from fathom.models.settings import ModelSettings, RandomModel
-from fathom.probes.settings import ExperimentSettings
+from fathom.probes.settings import Control, ExperimentSettings
 
 Experiments = Mapping[str, ExperimentSettings]
 Corpora = Mapping[str, CorpusSettings]
@@ -46,29 +49,45 @@ STEPS = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)  # of the hierarchy, in 
 OWN_LABELS = ("edible", "manmade", "larger_than_person")
 
 
-def default_experiments(corpora: Corpora) -> dict[str, ExperimentSettings]:
-    """One experiment a corpus of the hierarchy, read at its last item; of items also one for all their properties."""
+def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> dict[str, ExperimentSettings]:
+    """One experiment a corpus of the hierarchy, read at its last item; of items also one for all their properties.
+
+    Their controls are those that can be had of the states that are kept.
+    """
+    controls = tuple(one for one in get_args(Control) if one != "static" or keeps_static(activations))
     experiments: dict[str, ExperimentSettings] = {}
     for name, corpus in corpora.items():
         match corpus:
             case ItemsCorpus():
                 own = OWN_LABELS if corpus.table is None else None
-                place = ("span:item",)
-                experiments[name] = ExperimentSettings(corpus=name, positions=place, labels=own, strata="category")
-                experiments[f"{name}-properties"] = ExperimentSettings(
-                    corpus=name, positions=place, strata="category", estimators=("ridge",)
-                )
+                shared: dict[str, Any] = {
+                    "corpus": name,
+                    "positions": ("span:item",),
+                    "strata": "category",
+                    "controls": controls,
+                }
+                experiments[name] = ExperimentSettings(**shared, labels=own)
+                experiments[f"{name}-properties"] = ExperimentSettings(**shared, estimators=("ridge",))
             case RelationsCorpus() | AnalogiesCorpus():
                 label = "related" if isinstance(corpus, RelationsCorpus) else "same_relation"
-                place = (f"span:{spans_of(corpus)[-1]}",)
-                experiments[name] = ExperimentSettings(corpus=name, positions=place, labels=(label,))
+                last = (f"span:{spans_of(corpus)[-1]}",)
+                experiments[name] = ExperimentSettings(corpus=name, positions=last, labels=(label,), controls=controls)
             case DocumentsCorpus():
-                experiments[name] = ExperimentSettings(corpus=name, positions=("last",), labels=("one_theme",))
+                experiments[name] = ExperimentSettings(
+                    corpus=name, positions=("last",), labels=("one_theme",), controls=controls
+                )
             case EarlyContextCorpus():
                 experiments[name] = ExperimentSettings(
-                    corpus=name, positions=("last",), labels=("related",), estimators=("ridge",)
+                    corpus=name, positions=("last",), labels=("related",), estimators=("ridge",), controls=controls
                 )
     return experiments
+
+
+def keeps_static(activations: ActivationsSettings) -> bool:
+    """Whether the states are kept that static vectors are made of: the mean of the tokens before the first block."""
+    layers = activations.layers
+    residual = activations.sites == "all" or "residual" in activations.sites
+    return residual and "mean" in activations.positions and (isinstance(layers, str) or 0 in layers)
 
 
 def random_models(models: Mapping[str, ModelSettings], experiments: Experiments) -> dict[str, RandomModel]:
@@ -156,6 +175,13 @@ def drawn_experiments(settings: ProbeFigure, experiments: Experiments, corpora: 
             return settings.experiments or tuple(experiments)
 
 
+def named_experiments(settings: ProbeFigure) -> tuple[str, tuple[str, ...]]:
+    """Key by which a figure names experiments, and the names."""
+    if isinstance(settings, PropertiesFigure | EarlyContextFigure | CoordinationFigure):
+        return "experiment", (settings.experiment,)
+    return "experiments", settings.experiments or ()
+
+
 def drawn_tables(settings: ProbeFigure, experiments: Experiments, corpora: Corpora) -> list[tuple[str, str]]:
     """(experiment, what the table holds) of the tables that a figure draws of one model."""
     holds = ["probes"]
@@ -179,11 +205,18 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
             if position.startswith("span:") and position.removeprefix("span:") not in marked:
                 spans = ", ".join(f"span:{span}" for span in marked) or "none"
                 yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
+        known = labels_of(corpora[one.corpus])
+        for key, labels in (("labels", one.labels or ()), ("strata", (one.strata,) if one.strata else ())):
+            for label in labels:
+                if known is not None and label not in known:
+                    yield f"probes.{name}.{key}", label, f"a label of corpus {one.corpus}: {', '.join(known) or 'none'}"
         if one.coordination is not None and "attention" not in one.sites:
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
 
 
-def impossible_figures(figures: Mapping[str, FigureSettings], experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
+def impossible_figures(
+    figures: Mapping[str, FigureSettings], experiments: Experiments, corpora: Corpora
+) -> Iterator[Problem]:
     """Figures that ask of experiments what they do not measure."""
     for name, figure in figures.items():
         if not isinstance(figure, ProbeFigure):
@@ -195,12 +228,18 @@ def impossible_figures(figures: Mapping[str, FigureSettings], experiments: Exper
             experiment = experiments[one]
             estimator = getattr(figure, "estimator", experiment.estimators[0])
             if estimator not in experiment.estimators:
-                yield f"{place}.estimator", estimator, f"an estimator of experiment {one}: {', '.join(experiment.estimators)}"
+                yield (
+                    f"{place}.estimator",
+                    estimator,
+                    f"an estimator of experiment {one}: {', '.join(experiment.estimators)}",
+                )
             if isinstance(figure, SpansFigure) and len(experiment.positions) < 2:
                 yield f"{place}.experiments", one, "experiments with several positions"
             if isinstance(figure, SitesFigure) and len(experiment.sites) < 2:
                 yield f"{place}.experiments", one, "experiments with several sites"
-            if isinstance(figure, EarlyContextFigure) and not isinstance(corpora.get(experiment.corpus), EarlyContextCorpus):
+            if isinstance(figure, EarlyContextFigure) and not isinstance(
+                corpora.get(experiment.corpus), EarlyContextCorpus
+            ):
                 yield f"{place}.experiment", one, "an experiment on an early-context corpus"
             if isinstance(figure, CoordinationFigure) and experiment.coordination is None:
                 yield f"{place}.experiment", one, "an experiment that measures coordination"

@@ -205,7 +205,11 @@ class Plan:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
         settings = self.config.corpora[corpus]
         own: tuple[str, ...] = ()
-        if isinstance(settings, HierarchyCorpus) and settings.table is None and not getattr(settings, "questions", None):
+        if (
+            isinstance(settings, HierarchyCorpus)
+            and settings.table is None
+            and not getattr(settings, "questions", None)
+        ):
             table = "items" if isinstance(settings, ItemsCorpus | DocumentsCorpus) else "pairs"
             own = (f"corpora/data/{table}.csv",)
         return code_digest("fathom.corpora.command", data=own)

@@ -61,13 +61,21 @@ def test_the_defaults_are_valid() -> None:
     config = Config()
     assert list(config.models) == ["smollm2-135m", "minilm-l6"]
     assert config.metric_corpora == ("bible", "random-tokens")
-    assert list(config.experiments) == ["items", "relations", "analogies"]
-    assert {name: one.position for name, one in config.experiments.items()} == {
-        "items": "span:item",
-        "relations": "span:second",
-        "analogies": "span:fourth",
+    assert {name: one.positions for name, one in config.experiments.items()} == {
+        "items": ("span:item",),
+        "items-properties": ("span:item",),
+        "relations": ("span:second",),
+        "analogies": ("span:fourth",),
     }
-    assert list(config.all_figures) == [*config.metric_settings, "probes"]
+    assert list(config.all_models) == [*config.models, "smollm2-135m-random", "minilm-l6-random"]
+    assert list(config.all_figures) == [
+        *config.metric_settings,
+        "probes-svm",
+        "probes-ridge",
+        "items-properties-smollm2-135m",
+        "items-properties-minilm-l6",
+        "probe-summary",
+    ]
 
 
 @pytest.mark.parametrize(("name", "generated"), [("config.yaml", default_yaml), ("schema.json", schema_json)])
@@ -118,10 +126,16 @@ def test_an_empty_config_is_the_default() -> None:
 def test_a_section_replaces_the_default_one_whole() -> None:
     config = load_config({"corpora": {"mine": {"kind": "items"}}}, [])
     assert list(config.corpora) == ["mine"]
-    assert list(config.experiments) == ["mine"]
+    assert list(config.experiments) == ["mine", "mine-properties"]
     assert list(config.models) == list(Config().models)
     assert config.metric_corpora == ()
-    assert list(config.all_figures) == ["probes"]
+    assert list(config.all_figures) == [
+        "probes-svm",
+        "probes-ridge",
+        "mine-properties-smollm2-135m",
+        "mine-properties-minilm-l6",
+        "probe-summary",
+    ]
 
 
 def test_nothing_changes_after_it_was_read() -> None:
@@ -145,7 +159,7 @@ def test_nothing_changes_after_it_was_read() -> None:
         "metrics__curvature__typo",
         "metrics__dataset_entropy__typo",
         "probes__items__typo",
-        "figures__probes__typo",
+        "figures__probes_M_svm__typo",
         "figures__curvature__typo",
         "uncertainty__typo",
     ],
@@ -165,7 +179,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"models__mine": {"source": "path"}}, "models.mine.path: field required"),
         ({"corpora__file": {"kind": "file"}}, "corpora.file.path: field required"),
         ({"models__minilm_M_l6__file": "../x"}, "models.minilm-l6.file: expected a path inside the package"),
-        ({"figures__probes__models": 3}, "figures.probes.models: "),
+        ({"figures__probes_M_svm__models": 3}, "figures.probes-svm.models: "),
         # The kind itself.
         (
             {"models__mine": {"source": "git"}},
@@ -191,10 +205,10 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
             "figures.curvature.corpora: expected one of bible, random-tokens; found 'items'",
         ),
         (
-            {"figures__probes__experiments": ["x"]},
-            "figures.probes.experiments: expected one of items, relations, analogies; found 'x'",
+            {"figures__probes_M_svm__experiments": ["x"]},
+            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies; found 'x'",
         ),
-        ({"figures__probes__models": ["minilm-l6"] * 2}, "figures.probes.models: expected every name once"),
+        ({"figures__probes_M_svm__models": ["minilm-l6"] * 2}, "figures.probes-svm.models: expected every name once"),
         ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),
         ({"metrics__corpora": ["bible", "bible"]}, "metrics.corpora: expected every name once"),
         ({"probes__items__corpus": "item"}, "probes.items.corpus: expected one of bible, random-tokens, items"),
@@ -235,11 +249,63 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
             "activations.positions.0: input should be 'tokens', 'mean', 'last' or 'spans'; found 'first'",
         ),
         (
-            {"probes__items__position": "span:second"},
-            "probes.items.position: expected a span that corpus items marks: span:item",
+            {"probes__items__positions": ["span:second"]},
+            "probes.items.positions: expected a span that corpus items marks: span:item",
         ),
-        ({"probes__items__position": "middle"}, "probes.items.position: string should match pattern"),
-        ({"probes__items__corpus": "bible"}, "probes.items.position: expected a span that corpus bible marks: none"),
+        ({"probes__items__positions": ["middle"]}, "probes.items.positions.0: string should match pattern"),
+        ({"probes__items__positions": ["last"] * 2}, "probes.items.positions: expected every entry once"),
+        ({"probes__items__corpus": "bible"}, "probes.items.positions: expected a span that corpus bible marks: none"),
+        ({"probes__items__labels": ["tasty"]}, "probes.items.labels: expected a label of corpus items: "),
+        ({"probes__items__strata": "kind"}, "probes.items.strata: expected a label of corpus items: "),
+        (
+            {"probes__items__sites": ["residual", "mlp"]},
+            "activations.corpora.items.sites: expected mlp too, since probes.items reads it",
+        ),
+        (
+            {"probes__items__coordination": {}},
+            "probes.items.sites: expected 'attention' too, since coordination reads it; found ['residual']",
+        ),
+        (
+            {
+                "probes__items__coordination": {},
+                "probes__items__sites": ["attention"],
+                "activations__corpora": {"items": {"sites": "all"}},
+            },
+            "activations.corpora.items.attention_texts: expected at least 20, since the coordination of probes.items",
+        ),
+        ({"probes__items__permutations": 10}, "probes.items.permutations: expected 0 (no test) or at least 19"),
+        (
+            {"probes__items__ridge_penalties": [1.0, 10.0]},
+            "probes.items.ridge_penalties: expected falling numbers",
+        ),
+        (
+            {"probes__items__title": "relations"},
+            "probes.items.title: expected a title of its own",
+        ),
+        (
+            {"activations__layers": [1, 2]},
+            "activations.layers: expected layer 0 too, since the control `static` of probes.items reads it",
+        ),
+        (
+            {"probes__relations__estimators": ["svm"]},
+            "figures.probes-ridge.estimator: expected an estimator of experiment relations: svm; found 'ridge'",
+        ),
+        (
+            {"figures__spans": {"kind": "spans", "experiments": ["items"]}},
+            "figures.spans.experiments: expected experiments with several positions; found 'items'",
+        ),
+        (
+            {"figures__sites": {"kind": "sites", "experiments": ["items"]}},
+            "figures.sites.experiments: expected experiments with several sites; found 'items'",
+        ),
+        (
+            {"figures__early": {"kind": "early-context", "experiment": "items"}},
+            "figures.early.experiment: expected an experiment on an early-context corpus; found 'items'",
+        ),
+        (
+            {"figures__together": {"kind": "coordination", "model": "minilm-l6", "experiment": "items"}},
+            "figures.together.experiment: expected an experiment that measures coordination; found 'items'",
+        ),
         (
             {
                 "metrics": dict.fromkeys(METRICS),

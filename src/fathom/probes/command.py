@@ -24,7 +24,12 @@ from fathom.tables import read_corpus, read_table, write_table
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Layers at a time.")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
 def command(
-    settings_json: str, corpus_file: Path, hits_file: Path | None, folder: Path, threads: int, manifests: tuple[Path, ...]
+    settings_json: str,
+    corpus_file: Path,
+    hits_file: Path | None,
+    folder: Path,
+    threads: int,
+    manifests: tuple[Path, ...],
 ) -> None:
     """Fit linear probes on every layer of the stores that MANIFESTS describe.
 
