@@ -305,8 +305,8 @@ class Config(Settings):
         yield from self._unknown_layers()
         yield from self._unknown_names()
         yield from self._unstored_positions()
-        yield from self._unstored_for_probes()
         yield from impossible_experiments(self.experiments, self.corpora)
+        yield from self._unstored_for_probes()
         yield from impossible_figures(self.all_figures, self.experiments, self.corpora)
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"

@@ -45,6 +45,7 @@ def jobs(plan: Plan) -> dict[str, str]:
                 found[f"metrics {model} {corpus} {metric}"] = plan.corpus_metric_settings(model, corpus, metric)
         for experiment in config.experiments:
             found[f"probes {model} {experiment}"] = plan.probe_settings(model, experiment)
+            found[f"probes {model} {experiment} coordination"] = plan.coordination_settings(model, experiment)
     return found | {f"figures {name}": plan.figure_settings(name) for name in plan.figures}
 
 
@@ -113,6 +114,37 @@ def test_intervals_are_no_business_of_extraction() -> None:
     assert stages.isdisjoint({"models", "corpora", "activations"})
 
 
+def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
+    assert plan.model_base("minilm-l6-random") == "minilm-l6"
+    own = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6", "relations"))
+    control = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6-random", "relations"))
+    changed = {"controls": (), "selections": ("fixed",), "permutations": 0}
+    assert control.settings == own.settings.model_copy(update=changed)
+    tables = plan.config.figure_tables("probes-svm")
+    assert [table.model for table in tables if table.control == "random"] == [
+        *["smollm2-135m-random"] * 3,
+        *["minilm-l6-random"] * 3,
+    ]
+    job = FigureJob.model_validate_json(plan.figure_settings("probes-svm"))
+    assert {table.model for table in job.tables if table.control == "random"} == {
+        "SmolLM2-135M-Instruct",
+        "all-MiniLM-L6-v2",
+    }
+    assert job.order == ("items", "relations", "analogies")
+
+
+def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:
+    models = {
+        "mine": {"source": "hub", "repository": "owner/name", "revision": "main"},
+        "untrained": {"source": "random", "of": "mine", "seed": 3},
+    }
+    config = load_config({"models": models}, [])
+    assert list(config.all_models) == ["mine", "untrained"]
+    assert config.random_model("mine") == "untrained"
+    assert config.random_model("untrained") is None
+    assert config.figure_models("probes-svm") == ("mine",)
+
+
 def test_files_of_ones_own_are_inputs(tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors", "tokenizer.json", "notes.md"):
         (tmp_path / name).write_text("{}")
@@ -149,12 +181,12 @@ def test_captions_say_what_a_reader_must_know() -> None:
         "7 passages",
     ):
         assert word in entropy, word
-    probes = caption(config, "probes")
-    for word in ("not a replication", "closed blocks", "grouped folds", "chance"):
+    probes = caption(config, "probes-svm")
+    for word in ("not a replication", "closed blocks", "grouped folds", "random weights", "shuffled", "Linear SVM"):
         assert word in probes, word
     assert "the last one is normed" not in probes
     normed = load_config({"activations": {"layers": "transformers"}}, [])
-    assert "the last one is normed" in caption(normed, "probes")
+    assert "the last one is normed" in caption(normed, "probes-svm")
 
 
 def test_names_in_figures() -> None:
@@ -162,9 +194,10 @@ def test_names_in_figures() -> None:
     assert model_label(config, "minilm-l6") == "all-MiniLM-L6-v2"
     assert metric_axis(config, "prompt_entropy") == "S (α = 2) / log rows"
     assert metric_axis(config, "curvature") == "C (rad)"
-    assert figure_category(config, "probes") == "Probes"
+    assert figure_category(config, "probes-svm") == "Probes"
     assert figure_category(config, "curvature") == "Representation metrics"
     assert figure_subject(config, "curvature") == "Curvature"
+    assert figure_subject(config, "items-properties-minilm-l6") == "items-properties by label, all-MiniLM-L6-v2"
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ CONFIG: dict[str, Any] = {
     "probes": {
         "relations": {
             "corpus": "relations",
-            "position": "span:second",
+            "positions": ["span:second"],
+            "labels": ["related"],
             "estimators": ["ridge"],
             "folds": 2,
             "repeats": 3,
