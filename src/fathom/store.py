@@ -4,6 +4,7 @@ A store is one Zarr v3 group, written by one job (one shard of a corpus):
 
     token_ids   (tokens,)               the ids that the model read
     offsets     (texts + 1,)            text i holds tokens offsets[i] .. offsets[i + 1]
+    span_tokens (spans * texts * 2,)    where spans are marked: first and last token of each in every text
     <site>/tokens        (layers, tokens, width)
     <site>/mean          (layers, texts, width)    float32, accumulated in float32
     <site>/last          (layers, texts, width)
@@ -40,7 +41,7 @@ from fathom.provenance import read_manifest, write_manifest
 
 zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
 MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
@@ -202,6 +203,7 @@ class StoreWriter:
             key: _RowWriter(array, 1, shape.grid(key, shard_bytes).shard) for key, array in self._arrays.items()
         }
         self._sampled = 0
+        self._spans: tuple[str, ...] = ()
 
     def _create(self, key: ArrayKey) -> zarr.Array[Any]:
         shape, (site, position) = self._shape, key
@@ -262,6 +264,13 @@ class StoreWriter:
             )
         return _RowWriter(array, 2, grid.shard)
 
+    def write_spans(self, starts: Mapping[str, IntArray], ends: Mapping[str, IntArray]) -> None:
+        """Write the first and last token of every marked span in every text."""
+        if starts:
+            self._spans = tuple(starts)
+            both = np.stack([np.stack([starts[name], ends[name]], axis=1) for name in self._spans])
+            self._write_list("span_tokens", both.reshape(-1), "span_edge")
+
     def close(self, token_ids: npt.NDArray[np.int32], lengths: IntArray) -> None:
         """Write what is left, the token ids and the offsets."""
         self.end_states()
@@ -299,6 +308,7 @@ class StoreWriter:
             "width": shape.width,
             "dtype": shape.dtype,
             "positions": list(shape.positions),
+            "spans": list(self._spans),
             "attention_texts": self._sampled,
             "files": {name: _describe(self._path / name) for name in _files(self._path)},
         }
@@ -341,6 +351,7 @@ class Store:
             self.texts = int(self.manifest["texts"])
             self.width = int(self.manifest["width"])
             self.positions = tuple(str(position) for position in self.manifest["positions"])
+            self.spans = tuple(str(span) for span in self.manifest["spans"])
             self.sampled = int(self.manifest["attention_texts"])
             self._files = {
                 str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()
@@ -402,6 +413,14 @@ class Store:
         """Ids of all tokens, (tokens,)."""
         return np.asarray(self._read_list("token_ids"), dtype=np.int32)
 
+    def span_tokens(self, span: str) -> IntArray:
+        """First and last token of a marked span in every text, (texts, 2), counted from the start of the text."""
+        if span not in self.spans:
+            msg = f"{self.path}: marks no span {span!r}, only {', '.join(self.spans) or 'none'}"
+            raise FathomError(msg)
+        tokens = np.asarray(self._read_list("span_tokens"), dtype=np.int64)
+        return tokens.reshape(len(self.spans), self.texts, 2)[self.spans.index(span)]
+
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
         self._require(site, position)
@@ -444,8 +463,9 @@ class Activations:
         self.stores = [Store(manifest) for manifest in manifests]
         first = self.stores[0]
         for store in self.stores[1:]:
-            if (store.layers, store.width, store.positions) != (first.layers, first.width, first.positions):
-                msg = f"{store.path}: sites, layers, width or positions differ from {first.path}; {store.advice}"
+            held = (store.layers, store.width, store.positions, store.spans)
+            if held != (first.layers, first.width, first.positions, first.spans):
+                msg = f"{store.path}: sites, layers, width, positions or spans differ from {first.path}; {store.advice}"
                 raise FathomError(msg)
         self.sites = tuple(first.layers)
         self.layers = self.layers_of("residual" if "residual" in self.sites else self.sites[0])
@@ -479,6 +499,15 @@ class Activations:
     def token_ids(self) -> list[npt.NDArray[np.int32]]:
         """Ids of the tokens of every text, in the order of the corpus."""
         return [ids for store in self.stores for ids in np.split(store.token_ids(), store.offsets[1:-1])]
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """Names of the marked spans."""
+        return self.stores[0].spans
+
+    def span_tokens(self, span: str) -> IntArray:
+        """First and last token of a marked span in every text, (texts, 2), counted from the start of the text."""
+        return np.concatenate([store.span_tokens(span) for store in self.stores])
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:

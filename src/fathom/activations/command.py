@@ -103,6 +103,7 @@ def command(
         writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
         extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
         no_patterns = _sample_attention(model, texts, corpus, shape, writer, settings, found)
+        writer.write_spans(texts.span_starts, texts.spans)
         writer.close(np.concatenate(texts.ids), texts.lengths)
         writer.finish(
             manifest,

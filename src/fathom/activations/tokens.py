@@ -27,6 +27,8 @@ class TokenisedTexts:
     """Token ids of every text, special tokens included where the tokenizer adds them."""
     spans: dict[str, npt.NDArray[np.int64]]
     """Span name -> index of its last token in every text."""
+    span_starts: dict[str, npt.NDArray[np.int64]]
+    """Span name -> index of its first token in every text."""
     truncated: int
     """Texts that were cut at the longest length."""
 
@@ -64,7 +66,7 @@ def tokenise(
     if (lengths <= frame).any():
         msg = f"{place}: text {corpus['id'].iloc[int(lengths.argmin())]!r} gives no token"
         raise FathomError(msg)
-    spans = _span_ends(corpus, offsets, place)
+    span_starts, spans = _find_spans(corpus, offsets, place)
     too_long = lengths > longest if longest is not None else np.zeros(len(ids), dtype=bool)
     if too_long.any():
         first = int(too_long.argmax())
@@ -82,7 +84,7 @@ def tokenise(
         ids = [[*one[:kept], *after] if cut else one for one, cut in zip(ids, too_long, strict=True)]
     tokens = [np.array(one, dtype=np.int32) for one in ids]
     _perturb(tokens, corpus, tokenizer, len(before), len(after), place)
-    return TokenisedTexts(ids=tokens, spans=spans, truncated=int(too_long.sum()))
+    return TokenisedTexts(ids=tokens, spans=spans, span_starts=span_starts, truncated=int(too_long.sum()))
 
 
 def _perturb(
@@ -138,14 +140,16 @@ def _special_frame(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[
     return ids[:first], ids[last:]
 
 
-def _span_ends(
+def _find_spans(
     corpus: pd.DataFrame, offsets: list[list[tuple[int, int]]], place: str
-) -> dict[str, npt.NDArray[np.int64]]:
+) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, npt.NDArray[np.int64]]]:
+    """Index of the first and of the last token of every span in every text."""
     marked: list[list[dict[str, Any]]] = [[] if spans is None else list(spans) for spans in corpus["spans"]]
     names = sorted({span["name"] for spans in marked for span in spans})
+    starts: dict[str, npt.NDArray[np.int64]] = {}
     ends: dict[str, npt.NDArray[np.int64]] = {}
     for name in names:
-        found = np.full(len(marked), -1, dtype=np.int64)
+        found = np.full((2, len(marked)), -1, dtype=np.int64)
         for row, (spans, covered) in enumerate(zip(marked, offsets, strict=True)):
             for span in spans:
                 if span["name"] == name:
@@ -154,12 +158,12 @@ def _span_ends(
                         for token, (start, end) in enumerate(covered)
                         if start < span["end"] and end > span["start"]
                     ]
-                    found[row] = inside[-1] if inside else -1
+                    found[:, row] = (inside[0], inside[-1]) if inside else -1
         if (found < 0).any():
-            msg = f"{place}: text {corpus['id'].iloc[int(found.argmin())]!r} has no token in a span {name!r}"
+            msg = f"{place}: text {corpus['id'].iloc[int(found[0].argmin())]!r} has no token in a span {name!r}"
             raise FathomError(msg)
-        ends[name] = found
-    return ends
+        starts[name], ends[name] = found
+    return starts, ends
 
 
 def _refuse_cut_spans(

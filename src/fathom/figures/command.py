@@ -20,7 +20,6 @@ from fathom.figures.frames import (
     comparison_units,
     matrix_cells,
     metric_curves,
-    probe_curves,
     sink_frames,
     stage_curves,
     sweep_curves,
@@ -29,7 +28,7 @@ from fathom.figures.frames import (
 from fathom.figures.matrix import draw_matrices
 from fathom.figures.metrics import draw_metric
 from fathom.figures.power_law import draw_power_law, power_law_entropies
-from fathom.figures.probes import draw_probes
+from fathom.figures.probe_figures import ProbeFigure, draw_probe_figure, probe_notes
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
@@ -73,6 +72,8 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
         notes = _claim(frames, job)
         if isinstance(job.settings, MetricFigure):
             notes = [*chance_notes(frames), *notes]
+        if isinstance(job.settings, ProbeFigure):
+            notes = probe_notes(frames, job)
         numbers, figure = _draw(frames, job, notes)
     except ValueError as error:
         msg = f"figure {job.figure}: {error}"
@@ -136,8 +137,7 @@ def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFram
             entropies = _power_law(settings)
             return entropies, draw_power_law(entropies, title=title, notes=notes)
         case _:
-            curves = probe_curves(frames)
-            return curves, draw_probes(curves, title=title, score="balanced accuracy", layers=layers)
+            return draw_probe_figure(frames, settings, job, notes)
 
 
 def _power_law(settings: PowerLawFigure) -> pd.DataFrame:

@@ -140,15 +140,6 @@ def text_rows(tables: Tables, *, sinks: str) -> pd.DataFrame:
     return rows[rows["sinks"] == sinks]
 
 
-def probe_curves(tables: Tables) -> pd.DataFrame:
-    """One row a model, experiment, estimator and layer; of several labels their mean."""
-    curves = []
-    for table, frame in tables:
-        label = "mean" if (frame["label"] == "mean").any() else frame["label"].iloc[0]
-        curves.append(frame[frame["label"] == label].assign(model=table.model, experiment=table.of))
-    return pd.concat(curves, ignore_index=True)
-
-
 def _summarise(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
     uncertainty = job.uncertainty
     return summarise_metric(rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
