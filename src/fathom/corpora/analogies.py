@@ -33,7 +33,7 @@ def analogy_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, eight texts a block and view; label.relation is that of both pairs, None where they
+        columns as of `word_design`, eight texts a block and view; label.relation is that of both pairs, missing where they
         differ; spans are named first to fourth.
 
     Raises:

@@ -6,11 +6,12 @@ an analogy block, and {a, c} and {b, d} are blocks of two pairs. So both experim
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
 
@@ -27,7 +28,8 @@ def deal_quads(relations: Sequence[str], rng: np.random.Generator) -> tuple[list
     Left over are an odd row of a relation, and two rows that find no partner of another relation.
     """
     twos, odd = _chunks(relations, 2, rng)
-    blocks, left = _deal(range(len(twos)), [_kind(relations[rows[0]]) for rows in twos], 2, rng)
+    kinds = [_kind(relations[rows[0]]) for rows in twos]
+    blocks, left = _deal(range(len(twos)), kinds, 2, rng, Counter(_kind(relations[row]) for row in odd))
     quads = [(twos[one][0], twos[one][1], twos[other][0], twos[other][1]) for one, other in blocks]
     return quads, [*odd, *(row for two in left for row in twos[two])]
 
@@ -84,11 +86,16 @@ def _without(kind: str, blocks: Sequence[list[int]], kinds: Sequence[str]) -> li
 
 
 def _deal(
-    rows: Sequence[int], kinds: Sequence[str], size: int, rng: np.random.Generator
+    rows: Sequence[int],
+    kinds: Sequence[str],
+    size: int,
+    rng: np.random.Generator,
+    odd: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[list[list[int]], list[int]]:
     """Deal rows into blocks of `size` rows of different kinds; return the blocks and the rows left over.
 
-    Each block takes from the kinds that have most left, which makes as many blocks as there can be.
+    Each block takes from the kinds that have most left, which makes as many blocks as there can be. Of kinds with as
+    many left it takes those with most in `odd`, for which a place must be found later.
     """
     left: dict[str, list[int]] = defaultdict(list)
     for place in rng.permutation(len(rows)).tolist():
@@ -96,7 +103,7 @@ def _deal(
     blocks: list[list[int]] = []
     while len(left) >= size:
         names = [list(left)[place] for place in rng.permutation(len(left))]
-        names.sort(key=lambda name: len(left[name]), reverse=True)
+        names.sort(key=lambda name: (len(left[name]), odd.get(name, 0)), reverse=True)
         blocks.append([left[name].pop() for name in names[:size]])
         left = {name: held for name, held in left.items() if held}
     return blocks, [row for held in left.values() for row in held]

@@ -36,7 +36,8 @@ def document_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, 2 k^2 texts a block and view; label.category is the theme, None where it is mixed;
+        columns as of `word_design`, 2 k^2 texts a block and view; label.category is the theme, missing where it is
+        mixed;
         spans are named first, second, ... in the order of the sentences.
 
     Raises:

@@ -38,7 +38,7 @@ def relation_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, four texts a pair and view; label.relation is that of a related pair, else None;
+        columns as of `word_design`, four texts a pair and view; label.relation is that of a related pair, else missing;
         spans are named by the place in the text, first and second.
 
     Raises:
