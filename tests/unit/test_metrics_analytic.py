@@ -340,7 +340,7 @@ def test_two_nn_of_uniform_cubes_in_a_wider_space(dimension: int) -> None:
 def test_two_nn_works_on_one_block_as_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.random.default_rng(9).standard_normal((53, 4))
     whole = two_nn(points), neighbourhood_overlap(points, points[:, :2], k=5)
-    monkeypatch.setattr("fathom.metrics.neighbours._BLOCK", 53 * 7)
+    monkeypatch.setattr("fathom.neighbours._BLOCK", 53 * 7)
     assert (two_nn(points), neighbourhood_overlap(points, points[:, :2], k=5)) == whole
     with pytest.raises(ValueError, match=r"rows 20 and 52\)"):
         two_nn(np.vstack([points[:52], points[20]]))
@@ -693,7 +693,7 @@ def test_importing_one_metric_loads_the_code_of_no_other() -> None:
         return {name.removeprefix(prefix) for name in loaded if name.startswith(prefix)}
 
     assert own("entropy") == {"arrays", "entropy", "preparation", "spectrum"}
-    assert own("geometry") == {"arrays", "geometry", "neighbours", "preparation", "spectrum"}
+    assert own("geometry") == {"arrays", "geometry", "preparation", "spectrum"}
     assert own("registry") == {"registry"}
 
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from fathom.distributions import shannon_entropy
 from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_matrix, positive, whole
-from fathom.metrics.neighbours import distance_blocks
 from fathom.metrics.preparation import row_norms
 from fathom.metrics.spectrum import spectrum
+from fathom.neighbours import distance_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, same_rows, whole
-from fathom.metrics.neighbours import nearest_neighbours
 from fathom.metrics.preparation import centre
+from fathom.neighbours import marked, nearest_neighbours, shared
+from fathom.similarity import aligned, all_equal, inner_products, recentred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +31,7 @@ def neighbourhood_overlap(a: npt.ArrayLike, b: npt.ArrayLike, *, k: int) -> floa
     a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
     same_rows(a, b)
     k = whole("k", k, low=1, high=len(a) - 1)
-    return _shared(_marked(nearest_neighbours(a, k)), nearest_neighbours(b, k))
+    return shared(marked(nearest_neighbours(a, k)), nearest_neighbours(b, k))
 
 
 def neighbourhood_overlap_matrix(layers: Sequence[npt.ArrayLike], *, k: int) -> FloatArray:
@@ -46,9 +47,9 @@ def neighbourhood_overlap_matrix(layers: Sequence[npt.ArrayLike], *, k: int) -> 
     neighbours = [nearest_neighbours(z, k) for z in matrices]
     overlaps = np.ones((len(matrices), len(matrices)))
     for one in range(len(matrices)):
-        marked = _marked(neighbours[one])
+        marks = marked(neighbours[one])
         for other in range(one):
-            overlaps[one, other] = overlaps[other, one] = _shared(marked, neighbours[other])
+            overlaps[one, other] = overlaps[other, one] = shared(marks, neighbours[other])
     return overlaps
 
 
@@ -101,11 +102,11 @@ def linear_cka(a: npt.ArrayLike, b: npt.ArrayLike) -> float:
     a, b = _centred("a", a), _centred("b", b)
     if len(a) <= max(a.shape[1], b.shape[1]):
         gram_a, gram_b = a @ a.T, b @ b.T
-        shared = float(np.sum(gram_a * gram_b))
+        product = float(np.sum(gram_a * gram_b))
     else:
         gram_a, gram_b = a.T @ a, b.T @ b
-        shared = float(np.sum((a.T @ b) ** 2))
-    return shared / float(np.linalg.norm(gram_a) * np.linalg.norm(gram_b))
+        product = float(np.sum((a.T @ b) ** 2))
+    return product / float(np.linalg.norm(gram_a) * np.linalg.norm(gram_b))
 
 
 def linear_cka_matrix(layers: Sequence[npt.ArrayLike]) -> FloatArray:
@@ -120,11 +121,11 @@ def linear_cka_matrix(layers: Sequence[npt.ArrayLike]) -> FloatArray:
     centred = [_centred(f"layers[{layer}]", z) for layer, z in enumerate(matrices)]
     texts = len(centred[0])
     size = max(1, _BLOCK // (len(centred) * texts))
-    shared = np.zeros((len(centred), len(centred)))
+    products = np.zeros((len(centred), len(centred)))
     for first in range(0, texts, size):
         rows = np.stack([(z[first : first + size] @ z.T).ravel() for z in centred])
-        shared += rows @ rows.T
-    return _aligned(shared)
+        products += rows @ rows.T
+    return aligned(products)
 
 
 def centred_gram(z: npt.ArrayLike) -> FloatArray:
@@ -150,7 +151,7 @@ def cka_of_grams(gram_a: npt.ArrayLike, gram_b: npt.ArrayLike) -> float:
     if gram_a.shape != gram_b.shape:
         msg = f"`gram_a` has shape {gram_a.shape} and `gram_b` has shape {gram_b.shape}; expected equal shapes"
         raise ValueError(msg)
-    return float(_aligned(_inner_products([_recentred("gram_a", gram_a), _recentred("gram_b", gram_b)]))[0, 1])
+    return float(aligned(inner_products([recentred("gram_a", gram_a), recentred("gram_b", gram_b)]))[0, 1])
 
 
 def cka_matrix_of_grams(grams: npt.ArrayLike) -> FloatArray:
@@ -161,7 +162,7 @@ def cka_matrix_of_grams(grams: npt.ArrayLike) -> FloatArray:
     Raises ValueError as `cka_of_grams` does, naming the layer `grams[i]`.
     """
     stacked = as_array("grams", grams, axes=("layers", "texts", "texts"), least=(1, 2, 2))
-    return _aligned(_inner_products([_recentred(f"grams[{layer}]", gram) for layer, gram in enumerate(stacked)]))
+    return aligned(inner_products([recentred(f"grams[{layer}]", gram) for layer, gram in enumerate(stacked)]))
 
 
 def _layers(layers: Sequence[npt.ArrayLike]) -> list[FloatArray]:
@@ -187,48 +188,8 @@ def _label_codes(labels: npt.ArrayLike) -> tuple[npt.NDArray[np.intp], npt.NDArr
     return codes, others
 
 
-def _marked(neighbours: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
-    """A matrix (n, n) that is true where the column is one of the row's `neighbours` (n, k)."""
-    marked = np.zeros((len(neighbours), len(neighbours)), dtype=np.bool_)
-    np.put_along_axis(marked, neighbours, values=True, axis=1)
-    return marked
-
-
-def _shared(marked: npt.NDArray[np.bool_], neighbours: npt.NDArray[np.intp]) -> float:
-    return int(np.count_nonzero(np.take_along_axis(marked, neighbours, axis=1))) / neighbours.size
-
-
 def _centred(name: str, z: FloatArray) -> FloatArray:
     centred = centre(z)
     if np.linalg.norm(centred) <= ROUND_OFF * len(z) * np.linalg.norm(z):
-        raise ValueError(_all_equal(name))
+        raise ValueError(all_equal(name))
     return centred
-
-
-def _recentred(name: str, gram: FloatArray) -> FloatArray:
-    if gram.shape[0] != gram.shape[1]:
-        msg = f"`{name}` has shape {gram.shape}; expected as many columns as rows"
-        raise ValueError(msg)
-    by_rows = gram - gram.mean(axis=0)
-    centred: FloatArray = by_rows - by_rows.mean(axis=1, keepdims=True)
-    # Equal texts leave rounding of the entries and nothing else.
-    if np.trace(centred) <= ROUND_OFF * len(gram) ** 2 * np.abs(gram).max():
-        raise ValueError(_all_equal(name))
-    return centred
-
-
-def _all_equal(name: str) -> str:
-    return f"all rows of `{name}` are equal, so there is nothing to align; expected rows that differ"
-
-
-def _inner_products(grams: Sequence[FloatArray]) -> FloatArray:
-    flat = np.stack([gram.ravel() for gram in grams])
-    products: FloatArray = flat @ flat.T
-    return products
-
-
-def _aligned(shared: FloatArray) -> FloatArray:
-    """Inner products (layers, layers) of centred Gram matrices divided by their norms."""
-    norms = np.sqrt(np.diag(shared))
-    aligned: FloatArray = shared / np.outer(norms, norms)
-    return aligned
