@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fathom.curves import HitCurve
@@ -91,7 +92,7 @@ def _hit_curve(name: str, rows: pd.DataFrame, corpora: Sequence[pd.DataFrame]) -
     return HitCurve(name=name, hits=hits, classes=codes, items=items, depths=depths)
 
 
-def _items(texts: Sequence[str], view: str, corpora: Sequence[pd.DataFrame]) -> list[tuple[str, ...]]:
+def _items(texts: npt.NDArray[np.object_], view: str, corpora: Sequence[pd.DataFrame]) -> list[tuple[str, ...]]:
     """Items of texts, from the corpus that holds them all."""
     for corpus in corpora:
         of_view = corpus[corpus["view"] == view].set_index("id")

@@ -69,9 +69,7 @@ def coordination_table(
         parts.append(probe_coordination(curves, resampling).assign(estimator=estimator))
         labels = [curve.name for curve in curves]
         parts.append(_complements(job, estimator, labels, states, part).assign(estimator=estimator))
-    halves = Resampling(
-        samples=settings.samples, splits=settings.splits, level=resampling.level, seed=resampling.seed
-    )
+    halves = Resampling(samples=settings.samples, splits=settings.splits, level=resampling.level, seed=resampling.seed)
     shared = [
         state_similarity(
             np.stack([states[layer] for layer in range(len(states))]),
@@ -138,16 +136,12 @@ def _complements(
             for table in (single, joint)
         ]
         parts.append(
-            complementarity(
-                label, *scores, single.replicates[key], joint.replicates[key], level=uncertainty.level
-            )
+            complementarity(label, *scores, single.replicates[key], joint.replicates[key], level=uncertainty.level)
         )
     return pd.concat(parts, ignore_index=True)
 
 
-def _attention(
-    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: Resampling
-) -> pd.DataFrame:
+def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: Resampling) -> pd.DataFrame:
     """How the blocks' attention from the last item to the others goes together over the sampled texts."""
     spans = activations.spans
     places = {span: activations.span_tokens(span) for span in spans}

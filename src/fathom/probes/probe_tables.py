@@ -222,18 +222,20 @@ class _Probing:
         for label, values in columns.items():
             of_label = (hits["label"] == label).to_numpy()
             classes[of_label] = values[rows[of_label]]
-        return hits.assign(
+        named = hits.assign(
             text=part["id"].to_numpy()[rows],
             group=part["group"].to_numpy()[rows],
-            **{"class": classes, "hit": hits["hit"].astype(np.float32)},
+            hit=hits["hit"].astype(np.float32),
         )
+        named["class"] = classes
+        return named
 
     def distances(self) -> dict[str, float]:
         """Filler tokens of each view of an early-context corpus, as this model counts them; NaN for other views."""
         lengths = pd.Series(self._activations.lengths).groupby(self._corpus["view"].to_numpy()).mean()
         if "start 0" not in lengths.index:
             return dict.fromkeys(lengths.index, np.nan)
-        return (lengths - lengths["start 0"]).to_dict()
+        return {str(view): float(length - lengths["start 0"]) for view, length in lengths.items()}
 
 
 def _shaped(curves: pd.DataFrame, replicates: Replicates, depths: FloatArray, job: ProbeJob) -> pd.DataFrame:
@@ -241,7 +243,8 @@ def _shaped(curves: pd.DataFrame, replicates: Replicates, depths: FloatArray, jo
     curves, replicates = _with_mean(curves, replicates, job.uncertainty.level)
     level = job.uncertainty.level
     parts = []
-    for key, curve in curves.groupby(KEY, sort=False):
+    for _, curve in curves.groupby(KEY, sort=False):
+        key = _key(curve)
         samples, score, chance = replicates[key], curve["score"].to_numpy(), float(curve["chance"].iloc[0])
         at = depths[curve["layer"].to_numpy()]
         first, last = peak_interval(samples, level)
@@ -271,7 +274,8 @@ def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tu
     if len(binary) < 2:
         return curves, replicates
     means, samples = [], dict(replicates)
-    for (estimator, selection, measure), part in curves[curves["label"].isin(binary)].groupby(KEY[1:], sort=False):
+    for _, part in curves[curves["label"].isin(binary)].groupby(KEY[1:], sort=False):
+        _, estimator, selection, measure = _key(part)
         average = np.mean(
             [replicates[(label, estimator, selection, measure)] for label in part["label"].unique()], axis=0
         )
@@ -293,6 +297,12 @@ def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tu
         )
         samples[(MEAN, estimator, selection, measure)] = average
     return pd.concat([*means, curves], ignore_index=True), samples
+
+
+def _key(rows: pd.DataFrame) -> CurveKey:
+    """Label, estimator, selection and measure of the first row."""
+    label, estimator, selection, measure = (str(rows[column].iloc[0]) for column in KEY)
+    return label, estimator, selection, measure
 
 
 def _numbered(frame: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
