@@ -33,8 +33,8 @@ def analogy_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, eight texts a block and view; label.relation is that of both pairs, missing where they
-        differ; spans are named first to fourth.
+        columns as of `word_design`, eight texts a block and view; label.relation is that of both pairs, missing
+        where they differ; spans are named first to fourth.
 
     Raises:
         ValueError: naming what is wrong with the pairs or a template, or a chain through all texts.
