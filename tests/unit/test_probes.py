@@ -1,4 +1,4 @@
-"""Probes: no relation where there is none, a planted one where it was planted, and the same numbers as scikit-learn."""
+"""Probes: no relation where there is none, a planted one where it was planted."""
 
 from __future__ import annotations
 
@@ -8,37 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
+from tests.planted import additive_states, closed_blocks, partly_told
 
-from fathom.item_graph import item_components
-from fathom.probes import probe_layers
-from fathom.probes.designs import check_groups, grouped_folds, permuted_labels
-from fathom.probes.linear import out_of_fold, run_probe
+from fathom.probes import probe_layers, ridge
+from fathom.probes.designs import grouped_folds
+from fathom.probes.gram import make_fold
+from fathom.probes.probing import run_probes
 
 if TYPE_CHECKING:
-    from fathom.probes.linear import Estimator
+    from fathom.probes.estimators import Estimator
 
 FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 SEEDS = 40
-
-
-def closed_blocks(blocks: int) -> tuple[IntArray, IntArray, IntArray, IntArray]:
-    """First item, second item, label and block of each text: blocks of two pairs, related and re-paired."""
-    first = np.concatenate([[2 * b, 2 * b + 1, 2 * b, 2 * b + 1] for b in range(blocks)])
-    second = np.concatenate([[2 * b, 2 * b + 1, 2 * b + 1, 2 * b] for b in range(blocks)])
-    return first, second, np.tile([1, 1, 0, 0], blocks), np.repeat(np.arange(blocks), 4)
-
-
-def additive_states(seed: int, first: IntArray, second: IntArray, *, layers: int = 1, width: int = 64) -> FloatArray:
-    """States (layers, texts, width) that hold each item but nothing of their relation: a_i + b_j + noise."""
-    rng = np.random.default_rng(1000 + seed)
-    a, b = rng.standard_normal((2, layers, int(first.max()) + 1, width))
-    noise = 0.3 * rng.standard_normal((layers, len(first), width))
-    return np.asarray(a[:, first] + b[:, second] + noise, dtype=np.float64)
 
 
 def scores_without_relation(estimator: Estimator, *, grouped: bool) -> FloatArray:
@@ -83,9 +64,9 @@ def test_planted_code_is_found_at_its_layer_and_only_there(estimator: Estimator)
     states = additive_states(0, first, second, layers=5)
     # A direction of ten standard deviations of one feature, spread over all 64.
     states[3] += np.where(labels == 1, 1, -1)[:, None] * 10 / 8 * np.sign(np.random.default_rng(5).standard_normal(64))
-    result = run_probe(states, labels, blocks, estimator=estimator, repeats=2, permutations=24, bootstrap=200)
-    layers = result.layers
-    assert layers.columns.tolist() == ["layer", "score", "low", "high", "chance", "p_family_wise"]
+    layers = probe_layers(states, labels, blocks, estimator=estimator, repeats=2, permutations=24, bootstrap=200)
+    assert layers.columns.tolist()[:7] == ["layer", "score", "low", "high", "chance", "p_family_wise", "auc"]
+    assert layers.columns.tolist()[7:] == (["r", "r2"] if estimator == "ridge" else [])
     assert layers["layer"].tolist() == [0, 1, 2, 3, 4]
     assert (layers["chance"] == 0.5).all()
     assert layers["score"][3] > 0.95
@@ -95,7 +76,6 @@ def test_planted_code_is_found_at_its_layer_and_only_there(estimator: Estimator)
     assert (others["p_family_wise"] > 0.1).all()
     # Four standard deviations: the scores of the 16 blocks above spread by 0.04.
     assert (abs(others["score"] - 0.5) < 0.16).all()
-    assert (result.replicates.argmax(axis=1) == 3).all()
 
 
 def test_p_values_hold_their_level_where_texts_of_a_pair_are_alike() -> None:
@@ -122,83 +102,33 @@ def test_p_values_hold_their_level_where_texts_of_a_pair_are_alike() -> None:
     assert (smallest <= 0.2).sum() >= 2
 
 
-@pytest.fixture
-def case() -> tuple[FloatArray, IntArray, IntArray]:
-    """States with features of very different scale, two of them constant; labels that they tell in part; 40 groups."""
-    rng = np.random.default_rng(3)
-    labels = np.repeat(np.arange(40) % 4 == 0, 3).astype(np.int64)
-    states = rng.standard_normal((120, 50)) * np.logspace(-2, 3, 50) + 100
-    states[:, :10] += 0.6 * np.std(states[:, :10], axis=0) * labels[:, None]
-    states[:, 20] = 0.1
-    states[:, 21] = 0.0
-    return states, labels, np.repeat(np.arange(40), 3)
-
-
-def signed(labels: IntArray) -> FloatArray:
-    return np.where(labels == 1, 1.0, -1.0)
-
-
-def pipeline_predictions(model: Any, states: FloatArray, target: FloatArray, fold_of: IntArray) -> FloatArray:
-    predictions = np.empty(len(target))
-    for fold in np.unique(fold_of):
-        test = fold_of == fold
-        pipeline = make_pipeline(StandardScaler(), model).fit(states[~test], target[~test])
-        predictions[test] = getattr(pipeline, "decision_function", pipeline.predict)(states[test])
-    return predictions
-
-
-@pytest.mark.parametrize("penalty", [0.01, 1.0, 30.0])
-def test_ridge_is_that_of_scikit_learn(case: tuple[FloatArray, IntArray, IntArray], penalty: float) -> None:
-    states, labels, groups = case
-    fold_of = grouped_folds(labels, groups, folds=5, repeats=1, seed=0)[0]
-    target = signed(labels)
-    columns = np.column_stack([target, np.random.default_rng(0).standard_normal(120)])
-    ours = out_of_fold(states, columns, fold_of, "ridge", penalty)
-    for column in range(2):
-        theirs = pipeline_predictions(Ridge(alpha=penalty * 50), states, columns[:, column], fold_of)
-        np.testing.assert_allclose(ours[:, column], theirs, atol=1e-6)
-
-
-@pytest.mark.parametrize("penalty", [0.1, 1.0, 10.0])
-def test_svm_is_that_of_scikit_learn(case: tuple[FloatArray, IntArray, IntArray], penalty: float) -> None:
-    states, labels, groups = case
-    fold_of = grouped_folds(labels, groups, folds=5, repeats=1, seed=0)[0]
-    target = signed(labels)
-    ours = out_of_fold(states, target[:, None], fold_of, "svm", penalty)[:, 0]
-    model = SVC(kernel="linear", C=1 / (penalty * 50), class_weight="balanced")
-    theirs = pipeline_predictions(model, states, target, fold_of)
-    assert ((ours > 0) != (theirs > 0)).sum() <= 2  # libsvm stops at a tolerance
-    assert np.corrcoef(ours, theirs)[0, 1] > 0.999
-
-
-def test_logistic_regression_is_that_of_scikit_learn(case: tuple[FloatArray, IntArray, IntArray]) -> None:
-    states, labels, groups = case
-    fold_of = grouped_folds(labels, groups, folds=5, repeats=1, seed=0)[0]
-    target = signed(labels)
-    ours = out_of_fold(states, target[:, None], fold_of, "logistic", 1.0)[:, 0]
-    model = LogisticRegression(C=1 / 50, class_weight="balanced", max_iter=1000, tol=1e-8)
-    np.testing.assert_allclose(ours, pipeline_predictions(model, states, target, fold_of), atol=1e-2)
-
-
-def test_score_is_the_balanced_accuracy_of_all_folds_together(case: tuple[FloatArray, IntArray, IntArray]) -> None:
-    states, labels, groups = case
-    result = run_probe(states[None], labels, groups, estimator="ridge", repeats=3, permutations=0, bootstrap=50, seed=4)
-    target = signed(labels)
+def test_score_is_the_balanced_accuracy_of_all_folds_together() -> None:
+    states, labels, groups = partly_told()
+    found = run_probes(
+        states[None], {"x": labels}, groups, estimators=("ridge",), repeats=3, permutations=0, bootstrap=50, seed=4
+    )
     expected = []
     for fold_of in grouped_folds(labels, groups, folds=5, repeats=3, seed=4):
-        right = (out_of_fold(states, target[:, None], fold_of, "ridge", 1.0)[:, 0] > 0) == (labels == 1)
+        right = np.empty(len(labels), dtype=bool)
+        for number in range(5):
+            test = fold_of == number
+            predictions = ridge.predict(make_fold(states, ~test), np.where(labels, 1.0, -1.0)[~test, None], 1.0)
+            right[test] = (predictions[:, 0] > 0) == (labels[test] == 1)
         expected.append((right[labels == 1].mean() + right[labels == 0].mean()) / 2)
-    assert result.layers["score"][0] == pytest.approx(np.mean(expected), abs=1e-12)
+    curve = found.curves[found.curves["measure"] == "balanced_accuracy"].iloc[0]
+    assert curve["score"] == pytest.approx(np.mean(expected), abs=1e-12)
     assert 0.5 < np.mean(expected) < 0.99  # neither chance nor ceiling, or the comparison would say little
-    assert np.isnan(result.layers["p_family_wise"][0])
+    assert np.isnan(curve["p_family_wise"])
     # Ten groups hold label 1 and thirty label 0: every fold tests the same share, so its mean is the score as well.
-    assert result.folds.columns.tolist() == ["layer", "repeat", "fold", "texts", "score"]
-    assert len(result.folds) == 15
-    assert (result.folds["texts"] == 24).all()
-    assert result.folds["score"].mean() == pytest.approx(np.mean(expected), abs=1e-12)
-    assert result.replicates.shape == (50, 1)
-    low, high = np.quantile(result.replicates[:, 0], [0.025, 0.975])
-    assert result.layers[["low", "high"]].to_numpy()[0] == pytest.approx([low, high])
+    assert len(found.folds) == 15
+    assert (found.folds["texts"] == 24).all()
+    assert found.folds["score"].mean() == pytest.approx(np.mean(expected), abs=1e-12)
+    replicates = found.replicates["x", "ridge", "fixed", "balanced_accuracy"]
+    assert replicates.shape == (50, 1)
+    assert curve[["low", "high"]].tolist() == pytest.approx(np.quantile(replicates, [0.025, 0.975]).tolist())
+    # The texts say how often each was right, from which the score follows.
+    hits = found.texts["hit"].to_numpy()
+    assert (hits[labels == 1].mean() + hits[labels == 0].mean()) / 2 == pytest.approx(curve["score"], abs=1e-12)
 
 
 def test_continuous_labels_give_pearsons_r() -> None:
@@ -238,8 +168,8 @@ def test_states_that_are_all_the_same_tell_nothing(estimator: Estimator) -> None
         assert table[["score", "low", "high"]].to_numpy()[0].tolist() == [0.0, 0.0, 0.0]
 
 
-def test_scale_of_states_and_names_of_labels_change_nothing(case: tuple[FloatArray, IntArray, IntArray]) -> None:
-    states, labels, groups = case
+def test_scale_of_states_and_names_of_labels_change_nothing() -> None:
+    states, labels, groups = partly_told()
     table = probe_layers(states[None], labels, groups, repeats=1, permutations=19, bootstrap=20)
     scaled = probe_layers(1e3 * states[None] - 7, labels, groups, repeats=1, permutations=19, bootstrap=20)
     renamed = probe_layers(states[None], 5.0 * labels + 0.5, groups, repeats=1, permutations=19, bootstrap=20)
@@ -247,8 +177,8 @@ def test_scale_of_states_and_names_of_labels_change_nothing(case: tuple[FloatArr
     pd.testing.assert_frame_equal(renamed, table)
 
 
-def test_seeds_reproduce_and_jobs_change_nothing(case: tuple[FloatArray, IntArray, IntArray]) -> None:
-    states, labels, groups = case
+def test_seeds_reproduce_and_jobs_change_nothing() -> None:
+    states, labels, groups = partly_told()
     layers = np.stack([states, states[::-1]]).astype(np.float32)
 
     def run(seed: int, jobs: int) -> pd.DataFrame:
@@ -259,119 +189,24 @@ def test_seeds_reproduce_and_jobs_change_nothing(case: tuple[FloatArray, IntArra
     assert not run(1, 1).equals(run(2, 1))
 
 
-def test_bootstrap_draws_the_same_groups_for_every_label(case: tuple[FloatArray, IntArray, IntArray]) -> None:
-    states, labels, groups = case
-    one = run_probe(states[None], labels, groups, estimator="ridge", permutations=0, bootstrap=100)
-    other = run_probe(states[None], 1 - labels, groups, estimator="ridge", permutations=0, bootstrap=100)
-    # Exchanged labels are told just as well, so the same draws give the same numbers.
-    np.testing.assert_allclose(one.replicates, other.replicates, atol=1e-12)
-
-
-def test_folds_keep_groups_whole_and_classes_even() -> None:
-    _, _, labels, blocks = closed_blocks(23)
-    assignment = grouped_folds(labels, blocks, folds=5, repeats=4, seed=0)
-    assert assignment.shape == (4, 92)
-    for fold_of in assignment:
-        assert (pd.Series(fold_of).groupby(blocks).nunique() == 1).all()
-        assert sorted(np.bincount(fold_of)) == [16, 16, 20, 20, 20]
-        assert np.bincount(fold_of, weights=labels).tolist() == (np.bincount(fold_of) / 2).tolist()
-    assert len(np.unique(assignment, axis=0)) == 4
-    assert (grouped_folds(labels, blocks, folds=5, repeats=4, seed=0) == assignment).all()
-    assert (grouped_folds(labels, blocks, folds=5, repeats=4, seed=1) != assignment).any()
-
-
-def test_folds_of_items_are_stratified() -> None:
-    labels = (np.arange(160) < 38).astype(np.int64)
-    for fold_of in grouped_folds(labels, np.arange(160), folds=5, repeats=3, seed=0):
-        assert np.bincount(fold_of).tolist() == [32] * 5
-        assert sorted(np.bincount(fold_of, weights=labels)) == [7, 7, 8, 8, 8]
-
-
-def test_permutations_exchange_the_labels_of_whole_closed_blocks() -> None:
-    _, _, labels, blocks = closed_blocks(12)
-    fold_of = grouped_folds(labels, blocks, folds=4, repeats=1, seed=0)[0]
-    permuted = permuted_labels(labels, blocks, fold_of, permutations=50, seed=0)
-    kept = (permuted == labels[:, None]).reshape(12, 4, 50)
-    assert (kept.all(axis=1) | ~kept.any(axis=1)).all()
-    exchanged = 1 - kept[:, 0].mean()
-    assert abs(exchanged - 0.5) < 4 * 0.5 / np.sqrt(600)
-
-
-def test_permutations_shuffle_inside_other_mixed_groups() -> None:
-    labels, groups = np.tile([1, 1, 0], 10), np.repeat(np.arange(10), 3)
-    fold_of = grouped_folds(labels, groups, folds=5, repeats=1, seed=0)[0]
-    permuted = permuted_labels(labels, groups, fold_of, permutations=60, seed=0).reshape(10, 3, 60)
-    assert (permuted.sum(axis=1) == 2).all()
-    assert abs(permuted.mean(axis=(0, 2)) - 2 / 3).max() < 4 * np.sqrt(2 / 9 / 600)
-
-
-def test_permutations_shuffle_labels_of_pure_groups_inside_folds() -> None:
-    labels, groups = np.repeat(np.arange(30) % 3 == 0, 2).astype(np.int64), np.repeat(np.arange(30), 2)
-    fold_of = grouped_folds(labels, groups, folds=5, repeats=1, seed=0)[0]
-    permuted = permuted_labels(labels, groups, fold_of, permutations=40, seed=0)
-    assert (permuted[::2] == permuted[1::2]).all()
-    for fold in range(5):
-        assert (permuted[fold_of == fold].sum(axis=0) == labels[fold_of == fold].sum()).all()
-    assert len(np.unique(permuted, axis=1).T) > 30
-
-
-def test_components_join_texts_through_shared_items() -> None:
-    items = [["a", "b"], ["c", "d"], ["b", "e"], ["f"], ["e", "g"], ["d"]]
-    components = item_components(items)
-    assert [np.flatnonzero(components == c).tolist() for c in np.unique(components)] == [[0, 2, 4], [1, 5], [3]]
-
-
-def test_groups_that_share_an_item_are_refused() -> None:
-    items = [["a", "b"], ["b", "c"], ["d", "e"]]
-    assert check_groups(["x", "x", "y"], items).tolist() == [0, 0, 1]
-    assert check_groups(["x", "x", "x"], items).tolist() == [0, 0, 0]
-    with pytest.raises(ValueError, match="'x' shares the item 'b' with another group"):
-        check_groups(["x", "y", "z"], items)
-    with pytest.raises(ValueError, match="items: 3 texts; groups has 2"):
-        check_groups(["x", "y"], items)
-    with pytest.raises(ValueError, match="items: text 1 has none"):
-        check_groups(["x", "y"], [["a"], []])
-    with pytest.raises(ValueError, match="groups: no name for text 1"):
-        check_groups(np.array(["x", None]))
-
-
-def test_designs_without_leak_free_folds_are_refused() -> None:
-    def folds(labels: list[float], groups: list[int], count: int = 2) -> IntArray:
-        return grouped_folds(labels, groups, folds=count, repeats=1, seed=0)
-
-    assert folds([0, 1, 0, 1], [0, 0, 1, 1]).shape == (1, 4)
-    with pytest.raises(ValueError, match="groups: 2 for 3 folds"):
-        folds([0, 1, 0, 1], [0, 0, 1, 1], 3)
-    with pytest.raises(ValueError, match="groups: only 1 hold the label 1, too few for 2 folds"):
-        folds([0, 1, 0, 0], [0, 1, 2, 3])
-    with pytest.raises(ValueError, match=r"the test texts of repeat 0, fold \d all have one label"):
-        folds([0.5, 1.5, 2.5, 3.5], [0, 1, 2, 3], 4)
-    with pytest.raises(ValueError, match="labels: all the same"):
-        folds([1, 1, 1, 1], [0, 1, 2, 3])
-    with pytest.raises(ValueError, match="labels: NaN or infinity at text 1"):
-        folds([1, np.nan, 1, 1], [0, 1, 2, 3])
-    with pytest.raises(ValueError, match="groups: 3 names for 4 labels"):
-        folds([0, 1, 0, 1], [0, 1, 2])
-    with pytest.raises(ValueError, match="folds: 1"):
-        folds([0, 1, 0, 1], [0, 1, 2, 3], 1)
-    with pytest.raises(ValueError, match="repeats: 0"):
-        grouped_folds([0, 1, 0, 1], [0, 1, 2, 3], folds=2, repeats=0, seed=0)
-    with pytest.raises(ValueError, match="3 of 6 hold several label values, the others one"):
-        permuted_labels([0, 1, 0, 1, 0, 1, 0, 1, 0], [0, 0, 1, 1, 2, 2, 3, 4, 5], np.zeros(9), permutations=1, seed=0)
-
-
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"states": np.zeros((40, 3))}, "states: shape"),
-        ({"states": np.zeros((2, 39, 3))}, "states: shape"),
+        ({"states": np.zeros((40, 3))}, "states: layer 0 has shape"),
+        ({"states": np.zeros((2, 39, 3))}, "states: layer 0 has shape"),
+        ({"states": np.zeros((0, 40, 3))}, "states: no layers"),
         (
             {"states": np.where(np.arange(240).reshape(2, 40, 3) == 150, np.nan, 1.0)},
             "states: NaN or infinity in layer 1",
         ),
-        ({"labels": np.arange(40.0)}, "labels: 40 different values; svm"),
-        ({"labels": np.full(40, np.inf)}, "labels: NaN or infinity"),
-        ({"groups": np.arange(39)}, "groups: 39 names for 40"),
+        ({"labels": np.arange(40.0)}, "labels: label is continuous; svm takes classes"),
+        ({"labels": np.full(40, np.inf)}, "labels: infinity for text 0"),
+        ({"labels": np.full(40, np.nan)}, r"labels: label is the same for every text \(all missing"),
+        ({"labels": np.ones(40)}, r"labels: label is the same for every text \(all 1\.0"),
+        ({"labels": np.array([1, "one"] * 20, dtype=object)}, "labels: label has 'one' beside numbers"),
+        ({"groups": np.arange(39)}, r"labels: label has shape \(40,\); expected \(39,\)"),
+        ({"selection": "outer"}, "selection: 'outer'; expected one of fixed, inner"),
+        ({"items": [["a"]] * 40}, "items: all 40 texts hang together"),
         ({"estimator": "forest"}, "estimator: 'forest'; expected one of svm, ridge, logistic"),
         ({"penalty": 0.0}, "penalty"),
         ({"level": 1.0}, "level"),

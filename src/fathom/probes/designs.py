@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +16,9 @@ from fathom.statistics import group_codes
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+OUTSIDE = -1  # the inner fold of a text that is not in the training part that the inner folds divide
 
 
 def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None = None) -> IntArray:
@@ -39,15 +41,13 @@ def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None 
 
 
 def grouped_folds(
-    labels: npt.ArrayLike, groups: npt.ArrayLike, *, folds: int, repeats: int, seed: int
-) -> npt.NDArray[np.int64]:
+    strata: npt.ArrayLike | None, groups: npt.ArrayLike, *, folds: int, repeats: int, seed: int
+) -> IntArray:
     """Assign whole groups to folds, anew in each repeat.
 
-    Labels of two values are stratified: every fold has nearly the same share of both (scikit-learn's
-    StratifiedGroupKFold). Other labels have no classes and are not (GroupKFold).
-
     Args:
-        labels: (texts,), finite numbers.
+        strata: (texts,) classes of which every fold shall have nearly the same share (scikit-learn's
+            StratifiedGroupKFold); None divides the groups without regard to classes (GroupKFold).
         groups: (texts,) names; texts of one name are always in the same fold.
         folds: number of folds, at least 2.
         repeats: number of assignments, at least 1.
@@ -57,139 +57,183 @@ def grouped_folds(
         (repeats, texts): the fold, from 0, in which a text is tested.
 
     Raises:
-        ValueError: if there are fewer groups than folds, or the labels of a test or training fold are all the same.
+        ValueError: if there are fewer groups than folds, or no class has as many texts as there are folds.
     """
-    values = check_labels(labels)
     codes = check_groups(groups)
-    if len(codes) != len(values):
-        msg = f"groups: {len(codes)} names for {len(values)} labels"
+    for name, count, least in (("folds", folds, 2), ("repeats", repeats, 1)):
+        if count < least:
+            msg = f"{name}: {count}; expected at least {least}"
+            raise ValueError(msg)
+    if codes.max() + 1 < folds:
+        msg = f"groups: {codes.max() + 1} for {folds} folds"
         raise ValueError(msg)
-    if folds < 2:
-        msg = f"folds: {folds}; expected at least 2"
-        raise ValueError(msg)
-    if repeats < 1:
-        msg = f"repeats: {repeats}; expected at least 1"
-        raise ValueError(msg)
-    _enough_groups(values, codes, folds)
-    assignment = np.empty((repeats, len(values)), dtype=np.int64)
+    classes = None if strata is None else _classes(strata, len(codes), folds)
+    assignment = np.empty((repeats, len(codes)), dtype=np.int64)
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(repeats)):
-        splitter = StratifiedGroupKFold if is_binary(values) else GroupKFold
-        classes = values == values.max()
-        split = splitter(n_splits=folds, shuffle=True, random_state=int(state)).split(values, classes, codes)
-        for fold, (_, test) in enumerate(split):
-            assignment[repeat, test] = fold
-    _check_folds(values, assignment, folds)
+        splitter = GroupKFold if classes is None else StratifiedGroupKFold
+        split = splitter(n_splits=folds, shuffle=True, random_state=int(state)).split(codes, classes, codes)
+        with warnings.catch_warnings():
+            # A class that is rarer than the folds is absent from some of them: no harm where it only balances folds,
+            # and a label that is so rare is refused by `check_folds`.
+            warnings.filterwarnings("ignore", message="The least populated class in y")
+            for fold, (_, test) in enumerate(split):
+                assignment[repeat, test] = fold
     return assignment
+
+
+def inner_folds(
+    strata: npt.ArrayLike | None, groups: npt.ArrayLike, assignment: IntArray, *, folds: int, seed: int
+) -> IntArray:
+    """Divide the training part of every fold into folds of its own, on which a penalty can be chosen.
+
+    Args:
+        strata: as in `grouped_folds`.
+        groups: (texts,) names.
+        assignment: (repeats, texts), from `grouped_folds`.
+        folds: number of inner folds, at least 2.
+        seed: seed of the assignments.
+
+    Returns:
+        (repeats, outer folds, texts): the inner fold in which a text is tested; -1 for the texts that the outer fold
+        tests, which no choice may see.
+
+    Raises:
+        ValueError: if a training part has fewer groups than there are inner folds.
+    """
+    codes = check_groups(groups)
+    classes = None if strata is None else np.asarray(strata)
+    count = int(assignment.max()) + 1
+    inner = np.full((len(assignment), count, len(codes)), OUTSIDE, dtype=np.int64)
+    states = np.random.SeedSequence([seed, 1]).generate_state(len(assignment) * count).reshape(-1, count)
+    for repeat, fold_of in enumerate(assignment):
+        for fold in range(count):
+            training = fold_of != fold
+            try:
+                inner[repeat, fold, training] = grouped_folds(
+                    None if classes is None else classes[training],
+                    codes[training],
+                    folds=folds,
+                    repeats=1,
+                    seed=int(states[repeat, fold]),
+                )[0]
+            except ValueError as error:
+                msg = f"inner_folds: {folds}; in the training part of repeat {repeat}, fold {fold}: {error}"
+                raise ValueError(msg) from error
+    return inner
+
+
+def check_folds(name: str, values: npt.NDArray[np.generic], groups: IntArray, assignment: IntArray) -> None:
+    """Refuse folds on which a label cannot be probed.
+
+    Args:
+        name: of the label.
+        values: (texts,), integer codes of classes, or floating-point numbers.
+        groups: (texts,), group of each text.
+        assignment: (repeats, texts), from `grouped_folds`.
+
+    Raises:
+        ValueError: if fewer groups hold a class than there are folds, a class is missing from a training part, or the
+            numbers of a test fold are all the same.
+    """
+    folds = int(assignment.max()) + 1
+    numbers = np.issubdtype(values.dtype, np.floating)
+    whole = np.unique(values)
+    for value in [] if numbers else whole:
+        holding = len(np.unique(groups[values == value]))
+        if holding < folds:
+            msg = f"labels: only {holding} groups hold class {value} of {name}, too few for {folds} folds"
+            raise ValueError(msg)
+    for repeat, fold_of in enumerate(assignment):
+        for fold in range(folds):
+            test = fold_of == fold
+            if numbers and len(np.unique(values[test])) < 2:
+                msg = f"labels: the test texts of repeat {repeat}, fold {fold} all have one {name}; use fewer folds"
+                raise ValueError(msg)
+            if not numbers and len(np.unique(values[~test])) < len(whole):
+                msg = f"labels: a class of {name} is missing from the training texts of repeat {repeat}, fold {fold}"
+                raise ValueError(msg)
 
 
 def permuted_labels(
     labels: npt.ArrayLike, groups: npt.ArrayLike, assignment: npt.ArrayLike, *, permutations: int, seed: int
-) -> FloatArray:
+) -> npt.NDArray[np.generic]:
     """Return permuted labels that keep what the design keeps, so that only the tie between states and labels is broken.
 
-    Which permutation is meant follows from the groups:
+    What is permuted follows from the values that a group holds:
 
-    - Closed blocks (two label values, equally often in every group): the two values change places in a random half
-      of the groups. This is the symmetry of the design: were the pairing not represented, the re-paired texts of a
-      block could as well be the related ones. Shuffling single texts would give the two orders of one pair, whose
-      states are nearly the same, different labels and so make chance look narrower than it is: on simulated states
-      without relations but with noise that both orders share, it rejects in 12 % of cases at p <= 0.05, the exchange
-      in 5 %. With G groups there are 2 ** (G - 1) different outcomes, as a probe scores the same when all labels are
-      exchanged.
-    - Other groups with several values each: labels are shuffled inside each group.
-    - Groups with one value each (a group is an item): the values are shuffled between the groups of a fold, so that
-      every fold keeps its share of both, as it does under the labels that the folds were stratified by.
+    - Several values, each equally often (closed blocks): the values change names inside the group; with two values they
+      change places in a random half of the groups. This is the symmetry of the design: were the pairing not
+      represented, the re-paired texts of a block could as well be the related ones. Shuffling single texts would give
+      the two orders of one pair, whose states are nearly the same, different labels and so make chance look narrower
+      than it is: on simulated states without relations but with noise that both orders share, it rejects in 12 % of
+      cases at p <= 0.05, the exchange in 5 %. With G groups of two values there are 2 ** (G - 1) different outcomes, as
+      a probe scores the same when all labels are exchanged.
+    - Several values, not equally often: they are shuffled inside the group.
+    - One value (a group is an item): the values are shuffled between such groups of the same fold. So every fold keeps
+      its values, whatever classes the folds were stratified by, and the folds stay those that the observed labels
+      were scored on: what the folds were made from (other labels, other classes) is not touched.
+
+    Each of these is a group of permutations under which labels that the states do not know are exchangeable, and so is
+    their product: a design may hold groups of all kinds.
 
     Args:
-        labels: (texts,), finite numbers.
+        labels: (texts,), numbers or codes of classes.
         groups: (texts,) names.
         assignment: (texts,), one repeat of `grouped_folds`.
-        permutations: number of permutations.
+        permutations: number of permutations, at least 1.
         seed: seed of the permutations.
 
     Returns:
-        (texts, permutations).
+        (texts, permutations), of the type of `labels`.
 
     Raises:
-        ValueError: if some groups have one label value and others several: no permutation keeps such a design.
+        ValueError: if no permutation that keeps the design changes any label.
     """
-    values = check_labels(labels)
+    values = np.asarray(labels)
     codes = check_groups(groups)
     folds = np.asarray(assignment)
     rng = np.random.default_rng(seed)
+    permuted = np.repeat(values[:, None], permutations, axis=1)
     by_group = pd.Series(values).groupby(codes)
     several = by_group.nunique().to_numpy() > 1
-    if several.any() and not several.all():
-        msg = (
-            f"groups: {int(several.sum())} of {len(several)} hold several label values, the others one; "
-            "no permutation keeps such a design, so ask for 0 permutations"
-        )
-        raise ValueError(msg)
-    permuted = np.empty((len(values), permutations))
-    if several.all():
-        low, high = values.min(), values.max()
-        halves = is_binary(values) and bool((2 * by_group.sum() == by_group.size() * (low + high)).all())
-        for column in range(permutations):
-            if halves:
-                exchanged = rng.integers(2, size=len(several), dtype=np.int64)[codes] == 1
-                permuted[:, column] = np.where(exchanged, low + high - values, values)
-            else:
-                permuted[:, column] = _shuffled_within(values, codes, rng)
-        return permuted
+    members = by_group.indices
+    for group in np.flatnonzero(several):
+        rows = np.asarray(members[int(group)])
+        names, code, counts = np.unique(values[rows], return_inverse=True, return_counts=True)
+        if (counts == counts[0]).all():
+            permuted[rows] = _shuffles(names, permutations, rng)[code]
+        else:
+            permuted[rows] = _shuffles(values[rows], permutations, rng)
     _, first = np.unique(codes, return_index=True)
-    for column in range(permutations):
-        permuted[:, column] = _shuffled_within(values[first], folds[first], rng)[codes]
+    for fold in np.unique(folds):
+        pure = np.flatnonzero(~several & (folds[first] == fold))
+        if len(pure) == 0:
+            continue
+        place = np.full(len(several), -1)
+        place[pure] = np.arange(len(pure))
+        rows = np.flatnonzero(place[codes] >= 0)
+        permuted[rows] = _shuffles(values[first[pure]], permutations, rng)[place[codes[rows]]]
+    if (permuted == values[:, None]).all():
+        msg = "permutations: none that keeps the groups and folds changes a label; ask for 0"
+        raise ValueError(msg)
     return permuted
 
 
-def check_labels(labels: npt.ArrayLike) -> FloatArray:
-    """Return the labels as float64; ValueError if they are not (texts,), not finite, or all the same."""
-    values = np.asarray(labels, dtype=np.float64)
-    if values.ndim != 1:
-        msg = f"labels: shape {values.shape}; expected (texts,)"
+def _classes(strata: npt.ArrayLike, texts: int, folds: int) -> IntArray:
+    values = np.asarray(strata, dtype=object)
+    if values.shape != (texts,):
+        msg = f"strata: shape {values.shape}; expected ({texts},)"
         raise ValueError(msg)
-    if not np.isfinite(values).all():
-        msg = f"labels: NaN or infinity at text {int((~np.isfinite(values)).argmax())}"
+    codes, _ = pd.factorize(values, sort=True)
+    if (codes < 0).any():
+        msg = f"strata: no class for text {int((codes < 0).argmax())}"
         raise ValueError(msg)
-    if len(np.unique(values)) < 2:
-        msg = "labels: all the same; a probe needs at least two values"
+    if np.bincount(codes).max() < folds:
+        msg = f"strata: no class has {folds} texts, one a fold; use fewer folds or classes"
         raise ValueError(msg)
-    return values
+    return np.asarray(codes, dtype=np.int64)
 
 
-def is_binary(labels: FloatArray) -> bool:
-    """Tell whether the labels have exactly two values."""
-    return len(np.unique(labels)) == 2
-
-
-def _enough_groups(values: FloatArray, codes: IntArray, folds: int) -> None:
-    if codes.max() + 1 < folds:
-        msg = f"groups: {codes.max() + 1} for {folds} folds"
-        raise ValueError(msg)
-    if not is_binary(values):
-        return
-    for value in np.unique(values):
-        holding = len(np.unique(codes[values == value]))
-        if holding < folds:
-            msg = f"groups: only {holding} hold the label {value:g}, too few for {folds} folds"
-            raise ValueError(msg)
-
-
-def _check_folds(values: FloatArray, assignment: IntArray, folds: int) -> None:
-    for repeat, tested_in in enumerate(assignment):
-        for fold in range(folds):
-            for part, chosen in (("test", tested_in == fold), ("training", tested_in != fold)):
-                if len(np.unique(values[chosen])) < 2:
-                    msg = (
-                        f"groups: the {part} texts of repeat {repeat}, fold {fold} all have one label; use fewer folds"
-                    )
-                    raise ValueError(msg)
-
-
-def _shuffled_within(values: FloatArray, strata: npt.NDArray[np.generic], rng: np.random.Generator) -> FloatArray:
-    """Shuffle the values among the places of each stratum."""
-    places = np.argsort(strata, kind="stable")
-    drawn = np.lexsort((rng.random(len(values)), strata))
-    shuffled = np.empty_like(values)
-    shuffled[places] = values[drawn]
-    return shuffled
+def _shuffles(values: npt.NDArray[np.generic], permutations: int, rng: np.random.Generator) -> npt.NDArray[np.generic]:
+    """Return (values, permutations), each column the values in another order."""
+    return rng.permuted(np.repeat(values[:, None], permutations, axis=1), axis=0)

@@ -1,0 +1,199 @@
+"""All probes of one layer: every training fold's Gram matrix is made once and serves all that is fitted on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from fathom.probes import ridge
+from fathom.probes.batches import Batch, Curve
+from fathom.probes.designs import OUTSIDE
+from fathom.probes.estimators import Estimator, predict
+from fathom.probes.gram import Fold, make_fold
+from fathom.probes.scores import RunningScore
+from fathom.probes.targets import Target
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Penalties:
+    """The penalty of selection "fixed", and those of each estimator from which "inner" chooses."""
+
+    fixed: float
+    grids: dict[Estimator, tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One curve at one layer.
+
+    Attributes:
+        predictions: (texts, repeats, width), out of fold.
+        penalties: (repeats, folds).
+        statistics: (labellings,), the primary measure in the first repeat.
+    """
+
+    predictions: FloatArray
+    penalties: FloatArray
+    statistics: FloatArray
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Some labellings of one label, from `first` to before `last`."""
+
+    target: Target
+    first: int
+    last: int
+
+
+_Chunk = tuple[_Piece, ...]
+"""Labellings that ridge answers in one product of matrices."""
+
+
+def probe_layer(states: FloatArray, batch: Batch, penalties: Penalties) -> dict[Curve, Outcome]:
+    """Fit and predict all curves of a batch at one layer; states are (all texts, width)."""
+    states = states[batch.rows]
+    repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
+    fits = {curve: _Fit(batch, curve, folds, penalties.fixed) for curve in batch.curves}
+    for repeat in range(repeats):
+        chunks = _chunks(batch, repeat)
+        for fold_number in range(folds):
+            training = batch.assignment[repeat] != fold_number
+            choices = _Choices(batch, chunks, penalties.grids)
+            if batch.inner is not None:
+                choices.add_folds(states, batch.inner[repeat, fold_number])
+            fold = make_fold(states, training)
+            for curve in batch.curves:
+                if curve[1] != "ridge":
+                    penalty = penalties.fixed if curve[2] == "fixed" else choices.machine(curve)
+                    fits[curve].penalties[repeat, fold_number] = penalty
+                    for piece in _pieces(batch, curve, repeat):
+                        columns = _columns(batch, (piece,), training)
+                        fits[curve].add(repeat, training, piece, predict(curve[1], fold, columns, penalty))
+            for number, chunk in enumerate(chunks):
+                columns = _columns(batch, chunk, training)
+                for selection in sorted({curve[2] for curve in batch.curves if curve[1] == "ridge"}):
+                    of_column: FloatArray = np.full(columns.shape[1], penalties.fixed)
+                    if selection == "inner":
+                        of_column = choices.ridge(number)
+                    predictions = ridge.predict(fold, columns, of_column)
+                    for piece, part in _parts(chunk):
+                        fit = fits[piece.target.name, "ridge", selection]
+                        fit.add(repeat, training, piece, predictions[:, part])
+                        if piece.first == 0:
+                            fit.penalties[repeat, fold_number] = of_column[part][0]
+    return {curve: fit.outcome() for curve, fit in fits.items()}
+
+
+class _Fit:
+    """What is kept of one curve while its folds are fitted."""
+
+    def __init__(self, batch: Batch, curve: Curve, folds: int, penalty: float) -> None:
+        self._batch, self._target = batch, batch.targets[curve[0]]
+        repeats = len(batch.assignment)
+        self._predictions = np.empty((len(batch.rows), repeats, self._target.width))
+        self.penalties = np.full((repeats, folds), penalty)
+        self._running: dict[int, RunningScore] = {}
+
+    def add(self, repeat: int, training: BoolArray, piece: _Piece, predictions: FloatArray) -> None:
+        """Add predictions (test texts, labellings of the piece * width) of one fold."""
+        labellings = piece.last - piece.first
+        apart = predictions.reshape(len(predictions), labellings, self._target.width)
+        if piece.first == 0:
+            self._predictions[~training, repeat] = apart[:, 0]
+        if repeat == 0:
+            running = self._running.setdefault(piece.first, RunningScore(self._target, labellings))
+            running.add(apart, self._batch.labellings[self._target.name][~training, piece.first : piece.last])
+
+    def outcome(self) -> Outcome:
+        """Return the whole."""
+        statistics = [running.value() for _, running in sorted(self._running.items())]
+        return Outcome(self._predictions, self.penalties, np.concatenate(statistics))
+
+
+class _Choices:
+    """The penalties of one outer training fold that inner folds choose."""
+
+    def __init__(self, batch: Batch, chunks: list[_Chunk], grids: dict[Estimator, tuple[float, ...]]) -> None:
+        self._batch, self._chunks, self._grids = batch, chunks, grids
+        self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
+        self._scores = {curve: np.zeros(len(grids[curve[1]])) for curve in batch.curves if curve[2] == "inner"}
+
+    def add_folds(self, states: FloatArray, inner: IntArray) -> None:
+        """Fit every inner fold at every penalty; `inner` (texts,) is -1 for those that the outer fold tests."""
+        seen = inner != OUTSIDE
+        for number in range(int(inner.max()) + 1):
+            training, test = seen & (inner != number), inner == number
+            fold = make_fold(states[seen], training[seen])
+            for place, chunk in enumerate(self._chunks):
+                columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
+                errors = ridge.squared_errors(fold, columns, test_columns, self._grids["ridge"])
+                self._errors[place] = self._errors[place] + errors if number else errors
+            for curve, scores in self._scores.items():
+                if curve[1] != "ridge":
+                    scores += [self._score(curve, fold, training, test, one) for one in self._grids[curve[1]]]
+
+    def ridge(self, chunk: int) -> FloatArray:
+        """Return the penalty of each column of a chunk: that of the least error of its labelling."""
+        widths = [piece.target.width for piece in self._chunks[chunk] for _ in range(piece.first, piece.last)]
+        # All columns of one labelling have the same number of texts, so that their sum says what their mean does.
+        starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
+        errors = np.add.reduceat(self._errors[chunk], starts, axis=1)
+        return np.repeat(np.asarray(self._grids["ridge"])[errors.argmin(axis=0)], widths)
+
+    def machine(self, curve: Curve) -> float:
+        """Return the penalty of the highest score."""
+        # Equal scores add up to sums that differ in their last digit.
+        return self._grids[curve[1]][int(self._scores[curve].round(9).argmax())]
+
+    def _score(self, curve: Curve, fold: Fold, training: BoolArray, test: BoolArray, penalty: float) -> float:
+        target = self._batch.targets[curve[0]]
+        columns = _columns(self._batch, (_Piece(target, 0, 1),), training)
+        score = RunningScore(target, 1)
+        score.add(predict(curve[1], fold, columns, penalty)[:, None, :], target.values[test][:, None])
+        return float(score.value()[0])
+
+
+def _pieces(batch: Batch, curve: Curve, repeat: int) -> Iterator[_Piece]:
+    """Cut the labellings of a curve so that one piece is no larger than a Gram matrix."""
+    target, count = batch.targets[curve[0]], batch.count(curve, repeat)
+    step = max(1, len(batch.rows) // target.width)
+    return (_Piece(target, first, min(first + step, count)) for first in range(0, count, step))
+
+
+def _chunks(batch: Batch, repeat: int) -> list[_Chunk]:
+    """Put the pieces of all labels that ridge is fitted to together, again no larger than a Gram matrix."""
+    chunks: list[list[_Piece]] = []
+    room = 0
+    for name in dict.fromkeys(curve[0] for curve in batch.curves if curve[1] == "ridge"):
+        for piece in _pieces(batch, (name, "ridge", "fixed"), repeat):
+            width = (piece.last - piece.first) * piece.target.width
+            if width > room:
+                chunks.append([])
+                room = len(batch.rows)
+            chunks[-1].append(piece)
+            room -= width
+    return [tuple(chunk) for chunk in chunks]
+
+
+def _columns(batch: Batch, chunk: _Chunk, texts: BoolArray) -> FloatArray:
+    """Return what is regressed on: (texts, columns)."""
+    return np.hstack(
+        [piece.target.columns(batch.labellings[piece.target.name][texts, piece.first : piece.last]) for piece in chunk]
+    )
+
+
+def _parts(chunk: _Chunk) -> Iterator[tuple[_Piece, slice]]:
+    """Return each piece with its columns."""
+    start = 0
+    for piece in chunk:
+        end = start + (piece.last - piece.first) * piece.target.width
+        yield piece, slice(start, end)
+        start = end

@@ -1,0 +1,67 @@
+"""The Gram matrix of one training fold, which every label, penalty and permuted labelling shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Eigendecomposition of the Gram matrix of a training fold.
+
+    Attributes:
+        values: (training texts,), eigenvalues, at least 0.
+        vectors: (training texts, training texts), eigenvectors in columns.
+        test: (test texts, training texts), the test texts' products with the training texts, times `vectors`.
+    """
+
+    values: FloatArray
+    vectors: FloatArray
+    test: FloatArray
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Products of standardised features, divided by the width.
+
+    The division makes the mean of the diagonal 1 at every layer and width, so that one penalty means the same
+    everywhere.
+
+    Attributes:
+        training: (training texts, training texts).
+        test: (test texts, training texts).
+        width: number of features.
+    """
+
+    training: FloatArray
+    test: FloatArray
+    width: int
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        """The eigendecomposition, made when it is first asked for."""
+        values, vectors = np.linalg.eigh(self.training)
+        return Spectrum(np.maximum(values, 0.0), vectors, self.test @ vectors)
+
+
+def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
+    """Standardise with the mean and standard deviation of the training texts, and return the products.
+
+    Args:
+        states: (texts, width), finite.
+        training: (texts,), which texts are trained on; the others are tested.
+    """
+    seen = states[training]
+    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
+    # A feature that is constant in training deviates by round-off only; it can tell nothing and is left out.
+    constant = deviation <= len(seen) * np.finfo(np.float64).eps * np.abs(mean)
+    scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)) / np.sqrt(states.shape[1])
+    seen = (seen - mean) * scale
+    unseen = (states[~training] - mean) * scale
+    return Fold(training=seen @ seen.T, test=unseen @ seen.T, width=states.shape[1])
