@@ -38,7 +38,7 @@ class Case:
         generator = np.random.default_rng(0)
         lengths = generator.integers(80, 121, size=self.texts)
         ids = [generator.integers(self.config.vocab_size, size=length).astype(np.int32) for length in lengths]
-        return TokenisedTexts(ids=ids, spans={}, truncated=0)
+        return TokenisedTexts(ids=ids, spans={}, span_starts={}, truncated=0)
 
 
 def smollm2() -> Case:

@@ -35,7 +35,8 @@ LENGTHS = [7, 3, 19, 3, 12, 1, 8]
 def random_texts(lengths: list[int] = LENGTHS) -> TokenisedTexts:
     draw = np.random.default_rng(0)
     ids = [draw.integers(5, 150, size=length).astype(np.int32) for length in lengths]
-    return TokenisedTexts(ids=ids, spans={"item": draw.integers(0, lengths)}, truncated=0)
+    ends = draw.integers(0, lengths)
+    return TokenisedTexts(ids=ids, spans={"item": ends}, span_starts={"item": np.maximum(ends - 1, 0)}, truncated=0)
 
 
 def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:

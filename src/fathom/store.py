@@ -418,8 +418,8 @@ class Store:
         if span not in self.spans:
             msg = f"{self.path}: marks no span {span!r}, only {', '.join(self.spans) or 'none'}"
             raise FathomError(msg)
-        tokens: IntArray = self._read_list("span_tokens").reshape(len(self.spans), self.texts, 2)
-        return tokens[self.spans.index(span)]
+        tokens = np.asarray(self._read_list("span_tokens"), dtype=np.int64).reshape(len(self.spans), self.texts, 2)
+        return np.asarray(tokens[self.spans.index(span)])
 
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""

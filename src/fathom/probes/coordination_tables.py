@@ -1,4 +1,4 @@
-"""The table of coordination of one experiment: scores, attention and states of adjacent layers at the attention site."""
+"""The table of coordination of one experiment: scores, attention and states of adjacent layers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ def coordination_table(
     position = job.settings.positions[0]
     states = LayerStates(activations, SITE, position, texts)
     if len(states) < FEWEST_LAYERS:
-        msg = f"experiment {job.experiment} of model {job.model}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
+        place = f"experiment {job.experiment} of model {job.model}"
+        msg = f"{place}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
         raise FathomError(msg)
     resampling = Resampling(
         samples=job.uncertainty.bootstrap,
@@ -131,13 +132,12 @@ def _complements(
     parts = []
     for label in labels:
         key = (label, estimator, "fixed", PRIMARY)
-        scores = [
+        alone, both = (
             table.curves[(table.curves["label"] == label) & (table.curves["measure"] == PRIMARY)]["score"].to_numpy()
             for table in (single, joint)
-        ]
-        parts.append(
-            complementarity(label, *scores, single.replicates[key], joint.replicates[key], level=uncertainty.level)
         )
+        samples, joint_samples = single.replicates[key], joint.replicates[key]
+        parts.append(complementarity(label, alone, both, samples, joint_samples, level=uncertainty.level))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -160,8 +160,9 @@ def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, re
     alike = {one.shape for one in weights}
     if len(alike) != 1:
         msg = (
-            f"experiment {job.experiment} of model {job.model}: {len(weights)} sampled texts have items that attention can be "
-            f"read of, in {len(alike)} forms; expected texts of one form with an item that is neither first token nor last"
+            f"experiment {job.experiment} of model {job.model}: {len(weights)} sampled texts have items that attention "
+            f"can be read of, in {len(alike)} forms; expected one form, with an item that is neither the first token nor "
+            "the last"
         )
         raise FathomError(msg)
     groups = corpus["group"].to_numpy(dtype=str)[sampled]

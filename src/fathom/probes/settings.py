@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -31,7 +32,7 @@ def _enough(permutations: int) -> int:
 
 
 def _falling(penalties: tuple[float, ...]) -> tuple[float, ...]:
-    if any(later >= earlier for earlier, later in zip(penalties, penalties[1:], strict=False)):
+    if any(later >= earlier for earlier, later in pairwise(penalties)):
         raise PydanticCustomError(NOT_EXPECTED, "expected falling numbers: of equally good ones the first is taken")
     return penalties
 
@@ -59,8 +60,8 @@ class ExperimentSettings(Settings):
     title: str | None = None
     """Name in figures; the key if left out."""
     views: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
-    """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of an
-    early-context corpus). Shuffled texts and further templates are controls of them."""
+    """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of
+    an early-context corpus). Shuffled texts and further templates are controls of them."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(_once)] = ("residual",)
     """Where in a block."""
     positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)]
@@ -73,16 +74,15 @@ class ExperimentSettings(Settings):
     estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
     """Linear probes. Continuous labels are for `ridge` only."""
     selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(_once)] = ("fixed", "inner")
-    """How the penalty is found: `fixed` is the same everywhere, so that no choice can shape the curve; `inner` is chosen
-    for every layer and training fold by folds inside it, as good as the probe can be. Figures draw both."""
+    """How the penalty is found: `fixed` is the same everywhere, so that no choice can shape the curve; `inner` is
+    chosen for every layer and training fold by folds inside it, as good as the probe can be. Figures draw both."""
     penalty: Penalty = 1.0
     """The fixed one: strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states
     divided by the square root of the width, so that it means the same at every layer."""
     ridge_penalties: Penalties = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
     """Penalties that inner folds choose from: six decades, half a decade a step."""
     margin_penalties: Penalties = (100.0, 10.0, 1.0, 0.1, 0.01)
-    """The same for SVM and logistic regression: fewer, since each is a fit of its own. Below 0.01 an SVM of as many texts
-    as here separates its training fold and changes no more."""
+    """The same for SVM and logistic regression: fewer, since each is a fit of its own."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the groups; each is predicted once from the others."""
     inner_folds: Annotated[int, Field(ge=2)] = 5
@@ -93,13 +93,14 @@ class ExperimentSettings(Settings):
     permutations: Annotated[int, Field(ge=0), AfterValidator(_enough)] = 200
     """Permuted labels for the chance level; 0 leaves it untested. The smallest p is 1 / (permutations + 1)."""
     permuted: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("svm", "ridge")
-    """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen one; the
-    others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long as an SVM."""
+    """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen
+    one; the others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long
+    as an SVM."""
     controls: Annotated[tuple[Control, ...], AfterValidator(_once)] = ("random", "shuffled", "static", "selectivity")
-    """What the curve is set against, with the fixed penalty: `random`, the same model with random weights; `shuffled`, the
-    same words in another order; `static`, the sum of the tokens' vectors before the first block; `selectivity`, a control
-    task of random labels on a split by templates (Hewitt and Liang 2019). `shuffled` and `selectivity` need the views
-    that the corpus makes for them."""
+    """What the curve is set against, with the fixed penalty: `random`, the same model with random weights; `shuffled`,
+    the same words in another order; `static`, the sum of the tokens' vectors before the first block; `selectivity`, a
+    control task of random labels on a split by templates (Hewitt and Liang 2019). `shuffled` and `selectivity` need
+    the views that the corpus makes for them."""
     control_draws: Annotated[int, Field(ge=1)] = 5
     """Random labellings of the control task; their scores are averaged."""
     coordination: CoordinationSettings | None = None
