@@ -158,7 +158,7 @@ def test_the_readme_states_the_ranges_of_the_continuous_columns() -> None:
 def test_the_readme_names_the_three_largest_correlations() -> None:
     value = values()
     found = [
-        (value[one].corr(value[other]), *sorted([one, other]))
+        (value[one].corr(value[other]), min(one, other), max(one, other))
         for one, other in itertools.combinations(value.columns.tolist(), 2)
     ]
     largest = sorted(found, key=lambda row: -abs(row[0]))[:3]
