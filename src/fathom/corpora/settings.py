@@ -217,8 +217,8 @@ class EarlyContextCorpus(_DesignCorpus):
     closing: Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")] = "and so on"
     """Last words of every text, so that the last token is the same in all. They fit after a list of two."""
     blocks: Annotated[int, Field(ge=2)] | None = 32
-    """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts keep the default views
-    under 200,000 tokens."""
+    """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts in the default views hold
+    100,000 words, and as many with their words shuffled."""
 
 
 def _compiled(pattern: str) -> str:
@@ -342,7 +342,7 @@ CorpusSettings = Annotated[
 
 
 def spans_of(settings: CorpusSettings) -> tuple[str, ...]:
-    """Names of the spans that a corpus marks, in the order of the text in its first template's slots."""
+    """Names of the spans that a corpus marks: one an item of a text."""
     match settings:
         case ItemsCorpus():
             return ITEM_SLOTS
