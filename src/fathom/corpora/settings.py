@@ -102,8 +102,8 @@ AnalogyTemplate = Annotated[str, _check_slots(*ANALOGY_SLOTS)]
 FurtherTemplates = (Field(validate_default=True), AfterValidator(_differ_from_the_first))
 
 
-class _DesignCorpus(Settings):
-    """What designs that are worded in templates share."""
+class DesignCorpus(Settings):
+    """A design of items worded in templates: its texts mark spans, and control texts are views of it."""
 
     table: str | None = None
     """CSV with the stimuli in the columns of fathom's own table, which is taken if this is left out."""
@@ -114,7 +114,7 @@ class _DesignCorpus(Settings):
     """Seed of the blocks and of the order of shuffled words. Blocks of pairs nest in those of analogies of one seed."""
 
 
-class ItemsCorpus(_DesignCorpus):
+class ItemsCorpus(DesignCorpus):
     """Single items in a template: 'An apple'. Table: item, category, a column a label."""
 
     kind: Literal["items"]
@@ -124,9 +124,11 @@ class ItemsCorpus(_DesignCorpus):
     """Further templates, the views `template 2` and so on. A control task needs one that it is not trained on."""
 
 
-class _PairsCorpus(_DesignCorpus):
+class _PairsCorpus(DesignCorpus):
     """What is made of pairs: table first, second, relation."""
 
+    template: str
+    more_templates: tuple[str, ...]
     questions: Wheel | None = None
     """Google analogy questions inside a wheel (lines `: section` and lines of four words) in place of a table. Pairs
     that share no word are kept, taken in turns by the sections. Not every word takes an article, so no template may."""
@@ -141,8 +143,7 @@ class _PairsCorpus(_DesignCorpus):
         if self.table is not None:
             expected = "expected a table or questions, not both"
             raise PydanticCustomError(NOT_EXPECTED, expected)
-        templates = (getattr(self, "template", ""), *getattr(self, "more_templates", ()))
-        if any("{article" in template for template in templates):
+        if any("{article" in template for template in (self.template, *self.more_templates)):
             expected = "expected templates without articles, since not every word of the questions takes one"
             raise PydanticCustomError(NOT_EXPECTED, expected)
         return self
@@ -174,7 +175,7 @@ class AnalogiesCorpus(_PairsCorpus):
     """Further templates, the views `template 2` and so on."""
 
 
-class DocumentsCorpus(_DesignCorpus):
+class DocumentsCorpus(DesignCorpus):
     """Documents of one theme against mixed ones, in closed blocks: 'There is a cat. There is a dog. There is a cow.'.
 
     Table: item, category, a column a label; the theme is the category.
@@ -196,7 +197,7 @@ def _differ(filler: tuple[int, ...]) -> tuple[int, ...]:
     return filler
 
 
-class EarlyContextCorpus(_DesignCorpus):
+class EarlyContextCorpus(DesignCorpus):
     """Related and re-paired pairs as in a relations corpus, then filler: how long is what stood first kept?
 
     Table: first, second, relation. Views: `start n` (pair, n words of filler, closing), `end n` (filler, pair,
@@ -217,8 +218,8 @@ class EarlyContextCorpus(_DesignCorpus):
     closing: Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")] = "and so on"
     """Last words of every text, so that the last token is the same in all. They fit after a list of two."""
     blocks: Annotated[int, Field(ge=2)] | None = 32
-    """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts keep the default views
-    under 200,000 tokens."""
+    """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts in the default views hold
+    100,000 words, and as many with their words shuffled."""
 
 
 def _compiled(pattern: str) -> str:
@@ -342,7 +343,7 @@ CorpusSettings = Annotated[
 
 
 def spans_of(settings: CorpusSettings) -> tuple[str, ...]:
-    """Names of the spans that a corpus marks, in the order of the text in its first template's slots."""
+    """Names of the spans that a corpus marks: one an item of a text."""
     match settings:
         case ItemsCorpus():
             return ITEM_SLOTS
