@@ -243,6 +243,13 @@ def test_texts_keep_clear_of_each_other(models: int) -> None:
     check_texts(figure)
 
 
+def test_long_names_of_experiments_are_folded() -> None:
+    names = {"items": "single words", "relations": "relations of the two words of a sentence " * 2}
+    curves = three_experiments({LONG_NAME: 30, "small": 6}).replace({"experiment": names})
+
+    check_texts(draw_probes(curves, title="t"))
+
+
 @pytest.mark.parametrize("form", ["svg", "png"])
 def test_the_same_curves_give_the_same_bytes(form: Format) -> None:
     one, other = (draw_probes(three_experiments({"m": 6}), title="t", notes=LONG_NOTES) for _ in range(2))

@@ -57,6 +57,8 @@ BAR_HEIGHT = 0.45
 BAR_WIDTH = 0.6
 # Inches beside the panels for tick labels and the axis label, and between two panels.
 MARGIN = 0.55
+# Of which the tick labels take about so much.
+NUMBERS = 0.3
 GAP = 0.16
 # Points above a panel taken by the ticks of the layer axis, and the height of one line of small text.
 LAYER_AXIS = 11.0
@@ -181,12 +183,12 @@ def figure_width(columns: int) -> float:
     return SINGLE_COLUMN if columns == 1 else DOUBLE_COLUMN
 
 
-def panel_width(columns: int, *, axes: int = 1) -> float:
+def panel_width(columns: int, *, axes: float = 1) -> float:
     """Give about the width in inches of one panel; names and notes are folded to it.
 
     Args:
         columns: columns of panels
-        axes: in how many of them numbers stand beside the panels
+        axes: in how many of them numbers stand beside the panels; more where wider things do
     """
     return (figure_width(columns) - MARGIN * axes - GAP * columns) / columns
 
@@ -230,7 +232,7 @@ def _fold_foot(notes: Sequence[str], columns: int) -> str:
 
 
 def head_height(
-    names: Sequence[str], notes: Sequence[str], columns: int, *, axes: int = 1, layers: bool = True
+    names: Sequence[str], notes: Sequence[str], columns: int, *, axes: float = 1, layers: bool = True
 ) -> float:
     """Height in inches of what stands above a row of panels: layer axis (if there is one), notes and names."""
     width = panel_width(columns, axes=axes)
@@ -239,7 +241,7 @@ def head_height(
     return (layer_axis + note_height(notes, columns, axes=axes) + name_lines * 1.3 * NORMAL + 3) / 72
 
 
-def note_height(notes: Sequence[str], columns: int, *, axes: int = 1) -> float:
+def note_height(notes: Sequence[str], columns: int, *, axes: float = 1) -> float:
     """Height in points of the notes above a row of panels."""
     width = panel_width(columns, axes=axes)
     return NOTE_LINE * max(fold(note, width, size=SMALL).count("\n") + 1 for note in notes)
@@ -280,7 +282,7 @@ def head_panel(
     columns: int,
     note_points: float,
     layers: str | None,
-    numbered: int = 1,
+    numbered: float = 1,
 ) -> None:
     """Write a panel's name, its note and its absolute layers above it.
 
@@ -393,7 +395,7 @@ def draw_panels(
     """
     rows = [row for row in rows if any(row)]
     columns = max(len(row) for row in rows)
-    numbered = len({at for row in rows for at in range(len(row)) if _has_numbers(row, at)})
+    numbered = _numbered(rows)
     width = figure_width(columns)
     heads = [_row_head(row, columns, numbered) for row in rows]
     heights = [next(panel.height for panel in row if panel) for row in rows]
@@ -471,21 +473,39 @@ def add_colour_bar(figure: Figure, colours: ScalarMappable, label: str) -> Color
 def _draw_bar(figure: Figure, bar: ColourBar) -> None:
     drawn = add_colour_bar(figure, bar.colours, bar.label)
     places = np.asarray(bar.colours.norm(np.array(bar.values))) * BAR_WIDTH * figure.get_figwidth()
-    texts = [plain_number(value) for value in bar.values]
-    shown = _spaced(places, [text_width(text, size=SMALL) + 0.08 for text in texts])
-    drawn.set_ticks(list(bar.values), labels=[text if at in shown else "" for at, text in enumerate(texts)])
+    texts = spaced_texts([plain_number(value) for value in bar.values], places)
+    drawn.set_ticks(list(bar.values), labels=texts)
     drawn.minorticks_off()
 
 
-def _spaced(places: npt.NDArray[np.float64], widths: Sequence[float]) -> set[int]:
-    """Choose which texts, centred on sorted places, can be written side by side; the first and last always are."""
+def spaced_texts(texts: Sequence[str], places: npt.NDArray[np.float64]) -> list[str]:
+    """Blank the texts that have no room side by side; the first and last always have.
+
+    Args:
+        texts: small, each to be centred on its place
+        places: in inches, from left to right
+    """
+    widths = [text_width(text, size=SMALL) + 0.08 for text in texts]
     last = len(places) - 1
     shown = [0]
     for at in range(1, last):
         free = all(abs(places[at] - places[other]) >= (widths[at] + widths[other]) / 2 for other in (shown[-1], last))
         if free:
             shown.append(at)
-    return {*shown, last}
+    return [text if at in (*shown, last) else "" for at, text in enumerate(texts)]
+
+
+def _numbered(rows: Sequence[Sequence[Panel | None]]) -> float:
+    """Give in how many columns numbers stand beside the panels; words count as more where they are wider."""
+    widest: dict[int, float] = {}
+    for row in rows:
+        for at, panel in enumerate(row):
+            if panel is None or not _has_numbers(row, at):
+                continue
+            lines = [line for word in (panel.words or {}).values() for line in word.split("\n")]
+            words = max((text_width(line, size=SMALL) for line in lines), default=0.0)
+            widest[at] = max(widest.get(at, 0.0), words)
+    return sum(1 + max(0.0, width - NUMBERS) / MARGIN for width in widest.values())
 
 
 def _has_numbers(row: Sequence[Panel | None], at: int) -> bool:
@@ -502,7 +522,7 @@ def _needs_depth_axis(rows: Sequence[Sequence[Panel | None]], at: int) -> bool:
     return any(panel is not None and below[column] is None for column, panel in enumerate(rows[at]))
 
 
-def _row_head(row: Sequence[Panel | None], columns: int, numbered: int) -> float:
+def _row_head(row: Sequence[Panel | None], columns: int, numbered: float) -> float:
     headed = [panel for panel in row if panel and panel.name]
     if not headed:
         return 0.0

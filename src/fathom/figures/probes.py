@@ -28,7 +28,7 @@ from fathom.figures.scores import (
     scores_note,
     split_selections,
 )
-from fathom.figures.style import PALETTE, SMALL, house_style
+from fathom.figures.style import PALETTE, SMALL, fold, house_style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ CURVE_KEY = ("model", "experiment", "estimator", "selection", "control", "measur
 TOP_HEIGHT = 1.45
 OTHER_HEIGHT = 1.05
 STRIP_LINE = 0.125
+# Inches beyond which the name of an experiment is folded beside the strip.
+NAME_WIDTH = 1.1
 # Depth beyond which the number of a layer would run out of its panel.
 ROOM_FOR_NUMBER = 0.85
 
@@ -112,6 +114,7 @@ def _draw(
     models = list(dict.fromkeys(main["model"]))
     columns = min(len(models), MOST_COLUMNS)
     lasts = {model: last_layer(main[main["model"] == model]) for model in models}
+    names = [fold(experiment, NAME_WIDTH, size=SMALL) for experiment in experiments]
     with_normalised = bool((main["chance"] != 0).any())
 
     def draw_together(axes: Axes, model: str, curves: pd.DataFrame, companions: pd.DataFrame) -> None:
@@ -135,11 +138,11 @@ def _draw(
             draw=partial(_draw_peaks, rows=rows, experiments=experiments, last=lasts[model]),
             unit="",
             name=str(model),
-            note=scores_note(rows, estimator),
+            note=scores_note(rows, estimator, last=lasts[model]),
             last=lasts[model],
             scale="peaks",
-            height=STRIP_LINE * len(experiments),
-            words=dict(enumerate(experiments)),
+            height=STRIP_LINE * len(experiments) * max(name.count("\n") + 1 for name in names),
+            words=dict(enumerate(names)),
         )
 
     def together(model: str) -> Panel:

@@ -37,6 +37,9 @@ CURVE_KEY = ("model", "experiment", "label", "estimator", "selection", "control"
 
 MOST_COLUMNS = 4
 HEIGHT = 0.95
+SCALES = ("two classes", "several classes", "numbers")
+# The chance level of two classes is a half, but for the permutations it may come from; of three it is a third.
+TWO_CLASSES = 0.45
 # The label of the mean curve over the binary labels.
 MEAN = "mean"
 
@@ -50,10 +53,11 @@ def draw_properties(
 ) -> Figure:
     """Draw the labels of one experiment, model and estimator over relative depth, a panel a label.
 
-    Each label has the measure it is tested on, balanced accuracy or else r; panels of one measure stand together on one
-    axis, the mean curve first, then the label that peaks at the lowest layer. A panel has the curve with its interval,
-    its markers (filled where above chance, open where not, a dot where not tested) and its peak, the controls, and the
-    chance level, which of a label with several classes is lower. Above it stands the layer of the peak and the interval.
+    Each label has the measure it is tested on, balanced accuracy or else r. Labels of two classes come first, on one
+    axis, then those of more classes, whose chance level is lower, then numbers; of each the mean curve first, if there
+    is one, and then the label that peaks at the lowest layer. A panel has the curve with its interval, its markers
+    (filled where above chance, open where not, a dot where not tested) and its peak, the controls and the chance level.
+    Above it stand the layer of the peak and its interval.
 
     Args:
         curves: as for `draw_probes`, and label ("label.edible" is written as "edible"); of one model, experiment and
@@ -85,7 +89,10 @@ def _draw(main: pd.DataFrame, inner: pd.DataFrame, *, title: str, layers: str, n
     last = last_layer(main)
     curves = main[main["control"] == ""]
     peaks = curves[curves["peak"].astype(bool)]
-    peaks = peaks.assign(after_mean=peaks["label"] != MEAN).sort_values(["after_mean", "layer"], kind="stable")
+    peaks = peaks.assign(scale=[_scale(*kind) for kind in zip(peaks["measure"], peaks["chance"], strict=True)])
+    peaks = peaks.assign(mean=peaks["label"] == MEAN).sort_values(
+        ["mean", "layer"], ascending=[False, True], kind="stable"
+    )
     columns = min(len(peaks), MOST_COLUMNS)
 
     def draw(axes: Axes, label: str) -> None:
@@ -105,20 +112,20 @@ def _draw(main: pd.DataFrame, inner: pd.DataFrame, *, title: str, layers: str, n
             unit=MEASURES[peak["measure"]],
             name=label.removeprefix("label."),
             note=join_note(
-                [f"peak {peak.layer}{interval}".replace(" ", "\N{NO-BREAK SPACE}"), _classes(peak["chance"])]
+                [
+                    f"peak {peak.layer}{interval}".replace(" ", "\N{NO-BREAK SPACE}"),
+                    f"chance\N{NO-BREAK SPACE}{peak.chance:.3g}" if peak["scale"] == SCALES[1] else "",
+                ]
             ),
             last=last,
-            scale=peak["measure"],
+            scale=peak["scale"],
             height=HEIGHT,
         )
 
-    rows = [
-        [panel(label) for label in page]
-        for measure in PRIMARY
-        for page in pages(list(peaks.loc[peaks["measure"] == measure, "label"]), columns)
-    ]
+    two, several, numbers = (list(peaks.loc[peaks["scale"] == scale, "label"]) for scale in SCALES)
+    rows = [[panel(label) for label in page] for part in (two, [*several, *numbers]) for page in pages(part, columns)]
     handles = [*mark_handles(curves), peak_handle(interval=False), *([inner_handle()] if len(inner) else [])]
-    described = scores_note(main, str(main["model"].iloc[0]), ESTIMATORS[str(main["estimator"].iloc[0])])
+    described = scores_note(main, str(main["model"].iloc[0]), ESTIMATORS[str(main["estimator"].iloc[0])], last=last)
     return draw_panels(
         rows,
         title=title,
@@ -128,6 +135,8 @@ def _draw(main: pd.DataFrame, inner: pd.DataFrame, *, title: str, layers: str, n
     )
 
 
-def _classes(chance: float) -> str:
-    """Say the chance level of a label that has more than two classes."""
-    return f"chance\N{NO-BREAK SPACE}{chance:.2g}" if 0 < chance < 0.5 else ""
+def _scale(measure: str, chance: float) -> str:
+    """Give the axis of values that a label is on."""
+    if measure == "r":
+        return SCALES[2]
+    return SCALES[0] if chance > TWO_CLASSES else SCALES[1]

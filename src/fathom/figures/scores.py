@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from fathom.figures.panels import check_curves, count, count_range, join_note, last_layer, panel_width
+from fathom.figures.panels import check_curves, count, count_range, join_note, panel_width
 from fathom.figures.style import DASHED, FAINT, INK, LINES, MARKERS, PALETTE, SOLID
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ SIGNIFICANT = 0.05
 MARKER_SPACING = 2.8
 CHANCE_LINE: LineStyleType = (0, (1, 1.6))
 INNER_WIDTH = 0.6
+# How opaque controls are that have the colour of their curve.
+COLOURED = 0.6
+# More curves than this that lack a control are counted, not named.
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -279,6 +283,7 @@ def draw_controls(axes: Axes, rows: pd.DataFrame, *, name: str, colour: str | No
             color=colour or look.colour,
             linestyle=look.line,
             linewidth=width * look.width,
+            alpha=COLOURED if colour else 1.0,
             zorder=1.5,
             label=f"{name}, {control}",
         )
@@ -288,13 +293,27 @@ def control_rows(rows: pd.DataFrame, control: str) -> pd.DataFrame:
     """Give the rows of a control by layer; those of the embedding layer are the main curve's at layer 0."""
     if control == EMBEDDING:
         return rows[(rows["control"] == "") & (rows["layer"] == 0)]
-    return rows[rows["control"] == control].sort_values("layer")
+    return rows[rows["control"] == control].sort_values("layer", kind="stable")
 
 
 def draw_chance(axes: Axes, rows: pd.DataFrame) -> None:
-    """Draw the chance level of the main curves of a panel as a dotted line, each level once."""
-    for level in dict.fromkeys(rows.loc[rows["control"] == "", "chance"]):
-        axes.plot([0, 1], [level, level], color=FAINT, linestyle=CHANCE_LINE, linewidth=0.9, zorder=1, label="chance")
+    """Draw the chance level of the main curves of a panel as dotted lines, curves of one level with one line."""
+    main = rows[rows["control"] == ""]
+    drawn: list[list[list[float]]] = []
+    of_curve = [column for column in ("experiment", "label", "view") if column in main.columns]
+    for _, curve in main.groupby(of_curve, sort=False):
+        level = _level(curve["chance"])
+        points = curve.sort_values("layer")[["depth", "chance"]].to_numpy().tolist()
+        line = points if level is None else [[0.0, level], [1.0, level]]
+        if line not in drawn:
+            drawn.append(line)
+            axes.plot(*zip(*line, strict=True), color=FAINT, linestyle=CHANCE_LINE, linewidth=0.9, label="chance")
+
+
+def _level(numbers: pd.Series) -> float | None:
+    """Give the number that all of some numbers are, or nothing."""
+    first = float(numbers.iloc[0])
+    return first if np.allclose(numbers, first) else None
 
 
 def curve_handles(names: Sequence[str]) -> list[Line2D]:
@@ -361,8 +380,8 @@ def control_handles(curves: pd.DataFrame, *, coloured: bool = True) -> list[Line
         for control, look in CONTROLS.items()
         if not control_rows(curves, control).empty
     ]
-    levels = sorted(set(curves.loc[curves["control"] == "", "chance"]))
-    label = f"chance ({levels[0]:.3g})" if len(levels) == 1 else "chance"
+    level = _level(curves.loc[curves["control"] == "", "chance"])
+    label = "chance" if level is None else f"chance ({level:.3g})"
     return [*handles, Line2D([], [], color=FAINT, linestyle=CHANCE_LINE, linewidth=0.9, label=label)]
 
 
@@ -385,18 +404,20 @@ def missing_controls(curves: pd.DataFrame, of: str = "experiment") -> str:
             continue
         whole = [name for name in names if {pair for pair in wanted if pair[0] == name} <= set(lacking)]
         of_models = [f"{name} of {model}" for name, model in lacking if name not in whole]
-        where = "" if len(lacking) == len(wanted) else f" ({', '.join([*map(str, whole), *of_models])})"
-        parts.append(f"{look.label}{where}")
+        which = [str(name).removeprefix("label.") for name in [*whole, *of_models]]
+        if len(which) > MOST_NAMED:
+            which = [f"{len(lacking)} of {len(wanted)}"]
+        parts.append(look.label if len(lacking) == len(wanted) else f"{look.label} ({', '.join(which)})")
     return f"Controls not in these tables: {'; '.join(parts)}." if parts else ""
 
 
-def scores_note(curves: pd.DataFrame, *words: str) -> str:
-    """Describe the main curves of one model: the words, and the numbers of layers, texts and groups."""
+def scores_note(curves: pd.DataFrame, *words: str, last: int) -> str:
+    """Describe main curves of a model with so many layers: the words, and the numbers of layers, texts and groups."""
     main = curves[curves["control"] == ""]
     return join_note(
         [
             *words,
-            count(last_layer(curves), "layer"),
+            count(last, "layer"),
             count_range(main["texts"], "text"),
             count_range(main["groups"], "group"),
         ]

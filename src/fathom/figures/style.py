@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
@@ -175,6 +176,7 @@ def _settle(figure: Figure) -> None:
         axes.set_position((round(place[0], 6), round(place[1], 6), round(place[2], 6), round(place[3], 6)))
 
 
+@lru_cache(maxsize=10_000)
 def text_width(text: str, *, size: float = NORMAL, weight: str = "normal") -> float:
     """Width in inches of one line of text of `size` points."""
     font = FontProperties(family=["DejaVu Sans"], size=size, weight=weight)
@@ -202,14 +204,11 @@ def ordered_colours(count: int) -> list[str]:
     return [to_hex(SEQUENTIAL(at / max(count - 1, 1))) for at in range(count)]
 
 
-def legend_columns(labels: Sequence[str], width: float) -> int:
-    """Give the largest number of columns in which a legend with these labels is at most `width` inches wide."""
+def legend_fits(labels: Sequence[str], columns: int, width: float) -> bool:
+    """Tell whether a legend with these labels in so many columns, read row by row, is at most `width` inches wide."""
     em = SMALL / 72
-    for columns in range(len(labels), 1, -1):
-        widths = [max(text_width(label, size=SMALL) for label in labels[start::columns]) for start in range(columns)]
-        if sum(widths) + columns * (2.4 + 0.5) * em + (columns - 1) * 1.4 * em + 0.4 * em <= width:
-            return columns
-    return 1
+    widths = [max(text_width(label, size=SMALL) for label in labels[start::columns]) for start in range(columns)]
+    return sum(widths) + columns * (2.4 + 0.5) * em + (columns - 1) * 1.4 * em + 0.4 * em <= width
 
 
 def legend_below(figure: Figure, groups: Sequence[Sequence[Artist]], *, foot: float = 0.0) -> Legend:
@@ -248,10 +247,16 @@ def _legend_label(handle: Artist, width: float) -> str:
 
 def _legend_rows(groups: Sequence[Sequence[Artist]], width: float) -> tuple[int, list[Artist]]:
     handles = [handle for group in groups for handle in group]
-    columns = legend_columns([str(handle.get_label()) for handle in handles], width - 0.1)
-    if columns == len(handles):
-        return columns, handles
-    return columns, [handle for group in groups for handle in [*group, *_blanks(-len(group) % columns)]]
+    for columns in range(len(handles), 1, -1):
+        # With the blanks that put groups on rows of their own, for they move labels to other columns.
+        rows = handles if columns == len(handles) else _on_own_rows(groups, columns)
+        if legend_fits([str(handle.get_label()) for handle in rows], columns, width - 0.1):
+            return columns, rows
+    return 1, handles
+
+
+def _on_own_rows(groups: Sequence[Sequence[Artist]], columns: int) -> list[Artist]:
+    return [handle for group in groups for handle in [*group, *_blanks(-len(group) % columns)]]
 
 
 def _blanks(count: int) -> list[Artist]:
