@@ -67,7 +67,7 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     with Progress(f"{job.experiment} of {job.model}", total, "layers") as progress:
         for reading in readings:
             found = probing.main(reading, lambda: progress.advance(1))
-            parts = [("", found.curves, found.replicates), *probing.controls(reading)]
+            parts = [("", found.curves, found.replicates), *probing.controls(reading, found)]
             axis = activations.layer_axis(reading.site)
             place = vars(reading)
             curves += [
@@ -130,7 +130,7 @@ class _Probing:
             states, texts, selections=settings.selections, permutations=settings.permutations, progress=progress
         )
 
-    def controls(self, reading: Reading) -> list[tuple[str, pd.DataFrame, Replicates]]:
+    def controls(self, reading: Reading, main: ProbeTables) -> list[tuple[str, pd.DataFrame, Replicates]]:
         """Name, curves and replicates of the controls that the corpus has texts for."""
         wanted, found = self._settings.controls, []
         shuffled = shuffled_view(reading.view)
@@ -145,16 +145,20 @@ class _Probing:
             (name, tables.curves, tables.replicates) for name, tables in found
         ]
         templates = template_views(self._corpus)
-        if "selectivity" in wanted and reading.view == ORIGINAL and len(templates) > 1:
-            parts += self._selectivity(reading, templates)
+        classes = main.texts["label"].unique().tolist()
+        if "selectivity" in wanted and reading.view == ORIGINAL and len(templates) > 1 and classes:
+            parts += self._selectivity(reading, templates, classes)
         return parts
 
-    def _selectivity(self, reading: Reading, templates: list[str]) -> list[tuple[str, pd.DataFrame, Replicates]]:
+    def _selectivity(
+        self, reading: Reading, templates: list[str], labels: list[str]
+    ) -> list[tuple[str, pd.DataFrame, Replicates]]:
+        """A control task of random labels, and the labels on the same split; of those that are classes."""
         texts = np.flatnonzero(self._corpus["view"].isin(templates).to_numpy())
         part = self._corpus.iloc[texts]
         rows, replicates = template_split(
             LayerStates(self._activations, reading.site, reading.position, texts),
-            self._values(part),
+            {label: part[LABEL_PREFIX + label].to_numpy() for label in labels},
             part["id"].to_numpy(dtype=str),
             part["view"].to_numpy(dtype=str),
             estimators=self._settings.estimators,
