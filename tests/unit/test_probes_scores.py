@@ -48,10 +48,9 @@ def test_balanced_accuracy_is_that_of_scikit_learn() -> None:
 
 
 def test_auc_is_that_of_scikit_learn_inside_the_folds() -> None:
-    truth = target(2).values
-    decisions = RNG.integers(-4, 5, (60, 2, 1)) + truth[:, None, None].astype(
-        np.float64
-    )  # whole numbers, of which many tie
+    truth = target(2).values.astype(np.int64)
+    # Whole numbers, of which many tie.
+    decisions: FloatArray = (RNG.integers(-4, 5, (60, 2, 1)) + truth[:, None, None]).astype(np.float64)
     pairs = scores.RankedPairs(target(2), ASSIGNMENT, GROUPS, drawn())
     found = pairs.auc(decisions)
     for value, weights in zip(found, drawn(), strict=True):

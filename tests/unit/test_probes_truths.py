@@ -70,14 +70,12 @@ def states_of(name: str, planted: str) -> FloatArray:
     """
     design = DESIGNS[name]
     rng = np.random.default_rng(sum(map(ord, name + planted)))
-    code: FloatArray = np.zeros(len(design.items))
+    code: FloatArray = np.full(len(design.items), float(planted == "pairs" and name == "analogies"))
     if planted == "items":
         has = dict(zip((item for (item,) in DESIGNS["items"].items), DESIGNS["items"].labels, strict=True))
         code = np.array([sum(2.0 * has.get(item, 0) - 1 for item in items) for items in design.items])
     elif planted == name:
-        code = 2.0 * design.labels - 1
-    elif planted == "pairs":
-        code = np.ones(len(design.items)) if name == "analogies" else code
+        code = np.asarray(2.0 * design.labels - 1)
     names = sorted({item for items in design.items for item in items})
     places = len(design.items[0])
     vectors = dict(zip(names, rng.standard_normal((len(names), LAYERS, places, WIDTH)), strict=True))

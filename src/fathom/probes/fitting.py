@@ -61,7 +61,7 @@ _Chunk = tuple[_Piece, ...]
 
 def probe_layer(states: FloatArray, batch: Batch, penalties: Penalties) -> dict[Curve, Outcome]:
     """Fit and predict all curves of a batch at one layer; states are (all texts, width)."""
-    states = states[batch.rows]
+    states = states if len(batch.rows) == len(states) else states[batch.rows]
     repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
     fits = {curve: _Fit(batch, curve, folds, penalties.fixed) for curve in batch.curves}
     for repeat in range(repeats):

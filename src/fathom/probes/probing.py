@@ -219,7 +219,7 @@ def run_probes(
             progress()
         return scored
 
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
     return _tables(layers, {name: batch for batch in batches for name in batch.targets}, curves, level)
 

@@ -106,7 +106,7 @@ def template_split(
                     found[name, estimator, CONTROL] = np.mean(each[1:], axis=0)
         return found
 
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
     return _table(layers, {target.name: target for target in targets}, codes, level)
 
