@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, curves, entropy, extraction, invariance, reading, size, workflow
+from benchmarks import curvature, curves, entropy, extraction, invariance, probes, reading, size, workflow
 from benchmarks.models import pythia, smollm2
 from benchmarks.table import comparison_lines, cpu_model, machine_lines, no_op_lines, slug
 from fathom.memory import keep_freed_memory
@@ -68,6 +68,8 @@ def measure(scratch: Path) -> list[str]:
     comparisons.append(curvature.measure(scratch / "curvature"))
     say("LiDAR and DiME")
     comparisons += invariance.measure()
+    say("probes")
+    comparisons += probes.measure()
     say("cost curves")
     costs = curves.measure()
     say("snakemake, default config")

@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from fathom.item_graph import check_design
+from fathom.probes.arguments import check_count
 from fathom.statistics import group_codes
 
 if TYPE_CHECKING:
@@ -60,10 +61,8 @@ def grouped_folds(
         ValueError: if there are fewer groups than folds, or no class has as many texts as there are folds.
     """
     codes = check_groups(groups)
-    for name, count, least in (("folds", folds, 2), ("repeats", repeats, 1)):
-        if count < least:
-            msg = f"{name}: {count}; expected at least {least}"
-            raise ValueError(msg)
+    check_count("folds", folds, 2)
+    check_count("repeats", repeats, 1)
     if codes.max() + 1 < folds:
         msg = f"groups: {codes.max() + 1} for {folds} folds"
         raise ValueError(msg)

@@ -20,6 +20,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
+FEWEST_COLUMNS = 256
+
 
 @dataclass(frozen=True)
 class Penalties:
@@ -59,7 +61,7 @@ _Chunk = tuple[_Piece, ...]
 
 def probe_layer(states: FloatArray, batch: Batch, penalties: Penalties) -> dict[Curve, Outcome]:
     """Fit and predict all curves of a batch at one layer; states are (all texts, width)."""
-    states = states[batch.rows]
+    states = states if len(batch.rows) == len(states) else states[batch.rows]
     repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
     fits = {curve: _Fit(batch, curve, folds, penalties.fixed) for curve in batch.curves}
     for repeat in range(repeats):
@@ -161,15 +163,20 @@ class _Choices:
         return float(score.value()[0])
 
 
+def _columns_at_a_time(batch: Batch) -> int:
+    """So many that they take no more memory than a Gram matrix; of few texts more, lest each call do too little."""
+    return max(len(batch.rows), FEWEST_COLUMNS)
+
+
 def _pieces(batch: Batch, curve: Curve, repeat: int) -> Iterator[_Piece]:
-    """Cut the labellings of a curve so that one piece is no larger than a Gram matrix."""
+    """Cut the labellings of a curve into pieces."""
     target, count = batch.targets[curve[0]], batch.count(curve, repeat)
-    step = max(1, len(batch.rows) // target.width)
+    step = max(1, _columns_at_a_time(batch) // target.width)
     return (_Piece(target, first, min(first + step, count)) for first in range(0, count, step))
 
 
 def _chunks(batch: Batch, repeat: int) -> list[_Chunk]:
-    """Put the pieces of all labels that ridge is fitted to together, again no larger than a Gram matrix."""
+    """Put the pieces of all labels that ridge is fitted to together."""
     chunks: list[list[_Piece]] = []
     room = 0
     for name in dict.fromkeys(curve[0] for curve in batch.curves if curve[1] == "ridge"):
@@ -177,7 +184,7 @@ def _chunks(batch: Batch, repeat: int) -> list[_Chunk]:
             width = (piece.last - piece.first) * piece.target.width
             if width > room:
                 chunks.append([])
-                room = len(batch.rows)
+                room = _columns_at_a_time(batch)
             chunks[-1].append(piece)
             room -= width
     return [tuple(chunk) for chunk in chunks]

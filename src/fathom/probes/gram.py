@@ -62,6 +62,8 @@ def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
     # A feature that is constant in training deviates by round-off only; it can tell nothing and is left out.
     constant = deviation <= len(seen) * np.finfo(np.float64).eps * np.abs(mean)
     scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)) / np.sqrt(states.shape[1])
-    seen = (seen - mean) * scale
-    unseen = (states[~training] - mean) * scale
+    unseen = states[~training]
+    for part in (seen, unseen):  # copies, which a mask always makes
+        part -= mean
+        part *= scale
     return Fold(training=seen @ seen.T, test=unseen @ seen.T, width=states.shape[1])

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fathom.probes.arguments import States
 from fathom.probes.estimators import Estimator, Selection
 from fathom.probes.probing import run_probes
 
@@ -15,7 +15,7 @@ LABEL = "label"
 
 
 def probe_layers(
-    states: Sequence[npt.NDArray[np.floating]] | npt.NDArray[np.floating],
+    states: States,
     labels: npt.ArrayLike,
     groups: npt.ArrayLike,
     *,

@@ -28,9 +28,9 @@ def svm(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
     Returns:
         (test texts, columns); above 0 means 1.
     """
-    # In the scale of features that are not divided by the root of the width: at strong penalties every text is a support
-    # vector at its bound, any intercept between two numbers is optimal, and the last digits of the bounds decide which
-    # of them libsvm takes. So it is given the bounds that it has on the features themselves.
+    # In the scale of features that are not divided by the root of the width: at strong penalties every text is a
+    # support vector at its bound, any intercept between two numbers is optimal, and the last digits of the bounds
+    # decide which of them libsvm takes. So it is given the bounds that it has on the features themselves.
     training, test, bound = fold.training * fold.width, fold.test * fold.width, 1 / (penalty * fold.width)
 
     def decide(target: FloatArray) -> FloatArray:

@@ -14,16 +14,16 @@ from threadpoolctl import threadpool_limits
 
 from fathom.item_graph import check_design
 from fathom.probes import scores
+from fathom.probes.arguments import States, check_count, check_level, check_names, check_penalty, read_layer
 from fathom.probes.batches import Batch, Curve, make_batch
 from fathom.probes.designs import check_groups
-from fathom.probes.estimators import Estimator, Selection, check_names, check_penalty
+from fathom.probes.estimators import Estimator, Selection
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
 from fathom.probes.targets import Target, by_rows, read_targets
 from fathom.statistics import family_wise_p, group_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-States = Sequence[npt.NDArray[np.floating]] | npt.NDArray[np.floating]
 
 # Strongest first, for ties take the first. On features that are not divided by the root of the width these are alpha
 # from 1 to 1e6 and C from 1e-5 to 0.1 at a width of 1,000.
@@ -164,14 +164,13 @@ def run_probes(
     """
     codes = check_groups(groups)
     _check_arguments(states, estimators, selections, permuted, penalty=penalty, level=level)
-    for name, count, least in (
-        ("permutations", permutations, 0),
-        ("bootstrap", bootstrap, 0),
-        ("jobs", jobs, 1),
-    ):
-        if count < least:
-            msg = f"{name}: {count}; expected at least {least}"
-            raise ValueError(msg)
+    check_count("permutations", permutations, 0)
+    check_count("bootstrap", bootstrap, 0)
+    check_count("jobs", jobs, 1)
+    classes = None if strata is None else np.asarray(strata, dtype=object)
+    if classes is not None and classes.shape != codes.shape:
+        msg = f"strata: shape {classes.shape}; expected {codes.shape}"
+        raise ValueError(msg)
     targets = read_targets(labels, len(codes))
     if items is not None:
         for target in targets:
@@ -195,7 +194,7 @@ def run_probes(
             batch,
             [curve for curve in curves if curve[0] in {target.name for target in batch}],
             codes,
-            None if strata is None else np.asarray(strata, dtype=object),
+            classes,
             folds=folds,
             inner=inner_folds if "inner" in selections else 0,
             repeats=repeats,
@@ -209,7 +208,7 @@ def run_probes(
     strengths = Penalties(penalty, _grids(penalties))
 
     def probe(layer: int) -> dict[Curve, _Scored]:
-        layer_states = _read_layer(states, layer, len(codes))
+        layer_states = read_layer(states, layer, len(codes))
         scored: dict[Curve, _Scored] = {}
         # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
         with config_context(assume_finite=True, skip_parameter_validation=True):
@@ -220,7 +219,7 @@ def run_probes(
             progress()
         return scored
 
-    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(jobs) as pool:
+    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
     return _tables(layers, {name: batch for batch in batches for name in batch.targets}, curves, level)
 
@@ -239,9 +238,7 @@ def _check_arguments(
     if permuted:
         check_names("permuted", permuted, Estimator)
     check_penalty("penalty", penalty)
-    if not 0 < level < 1:
-        msg = f"level: {level}; expected a number between 0 and 1"
-        raise ValueError(msg)
+    check_level(level)
     if len(states) == 0:
         msg = "states: no layers"
         raise ValueError(msg)
@@ -269,17 +266,6 @@ def _make_samples(batch: Batch, weights: FloatArray) -> _Samples:
             if not target.continuous
         },
     )
-
-
-def _read_layer(states: States, layer: int, texts: int) -> FloatArray:
-    read = np.asarray(states[layer], dtype=np.float64)
-    if read.ndim != 2 or len(read) != texts or read.shape[1] == 0:
-        msg = f"states: layer {layer} has shape {read.shape}; expected ({texts} texts, width)"
-        raise ValueError(msg)
-    if not np.isfinite(read).all():
-        msg = f"states: NaN or infinity in layer {layer}"
-        raise ValueError(msg)
-    return read
 
 
 def _score(batch: Batch, samples: _Samples, curve: Curve, outcome: Outcome) -> _Scored:
@@ -321,7 +307,7 @@ def _tables(
         for measure in scored[0].measures:
             table = np.stack([one.measures[measure] for one in scored], axis=1)
             replicates[*curve, measure] = table[1:]
-            low, high = _interval(table[1:], level)
+            low, high = scores.interval(table[1:], level)
             of_curves.append(
                 pd.DataFrame(
                     named
@@ -373,12 +359,6 @@ def _chance(target: Target, measure: str) -> float:
     if measure == "balanced_accuracy":
         return 1 / len(target.classes)
     return 0.5 if measure == "auc" else 0.0
-
-
-def _interval(replicates: FloatArray, level: float) -> FloatArray:
-    if len(replicates) == 0:
-        return np.full((2, replicates.shape[1]), np.nan)
-    return np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0)
 
 
 def _p(scored: list[_Scored]) -> FloatArray:

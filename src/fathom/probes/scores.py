@@ -200,6 +200,13 @@ def determination(
     return np.asarray((1 - weights @ residual / whole).mean(axis=1), dtype=np.float64)
 
 
+def interval(replicates: FloatArray, level: float) -> FloatArray:
+    """Return low and high (2, layers) of bootstrap samples (samples, layers), NaN without any."""
+    if len(replicates) == 0:
+        return np.full((2, replicates.shape[1]), np.nan)
+    return np.asarray(np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0), dtype=np.float64)
+
+
 def centred(values: FloatArray) -> FloatArray:
     """Subtract the mean of each column; what is then no more than round-off becomes 0."""
     rest = values - values.mean(axis=0)

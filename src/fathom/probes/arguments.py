@@ -1,0 +1,56 @@
+"""What is handed to the probes is checked before anything is fitted; a ValueError names the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import get_args
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+States = Sequence[npt.NDArray[np.floating]] | npt.NDArray[np.floating]
+"""Layers of (texts, width)."""
+
+
+def read_layer(states: States, layer: int, texts: int) -> FloatArray:
+    """Return the states (texts, width) of one layer in float64."""
+    read = np.asarray(states[layer], dtype=np.float64)
+    if read.ndim != 2 or len(read) != texts or read.shape[1] == 0:
+        msg = f"states: layer {layer} has shape {read.shape}; expected ({texts} texts, width)"
+        raise ValueError(msg)
+    if not np.isfinite(read).all():
+        msg = f"states: NaN or infinity in layer {layer}"
+        raise ValueError(msg)
+    return read
+
+
+def check_names(argument: str, names: Iterable[str], literal: object) -> None:
+    """Refuse words that are not of the literal type; and none at all."""
+    known, given = get_args(literal), list(names)
+    unknown = [name for name in given if name not in known]
+    if unknown or not given:
+        found = repr(unknown[0]) if unknown else "none"
+        msg = f"{argument}: {found}; expected one of {', '.join(known)}"
+        raise ValueError(msg)
+
+
+def check_penalty(argument: str, penalty: float) -> None:
+    """Refuse a penalty that is not a finite number above 0."""
+    if not (penalty > 0 and np.isfinite(penalty)):
+        msg = f"{argument}: {penalty}; expected a finite number above 0"
+        raise ValueError(msg)
+
+
+def check_count(argument: str, count: int, least: int) -> None:
+    """Refuse a number below `least`."""
+    if count < least:
+        msg = f"{argument}: {count}; expected at least {least}"
+        raise ValueError(msg)
+
+
+def check_level(level: float) -> None:
+    """Refuse a coverage that is not between 0 and 1."""
+    if not 0 < level < 1:
+        msg = f"level: {level}; expected a number between 0 and 1"
+        raise ValueError(msg)

@@ -1,0 +1,196 @@
+"""Selectivity: how much better a probe tells the label than it learns random labels by heart (Hewitt and Liang 2019).
+
+A control task gives every type a random label. Where types never recur between training and test, as in grouped folds,
+no probe can learn it, so it is set on folds of templates: train on the texts of the other templates, test on those of
+one. The same types are then seen in training, and what a probe reaches on random labels it reached by memory.
+Selectivity is the score of the real labels on the same split minus that of the control task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn import config_context
+from threadpoolctl import threadpool_limits
+
+from fathom.probes import scores
+from fathom.probes.arguments import States, check_count, check_level, check_names, check_penalty, read_layer
+from fathom.probes.estimators import Estimator, predict
+from fathom.probes.gram import make_fold
+from fathom.probes.targets import Labels, Target, by_rows, read_targets
+from fathom.statistics import group_codes, group_weights
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+SPLIT, CONTROL = "template split", "control task"
+
+
+def template_split(
+    states: States,
+    labels: Mapping[str, npt.ArrayLike],
+    types: npt.ArrayLike,
+    templates: npt.ArrayLike,
+    *,
+    estimators: Sequence[Estimator],
+    penalty: float = 1.0,
+    draws: int = 5,
+    seed: int = 0,
+    bootstrap: int = 1000,
+    level: float = 0.95,
+    jobs: int = 1,
+) -> tuple[pd.DataFrame, dict[tuple[str, str, str], FloatArray]]:
+    """Probe the labels and control tasks of the same types, leaving one template out.
+
+    The splits are not grouped, by design: a type is in training and test. So these scores say nothing about new items,
+    and are not to be compared with those of grouped folds.
+
+    Args:
+        states: layers of (texts, width), finite; an array (layers, texts, width) is such a sequence.
+        labels: (texts,) classes of each label, as `fathom.probes.probing.run_probes` reads them; all texts of a type
+            have the same. Missing ones leave the text out.
+        types: (texts,) names of what is put into the templates.
+        templates: (texts,) names, at least two.
+        estimators: of svm, ridge, logistic.
+        penalty: as in `run_probes`.
+        draws: control tasks a label, over which the score is averaged. Each permutes the labels of the types, which
+            keeps the number of types of each class.
+        seed: seed of the control tasks and the bootstrap.
+        bootstrap: number of bootstrap samples, types being resampled; 0 leaves low and high NaN.
+        level: coverage of the intervals.
+        jobs: layers probed at the same time.
+
+    Returns:
+        One row a label, estimator, control ("template split": the real label, "control task") and layer: label,
+        estimator, control, measure ("balanced_accuracy"), layer (from 0), score, low, high, chance, texts, groups
+        (types). And the bootstrap samples (samples, layers) of each label, estimator and control: row s draws the same
+        types for all.
+
+    Raises:
+        ValueError: naming the argument.
+    """
+    codes, fold_of = group_codes(types), _codes("templates", templates)
+    check_names("estimators", estimators, Estimator)
+    check_penalty("penalty", penalty)
+    check_count("draws", draws, 1)
+    check_count("bootstrap", bootstrap, 0)
+    check_count("jobs", jobs, 1)
+    check_level(level)
+    if len(fold_of) != len(codes):
+        msg = f"templates: {len(fold_of)} names for {len(codes)} texts"
+        raise ValueError(msg)
+    targets = read_targets(labels, len(codes))
+    labellings = {target.name: _labellings(target, codes, fold_of, draws, seed) for target in targets}
+    weights = np.ones((1, len(codes)))
+    if bootstrap:
+        weights = np.vstack([weights, group_weights(codes, samples=bootstrap, seed=seed)])
+
+    def probe(layer: int) -> dict[tuple[str, str, str], FloatArray]:
+        layer_states = read_layer(states, layer, len(codes))
+        found: dict[tuple[str, str, str], FloatArray] = {}
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            for batch in by_rows(targets):
+                rows = batch[0].rows
+                predicted = _predicted(layer_states[rows], fold_of[rows], batch, labellings, estimators, penalty)
+                for (name, estimator), classes in predicted.items():
+                    hits = classes == labellings[name]
+                    each = [
+                        scores.balanced_accuracy(hits[:, draw].astype(np.float64), truth, weights[:, rows])
+                        for draw, truth in enumerate(labellings[name].T)
+                    ]
+                    found[name, estimator, SPLIT] = each[0]
+                    found[name, estimator, CONTROL] = np.mean(each[1:], axis=0)
+        return found
+
+    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
+        layers = list(pool.map(probe, range(len(states))))
+    return _table(layers, {target.name: target for target in targets}, codes, level)
+
+
+def _codes(argument: str, names: npt.ArrayLike) -> IntArray:
+    codes, found = pd.factorize(np.asarray(names, dtype=object), sort=True)
+    if (codes < 0).any() or len(found) < 2:
+        msg = f"{argument}: {len(found)} different names; expected at least two, and one for every text"
+        raise ValueError(msg)
+    return np.asarray(codes, dtype=np.int64)
+
+
+def _labellings(target: Target, types: IntArray, fold_of: IntArray, draws: int, seed: int) -> Labels:
+    """Return the codes of the real classes and of each control task: (texts, 1 + draws)."""
+    if target.continuous:
+        msg = f"labels: {target.name} is continuous; a control task is one of classes"
+        raise ValueError(msg)
+    own = types[target.rows]
+    _, first, place = np.unique(own, return_index=True, return_inverse=True)
+    of_types = target.values[first]
+    differing = np.flatnonzero(of_types[place] != target.values)
+    if len(differing):
+        msg = f"labels: the texts of one type have different {target.name}, that of text {target.rows[differing[0]]}"
+        raise ValueError(msg)
+    rng = np.random.default_rng(seed)
+    labellings = np.column_stack([target.values, *(rng.permutation(of_types)[place] for _ in range(draws))])
+    folds = fold_of[target.rows]
+    for fold in np.unique(folds):
+        for labelling in labellings[folds != fold].T:
+            if len(np.unique(labelling)) < len(target.classes):
+                msg = f"templates: without one of them a class of {target.name} has no texts to train on"
+                raise ValueError(msg)
+    return labellings
+
+
+def _predicted(
+    states: FloatArray,
+    fold_of: IntArray,
+    batch: list[Target],
+    labellings: dict[str, Labels],
+    estimators: Sequence[Estimator],
+    penalty: float,
+) -> dict[tuple[str, Estimator], IntArray]:
+    """Return the predicted codes (texts, 1 + draws) of labels of the same texts."""
+    predicted: dict[tuple[str, Estimator], IntArray] = {
+        (target.name, estimator): np.empty(labellings[target.name].shape, dtype=np.int64)
+        for target in batch
+        for estimator in estimators
+    }
+    for number in np.unique(fold_of):
+        test = fold_of == number
+        fold = make_fold(states, ~test)
+        for target in batch:
+            columns = target.columns(labellings[target.name][~test])
+            for estimator in estimators:
+                found = predict(estimator, fold, columns, penalty).reshape(int(test.sum()), -1, target.width)
+                predicted[target.name, estimator][test] = target.predicted(found)
+    return predicted
+
+
+def _table(
+    layers: list[dict[tuple[str, str, str], FloatArray]], targets: dict[str, Target], types: IntArray, level: float
+) -> tuple[pd.DataFrame, dict[tuple[str, str, str], FloatArray]]:
+    frames, replicates = [], {}
+    for key in layers[0]:
+        name, estimator, control = key
+        table = np.stack([layer[key] for layer in layers], axis=1)
+        replicates[key] = table[1:]
+        low, high = scores.interval(table[1:], level)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "label": name,
+                    "estimator": estimator,
+                    "control": control,
+                    "measure": "balanced_accuracy",
+                    "layer": np.arange(len(layers)),
+                    "score": table[0],
+                    "low": low,
+                    "high": high,
+                    "chance": 1 / len(targets[name].classes),
+                    "texts": len(targets[name].rows),
+                    "groups": len(np.unique(types[targets[name].rows])),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True), replicates
