@@ -10,7 +10,7 @@ where nothing is to be found; and `p`, which is never 0 (Phipson and Smyth 2010)
 rows. What does not apply is missing. Layers are counted from the first that is given; a row of a whole curve has none.
 Intervals are as wide as bootstrap samples of groups (or half samples) spread about their own mean, laid around `value`:
 a sample is noisier than the data it is drawn from, which shifts correlations and maxima. Around correlations of some
-twenty layers, intervals of level 0.95 held the truth in about 90 % of simulated cases; p kept its level.
+twenty layers, intervals of level 0.95 held the truth in about 90 % of simulated cases; p kept its level on noise.
 """
 
 from __future__ import annotations
@@ -152,7 +152,8 @@ def probe_coordination(curves: Sequence[HitCurve], resampling: Resampling, *, wi
       noise curves (and of the curve itself) that reach it. A smooth curve below the noise lowers the index, so that p
       is rather too large.
     - "alternation_cross": the index of the differences of one half with those of the other, both ways, averaged over
-      splits; noise alone gives 0 on average. p and null limits come from the same average over noise curves.
+      splits; noise alone gives 0 on average, a smooth curve less. p and null limits come from the same average over
+      noise curves.
     - "parity": `parity_contrast`, p two-sided from noise curves; that is a sign-flip test over units, cautious where
       the curve is steep. One sharp peak also makes a contrast; only together with the alternation it says that layers
       take turns.
@@ -161,9 +162,9 @@ def probe_coordination(curves: Sequence[HitCurve], resampling: Resampling, *, wi
     texts would tie them together:
 
     - "tradeoff": `tradeoff` without lag, "tradeoff_lagged": the first at a layer, the second at the next. p is
-      two-sided. Curves that peak at the same layers are tied together too (17 % of simulated cases with two smooth
-      peaks at one layer had p <= 0.05, all of them with a positive value): of the tradeoff only a negative value says
-      that layers take turns, and of the lagged one a positive value only beside it.
+      two-sided. Curves that peak at the same layers are tied together too (of simulated cases with two smooth peaks at
+      one layer about 16 % had p <= 0.05, all with a positive value): of the tradeoff only a negative value says that
+      layers take turns, and of the lagged one a positive value only beside it.
 
     Args:
         curves: one a label, of the same layers, usually from attention outputs; names differ.
