@@ -75,6 +75,33 @@ def test_a_sample_without_a_class_is_refused() -> None:
         curve.scores([[1, 1, 1]])
 
 
+def test_contributions_are_the_slope_of_the_scores_in_the_weights() -> None:
+    random = np.random.default_rng(0)
+    hits = random.random((2, 4, 30))
+    classes = np.tile(np.arange(3), (2, 10))
+    classes[1, :3] = -1
+    hits[1, :, :3] = np.nan
+    curve = HitCurve("c", hits, classes, [["x"]] * 30, np.arange(4.0))
+    units = random.integers(0, 6, 30)
+    shifts = curve.contributions(units, count=7)
+    np.testing.assert_allclose(shifts.sum(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(shifts[6], 0)
+    for unit in range(6):
+        more = 1 + 1e-6 * (units == unit)
+        np.testing.assert_allclose((curve.scores(more[None])[0] - curve.curve) / 1e-6, shifts[unit], atol=1e-6)
+    with pytest.raises(ValueError, match="units"):
+        curve.contributions(units[:5], count=7)
+
+
+def test_contributions_of_closed_blocks_say_the_score_of_any_half() -> None:
+    curve = planted("c", bump(4), seed=0, units=10)
+    units = np.repeat(np.arange(10), 4)
+    half = np.arange(10) % 2 == 0
+    np.testing.assert_allclose(
+        curve.curve + 2 * half @ curve.contributions(units, count=10), curve.scores(half[units][None])[0], atol=1e-12
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
