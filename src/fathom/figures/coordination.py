@@ -91,6 +91,7 @@ HEADS = "attention_heads"
 SIMILARITIES = {"cka": "linear CKA", "neighbourhood_overlap": "neighbourhood overlap"}
 COMPLEMENTARITY = "complementarity"
 OF_LAYERS = (ATTENTION, HEADS, *SIMILARITIES, COMPLEMENTARITY)
+OF_SCORES = (*INDICES, *PAIRS, COMPLEMENTARITY)
 KNOWN = (*INDICES, *PAIRS, *ADJACENT, *OF_LAYERS)
 
 COLUMNS = 3
@@ -121,14 +122,14 @@ def draw_coordination(
 ) -> Figure:
     """Draw whether adjacent layers take turns, go together or complement each other, and what chance gives.
 
-    Of every model, from top to bottom: (1) scores of the probes at the attention's output over relative depth, and
-    their controls beside them; (2) indices of every curve: the alternation of adjacent layers, which noise alone brings
-    to about 0.5, that of one half of the texts against the other, which noise leaves at 0, and the contrast of even and
-    odd layers; (3) of every two curves their trade-off at a layer and one layer on, and how attention weights correlate
-    of layers that are 1, 2, 3 apart; of more than 12 curves or pairs those with the smallest p are shown; (4) the
-    correlation of the attention weights of every two layers as a heat map, a dot where p >= 0.05, and that of the best
-    matching heads of adjacent layers; (5) how alike the states of layers are that are 1, 2, 3 apart, and what a probe
-    of two adjacent layers gains on the better one of them.
+    Of every model, from top to bottom: (1) scores of the probes at the attention's output over relative depth, beside
+    them their controls, and what a probe of two adjacent layers gains on the better one of them; (2) indices of every
+    curve: the alternation of adjacent layers, which noise alone brings to about 0.5, that of one half of the texts
+    against the other, which noise leaves at 0, and the contrast of even and odd layers; (3) of every two curves their
+    trade-off at a layer and one layer on, and how attention weights correlate of layers that are 1, 2, 3 apart; of more
+    than 12 curves or pairs those with the smallest p are shown; (4) the correlation of the attention weights of every
+    two layers as a heat map, a dot where p >= 0.05, and that of the best matching heads of adjacent layers; (5) how
+    alike the states of layers are that are 1, 2, 3 apart; (4) and (5) for each experiment.
 
     Grey bars and areas are the null's interval and grey lines its mean; a marker is filled where p < 0.05, open where
     it is not, and small where there is no p; coloured lines and areas are intervals. What stands between two layers is
@@ -138,7 +139,7 @@ def draw_coordination(
         curves: as for `draw_probes`, and label; of one estimator; several experiments or several labels, not both
         coordination: model, experiment, estimator, label, measure (one of KNOWN), layer, other_layer (none in rows of
             whole curves), depth, other_depth (0..1), value, low, high, null, null_low, null_high, p (NaN where there is
-            none); of models of `curves`
+            none); of models of `curves`. Rows of scores of another estimator than that of `curves` are left out
         title: of the figure
         layers: what to call the layers
         measure: of the curves, "balanced_accuracy" | "auc" | "r" | "r2"
@@ -154,7 +155,12 @@ def draw_coordination(
     chosen, _ = split_selections(choose_measure(curves, measure))
     estimator = check_only(chosen, "estimator")
     of = told_by(chosen)
+    # Attention weights and the likeness of states have no estimator.
+    coordination = coordination[~coordination["measure"].isin(OF_SCORES) | (coordination["estimator"] == estimator)]
     complementary = coordination[coordination["measure"] == COMPLEMENTARITY]
+    if complementary.duplicated(["model", of, "layer"]).any():
+        msg = f"coordination: column {of}: expected one curve of {COMPLEMENTARITY} for each, found several"
+        raise ValueError(msg)
     names = list(dict.fromkeys([*chosen.loc[chosen["control"] == "", of], *complementary[of]]))
     if len(names) > len(PALETTE):
         msg = f"curves: column {of}: at most {len(PALETTE)} can be told apart in one figure, found {len(names)}"
@@ -206,13 +212,15 @@ def _draw(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words, *, titl
     models = list(dict.fromkeys(main["model"]))
     attention = coordination.loc[coordination["measure"] == ATTENTION, "value"]
     largest = float(attention.abs().max()) if attention.abs().any() else 1.0
-    colours = ScalarMappable(Normalize(-largest, largest), colormaps[COLOURS].with_extremes(bad=GRID))
     rows: list[list[Panel | None]] = []
     for model in models:
-        rows += _rows_of(
-            model, main[main["model"] == model], coordination[coordination["model"] == model], words, colours
-        )
-    bar = ColourBar(colours=colours, label="correlation of attention weights", values=round_values(largest))
+        of_model = coordination[coordination["model"] == model]
+        rows += _rows_of(model, main[main["model"] == model], of_model, words, largest)
+    bar = ColourBar(
+        colours=ScalarMappable(Normalize(-largest, largest), colormaps[COLOURS]),
+        label="correlation of attention weights",
+        values=round_values(largest),
+    )
     return draw_panels(
         rows,
         title=title,
@@ -224,7 +232,7 @@ def _draw(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words, *, titl
 
 
 def _rows_of(
-    model: str, curves: pd.DataFrame, coordination: pd.DataFrame, words: _Words, colours: ScalarMappable
+    model: str, curves: pd.DataFrame, coordination: pd.DataFrame, words: _Words, largest: float
 ) -> list[list[Panel | None]]:
     last = last_layer(curves)
 
@@ -252,29 +260,48 @@ def _rows_of(
         draw=draw_theirs, unit=words.unit, name="their controls", last=last, scale=f"{model}, scores", height=HEIGHT
     )
 
-    def over_depth(measure: str, name: str, unit: str, draw: Callable[[Axes, pd.DataFrame], None]) -> Panel | None:
-        rows = coordination[coordination["measure"] == measure]
-        if rows.empty:
+    def over_depth(rows: pd.DataFrame, measure: str, name: str, unit: str, draw: Callable[..., None]) -> Panel | None:
+        of_measure = rows[rows["measure"] == measure]
+        if of_measure.empty:
             return None
         return Panel(
-            draw=partial(draw, rows=rows), unit=unit, name=name, last=last, scale=f"{model}, {measure}", height=HEIGHT
+            draw=partial(draw, rows=of_measure),
+            unit=unit,
+            name=name,
+            last=last,
+            scale=f"{model}, {name}",
+            height=HEIGHT,
         )
 
-    return [
-        [scores, controls],
+    gains = over_depth(
+        coordination,
+        COMPLEMENTARITY,
+        "two layers together",
+        f"gain in {words.unit}",
+        partial(_draw_gains, words=words),
+    )
+    panels: list[list[Panel | None]] = [
+        [scores, controls, gains],
         _index_panels(coordination, INDICES, model),
         [*_index_panels(coordination, PAIRS, model), *_index_panels(coordination, ADJACENT, model)],
-        [
-            _heat_map(coordination, colours, model, words.layers),
-            over_depth(HEADS, "best matching heads", "|r|", _draw_heads),
-        ],
-        [
-            *(over_depth(measure, name, name, _draw_offsets) for measure, name in SIMILARITIES.items()),
-            over_depth(
-                COMPLEMENTARITY, "two layers together", f"gain in {words.unit}", partial(_draw_gains, words=words)
-            ),
-        ],
     ]
+    of_states = coordination[coordination["measure"].isin((ATTENTION, HEADS, *SIMILARITIES))]
+    for experiment, rows in of_states.groupby("experiment", sort=False):
+        of = f", {experiment}" if of_states["experiment"].nunique() > 1 else ""
+        panels += [
+            [
+                _heat_map(
+                    rows,
+                    largest,
+                    name=f"attention weights of two layers{of}",
+                    scale=f"{model}, map{of}",
+                    layers=words.layers,
+                ),
+                over_depth(rows, HEADS, f"best matching heads{of}", "|r|", _draw_heads),
+            ],
+            [over_depth(rows, measure, f"{name}{of}", name, _draw_offsets) for measure, name in SIMILARITIES.items()],
+        ]
+    return panels
 
 
 # Indices of whole curves ---------------------------------------------------------------------------------------------
@@ -285,7 +312,7 @@ def _index_panels(coordination: pd.DataFrame, kinds: Mapping[str, tuple[str, str
     rows = coordination[coordination["measure"].isin(kinds)]
     rows = rows.assign(line=_line_names(rows))
     lines = _lines(rows)
-    names = {at: fold(line.replace("label.", ""), NAME_WIDTH, size=SMALL) for at, line in enumerate(lines)}
+    names = {float(at): fold(line.replace("label.", ""), NAME_WIDTH, size=SMALL) for at, line in enumerate(lines)}
     tallest = max((name.count("\n") + 1 for name in names.values()), default=1)
 
     def panel(measure: str) -> Panel | None:
@@ -308,12 +335,9 @@ def _index_panels(coordination: pd.DataFrame, kinds: Mapping[str, tuple[str, str
 
 
 def _line_names(rows: pd.DataFrame) -> pd.Series:
-    """Name each row by its label, and by the experiment and the estimator where there are several."""
-    names = rows["label"].astype(str)
-    for column in ("estimator", "experiment"):
-        if rows[column].nunique() > 1:
-            names = rows[column].astype(str).str.cat(names, sep=", ")
-    return names
+    """Name each row by its label, and by the experiment where there are several."""
+    labels = rows["label"].astype(str)
+    return rows["experiment"].astype(str).str.cat(labels, sep=", ") if rows["experiment"].nunique() > 1 else labels
 
 
 def _lines(rows: pd.DataFrame) -> list[str]:
@@ -341,13 +365,8 @@ def _draw_indices(axes: Axes, rows: pd.DataFrame, lines: Sequence[str]) -> None:
     for _, row in rows.iterrows():
         line, at, p = str(row["line"]), lines.index(row["line"]), float(row["p"])
         ends = [at - BAR, at + BAR]
-        axes.fill_between(
-            row[["null_low", "null_high"]].to_numpy(dtype=np.float64),
-            *ends,
-            color=NULL,
-            linewidth=0,
-            label=f"{line}, null",
-        )
+        null = row[["null_low", "null_high"]].to_numpy(dtype=np.float64)
+        axes.fill_between(null, ends[0], ends[1], color=NULL, linewidth=0, label=f"{line}, null")
         axes.plot([row["null"]] * 2, ends, color=FAINT, linewidth=0.9, label=f"{line}, null")
         axes.plot([row["low"], row["high"]], [at, at], color=PALETTE[0], linewidth=1.0, label=f"{line}, interval")
         axes.plot(
@@ -452,11 +471,11 @@ def _offset_colours(rows: pd.DataFrame) -> dict[int, str]:
 def _draw_gains(axes: Axes, rows: pd.DataFrame, words: _Words) -> None:
     axes.axhline(0, color=FAINT, linewidth=0.5, zorder=0.5)
     for name, of_name in rows.groupby(words.of, sort=False):
-        at = words.names.index(name)
+        at = words.names.index(str(name))
         _draw_line(axes, _between(of_name), name=str(name), colour=PALETTE[at], line=LINES[at])
 
 
-def _heat_map(coordination: pd.DataFrame, colours: ScalarMappable, model: str, layers: str) -> Panel | None:
+def _heat_map(coordination: pd.DataFrame, largest: float, *, name: str, scale: str, layers: str) -> Panel | None:
     rows = coordination[coordination["measure"] == ATTENTION]
     if rows.empty:
         return None
@@ -467,12 +486,12 @@ def _heat_map(coordination: pd.DataFrame, colours: ScalarMappable, model: str, l
     for one, other in (above, above[::-1]):
         image[one, other] = rows["value"]
     ticks = layer_ticks(len(blocks) - 1, most=5)
-    largest = colours.norm.vmax
+    colours = colormaps[COLOURS].with_extremes(bad=GRID)
 
     def draw(axes: Axes) -> None:
         axes.imshow(
             image,
-            cmap=colours.cmap,
+            cmap=colours,
             vmin=-largest,
             vmax=largest,
             origin="lower",
@@ -502,8 +521,8 @@ def _heat_map(coordination: pd.DataFrame, colours: ScalarMappable, model: str, l
     return Panel(
         draw=draw,
         unit=layers,
-        name="attention weights of two layers",
-        scale=f"{model}, attention",
+        name=name,
+        scale=scale,
         height=HEIGHT,
         words={tick: str(blocks[tick]) for tick in ticks},
         set_across=set_across,
