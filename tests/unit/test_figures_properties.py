@@ -96,7 +96,7 @@ def test_properties_refuse_what_they_cannot_draw() -> None:
         draw_properties(curves.drop(columns="label"))
     for column in ("model", "experiment"):
         with pytest.raises(ValueError, match=f"column {column}: expected one in one figure, found "):
-            draw_properties(pd.concat([curves, score_rows(**{column: "other"})]))
+            draw_properties(pd.concat([curves, score_rows().assign(**{column: "other"})]))
     with pytest.raises(ValueError, match=r"expected some of balanced_accuracy, r for label label\.alive, found none"):
         draw_properties(score_rows(label="label.alive", measure="auc"))
     with pytest.raises(ValueError, match="more than one row for model=m, experiment=items"):

@@ -49,7 +49,7 @@ def test_every_cell_has_its_place_and_colour() -> None:
         assert {cell.get_y() for cell in found} == {0.2 * at}
         for cell, score in zip(found, rows["score"], strict=True):
             expected = colormaps["RdBu_r"]((score - 0.5 + largest) / (2 * largest))
-            np.testing.assert_allclose(cell.get_facecolor(), expected, atol=0.02)
+            np.testing.assert_allclose(to_rgba(cell.get_facecolor()), expected, atol=0.02)
     assert bar.get_xlabel() == "balanced accuracy − chance"  # noqa: RUF001
     ticks = dict(sorted(zip(axes.get_yticks(), [tick.get_text() for tick in axes.get_yticklabels()], strict=True)))
     assert list(ticks.values()) == ["first", "second", "last", "random weights", "summed static vectors"]

@@ -112,14 +112,15 @@ def _draw(placed: pd.DataFrame, *, estimator: str, unit: str, title: str, layers
     def draw_curves(axes: Axes, rows: pd.DataFrame) -> None:
         draw_chance(axes, rows)
         draw_controls(axes, _closest(rows), name="controls")
-        for (place, filler), curve in rows[rows["control"] == ""].groupby(["place", "filler"], sort=True):
+        for view, curve in rows[rows["control"] == ""].sort_values(["place", "filler"]).groupby("view", sort=False):
             ordered = curve.sort_values("layer")
+            place, filler = str(curve["place"].iloc[0]), int(curve["filler"].iloc[0])
             axes.plot(
                 ordered["depth"],
                 ordered["score"],
                 color=colours[filler],
                 linestyle=LINES[place],
-                label=f"{place} {filler}",
+                label=str(view),
             )
 
     def row(model: str) -> list[Panel | None]:
@@ -163,7 +164,8 @@ def _draw(placed: pd.DataFrame, *, estimator: str, unit: str, title: str, layers
 def _closest(rows: pd.DataFrame) -> pd.DataFrame:
     """Give the rows, with controls, of the smallest n with the pair first."""
     first = rows[rows["place"] == "start"]
-    return first[first["filler"] == first.loc[first["control"] == "", "filler"].min()]
+    closest: pd.DataFrame = first[first["filler"] == first.loc[first["control"] == "", "filler"].min()]
+    return closest
 
 
 def _over_filler(rows: pd.DataFrame, layer: int, name: str, amounts: Sequence[int]) -> Panel:
@@ -211,7 +213,7 @@ def _over_filler(rows: pd.DataFrame, layer: int, name: str, amounts: Sequence[in
         if labelled:
             axes.set_xlabel("n, tokens of filler")
 
-    return Panel(draw=draw, unit="", name=name, scale="score", height=HEIGHT, set_across=set_across)
+    return Panel(draw=draw, unit="", name=name, scale="score", height=HEIGHT, set_across=set_across, across="filler")
 
 
 def _draw_main(axes: Axes, curve: pd.DataFrame, place: str) -> None:

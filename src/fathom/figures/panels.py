@@ -243,6 +243,8 @@ def head_height(
 
 def note_height(notes: Sequence[str], columns: int, *, axes: float = 1) -> float:
     """Height in points of the notes above a row of panels."""
+    if not any(notes):
+        return 0.0
     width = panel_width(columns, axes=axes)
     return NOTE_LINE * max(fold(note, width, size=SMALL).count("\n") + 1 for note in notes)
 
@@ -360,6 +362,8 @@ class Panel:
     """Relative depth beside the first and the last layer."""
     set_across: Callable[[Axes, bool], None] | None = None
     """Sets the horizontal axis of a panel that is not over relative depth, given whether it has numbers and a label."""
+    across: str = "relative depth"
+    """Names the horizontal axis; of panels of one name below one another, the lowest has its numbers and label."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -478,6 +482,14 @@ def _draw_bar(figure: Figure, bar: ColourBar) -> None:
     drawn.minorticks_off()
 
 
+def round_values(largest: float) -> list[float]:
+    """Give a few round values from -largest to largest, zero among them; `largest` is above 0."""
+    smallest = 10.0 ** math.floor(math.log10(largest))
+    step = next(part * smallest for part in (0.2, 0.5, 1.0, 2.0, 5.0) if largest / (part * smallest) <= 4)
+    most = int(largest / step + 1e-9)
+    return [round(at * step, 10) for at in range(-most, most + 1)]
+
+
 def spaced_texts(texts: Sequence[str], places: npt.NDArray[np.float64]) -> list[str]:
     """Blank the texts that have no room side by side; the first and last always have.
 
@@ -515,11 +527,10 @@ def _has_numbers(row: Sequence[Panel | None], at: int) -> bool:
 
 
 def _needs_depth_axis(rows: Sequence[Sequence[Panel | None]], at: int) -> bool:
-    """Whether a row has the axis of depth below it: the last one, and one with a panel that has nothing below it."""
-    if at == len(rows) - 1:
-        return True
-    below = [*rows[at + 1], *([None] * len(rows[at]))]
-    return any(panel is not None and below[column] is None for column, panel in enumerate(rows[at]))
+    """Whether a row has its horizontal axes written below it: one with a panel that has no such axis below it."""
+    below = [*(rows[at + 1] if at + 1 < len(rows) else ()), *([None] * len(rows[at]))]
+    pairs = [(panel, other) for panel, other in zip(rows[at], below, strict=False) if panel is not None]
+    return any(other is None or other.across != panel.across for panel, other in pairs)
 
 
 def _row_head(row: Sequence[Panel | None], columns: int, numbered: float) -> float:

@@ -142,7 +142,7 @@ def _draw(
             last=lasts[model],
             scale="peaks",
             height=STRIP_LINE * len(experiments) * max(name.count("\n") + 1 for name in names),
-            words=dict(enumerate(names)),
+            words={float(at): name for at, name in enumerate(names)},
         )
 
     def together(model: str) -> Panel:

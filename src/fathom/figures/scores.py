@@ -140,6 +140,20 @@ def check_number_of(curves: pd.DataFrame, column: str) -> list[str]:
     return found
 
 
+def told_by(curves: pd.DataFrame) -> str:
+    """Give the column that tells the curves of a panel apart: experiment if there are several, else label.
+
+    Raises:
+        ValueError: if an experiment of several has several labels.
+    """
+    if curves["experiment"].nunique() == 1:
+        return "label"
+    if (curves.groupby("experiment")["label"].nunique() > 1).any():
+        msg = "curves: column label: expected one for each experiment where there are several, found several"
+        raise ValueError(msg)
+    return "experiment"
+
+
 def choose_measure(curves: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Give the rows of one measure.
 

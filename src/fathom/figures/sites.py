@@ -23,6 +23,7 @@ from fathom.figures.scores import (
     peak_handle,
     scores_note,
     split_selections,
+    told_by,
 )
 from fathom.figures.style import PALETTE, house_style
 
@@ -70,12 +71,7 @@ def draw_sites(
     check_scores(curves, key=CURVE_KEY, columns=("site", "label"))
     chosen = choose_measure(curves, measure)
     estimator = check_only(chosen, "estimator")
-    of = "experiment" if chosen["experiment"].nunique() > 1 else "label"
-    if of == "experiment" and (chosen.groupby("experiment")["label"].nunique() > 1).any():
-        msg = (
-            "curves: column label: expected one for each experiment where there are several experiments, found several"
-        )
-        raise ValueError(msg)
+    of = told_by(chosen)
     names = check_number_of(chosen[chosen["control"] == ""], of)
     main, _ = split_selections(chosen)
     with house_style():

@@ -14,7 +14,7 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from fathom.figures.panels import ColourBar, Panel, draw_panels, last_layer, pages, panel_width
+from fathom.figures.panels import ColourBar, Panel, draw_panels, last_layer, pages, panel_width, round_values
 from fathom.figures.scores import (
     CONTROLS,
     EMBEDDING,
@@ -142,7 +142,7 @@ def _draw(main: pd.DataFrame, *, estimator: str, unit: str, title: str, layers: 
         legend[0].append(
             Line2D([], [], linestyle="none", marker="o", markersize=1.3, color=INK, label="not above chance")
         )
-    bar = ColourBar(colours=colours, label=f"{unit} \N{MINUS SIGN} chance", values=_ticks(largest))
+    bar = ColourBar(colours=colours, label=f"{unit} \N{MINUS SIGN} chance", values=round_values(largest))
     return draw_panels(
         panels, title=title, layers=layers, legend=legend, notes=[missing_controls(main), *notes], bar=bar
     )
@@ -246,14 +246,3 @@ def _draw_marks(axes: Axes, curve: pd.DataFrame, position: str, *, height: float
             color=INK,
             label=f"{position}, peak not above chance",
         )
-
-
-def _ticks(largest: float) -> list[float]:
-    """Give a few round values between -largest and largest, zero among them."""
-    step = 10.0 ** np.floor(np.log10(largest))
-    for factor in (0.2, 0.5, 1.0, 2.0, 5.0):
-        if largest / (factor * step) <= 4:
-            step *= factor
-            break
-    most = int(largest / step + 1e-9)
-    return [round(at * step, 10) for at in range(-most, most + 1)]

@@ -284,7 +284,7 @@ def _p(value: float) -> str:
 
 
 def _with_interval(value: float, low: float, high: float, *, digits: int = 2) -> str:
-    if pd.isna(low) or pd.isna(high):
+    if np.isnan([low, high]).any():
         return _number(value, digits=digits)
     ends = f"{_number(low, digits=digits)} to {_number(high, digits=digits)}"
     return f"{_number(value, digits=digits)}\n({ends})".replace(" ", "\N{NO-BREAK SPACE}")
