@@ -273,7 +273,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
             },
             "activations.corpora.items.attention_texts: expected at least 20, since the coordination of probes.items",
         ),
-        ({"probes__items__permutations": 10}, "probes.items.permutations: expected 0 (no test) or at least 19"),
+        ({"probes__items__permutations": 10}, "probes.items.permutations: expected 0 (no test) or at least 20"),
         (
             {"probes__items__ridge_penalties": [1.0, 10.0]},
             "probes.items.ridge_penalties: expected falling numbers",

@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import get_args
 
+from typing import Protocol
+
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
-States = Sequence[npt.NDArray[np.floating]] | npt.NDArray[np.floating]
+
+
+class States(Protocol):
+    """Layers of (texts, width) that are read when they are asked for; an array (layers, texts, width) is one."""
+
+    def __len__(self) -> int:
+        """Return the number of layers."""
+
+    def __getitem__(self, layer: int, /) -> npt.NDArray[np.floating]:
+        """Return the states of one layer, (texts, width)."""
+
 """Layers of (texts, width)."""
 
 

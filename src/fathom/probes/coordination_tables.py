@@ -161,8 +161,7 @@ def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, re
     if len(alike) != 1:
         msg = (
             f"experiment {job.experiment} of model {job.model}: {len(weights)} sampled texts have items that attention "
-            f"can be read of, in {len(alike)} forms; expected one form, with an item that is neither the first token nor "
-            "the last"
+            f"can be read of, in {len(alike)} forms; expected one, with an item that is neither first nor last token"
         )
         raise FathomError(msg)
     groups = corpus["group"].to_numpy(dtype=str)[sampled]

@@ -15,7 +15,7 @@ Site = Literal["residual", "attention_input", "attention", "attention_residual",
 Estimator = Literal["svm", "ridge", "logistic"]
 Selection = Literal["fixed", "inner"]
 Control = Literal["random", "shuffled", "static", "selectivity"]
-FEWEST_PERMUTATIONS = 19  # the smallest p is then 0.05
+FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
 
 
 def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -26,7 +26,7 @@ def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _enough(permutations: int) -> int:
     if 0 < permutations < FEWEST_PERMUTATIONS:
-        expected = "expected 0 (no test) or at least {least}, with which p can be 0.05"
+        expected = "expected 0 (no test) or at least {least}, with which p can be below 0.05"
         raise PydanticCustomError(NOT_EXPECTED, expected, {"least": FEWEST_PERMUTATIONS})
     return permutations
 
@@ -44,12 +44,13 @@ Penalties = Annotated[tuple[Penalty, ...], Field(min_length=2), AfterValidator(_
 class CoordinationSettings(Settings):
     """How the attention outputs of adjacent layers coordinate."""
 
-    splits: Annotated[int, Field(ge=19)] = 200
-    """Random halves of the groups. Noise alone makes scores of adjacent layers alternate; what two halves share is more."""
+    splits: Annotated[int, Field(ge=1)] = 20
+    """Random halves of the groups, over which a score of one half against the other is averaged. Noise alone makes
+    scores of adjacent layers alternate; what two halves share is more."""
     k: Annotated[int, Field(ge=1)] = 5
     """Nearest texts whose overlap between layers is measured."""
     samples: Annotated[int, Field(ge=20)] = 100
-    """Half samples for the intervals of similarities."""
+    """Half samples for the intervals of similarities, each of which measures all layers anew."""
 
 
 class ExperimentSettings(Settings):
