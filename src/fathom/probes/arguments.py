@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import get_args
-
-from typing import Protocol
+from collections.abc import Iterable
+from typing import Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +19,7 @@ class States(Protocol):
 
     def __getitem__(self, layer: int, /) -> npt.NDArray[np.floating]:
         """Return the states of one layer, (texts, width)."""
+
 
 """Layers of (texts, width)."""
 
