@@ -9,6 +9,7 @@ import pytest
 from tests.planted import closed_blocks
 
 from fathom.probes.designs import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds, permuted_labels
+from fathom.probes.targets import read_targets
 
 IntArray = npt.NDArray[np.int64]
 
@@ -117,18 +118,18 @@ def test_designs_without_leak_free_folds_are_refused() -> None:
         values = np.array(labels)
         numbers = len(np.unique(values)) > 2
         assignment = grouped_folds(None if numbers else labels, groups, folds=count, repeats=1, seed=0)
-        check_folds("size", values if numbers else values.astype(np.int64), np.array(groups), assignment)
+        check_folds(read_targets({"size": values}, len(values))[0], np.array(groups), assignment)
         return assignment
 
     assert folds([0, 1, 0, 1], [0, 0, 1, 1]).shape == (1, 4)
     with pytest.raises(ValueError, match="groups: 2 for 3 folds"):
         folds([0, 1, 0, 1], [0, 0, 1, 1], 3)
-    with pytest.raises(ValueError, match="labels: only 1 groups hold class 1 of size, too few for 2 folds"):
+    with pytest.raises(ValueError, match=r"labels: only 1 groups hold 1\.0 of size, too few for 2 folds"):
         folds([0, 1, 0, 0], [0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"the test texts of repeat 0, fold \d all have one size"):
         folds([0.5, 1.5, 2.5, 3.5], [0, 1, 2, 3], 4)
     with pytest.raises(ValueError, match="a class of size is missing from the training texts of repeat 0, fold 0"):
-        check_folds("size", np.array([0, 0, 1, 1]), np.arange(4), np.array([[0, 1, 0, 0]]))
+        check_folds(read_targets({"size": [0, 0, 1, 1]}, 4)[0], np.arange(4), np.array([[0, 1, 0, 0]]))
     with pytest.raises(ValueError, match=r"strata: shape \(4,\); expected \(3,\)"):
         grouped_folds([0, 1, 0, 1], [0, 1, 2], folds=2, repeats=1, seed=0)
     with pytest.raises(ValueError, match="strata: no class for text 1"):

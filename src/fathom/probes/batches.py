@@ -90,7 +90,7 @@ def make_batch(
     assignment = grouped_folds(classes, own, folds=folds, repeats=repeats, seed=seed)
     labellings = {}
     for target in targets:
-        check_folds(target.name, target.values, own, assignment)
+        check_folds(target, own, assignment)
         labellings[target.name] = target.values[:, None]
         if permutations and permuted & {curve[1] for curve in curves if curve[0] == target.name}:
             null = permuted_labels(target.values, own, assignment[0], permutations=permutations, seed=seed)

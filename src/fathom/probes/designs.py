@@ -17,6 +17,8 @@ from fathom.statistics import group_codes
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from fathom.probes.targets import Target
+
 IntArray = npt.NDArray[np.int64]
 
 OUTSIDE = -1  # the inner fold of a text that is not in the training part that the inner folds divide
@@ -121,34 +123,32 @@ def inner_folds(
     return inner
 
 
-def check_folds(name: str, values: npt.NDArray[np.generic], groups: IntArray, assignment: IntArray) -> None:
+def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
     """Refuse folds on which a label cannot be probed.
 
     Args:
-        name: of the label.
-        values: (texts,), integer codes of classes, or floating-point numbers.
-        groups: (texts,), group of each text.
-        assignment: (repeats, texts), from `grouped_folds`.
+        target: the label.
+        groups: (texts that have the label,), group of each.
+        assignment: (repeats, texts that have the label), from `grouped_folds`.
 
     Raises:
         ValueError: if fewer groups hold a class than there are folds, a class is missing from a training part, or the
             numbers of a test fold are all the same.
     """
     folds = int(assignment.max()) + 1
-    numbers = np.issubdtype(values.dtype, np.floating)
-    whole = np.unique(values)
-    for value in [] if numbers else whole:
-        holding = len(np.unique(groups[values == value]))
+    name, values = target.name, target.values
+    for code, value in enumerate(target.classes):
+        holding = len(np.unique(groups[values == code]))
         if holding < folds:
-            msg = f"labels: only {holding} groups hold class {value} of {name}, too few for {folds} folds"
+            msg = f"labels: only {holding} groups hold {value!r} of {name}, too few for {folds} folds"
             raise ValueError(msg)
     for repeat, fold_of in enumerate(assignment):
         for fold in range(folds):
             test = fold_of == fold
-            if numbers and len(np.unique(values[test])) < 2:
+            if target.continuous and len(np.unique(values[test])) < 2:
                 msg = f"labels: the test texts of repeat {repeat}, fold {fold} all have one {name}; use fewer folds"
                 raise ValueError(msg)
-            if not numbers and len(np.unique(values[~test])) < len(whole):
+            if len(np.unique(values[~test])) < len(target.classes):
                 msg = f"labels: a class of {name} is missing from the training texts of repeat {repeat}, fold {fold}"
                 raise ValueError(msg)
 

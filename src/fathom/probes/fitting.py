@@ -71,27 +71,48 @@ def probe_layer(states: FloatArray, batch: Batch, penalties: Penalties) -> dict[
             choices = _Choices(batch, chunks, penalties.grids)
             if batch.inner is not None:
                 choices.add_folds(states, batch.inner[repeat, fold_number])
-            fold = make_fold(states, training)
-            for curve in batch.curves:
-                if curve[1] != "ridge":
-                    penalty = penalties.fixed if curve[2] == "fixed" else choices.machine(curve)
-                    fits[curve].penalties[repeat, fold_number] = penalty
-                    for piece in _pieces(batch, curve, repeat):
-                        columns = _columns(batch, (piece,), training)
-                        fits[curve].add(repeat, training, piece, predict(curve[1], fold, columns, penalty))
-            for number, chunk in enumerate(chunks):
-                columns = _columns(batch, chunk, training)
-                for selection in sorted({curve[2] for curve in batch.curves if curve[1] == "ridge"}):
-                    of_column: FloatArray = np.full(columns.shape[1], penalties.fixed)
-                    if selection == "inner":
-                        of_column = choices.ridge(number)
-                    predictions = ridge.predict(fold, columns, of_column)
-                    for piece, part in _parts(chunk):
-                        fit = fits[piece.target.name, "ridge", selection]
-                        fit.add(repeat, training, piece, predictions[:, part])
-                        if piece.first == 0:
-                            fit.penalties[repeat, fold_number] = of_column[part][0]
+            outer = _Outer(repeat, fold_number, training, make_fold(states, training))
+            _fit_machines(batch, outer, choices, penalties.fixed, fits)
+            _fit_ridge(batch, outer, choices, penalties.fixed, fits)
     return {curve: fit.outcome() for curve, fit in fits.items()}
+
+
+@dataclass(frozen=True)
+class _Outer:
+    """One outer fold of one repeat: its number, which texts it trains on, and their Gram matrices."""
+
+    repeat: int
+    number: int
+    training: BoolArray
+    fold: Fold
+
+
+def _fit_machines(batch: Batch, outer: _Outer, choices: _Choices, fixed: float, fits: dict[Curve, _Fit]) -> None:
+    """Fit what has no closed form, curve by curve."""
+    for curve in batch.curves:
+        _, estimator, selection = curve
+        if estimator == "ridge":
+            continue
+        penalty = fixed if selection == "fixed" else choices.machine(curve)
+        fits[curve].penalties[outer.repeat, outer.number] = penalty
+        for piece in _pieces(batch, curve, outer.repeat):
+            columns = _columns(batch, (piece,), outer.training)
+            fits[curve].add(outer, piece, predict(estimator, outer.fold, columns, penalty))
+
+
+def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fixed: float, fits: dict[Curve, _Fit]) -> None:
+    """Fit ridge to all labels and labellings together."""
+    selections = {selection for _, estimator, selection in batch.curves if estimator == "ridge"}
+    for number, chunk in enumerate(choices.chunks):
+        columns = _columns(batch, chunk, outer.training)
+        for selection in selections:
+            of_column = choices.ridge(number) if selection == "inner" else np.full(columns.shape[1], fixed)
+            predictions = ridge.predict(outer.fold, columns, of_column)
+            for piece, part in _parts(chunk):
+                fit = fits[piece.target.name, "ridge", selection]
+                fit.add(outer, piece, predictions[:, part])
+                if piece.first == 0:
+                    fit.penalties[outer.repeat, outer.number] = of_column[part][0]
 
 
 class _Fit:
@@ -104,15 +125,16 @@ class _Fit:
         self.penalties = np.full((repeats, folds), penalty)
         self._running: dict[int, RunningScore] = {}
 
-    def add(self, repeat: int, training: BoolArray, piece: _Piece, predictions: FloatArray) -> None:
+    def add(self, outer: _Outer, piece: _Piece, predictions: FloatArray) -> None:
         """Add predictions (test texts, labellings of the piece * width) of one fold."""
+        test = ~outer.training
         labellings = piece.last - piece.first
         apart = predictions.reshape(len(predictions), labellings, self._target.width)
         if piece.first == 0:
-            self._predictions[~training, repeat] = apart[:, 0]
-        if repeat == 0:
+            self._predictions[test, outer.repeat] = apart[:, 0]
+        if outer.repeat == 0:
             running = self._running.setdefault(piece.first, RunningScore(self._target, labellings))
-            running.add(apart, self._batch.labellings[self._target.name][~training, piece.first : piece.last])
+            running.add(apart, self._batch.labellings[self._target.name][test, piece.first : piece.last])
 
     def outcome(self) -> Outcome:
         """Return the whole."""
@@ -124,7 +146,7 @@ class _Choices:
     """The penalties of one outer training fold that inner folds choose."""
 
     def __init__(self, batch: Batch, chunks: list[_Chunk], grids: dict[Estimator, tuple[float, ...]]) -> None:
-        self._batch, self._chunks, self._grids = batch, chunks, grids
+        self._batch, self.chunks, self._grids = batch, chunks, grids
         self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
         self._scores = {curve: np.zeros(len(grids[curve[1]])) for curve in batch.curves if curve[2] == "inner"}
 
@@ -134,7 +156,7 @@ class _Choices:
         for number in range(int(inner.max()) + 1):
             training, test = seen & (inner != number), inner == number
             fold = make_fold(states[seen], training[seen])
-            for place, chunk in enumerate(self._chunks):
+            for place, chunk in enumerate(self.chunks):
                 columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
                 errors = ridge.squared_errors(fold, columns, test_columns, self._grids["ridge"])
                 self._errors[place] = self._errors[place] + errors if number else errors
@@ -144,7 +166,7 @@ class _Choices:
 
     def ridge(self, chunk: int) -> FloatArray:
         """Return the penalty of each column of a chunk: that of the least error of its labelling."""
-        widths = [piece.target.width for piece in self._chunks[chunk] for _ in range(piece.first, piece.last)]
+        widths = [piece.target.width for piece in self.chunks[chunk] for _ in range(piece.first, piece.last)]
         # All columns of one labelling have the same number of texts, so that their sum says what their mean does.
         starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
         errors = np.add.reduceat(self._errors[chunk], starts, axis=1)
