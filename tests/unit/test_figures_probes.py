@@ -173,7 +173,7 @@ def test_markers_say_what_was_tested_and_found_above_chance() -> None:
     lines = {str(line.get_label()): line for line in axes.get_lines()}
     assert lines["items, above chance"].get_markerfacecolor() == PALETTE[0]
     assert lines["items, not above chance"].get_markerfacecolor() == "white"
-    assert lines["items, not tested"].get_markersize() < lines["items, above chance"].get_markersize() / 2
+    assert lines["items, not tested"].get_markersize() < lines["items, above chance"].get_markersize()
     assert {"above chance, p < 0.05", "not above chance", "not tested"} <= set(legend_texts(figure))
     assert "not tested" not in legend_texts(draw_probes(score_rows()))
     assert "not above chance" not in legend_texts(draw_probes(score_rows(p_family_wise=np.nan)))

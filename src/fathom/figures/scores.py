@@ -225,7 +225,7 @@ def draw_scores(
     parts = (
         ("above chance", above, MARKERS[at], size, colour),
         ("not above chance", tested & ~above, MARKERS[at], size, "white"),
-        ("not tested", ~tested, "o", 0.45 * size, colour),
+        ("not tested", ~tested, "o", 0.65 * size, colour),
     )
     for what, part, marker, points, fill in parts:
         axes.plot(
@@ -349,7 +349,7 @@ def mark_handles(main: pd.DataFrame) -> list[Line2D]:
         other.set_label("not above chance")
         handles += [above, other]
     if p.isna().any():
-        untested = Line2D([], [], color=FAINT, linestyle="none", marker="o", markersize=1.3, markeredgewidth=0)
+        untested = Line2D([], [], color=FAINT, linestyle="none", marker="o", markersize=1.8, markeredgewidth=0)
         untested.set_label("not tested")
         handles.append(untested)
     return handles
