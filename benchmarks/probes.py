@@ -117,7 +117,7 @@ def memory(jobs: int) -> Comparison:
 
     def run() -> None:
         run_probes(
-            Layers(MEMORY_LAYERS),  # type: ignore[arg-type]  # all that is needed of a sequence
+            Layers(MEMORY_LAYERS),
             {"label": batch.targets["label"].values},
             batch.groups,
             estimators=("ridge",),

@@ -155,7 +155,7 @@ class Plan:
         if kind == "probe":
             changed["coordination"] = None
         if isinstance(self.config.all_models[model], RandomModel):
-            changed |= {"controls": (), "selections": ("fixed",), "permutations": 0}
+            changed |= {"controls": (), "inner": (), "permutations": 0}
         job = ProbeJob(
             kind=kind,
             model=model,

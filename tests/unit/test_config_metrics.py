@@ -280,8 +280,10 @@ FIGURES: dict[str, dict[str, Any]] = {
     "bimodality": {"kind": "bimodality", "model": "large", "corpus": "hub"},
     "power-law": {"kind": "power-law"},
     "probes": {"kind": "probes", "models": ["small"]},
+    "properties": {"kind": "properties", "model": "large", "experiment": "items-properties"},
+    "summary": {"kind": "probe-summary", "models": ["small"], "experiments": ["items"]},
 }
-TABLES: dict[str, list[tuple[str | None, str, str]]] = {
+TABLES: dict[str, list[tuple[Any, ...]]] = {
     "metric": [
         (model, of, "curvature")
         for model in MODELS
@@ -299,7 +301,19 @@ TABLES: dict[str, list[tuple[str | None, str, str]]] = {
     "stages": [("small", "hub", "effective_rank")],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],
-    "probes": [("small", "items", "probes")],
+    "probes": [
+        ("small", "items", "probes"),
+        ("drawn", "items", "probes", "random"),
+        ("small", "items", "hits"),
+        (None, "items", "texts"),
+    ],
+    "properties": [("large", "items-properties", "probes"), ("large-random", "items-properties", "probes", "random")],
+    "summary": [
+        ("small", "items", "probes"),
+        ("drawn", "items", "probes", "random"),
+        ("small", "items", "hits"),
+        (None, "items", "texts"),
+    ],
 }
 
 
@@ -315,7 +329,11 @@ def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
         "linear_cka": "matrix",
         "neighbourhood_overlap": "matrix",
         "sinks": "sinks",
-        "probes": "probes",
+        "probes-svm": "probes",
+        "probes-ridge": "probes",
+        "items-properties-small": "properties",
+        "items-properties-large": "properties",
+        "probe-summary": "probe-summary",
     }
 
 
@@ -351,7 +369,7 @@ def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
         ("power-law", {"claim": "fig99"}, "claim: input should be 'fig2'"),
         ("comparison", {"claim": "fig99"}, "claim: input should be 'fig2'"),
         ("matrix", {"claim": "fig2"}, "claim: unknown key"),
-        ("probes", {"experiments": ["x"]}, "experiments: expected one of items; found 'x'"),
+        ("probes", {"experiments": ["x"]}, "experiments: expected one of items, items-properties; found 'x'"),
     ],
 )
 def test_a_figure_refuses_what_does_not_exist(figure: str, change: dict[str, Any], expected: str) -> None:

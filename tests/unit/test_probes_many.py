@@ -169,7 +169,7 @@ def test_layers_are_read_one_by_one_when_they_are_needed() -> None:
             return (self[layer] for layer in range(3))
 
     found = run_probes(
-        Layers(),  # type: ignore[arg-type]  # all that is needed of a sequence
+        Layers(),
         {"x": labels},
         groups,
         estimators=("ridge",),

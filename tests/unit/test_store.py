@@ -249,7 +249,9 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     shapes = {"a": make_shape([2]), "b": make_shape([2], width=4), "c": make_shape([2], layers=2)}
     manifests = [write(tmp_path, name, shape, random_states(shape), [2]) for name, shape in shapes.items()]
     for other in manifests[1:]:
-        with pytest.raises(FathomError, match=r"\w\.zarr: sites, layers, width or positions differ from .*a\.zarr"):
+        with pytest.raises(
+            FathomError, match=r"\w\.zarr: sites, layers, width, positions or spans differ from .*a\.zarr"
+        ):
             Activations([manifests[0], other])
 
 
@@ -413,7 +415,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
     write_manifest(manifest, {**read_manifest(manifest, KIND), "format": 99})
-    with pytest.raises(FathomError, match="format 99, this version reads 2"):
+    with pytest.raises(FathomError, match="format 99, this version reads 3"):
         Store(manifest)
 
 

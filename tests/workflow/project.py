@@ -32,6 +32,7 @@ CONFIG: dict[str, Any] = {
             "corpus": "relations",
             "positions": ["span:second"],
             "labels": ["related"],
+            "inner": [],
             "estimators": ["ridge"],
             "folds": 2,
             "repeats": 3,

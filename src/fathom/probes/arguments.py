@@ -21,9 +21,6 @@ class States(Protocol):
         """Return the states of one layer, (texts, width)."""
 
 
-"""Layers of (texts, width)."""
-
-
 def read_layer(states: States, layer: int, texts: int) -> FloatArray:
     """Return the states (texts, width) of one layer in float64."""
     read = np.asarray(states[layer], dtype=np.float64)

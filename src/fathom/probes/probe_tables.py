@@ -126,9 +126,8 @@ class _Probing:
         texts = self._texts(reading.view)
         states = LayerStates(self._activations, reading.site, reading.position, texts)
         settings = self._settings
-        return self._run(
-            states, texts, selections=settings.selections, permutations=settings.permutations, progress=progress
-        )
+        selections = ("fixed", "inner") if set(settings.inner) & set(settings.estimators) else ("fixed",)
+        return self._run(states, texts, selections=selections, permutations=settings.permutations, progress=progress)
 
     def controls(self, reading: Reading, main: ProbeTables) -> list[tuple[str, pd.DataFrame, Replicates]]:
         """Name, curves and replicates of the controls that the corpus has texts for."""
@@ -202,6 +201,7 @@ class _Probing:
             inner_folds=settings.inner_folds,
             repeats=settings.repeats,
             permuted=[one for one in settings.permuted if one in settings.estimators],
+            chosen=settings.inner,
             strata=None if settings.strata is None else part[LABEL_PREFIX + settings.strata].to_numpy(),
             items=items if all(items) else None,
             seed=settings.seed,

@@ -97,6 +97,7 @@ def run_probes(
     repeats: int = 5,
     permutations: int = 200,
     permuted: Sequence[Estimator] | None = None,
+    chosen: Sequence[Estimator] | None = None,
     strata: npt.ArrayLike | None = None,
     items: Sequence[Collection[str]] | None = None,
     seed: int = 0,
@@ -149,6 +150,7 @@ def run_probes(
         repeats: number of assignments to folds.
         permutations: number of permutations; 0 leaves p_family_wise NaN.
         permuted: estimators whose permutations are run; all if left out.
+        chosen: estimators for which `inner` is run; all if left out.
         strata: (texts,) classes of which every fold, inner ones included, shall have its share. Left out, a label that
             shares its folds with no other is its own stratum if it has classes; shared folds have none.
         items: the items of each text; if given, the design is checked by `fathom.item_graph.check_design`.
@@ -180,7 +182,8 @@ def run_probes(
         for target in targets
         for estimator in estimators
         for selection in selections
-        if estimator == "ridge" or not target.continuous
+        if (estimator == "ridge" or not target.continuous)
+        and (selection == "fixed" or chosen is None or estimator in chosen)
     ]
     if not curves:
         msg = f"labels: {targets[0].name} is continuous; {', '.join(estimators)} takes classes, ridge takes numbers"

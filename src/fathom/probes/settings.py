@@ -13,7 +13,6 @@ from fathom.settings import NOT_EXPECTED, Name, Settings, Uncertainty
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]+)$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
 Estimator = Literal["svm", "ridge", "logistic"]
-Selection = Literal["fixed", "inner"]
 Control = Literal["random", "shuffled", "static", "selectivity"]
 FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
 
@@ -74,12 +73,13 @@ class ExperimentSettings(Settings):
     where there is one only."""
     estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
     """Linear probes. Continuous labels are for `ridge` only."""
-    selections: Annotated[tuple[Selection, ...], Field(min_length=1), AfterValidator(_once)] = ("fixed", "inner")
-    """How the penalty is found: `fixed` is the same everywhere, so that no choice can shape the curve; `inner` is
-    chosen for every layer and training fold by folds inside it, as good as the probe can be. Figures draw both."""
     penalty: Penalty = 1.0
-    """The fixed one: strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states
-    divided by the square root of the width, so that it means the same at every layer."""
+    """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
+    square root of the width, so that it means the same at every layer. Fixed: no choice of it can shape the curve."""
+    inner: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("ridge",)
+    """Estimators that are run once more with a penalty that is chosen for every layer and training fold by folds inside
+    it, as good as the probe can be. Ridge alone by default: it answers all penalties at once, while an SVM is fitted
+    130 times a layer and repeat."""
     ridge_penalties: Penalties = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
     """Penalties that inner folds choose from: six decades, half a decade a step."""
     margin_penalties: Penalties = (100.0, 10.0, 1.0, 0.1, 0.01)
