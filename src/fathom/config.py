@@ -29,6 +29,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
     labels_of,
+    spans_of,
 )
 from fathom.errors import FathomError
 from fathom.experiments import (
@@ -452,7 +453,8 @@ class Config(Settings):
             if missing:
                 place = f"activations.corpora.{experiment.corpus}.sites"
                 yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
-            if experiment.coordination is not None and stored.attention_texts < FEWEST_PATTERNS:
+            reads_patterns = experiment.coordination is not None and len(spans_of(self.corpora[experiment.corpus])) > 1
+            if reads_patterns and stored.attention_texts < FEWEST_PATTERNS:
                 place = f"activations.corpora.{experiment.corpus}.attention_texts"
                 expected = f"at least {FEWEST_PATTERNS}, since the coordination of probes.{name} correlates over texts"
                 yield place, stored.attention_texts, expected

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.item_graph import item_components
-from fathom.statistics import FEWEST_GROUPS, group_weights, half_samples
+from fathom.statistics import FEWEST_GROUPS, check_level, group_weights, half_samples, tails
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -376,8 +376,8 @@ def centre_interval(
     Raises:
         ValueError: naming the argument.
     """
-    _check_level(level)
-    low, high = np.quantile(centre_of_mass(replicates, chance, depths), _tails(level))
+    check_level(level)
+    low, high = np.quantile(centre_of_mass(replicates, chance, depths), tails(level))
     return float(low), float(high)
 
 
@@ -418,7 +418,7 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
     Raises:
         ValueError: naming the argument; with fewer than 4 units.
     """
-    _check_level(level)
+    check_level(level)
     if len(curve.depths) < 3:
         msg = f"curve: {len(curve.depths)} layers; a dip needs at least 3"
         raise ValueError(msg)
@@ -431,7 +431,7 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
     weights = group_weights(every, samples=samples, seed=seed)
     contributions = curve.contributions(units, count=len(every))
     sizes = _cross_fitted(curve.curve, contributions, np.vstack([np.ones_like(every), weights]), halves)
-    low, high = sizes[0] + np.quantile(sizes[1:] - sizes[1:].mean(), _tails(level))
+    low, high = sizes[0] + np.quantile(sizes[1:] - sizes[1:].mean(), tails(level))
     left, bottom, right = (int(layers[0]) for layers in _dip_layers(curve.curve[None]))
     apparent = _dip_size(curve.curve[None], np.array([left]), np.array([bottom]), np.array([right]))
     return DipBetweenPeaks(
@@ -464,7 +464,7 @@ def _pair_order(
         median = low = high = before = equal = after = float("nan")
         why = why or f"{names[0]} or {names[1]} is nowhere above chance in a bootstrap sample"
     else:
-        below, above = _tails(level)
+        below, above = tails(level)
         median = float(np.median(replicates))
         low = float(np.quantile(replicates, below, method="lower"))
         high = float(np.quantile(replicates, above, method="higher"))
@@ -535,7 +535,7 @@ def _dip_size(scores: FloatArray, left: IntArray, bottom: IntArray, right: IntAr
 def _check_order(
     curves: Sequence[HitCurve], *, above_chance: Sequence[bool], strict: Sequence[bool], level: float
 ) -> None:
-    _check_level(level)
+    check_level(level)
     if len(curves) < 2:
         msg = f"curves: {len(curves)}; an order needs at least 2"
         raise ValueError(msg)
@@ -550,13 +550,3 @@ def _check_order(
         if given != expected:
             msg = f"{argument}: {given} entries for {len(curves)} curves; expected {expected}"
             raise ValueError(msg)
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        msg = f"level: {level}; expected a number between 0 and 1"
-        raise ValueError(msg)
-
-
-def _tails(level: float) -> tuple[float, float]:
-    return (1 - level) / 2, (1 + level) / 2

@@ -75,13 +75,13 @@ def bootstrap_mean(
     if len(codes) != len(table):
         msg = f"groups: {len(codes)} names for {len(table)} texts"
         raise ValueError(msg)
-    _check_level(level)
+    check_level(level)
     sizes = np.bincount(codes).astype(np.float64)
     sums = np.zeros((len(sizes), table.shape[1]))
     np.add.at(sums, codes, table)
     draws = _draw_groups(len(sizes), samples=samples, seed=seed)
     replicates = (draws @ sums) / (draws @ sizes)[:, None]
-    low, high = np.quantile(replicates, _tails(level), axis=0)
+    low, high = np.quantile(replicates, tails(level), axis=0)
     return table.mean(axis=0), low, high
 
 
@@ -134,14 +134,14 @@ def half_sample_interval(
     Raises:
         ValueError: if `level` is not between 0 and 1.
     """
-    _check_level(level)
+    check_level(level)
     whole, table = np.asarray(value, dtype=np.float64), np.asarray(replicates, dtype=np.float64)
     if len(halves) == 0:
         return np.full(whole.shape, np.nan), np.full(whole.shape, np.nan)
     # The mean share: groups differ in size, so that halves of the groups are only about halves of the texts.
     share = float(halves.mean())
     deviations = (table - table.mean(axis=0)) * np.sqrt(share / (1 - share))
-    low, high = np.quantile(deviations, _tails(level), axis=0)
+    low, high = np.quantile(deviations, tails(level), axis=0)
     return whole + low, whole + high
 
 
@@ -159,9 +159,9 @@ def peak_interval(replicates: npt.ArrayLike, level: float) -> tuple[int, int]:
         ValueError: naming the argument.
     """
     table = _finite("replicates", replicates, ndim=2)
-    _check_level(level)
+    check_level(level)
     peaks = table.argmax(axis=1)
-    below, above = _tails(level)
+    below, above = tails(level)
     return int(np.quantile(peaks, below, method="lower")), int(np.quantile(peaks, above, method="higher"))
 
 
@@ -231,11 +231,13 @@ def _finite(name: str, values: npt.ArrayLike, *, ndim: int) -> FloatArray:
     return array
 
 
-def _check_level(level: float) -> None:
+def check_level(level: float) -> None:
+    """Refuse a coverage that is not between 0 and 1."""
     if not 0 < level < 1:
         msg = f"level: {level}; expected a number between 0 and 1"
         raise ValueError(msg)
 
 
-def _tails(level: float) -> tuple[float, float]:
+def tails(level: float) -> tuple[float, float]:
+    """Return the two quantiles between which a share `level` lies."""
     return (1 - level) / 2, (1 + level) / 2

@@ -267,11 +267,11 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ),
         (
             {
-                "probes__items__coordination": {},
-                "probes__items__sites": ["attention"],
-                "activations__corpora": {"items": {"sites": "all"}},
+                "probes__relations__coordination": {},
+                "probes__relations__sites": ["attention"],
+                "activations__corpora": {"relations": {"sites": "all"}},
             },
-            "activations.corpora.items.attention_texts: expected at least 20, since the coordination of probes.items",
+            "activations.corpora.relations.attention_texts: expected at least 20, since the coordination of probes.rel",
         ),
         ({"probes__items__permutations": 10}, "probes.items.permutations: expected 0 (no test) or at least 20"),
         (

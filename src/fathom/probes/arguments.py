@@ -55,10 +55,3 @@ def check_count(argument: str, count: int, least: int) -> None:
     if count < least:
         msg = f"{argument}: {count}; expected at least {least}"
         raise ValueError(msg)
-
-
-def check_level(level: float) -> None:
-    """Refuse a coverage that is not between 0 and 1."""
-    if not 0 < level < 1:
-        msg = f"level: {level}; expected a number between 0 and 1"
-        raise ValueError(msg)

@@ -28,6 +28,7 @@ from fathom.curves import paired_units
 from fathom.neighbours import marked, nearest_neighbours, neighbours_within, shared
 from fathom.similarity import aligned, inner_products, recentred
 from fathom.statistics import group_codes, group_weights, half_sample_interval, half_samples
+from fathom.statistics import tails as ends_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -608,7 +609,7 @@ def complementarity(
             raise ValueError(msg)
     value = both - np.maximum(alone[:-1], alone[1:])
     samples = both_samples - np.maximum(alone_samples[:, :-1], alone_samples[:, 1:])
-    spread = np.quantile(samples - samples.mean(axis=0), [(1 - level) / 2, (1 + level) / 2], axis=0)
+    spread = np.quantile(samples - samples.mean(axis=0), ends_of(level), axis=0)
     low, high = value + spread
     rows: list[dict[str, object]] = [
         {
@@ -642,7 +643,7 @@ def _row(
 ) -> dict[str, object]:
     """One row; with two tails p counts nulls as far from their mean as the value is, with one those that reach it."""
     number = float(np.asarray(value))
-    ends = [(1 - level) / 2, (1 + level) / 2]
+    ends = ends_of(level)
     low, high = number + np.quantile(samples - samples.mean(), ends)
     centre = float(null.mean())
     reached = null >= number if tails == 1 else np.abs(null - centre) >= abs(number - centre)

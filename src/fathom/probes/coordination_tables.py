@@ -38,6 +38,8 @@ def coordination_table(
 ) -> pd.DataFrame:
     """Measure coordination at the first view and position of an experiment, for each of its estimators.
 
+    Attention is measured where texts mark several spans: from the last of them to the others.
+
     Args:
         job: whose settings hold those of coordination.
         corpus: texts of the states.
@@ -78,8 +80,9 @@ def coordination_table(
             halves,
             k=settings.k,
         ),
-        _attention(job, corpus, activations, resampling),
     ]
+    if len(activations.spans) > 1:
+        shared.append(_attention(job, corpus, activations, resampling))
     parts += [table.assign(estimator="") for table in shared]
     return _numbered(pd.concat(parts, ignore_index=True), activations).assign(
         texts=len(part), groups=part["group"].nunique()

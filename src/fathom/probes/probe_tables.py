@@ -17,7 +17,7 @@ from fathom.probes.selectivity import template_split
 from fathom.probes.settings import ExperimentSettings, ProbeJob
 from fathom.probes.states import LayerStates, static_vectors
 from fathom.progress import Progress
-from fathom.statistics import peak_interval
+from fathom.statistics import peak_interval, tails
 from fathom.store import Activations
 from fathom.tables import LABEL_PREFIX, ORIGINAL, shuffled_view, template_views, text_items
 
@@ -283,7 +283,7 @@ def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tu
         average = np.mean(
             [replicates[(label, estimator, selection, measure)] for label in part["label"].unique()], axis=0
         )
-        low, high = np.quantile(average, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = np.quantile(average, tails(level), axis=0)
         by_layer = part.groupby("layer", sort=True)
         mean = by_layer[["score", "chance"]].mean()
         means.append(

@@ -14,13 +14,13 @@ from threadpoolctl import threadpool_limits
 
 from fathom.item_graph import check_design
 from fathom.probes import scores
-from fathom.probes.arguments import States, check_count, check_level, check_names, check_penalty, read_layer
+from fathom.probes.arguments import States, check_count, check_names, check_penalty, read_layer
 from fathom.probes.batches import Batch, Curve, make_batch
 from fathom.probes.designs import check_groups
 from fathom.probes.estimators import Estimator, Selection
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
 from fathom.probes.targets import Target, by_rows, read_targets
-from fathom.statistics import family_wise_p, group_weights
+from fathom.statistics import check_level, family_wise_p, group_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.probes.targets import Labels, Target
+from fathom.statistics import tails
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -204,7 +205,7 @@ def interval(replicates: FloatArray, level: float) -> FloatArray:
     """Return low and high (2, layers) of bootstrap samples (samples, layers), NaN without any."""
     if len(replicates) == 0:
         return np.full((2, replicates.shape[1]), np.nan)
-    return np.asarray(np.quantile(replicates, [(1 - level) / 2, (1 + level) / 2], axis=0), dtype=np.float64)
+    return np.asarray(np.quantile(replicates, tails(level), axis=0), dtype=np.float64)
 
 
 def centred(values: FloatArray) -> FloatArray:
