@@ -250,8 +250,13 @@ def test_the_summary_says_every_curve_and_its_dip(made: Project) -> None:
     assert summary["random"].notna().groupby(summary["experiment"]).any().to_dict() == {
         name: "random" in (SMALL | settings)["controls"] for name, settings in EXPERIMENTS.items()
     }
+    dips = summary[summary["dip"].notna()]
+    assert set(dips["experiment"]) == set(EXPERIMENTS)
+    assert not dips.duplicated(["experiment", "estimator"]).any()  # of the first site and span
     caption = (made.folder / "results/figures/levels.txt").read_text(encoding="utf-8")
-    assert "items < relations" in caption
+    # Of the items that are drawn together, few are of a pair.
+    assert "order of the peaks not tested" in caption
+    assert "dip between two maxima: items" in caption
 
 
 @pytest.mark.parametrize(

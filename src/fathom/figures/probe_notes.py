@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
-from fathom.curves import DipBetweenPeaks, HitCurve, OrderTest, dip_between_peaks, order_test
+from fathom.curves import (
+    DipBetweenPeaks,
+    HitCurve,
+    OrderTest,
+    TooFewGroupsError,
+    dip_between_peaks,
+    order_test,
+)
 from fathom.figures.probe_frames import Tables, experiment_curves, hit_curves, one_label, one_place
 from fathom.figures.settings import FigureJob
 
@@ -23,9 +31,14 @@ def hierarchy_notes(tables: Tables, job: FigureJob, estimator: str) -> list[str]
         tested = _tested(tables, model, estimator)
         known = [curve for curve in curves if curve.name in tested]
         if len(known) > 1:
-            notes.append(_order_note(model, [_order(known, tested, job, statistic) for statistic in STATISTICS]))
-        dips = [(curve, _dip(curve, job)) for curve in curves if len(curve.depths) > 2]
-        notes.append(_dip_note(model, dips))
+            try:
+                tests = [_order(known, tested, job, statistic) for statistic in STATISTICS]
+            except TooFewGroupsError as error:
+                notes.append(f"{model}: order of the peaks not tested ({error}).")
+            else:
+                notes.append(_order_note(model, tests))
+        parts = [_dip_words(curve, job) for curve in curves if len(curve.depths) > 2]
+        notes.append(f"{model}, dip between two maxima: {'; '.join(parts)}.")
     return notes
 
 
@@ -74,23 +87,31 @@ def _dip(curve: HitCurve, job: FigureJob) -> DipBetweenPeaks:
     )
 
 
-def _dip_note(model: str, dips: Sequence[tuple[HitCurve, DipBetweenPeaks]]) -> str:
-    parts = [
-        f"{curve.name} {dip.size:+.3f} ({dip.low:+.3f} to {dip.high:+.3f})"
-        + (f", layers {dip.left}, {dip.bottom}, {dip.right}: exceeds its interval" if dip.exceeds else "")
-        for curve, dip in dips
-    ]
-    return f"{model}, dip between two maxima: {'; '.join(parts)}."
+def _dip_words(curve: HitCurve, job: FigureJob) -> str:
+    try:
+        dip = _dip(curve, job)
+    except TooFewGroupsError as error:
+        return f"{curve.name} not tested ({error})"
+    exceeds = f", layers {dip.left}, {dip.bottom}, {dip.right}: exceeds its interval" if dip.exceeds else ""
+    return f"{curve.name} {dip.size:+.3f} ({dip.low:+.3f} to {dip.high:+.3f}){exceeds}"
 
 
 def dip_columns(tables: Tables, job: FigureJob, summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with size and interval of each curve's dip between two maxima, where it has one label's hits."""
+    """The summary with size and interval of each experiment's dip between two maxima, in the row of its first place.
+
+    Other rows stay empty, and so do those of experiments with too few groups.
+    """
     names = list(dict.fromkeys(table.of for table, _ in tables if table.holds == "hits"))
     rows = []
     for model, estimator in summary[["model", "estimator"]].drop_duplicates().itertuples(index=False):
         for curve in hit_curves(tables, model, names, estimator):
             if len(curve.depths) > 2:
-                dip = _dip(curve, job)
+                try:
+                    dip = _dip(curve, job)
+                except TooFewGroupsError:  # then its columns stay empty
+                    continue
                 rows.append((model, curve.name, estimator, dip.size, dip.low, dip.high))
-    dips = pd.DataFrame(rows, columns=["model", "experiment", "estimator", "dip", "dip_low", "dip_high"])
-    return summary.merge(dips, on=["model", "experiment", "estimator"], how="left")
+    of_curve, found = ["model", "experiment", "estimator"], ["dip", "dip_low", "dip_high"]
+    together = summary.merge(pd.DataFrame(rows, columns=[*of_curve, *found]), on=of_curve, how="left")
+    together.loc[together.duplicated(of_curve), found] = np.nan
+    return together
