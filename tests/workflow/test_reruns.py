@@ -188,5 +188,5 @@ def test_report_holds_the_figures_with_captions(project: Project) -> None:
     page = (project.folder / "report.html").read_text(encoding="utf-8")
     for category in ("Representation metrics", "Items, relations, analogies"):
         assert category in page
-    for caption in ("Linear probes by relative depth", "without sink tokens"):
+    for caption in ("Linear probes, after Bogdan 2025", "without sink tokens"):
         assert caption in page
