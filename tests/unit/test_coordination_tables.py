@@ -55,6 +55,10 @@ def run_coordination(corpus: Path, *manifests: Path, **settings: Any) -> Result:
     return run_probes_command(probe_job("coordination", **(SETTINGS | settings)), corpus, manifests, hits)
 
 
+def of(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
+    return rows[rows["measure"] == measure].reset_index(drop=True)
+
+
 # A real model ---------------------------------------------------------------------------------------------------------
 
 
@@ -193,14 +197,17 @@ def planted(path: Path, *, blocks: int = 8, stored_blocks: list[int] | None = No
 
 def test_planted_turns_and_neighbours_that_attend_alike_are_found(tmp_path: Path) -> None:
     path = tmp_path / "c.parquet"
-    found = coordinated(path, planted(path), sites=("attention",)).set_index("measure")
-    assert found.loc["alternation_cross", "p"] <= 0.05
-    assert found.loc["parity", "value"] > 0.3  # layers 1, 3, ... are even where counting starts at 0
-    assert found.loc["parity", "p"] <= 0.05
-    adjacent = found.loc["attention_adjacent"].set_index("label")
-    assert adjacent["value"].tolist() == sorted(adjacent["value"], reverse=True)
-    assert adjacent.loc["offset 1", "p"] <= 0.05
-    assert found.loc["complementarity", "value"].max() < 0.1  # of each two neighbours one tells everything
+    rows = coordinated(path, planted(path), sites=("attention",))
+    assert of(rows, "alternation_cross")["p"].item() <= 0.05
+    parity = of(rows, "parity")
+    assert parity["value"].item() > 0.3  # counted from 0, the blocks that tell are the even ones
+    assert parity["p"].item() <= 0.05
+    adjacent = of(rows, "attention_adjacent")
+    assert adjacent["label"].tolist() == ["offset 1", "offset 2", "offset 3"]
+    assert adjacent["value"].is_monotonic_decreasing
+    assert adjacent["p"].iloc[0] <= 0.05
+    # Of each two neighbours one tells everything.
+    assert of(rows, "complementarity")["value"].max() < 0.1
 
 
 def test_each_two_labels_are_set_against_each_other(tmp_path: Path) -> None:

@@ -490,6 +490,17 @@ def test_a_corpus_without_labels_is_refused(tmp_path: Path) -> None:
     assert str(done.exception) == "probes.e.labels: corpus c has the labels none, found none"
 
 
+def test_a_label_that_is_called_as_the_mean_of_labels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    corpus = written(items_texts(shuffled=False).rename(columns={"label.big": "label.mean"}), path)
+    stored(path, {("residual", "mean"): item_states(corpus, 4)})
+    done = run_probes_command(probe_job(), path, [manifest_of(path)])
+    assert str(done.exception) == "probes.e.labels: 'mean' names the mean of labels; expected other names"
+    assert set(probed(probe_job(labels=("odd", "length")), path, manifest_of(path))["layers"]["label"]) == {
+        *("odd", "length")
+    }
+
+
 def test_a_design_that_leaks_is_refused_in_one_line(tmp_path: Path) -> None:
     texts = relation_texts(pair_table([2] * 4), [RELATION], shuffled=False)
     texts["group"] = texts["id"]

@@ -120,6 +120,9 @@ class _Probing:
                 f"{', '.join(known) or 'none'}, found {', '.join(unknown) or 'none'}"
             )
             raise FathomError(msg)
+        if MEAN in wanted:
+            msg = f"probes.{self._job.experiment}.labels: {MEAN!r} names the mean of labels; expected other names"
+            raise FathomError(msg)
         return list(wanted)
 
     def main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
