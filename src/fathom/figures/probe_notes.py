@@ -48,13 +48,15 @@ def _order_note(model: str, curves: Sequence[HitCurve], above_chance: dict[str, 
     except ValueError as error:
         # Where a bootstrap sample lacks a class there is no test, but there still are curves to be drawn.
         return f"{model}: no test of the order: {error}."
+    # A peak's place is where it stands among the layers that were read.
+    unit = "layers, counted from the first" if by_peak.unit == "layers" else by_peak.unit
     places = ", ".join(f"{name} {place:g}" for name, place in by_peak.places.items())
     pairs = "; ".join(
         f"{pair.second} - {pair.first} {pair.difference:+.3g} ({pair.low:+.3g} to {pair.high:+.3g})"
         for pair in by_peak.pairs
     )
     return (
-        f"{model}: {by_peak.statement}: {_verdict(by_peak)}. Peaks ({by_peak.unit}): {places}; {pairs}, paired by "
+        f"{model}: {by_peak.statement}: {_verdict(by_peak)}. Peaks ({unit}): {places}; {pairs}, paired by "
         f"{by_peak.shared_units} shared units. By centre of mass: {_verdict(by_centre)}."
     )
 
@@ -80,10 +82,10 @@ def _verdict(test: OrderTest) -> str:
 def _dip(curve: HitCurve, job: FigureJob) -> DipBetweenPeaks | str:
     """The dip of a curve, or why there is no test of it."""
     if len(curve.depths) < FEWEST_LAYERS:
-        return f"it has {len(curve.depths)} layers and would need {FEWEST_LAYERS}"
+        return f"{len(curve.depths)} layers, at least {FEWEST_LAYERS} needed"
     units = len(set(paired_units([curve])[0].tolist()))
     if units < FEWEST_GROUPS:
-        return f"its texts share items so that they are {units} units and would have to be {FEWEST_GROUPS}"
+        return f"{units} units of texts, at least {FEWEST_GROUPS} needed"
     uncertainty = job.uncertainty
     return dip_between_peaks(
         curve, splits=HALVINGS, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
@@ -94,8 +96,11 @@ def _dip_words(curve: HitCurve, job: FigureJob) -> str:
     dip = _dip(curve, job)
     if isinstance(dip, str):
         return f"{curve.name} no dip test ({dip})"
-    layers = f", layers {dip.left}, {dip.bottom}, {dip.right}: exceeds its interval" if dip.exceeds else ""
-    return f"{curve.name} {dip.size:+.3f} ({dip.low:+.3f} to {dip.high:+.3f}){layers}"
+    size = f"{curve.name} {dip.size:+.3f} ({dip.low:+.3f} to {dip.high:+.3f})"
+    if not dip.exceeds:
+        return size
+    depths = ", ".join(f"{curve.depths[at]:.2g}" for at in (dip.left, dip.bottom, dip.right))
+    return f"{size}, at relative depths {depths}: exceeds its interval"
 
 
 def dip_columns(tables: Tables, job: FigureJob, summary: pd.DataFrame) -> pd.DataFrame:
