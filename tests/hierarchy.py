@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.corpora.analogies import analogy_texts
+from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
 from fathom.figures.probe_frames import Tables
@@ -21,11 +22,12 @@ from tests.scores import score_rows
 STEPS = ("items", "relations", "analogies")
 LABELS = {"items": ("edible", "alive"), "relations": ("related",), "analogies": ("same_relation",)}
 LAST = 8
+FILLER = (0, 4)
 
 
 @cache
 def corpora() -> dict[str, pd.DataFrame]:
-    """Items, relations and analogies of the same 24 pairs: six quads, each of them a unit of all three."""
+    """Texts of the same 24 pairs: six quads, each of them a unit of items, relations and analogies."""
     pairs = pair_table([4] * 6)
     names = [*pairs["first"], *pairs["second"]]
     items = pd.DataFrame({"item": names, "category": [*pairs["relation"]] * 2})
@@ -36,6 +38,7 @@ def corpora() -> dict[str, pd.DataFrame]:
         "items": item_texts(items, [ITEM]),
         "relations": relation_texts(pairs, [RELATION]),
         "analogies": analogy_texts(pairs, [ANALOGY]),
+        "early": early_context_texts(pairs, RELATION, filler=FILLER, closing="and so on"),
     }
 
 

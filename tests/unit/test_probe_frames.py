@@ -192,7 +192,8 @@ def test_an_experiment_without_the_estimator_is_left_out() -> None:
 def test_texts_of_two_corpora_with_equal_ids_are_those_of_the_experiment() -> None:
     """The second corpus marks other items in texts of the same names."""
     corpus = corpora()["relations"]
-    renamed = pair_table([4] * 6).replace({"first": "f", "second": "s"}, "other ", regex=True)
+    pairs = pair_table([4] * 6)
+    renamed = pairs.assign(first="other " + pairs["first"], second="other " + pairs["second"])
     same_names = relation_texts(renamed, [RELATION]).assign(id=corpus["id"])
     tables = [
         (Table(model="m", of="mine", holds="hits", corpus="one"), hits_of("related", 2)),
