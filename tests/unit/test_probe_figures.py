@@ -19,12 +19,12 @@ from tests.unit.test_figures_coordination import coordination, panel
 
 from fathom.config import FigureTable, load_config
 from fathom.figures.command import command
-from fathom.figures.probe_figures import draw_probe_figure, probe_notes
+from fathom.figures.coordination import OF_SCORES
+from fathom.figures.probe_figures import ProbeFigure, draw_probe_figure, probe_notes
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
     FigureJob,
-    FigureSettings,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -122,13 +122,20 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         case "texts":
             write_corpus(corpora()[table.of], path, table.of)
         case "coordination":
-            rows = coordination(of=("related",), last=LAST).drop(columns=["model", "experiment"])
-            write_table(pd.concat([rows.assign(estimator=one) for one in ("svm", "ridge")]), path)
+            write_table(measures(), path)
         case "hits":
             write_table(hits(plan, table.of), path)
         case _:
             write_table(curves(plan, table.of, random=table.control == "random"), path)
     return path
+
+
+def measures() -> pd.DataFrame:
+    """What was measured of two estimators, and what needs none."""
+    rows = coordination(of=("related",), last=LAST).drop(columns=["model", "experiment"])
+    of_scores = rows["measure"].isin(OF_SCORES)
+    parts = [rows[of_scores].assign(estimator=one) for one in ("svm", "ridge")]
+    return pd.concat([*parts, rows[~of_scores].assign(estimator="")], ignore_index=True)
 
 
 def places(plan: Plan, name: str) -> Iterator[dict[str, str]]:
@@ -238,12 +245,11 @@ def test_each_figure_has_its_own_places(made: dict[str, Drawn]) -> None:
 
 def test_coordination_is_written_beside_the_scores_at_the_attention(made: dict[str, Drawn]) -> None:
     numbers = made["relations-coordination-real"].numbers
-    scores, measures = (numbers[numbers["part"] == part] for part in ("scores", "coordination"))
+    scores, measured = (numbers[numbers["part"] == part] for part in ("scores", "coordination"))
     assert set(scores["site"]) == {"attention"}
     assert set(scores["position"]) == {"span:second"}
-    expected = coordination(of=("related",), last=LAST)
-    assert set(measures["measure"]) == set(expected["measure"])
-    np.testing.assert_allclose(measures["value"], [*expected["value"]] * 2)
+    assert measured["measure"].tolist() == measures()["measure"].tolist()
+    np.testing.assert_allclose(measured["value"], measures()["value"])
 
 
 def test_the_summary_has_every_place_and_dips_at_the_first(made: dict[str, Drawn]) -> None:
@@ -281,10 +287,9 @@ def test_a_table_that_is_missing_is_refused(plan: Plan, tmp_path: Path) -> None:
 # What is drawn -------------------------------------------------------------------------------------------------------
 
 
-def draw(settings: FigureSettings, tables: list[tuple[Table, pd.DataFrame]]) -> tuple[pd.DataFrame, Figure]:
+def draw(settings: ProbeFigure, tables: list[tuple[Table, pd.DataFrame]]) -> tuple[pd.DataFrame, Figure]:
     job: FigureJob = job_of(settings, tables)
-    assert not isinstance(settings, type(None))
-    return draw_probe_figure(tables, settings, job, probe_notes(tables, job))  # type: ignore[arg-type]
+    return draw_probe_figure(tables, settings, job, probe_notes(tables, job))
 
 
 def one_table(*rows: pd.DataFrame, holds: str = "probes", **table: str) -> tuple[Table, pd.DataFrame]:
@@ -358,8 +363,8 @@ def at_attention(labels: tuple[str, ...]) -> list[tuple[Table, pd.DataFrame]]:
         for site in ("residual", "attention")
         for label in ("mean", *labels)
     ]
-    measures = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"])
-    return [one_table(*rows), one_table(measures, holds="coordination")]
+    found = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"])
+    return [one_table(*rows), one_table(found, holds="coordination")]
 
 
 COORDINATION = CoordinationFigure(kind="coordination", model="m", experiment="e", estimator="svm")
@@ -384,9 +389,9 @@ def test_coordination_of_more_labels_than_colours_shows_the_first() -> None:
 
 def test_colours_of_attention_have_round_numbers() -> None:
     tables = at_attention(("edible",))
-    measures = tables[1][1]
-    uneven = measures.assign(value=measures["value"].where(measures["measure"] != "attention", 0.589657))
-    _, figure = draw(COORDINATION, [tables[0], (tables[1][0], uneven)])
+    table, rows = tables[1]
+    uneven = rows.assign(value=rows["value"].where(rows["measure"] != "attention", 0.589657))
+    _, figure = draw(COORDINATION, [tables[0], (table, uneven)])
     (bar,) = [axes for axes in figure.axes if axes.get_xlabel() == "correlation of attention weights"]
     ticks = [tick.get_text() for tick in bar.get_xticklabels()]
     assert ticks == ["\N{MINUS SIGN}0.4", "\N{MINUS SIGN}0.2", "0", "0.2", "0.4"]

@@ -72,7 +72,8 @@ def test_noisy_peaks_that_lie_together_are_undecided() -> None:
 def test_the_note_gives_peaks_differences_and_shared_units() -> None:
     note = notes_of(step_tables({"items": 2, "relations": 4, "analogies": 7}))[0]
     assert "Peaks (layers, counted from the first): items 2, relations 4, analogies 7;" in note
-    assert "relations - items +2 (+2 to +2); analogies - relations +3 (+3 to +3), paired by 6 shared units." in note
+    words = "relations \N{MINUS SIGN} items +2 (+2 to +2); analogies \N{MINUS SIGN} relations +3 (+3 to +3), paired by"
+    assert f"{words} 6 shared units." in note
     assert note.endswith("By centre of mass: agree.")
 
 
@@ -166,10 +167,10 @@ def test_only_figures_of_several_steps_have_notes() -> None:
 def test_a_planted_dip_is_told_from_a_single_peak() -> None:
     tables = step_tables({"items": 2, "relations": 4}, shares={"items": TWO_PEAKS.tolist()}, estimators=("ridge",))
     dips = notes_of(tables)[1]
-    assert dips.startswith("m, dip between two maxima: items +0.350 (+0.350 to +0.350), ")
+    assert dips.startswith("m, dip between two maxima: items +0.35 (+0.35 to +0.35), ")
     assert "at relative depths 0.12, 0.5, 0.75: exceeds its interval" in dips
     relations = dips.split("relations ")[1]
-    assert relations.startswith(("-", "+0.000"))
+    assert relations.startswith("\N{MINUS SIGN}")
     assert "exceeds" not in relations
 
 

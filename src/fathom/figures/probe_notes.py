@@ -15,6 +15,8 @@ from fathom.statistics import FEWEST_GROUPS
 SIGNIFICANT = 0.05
 HALVINGS = 20  # of the texts, to choose where a dip is on one half and read it on the other
 FEWEST_LAYERS = 3  # of a dip
+MINUS = "\N{MINUS SIGN}"
+SMALLEST = 0.0005  # number that is not written as 0
 
 
 def hierarchy_notes(tables: Tables, job: FigureJob, estimator: str) -> list[str]:
@@ -52,7 +54,7 @@ def _order_note(model: str, curves: Sequence[HitCurve], above_chance: dict[str, 
     unit = "layers, counted from the first" if by_peak.unit == "layers" else by_peak.unit
     places = ", ".join(f"{name} {place:g}" for name, place in by_peak.places.items())
     pairs = "; ".join(
-        f"{pair.second} - {pair.first} {pair.difference:+.3g} ({pair.low:+.3g} to {pair.high:+.3g})"
+        f"{pair.second} {MINUS} {pair.first} {_signed(pair.difference)} ({_signed(pair.low)} to {_signed(pair.high)})"
         for pair in by_peak.pairs
     )
     return (
@@ -96,11 +98,16 @@ def _dip_words(curve: HitCurve, job: FigureJob) -> str:
     dip = _dip(curve, job)
     if isinstance(dip, str):
         return f"{curve.name} no dip test ({dip})"
-    size = f"{curve.name} {dip.size:+.3f} ({dip.low:+.3f} to {dip.high:+.3f})"
+    size = f"{curve.name} {_signed(dip.size)} ({_signed(dip.low)} to {_signed(dip.high)})"
     if not dip.exceeds:
         return size
     depths = ", ".join(f"{curve.depths[at]:.2g}" for at in (dip.left, dip.bottom, dip.right))
     return f"{size}, at relative depths {depths}: exceeds its interval"
+
+
+def _signed(value: float) -> str:
+    """A number with its sign: that of minus, at which no line breaks."""
+    return f"{value:+.3g}".replace("-", MINUS, 1) if abs(value) >= SMALLEST else "0"
 
 
 def dip_columns(tables: Tables, job: FigureJob, summary: pd.DataFrame) -> pd.DataFrame:
