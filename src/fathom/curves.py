@@ -24,6 +24,10 @@ Order = Literal["before", "not before", "undecided"]
 Verdict = Literal["agree", "disagree", "undecided"]
 
 
+class TooFewGroupsError(ValueError):
+    """Texts hang together in too few groups for an interval. What does not need one can go on without it."""
+
+
 @dataclass(frozen=True, eq=False)
 class HitCurve:
     """Which texts a probe classified rightly at each layer: what a curve of balanced accuracy is made of.
@@ -99,9 +103,9 @@ class HitCurve:
             (samples, layers), 0 to 1.
 
         Raises:
-            ValueError: if the weights do not fit the texts, or a sample lacks a class: then there are too few groups of
-                texts for an interval. Samples that lack a class are never left out, for the others would not be drawn
-                as the bootstrap says.
+            TooFewGroupsError: if a sample lacks a class: then there are too few groups of texts for an interval.
+                Samples that lack a class are never left out, for the others would not be drawn as the bootstrap says.
+            ValueError: if the weights do not fit the texts.
         """
         table = np.asarray(weights, dtype=np.float64)
         if table.ndim != 2 or table.shape[1] != self.texts or not (table >= 0).all():
@@ -118,7 +122,7 @@ class HitCurve:
                     msg = (
                         f"weights: a sample lacks class {name} of label {label} of {self.name}; too few groups hold it"
                     )
-                    raise ValueError(msg)
+                    raise TooFewGroupsError(msg)
                 total += own @ self.hits[label, :, members] / size / len(names)
         return total / len(self.classes)
 
@@ -291,7 +295,9 @@ def order_test(
         seed: seed of the resampling.
 
     Raises:
-        ValueError: naming the argument; also where a sample lacks a class (`HitCurve.scores`).
+        TooFewGroupsError: where a sample lacks a class (`HitCurve.scores`), as where few of the items of one curve are
+            items of the others.
+        ValueError: naming the argument.
     """
     _check_order(curves, above_chance=above_chance, strict=strict, level=level)
     units = paired_units(curves)
@@ -416,7 +422,8 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
         seed: seed of halvings and resampling.
 
     Raises:
-        ValueError: naming the argument; with fewer than 4 units.
+        TooFewGroupsError: with fewer than 4 units.
+        ValueError: naming the argument.
     """
     check_level(level)
     if len(curve.depths) < 3:
@@ -427,7 +434,7 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
     halves = half_samples(every, samples=splits, seed=seed)
     if not len(halves):
         msg = f"curve: {curve.name} has texts of {len(every)} units; halving needs at least {FEWEST_GROUPS}"
-        raise ValueError(msg)
+        raise TooFewGroupsError(msg)
     weights = group_weights(every, samples=samples, seed=seed)
     contributions = curve.contributions(units, count=len(every))
     sizes = _cross_fitted(curve.curve, contributions, np.vstack([np.ones_like(every), weights]), halves)

@@ -18,6 +18,8 @@ from fathom.config import Config
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
+    DocumentsCorpus,
+    EarlyContextCorpus,
     FileCorpus,
     HubCorpus,
     ItemsCorpus,
@@ -30,12 +32,18 @@ from fathom.corpora.settings import (
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
+    CoordinationFigure,
+    EarlyContextFigure,
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
     ProbesFigure,
+    PropertiesFigure,
     SinksFigure,
+    SitesFigure,
+    SpansFigure,
     StagesFigure,
+    SummaryFigure,
     SweepFigure,
 )
 from fathom.metrics.registry import METRICS
@@ -55,7 +63,7 @@ from fathom.metrics.settings import (
     SinksSettings,
 )
 from fathom.models.settings import HubModel, PathModel, RandomModel, WheelModel
-from fathom.probes.settings import ExperimentSettings
+from fathom.probes.settings import CoordinationSettings, ExperimentSettings
 from fathom.settings import Uncertainty
 
 HEAD = """\
@@ -120,6 +128,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("metrics.neighbourhood_overlap", OverlapSettings),
     ("uncertainty", Uncertainty),
     ("probes: an experiment", ExperimentSettings),
+    ("probes: an experiment's coordination", CoordinationSettings),
 )
 _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("models", "source: wheel", WheelModel),
@@ -131,6 +140,8 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("corpora", "kind: items", ItemsCorpus),
     ("corpora", "kind: relations", RelationsCorpus),
     ("corpora", "kind: analogies", AnalogiesCorpus),
+    ("corpora", "kind: documents", DocumentsCorpus),
+    ("corpora", "kind: early-context", EarlyContextCorpus),
     ("corpora", "kind: file", FileCorpus),
     ("corpora", "kind: hub", HubCorpus),
     ("corpora", "kind: views", ViewsCorpus),
@@ -145,6 +156,12 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("figures", "kind: bimodality", BimodalityFigure),
     ("figures", "kind: power-law", PowerLawFigure),
     ("figures", "kind: probes", ProbesFigure),
+    ("figures", "kind: properties", PropertiesFigure),
+    ("figures", "kind: spans", SpansFigure),
+    ("figures", "kind: sites", SitesFigure),
+    ("figures", "kind: early-context", EarlyContextFigure),
+    ("figures", "kind: coordination", CoordinationFigure),
+    ("figures", "kind: probe-summary", SummaryFigure),
 )
 
 

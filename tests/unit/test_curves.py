@@ -11,6 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from fathom.curves import (
     HitCurve,
+    TooFewGroupsError,
     centre_interval,
     centre_of_mass,
     dip_between_peaks,
@@ -69,7 +70,7 @@ def test_scores_are_balanced_accuracies(seed: int, classes: int) -> None:
 
 def test_a_sample_without_a_class_is_refused() -> None:
     curve = HitCurve("items", np.ones((1, 2, 2)), np.array([[0, 1]]), [["a"], ["b"]], np.array([0.0, 1.0]))
-    with pytest.raises(ValueError, match="lacks class 1 of label 0 of items; too few groups"):
+    with pytest.raises(TooFewGroupsError, match="lacks class 1 of label 0 of items; too few groups"):
         curve.scores([[1, 1], [2, 0]])
     with pytest.raises(ValueError, match="weights"):
         curve.scores([[1, 1, 1]])

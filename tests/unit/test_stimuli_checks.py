@@ -80,6 +80,7 @@ def test_a_unit_makes_a_column_continuous(header: str, label: str, continuous: b
         ({"item": ["cat", "", "oak"]}, "items: row 2, column item: missing"),
         ({"item": ["cat", 7, "oak"]}, "items: row 2, column item: 7; expected text"),
         ({"category": ["animal", "", "plant"]}, "items: row 2, column category: missing"),
+        ({"category": ["animal", "animal", "animal"]}, "items: column category: the same for all items"),
         ({"category": ["animal", "thing\t", "plant"]}, r"items: row 2, column category: 'thing\\t'; expected no white"),
         (
             {"length": [1, 0, 1]},

@@ -72,7 +72,7 @@ class Project:
         """Run Snakemake to its end."""
         command = self.command(*arguments, cores=cores)
         done = subprocess.run(
-            command, env=self.variables(), cwd=self.folder, capture_output=True, text=True, check=False, timeout=300
+            command, env=self.variables(), cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done

@@ -21,7 +21,7 @@ def of(messages: list[str], start: str) -> list[str]:
 
 
 def test_a_run_makes_every_figure_with_its_numbers(finished: Project) -> None:
-    for figure in ("prompt_entropy", "curvature", "dataset_entropy", "probes"):
+    for figure in ("prompt_entropy", "curvature", "dataset_entropy", "probes-ridge", "probe-summary"):
         for kind in ("svg", "png", "csv", "txt"):
             assert (finished.folder / f"results/figures/{figure}.{kind}").stat().st_size > 0
     folds = pq.read_table(finished.folder / "results/probes/tiny/relations.parquet").to_pandas()
@@ -44,6 +44,7 @@ def test_touched_and_commented_source_reruns_nothing(project: Project, tmp_path:
 TOKENS = "Measuring tokens of tiny on random"
 OF_TOKENS = ["Drawing curvature", "Drawing prompt_entropy", TOKENS]
 """The metrics of tokens share a job, and Snakemake redraws whatever reads a table that was written again."""
+OF_PROBES = ["Drawing probe-summary", "Drawing probes-ridge"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
     path = tmp_path / "source/fathom/activations/capture.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
     planned = project.planned()
-    assert len(of(planned, "Extracting")) == 4
+    assert len(of(planned, "Extracting")) == 6  # two shards of two corpora, and of one with random weights
     assert of(planned, "Preparing") == []
     assert of(planned, "Building") == []
 
@@ -90,8 +91,13 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
     [
         pytest.param(
             {"probes": {"relations": {"folds": 3, "repeats": 2}}},
-            ["Drawing probes", "Probing tiny for relations"],
+            [*OF_PROBES, "Probing tiny for relations", "Probing tiny-random for relations"],
             id="two swapped values",
+        ),
+        pytest.param(
+            {"probes": {"relations": {"permutations": 40}}},
+            [*OF_PROBES, "Probing tiny for relations"],
+            id="permutations, which the control of random weights is not tested by",
         ),
         pytest.param(
             {"metrics": {"curvature": {"preparation": "none"}}},
@@ -105,7 +111,7 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
         ),
         pytest.param(
             {"models": {"tiny": {"label": "Another name"}}},
-            ["Drawing curvature", "Drawing dataset_entropy", "Drawing probes", "Drawing prompt_entropy"],
+            ["Drawing curvature", "Drawing dataset_entropy", *OF_PROBES, "Drawing prompt_entropy"],
             id="a label",
         ),
         pytest.param({"models": {"tiny": {"depth": 3}}}, None, id="a depth that was known"),
@@ -119,7 +125,7 @@ def test_changed_setting_reruns_what_reads_it(
     project.configure(changes)
     planned = project.planned()
     if expected is None:  # the model's own settings: its checks run again, and whatever reads the model
-        assert of(planned, "Preparing") == ["Preparing model tiny"]
+        assert of(planned, "Preparing") == ["Preparing model tiny", "Preparing model tiny-random"]
     else:
         assert planned == expected
 

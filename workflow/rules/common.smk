@@ -127,6 +127,11 @@ def corpus_metric_settings(wildcards):
     )
 
 
+def probe_folder(wildcards):
+    """Where the tables of all experiments of a model go."""
+    return f"results/probes/{wildcards.model}"
+
+
 def probe_settings(wildcards):
     return plan.probe_settings(wildcards.model, wildcards.experiment)
 

@@ -5,11 +5,12 @@ REQUIRED INPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    of all shards of the experiment's corpus
     results/corpora/{corpus}.parquet
 OUTPUTS:
-    results/probes/{model}/{experiment}.layers.parquet    one row a curve and layer: score, interval, chance, peak
+    results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
+Coordination reads the table of texts beside what the probes read.
 """
 
 
@@ -35,7 +36,7 @@ rule probes:
     params:
         settings=probe_settings,
         code=plan.code("probes"),
-        folder="results/probes/{model}",
+        folder=probe_folder,
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
@@ -64,7 +65,7 @@ rule coordination:
     params:
         settings=coordination_settings,
         code=plan.code("probes"),
-        folder="results/probes/{model}",
+        folder=probe_folder,
     message:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
     shell:

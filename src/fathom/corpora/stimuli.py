@@ -70,6 +70,7 @@ def check_items(items: pd.DataFrame) -> pd.DataFrame:
     checked = items.reset_index(drop=True).copy()
     for column in labels:
         checked[column] = _numbers(column, items[column]) if is_continuous(column) else _binary(column, items[column])
+    for column in ("category", *labels):
         if checked[column].nunique() == 1:
             msg = f"items: column {column}: the same for all items, so there is nothing to tell apart"
             raise ValueError(msg)

@@ -7,10 +7,17 @@ from typing import get_args
 
 import pandas as pd
 
-from fathom.curves import DipBetweenPeaks, HitCurve, OrderTest, Statistic, dip_between_peaks, order_test, paired_units
+from fathom.curves import (
+    DipBetweenPeaks,
+    HitCurve,
+    OrderTest,
+    Statistic,
+    TooFewGroupsError,
+    dip_between_peaks,
+    order_test,
+)
 from fathom.figures.probe_frames import PLACE, Tables, experiment_curves, hit_curves, one_label, one_place
 from fathom.figures.settings import FigureJob
-from fathom.statistics import FEWEST_GROUPS
 
 SIGNIFICANT = 0.05
 HALVINGS = 20  # of the texts, to choose where a dip is on one half and read it on the other
@@ -47,7 +54,7 @@ def _above_chance(tables: Tables, model: str, estimator: str) -> dict[str, bool]
 def _order_note(model: str, curves: Sequence[HitCurve], above_chance: dict[str, bool], job: FigureJob) -> str:
     try:
         by_peak, by_centre = (_order(curves, above_chance, job, statistic) for statistic in get_args(Statistic))
-    except ValueError as error:
+    except TooFewGroupsError as error:
         # Where a bootstrap sample lacks a class there is no test, but there still are curves to be drawn.
         return f"{model}: no test of the order: {error}."
     # A peak's place is where it stands among the layers that were read.
@@ -85,13 +92,13 @@ def _dip(curve: HitCurve, job: FigureJob) -> DipBetweenPeaks | str:
     """The dip of a curve, or why there is no test of it."""
     if len(curve.depths) < FEWEST_LAYERS:
         return f"{len(curve.depths)} layers, at least {FEWEST_LAYERS} needed"
-    units = len(set(paired_units([curve])[0].tolist()))
-    if units < FEWEST_GROUPS:
-        return f"{units} units of texts, at least {FEWEST_GROUPS} needed"
     uncertainty = job.uncertainty
-    return dip_between_peaks(
-        curve, splits=HALVINGS, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
-    )
+    try:
+        return dip_between_peaks(
+            curve, splits=HALVINGS, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
+        )
+    except TooFewGroupsError as error:
+        return str(error)
 
 
 def _dip_words(curve: HitCurve, job: FigureJob) -> str:
