@@ -252,6 +252,14 @@ def edges(start: int, end: int) -> npt.NDArray[np.int64]:
     return np.tile([start, end], (96, 1))
 
 
+@pytest.mark.parametrize("spans", [{}, {"only": edges(2, 3)}])
+def test_texts_of_one_item_have_no_attention_between_items(tmp_path: Path, spans: dict[str, Any]) -> None:
+    path = tmp_path / "c.parquet"
+    rows = coordinated(path, planted(path, spans=spans), sites=("attention",))
+    assert not rows["measure"].str.startswith("attention").any()
+    assert {"alternation", "cka", "complementarity"} <= set(rows["measure"])
+
+
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
@@ -260,8 +268,6 @@ def edges(start: int, end: int) -> npt.NDArray[np.int64]:
             {"spans": {"first": edges(0, 1), "second": edges(6, 7)}},
             "in 0 forms; expected one, with an item that is neither first nor last token",
         ),
-        ({"spans": {"only": edges(2, 3)}}, "0 sampled texts have items that attention can be read of"),
-        ({"spans": {}}, "experiment e of model m: no items are marked; coordination reads attention to them"),
         ({"blocks": 4}, "experiment e of model m: 4 blocks; coordination needs 5"),
     ],
 )
