@@ -126,7 +126,7 @@ def step_tables(
         hits = [
             hit_rows(corpus, label, told_at, estimator=one, noise=noise) for label in LABELS[name] for one in estimators
         ]
-        of = {"model": model, "of": name, "corpus": name}
+        of: dict[str, Any] = {"model": model, "of": name, "corpus": name}
         tables.append((Table(**of, holds="probes"), pd.concat(rows, ignore_index=True)))
         tables.append((Table(**of, holds="probes", control="random"), pd.concat(random, ignore_index=True)))
         tables.append((Table(**of, holds="hits"), pd.concat(hits, ignore_index=True)))

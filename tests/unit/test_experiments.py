@@ -39,7 +39,7 @@ from fathom.figures.settings import (
     SpansFigure,
     SummaryFigure,
 )
-from fathom.models.settings import HubModel, RandomModel
+from fathom.models.settings import HubModel, ModelSettings, RandomModel
 from fathom.plan import Plan
 from fathom.probes.settings import ExperimentSettings
 
@@ -119,7 +119,7 @@ def test_what_a_corpus_keeps_decides_on_its_control_only() -> None:
 def test_every_model_has_a_random_one_unless_the_config_has_it() -> None:
     real = HubModel(source="hub", repository="a/b", revision="main", label="B", dtype="bfloat16", depth=7)
     drawn = RandomModel(source="random", of="other", seed=3)
-    models = {"real": real, "other": real, "drawn": drawn}
+    models: dict[str, ModelSettings] = {"real": real, "other": real, "drawn": drawn}
     found = random_models(models, defaults())
     assert list(found) == ["real-random"]
     random = found["real-random"]

@@ -24,7 +24,6 @@ from fathom.figures.probe_figures import ProbeFigure, draw_probe_figure, probe_n
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
-    FigureJob,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -138,7 +137,7 @@ def measures() -> pd.DataFrame:
     return pd.concat([*parts, rows[~of_scores].assign(estimator="")], ignore_index=True)
 
 
-def places(plan: Plan, name: str) -> Iterator[dict[str, str]]:
+def places(plan: Plan, name: str) -> Iterator[dict[str, Any]]:
     one = plan.config.experiments[name]
     views = ("start 0", "start 4", "end 4") if name == "early" else ("original",)
     for view in views:
@@ -160,7 +159,7 @@ def curves(plan: Plan, name: str, *, random: bool) -> pd.DataFrame:
         for label in ("mean", *labels) if len(labels) > 1 else labels:
             for estimator in one.estimators:
                 for control in ("",) if random else ("", *controls(name)):
-                    of = {"label": label, "estimator": estimator, **place}
+                    of: dict[str, Any] = {"label": label, "estimator": estimator, **place}
                     peak = 1 if random else PEAKS[name] + (place["position"] == "span:first")
                     found = curve_rows(peak, control=control, **of)
                     rows.append(found[found["layer"] > 0] if place["site"] != "residual" and len(found) > 1 else found)
@@ -288,13 +287,12 @@ def test_a_table_that_is_missing_is_refused(plan: Plan, tmp_path: Path) -> None:
 
 
 def draw(settings: ProbeFigure, tables: list[tuple[Table, pd.DataFrame]]) -> tuple[pd.DataFrame, Figure]:
-    job: FigureJob = job_of(settings, tables)
+    job = job_of(settings, tables)
     return draw_probe_figure(tables, settings, job, probe_notes(tables, job))
 
 
-def one_table(*rows: pd.DataFrame, holds: str = "probes", **table: str) -> tuple[Table, pd.DataFrame]:
-    of = {"model": "m", "of": "e", **table}
-    return Table(holds=holds, **of), pd.concat(rows, ignore_index=True)
+def one_table(*rows: pd.DataFrame, holds: str = "probes", **table: Any) -> tuple[Table, pd.DataFrame]:
+    return Table(holds=holds, **({"model": "m", "of": "e"} | table)), pd.concat(rows, ignore_index=True)
 
 
 def foot(figure: Figure) -> str:
