@@ -192,7 +192,8 @@ def test_curves_with_too_few_layers_or_units_have_no_dip_test() -> None:
         (Table(model="", of="few", holds="texts"), few),
     ]
     assert notes_of(tables)[1] == (
-        "m, dip between two maxima: relations no dip test (3 units of texts, at least 4 needed)."
+        "m, dip between two maxima: relations no dip test (curve: relations has texts of 3 units; halving needs at "
+        "least 4)."
     )
 
 

@@ -46,8 +46,8 @@ def coordination_table(
         activations: states at the attention site, and attention patterns.
         hits: texts that the probes told rightly.
 
-    Errors: FathomError if the store holds no attention patterns or no marked items, the model fewer blocks than are
-    needed, or `hits` other texts.
+    Errors: FathomError if the store holds no attention patterns where it should, the model has fewer blocks than are
+    needed, or `hits` holds other texts.
     """
     settings = job.settings.coordination or CoordinationSettings()
     views = job.settings.views or (str(corpus["view"].iloc[0]),)
@@ -154,10 +154,6 @@ def _complements(
 def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: Resampling) -> pd.DataFrame:
     """How the blocks' attention from the last item to the others goes together over the sampled texts."""
     spans = activations.spans
-    if not spans:
-        place = f"experiment {job.experiment} of model {job.model}"
-        msg = f"{place}: no items are marked; coordination reads attention to them"
-        raise FathomError(msg)
     places = {span: activations.span_tokens(span) for span in spans}
     weights: list[FloatArray] = []
     sampled: list[int] = []
