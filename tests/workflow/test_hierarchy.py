@@ -221,8 +221,8 @@ def test_sites_spans_and_distances(made: Project) -> None:
     distances = early.groupby("view")["distance"].unique().map(list)
     assert set(distances.index) == {"start 0", "start 4", "end 4"}
     assert distances["start 0"] == [0.0]
-    assert distances["start 4"] == distances["end 4"]
     assert distances["start 4"][0] >= 4  # words, of one token or more
+    assert distances["end 4"][0] >= 4  # filler that opens a text may be cut in other tokens
     texts = probes(made, "early", "texts")
     assert texts["hit"].between(0, 1).all()
     assert set(texts["class"]) == {"0", "1"}
