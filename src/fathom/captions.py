@@ -21,7 +21,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
-from fathom.experiments import STEPS, ProbeFigure, drawn_experiments, hierarchy
+from fathom.experiments import STEPS, drawn_experiments, hierarchy
 from fathom.figures.papers import CLAIMS
 from fathom.figures.settings import (
     BimodalityFigure,
@@ -32,6 +32,7 @@ from fathom.figures.settings import (
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SinksFigure,

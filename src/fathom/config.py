@@ -33,7 +33,6 @@ from fathom.corpora.settings import (
 )
 from fathom.errors import FathomError
 from fathom.experiments import (
-    ProbeFigure,
     default_experiments,
     default_figures,
     drawn_experiments,
@@ -53,6 +52,7 @@ from fathom.figures.settings import (
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
+    ProbeFigure,
     PropertiesFigure,
     SinksFigure,
     StagesFigure,

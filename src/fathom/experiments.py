@@ -21,6 +21,7 @@ from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
     FigureSettings,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -35,15 +36,6 @@ Corpora = Mapping[str, CorpusSettings]
 Problem = tuple[str, object, str]
 """Place in the config, what was found, what was expected."""
 
-ProbeFigure = (
-    ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure
-)
 STEPS = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)  # of the hierarchy, in the order of its claim
 MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
 # Of the properties in fathom's own table of items, three that do not follow from one another.

@@ -20,10 +20,11 @@ from tests.unit.test_figures_coordination import coordination, panel
 from fathom.config import FigureTable, load_config
 from fathom.figures.command import command
 from fathom.figures.coordination import OF_SCORES
-from fathom.figures.probe_figures import ProbeFigure, draw_probe_figure, probe_notes
+from fathom.figures.probe_figures import draw_probe_figure, probe_notes
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,

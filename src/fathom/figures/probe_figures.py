@@ -26,6 +26,7 @@ from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
     FigureJob,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -37,15 +38,6 @@ from fathom.figures.spans import draw_spans
 from fathom.figures.style import PALETTE
 from fathom.figures.summary import draw_summary, summary_table
 
-ProbeFigure = (
-    ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure
-)
 FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
 
 

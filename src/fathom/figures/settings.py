@@ -206,6 +206,16 @@ class SummaryFigure(Settings):
     """Experiments; all if left out."""
 
 
+ProbeFigure = (
+    ProbesFigure
+    | PropertiesFigure
+    | SpansFigure
+    | SitesFigure
+    | EarlyContextFigure
+    | CoordinationFigure
+    | SummaryFigure
+)
+
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
@@ -215,13 +225,7 @@ FigureSettings = Annotated[
     | StagesFigure
     | BimodalityFigure
     | PowerLawFigure
-    | ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure,
+    | ProbeFigure,
     Field(discriminator="kind"),
 ]
 
