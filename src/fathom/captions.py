@@ -21,7 +21,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
-from fathom.experiments import ProbeFigure, drawn_experiments
+from fathom.experiments import STEPS, drawn_experiments, hierarchy
 from fathom.figures.papers import CLAIMS
 from fathom.figures.settings import (
     BimodalityFigure,
@@ -32,6 +32,7 @@ from fathom.figures.settings import (
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SinksFigure,
@@ -88,13 +89,13 @@ def figure_title(config: Config, figure: str) -> str:
         case PowerLawFigure():
             return "Entropy of power-law spectra"
         case ProbesFigure():
-            return f"Items, relations, analogies: {ESTIMATORS[settings.estimator]}"
+            return f"{_experiment_titles(config, settings)}: {ESTIMATORS[settings.estimator]}"
         case PropertiesFigure():
             return f"{_experiment_title(config, settings.experiment)} by label"
         case SpansFigure():
-            return "Where in a text it can be read"
+            return f"Where in a text it can be read: {_listed(config, settings.experiments)}"
         case SitesFigure():
-            return "Residual stream and sub-layers"
+            return f"Residual stream and sub-layers: {_listed(config, settings.experiments)}"
         case EarlyContextFigure():
             return "What is left of an early pair"
         case CoordinationFigure():
@@ -107,11 +108,27 @@ def _experiment_title(config: Config, name: str) -> str:
     return config.experiments[name].title or name
 
 
+def _experiment_titles(config: Config, settings: ProbesFigure) -> str:
+    """What the curves of a figure are of: the whole hierarchy, or the titles of the experiments."""
+    drawn = drawn_experiments(settings, config.experiments, config.corpora)
+    steps = hierarchy({name: config.experiments[name] for name in drawn}, config.corpora)
+    whole = len(steps) == len(STEPS) == len(drawn)
+    return "Items, relations, analogies" if whole else _listed(config, drawn)
+
+
+def _listed(config: Config, names: Sequence[str]) -> str:
+    return ", ".join(_experiment_title(config, name) for name in names)
+
+
 def figure_subject(config: Config, figure: str) -> str:
     """What a figure shows, for the report's list."""
     settings = config.all_figures[figure]
     title = figure_title(config, figure)
-    return f"{title}, {model_label(config, settings.model)}" if isinstance(settings, PropertiesFigure) else title
+    return (
+        f"{title}, {model_label(config, settings.model)}"
+        if isinstance(settings, PropertiesFigure | CoordinationFigure)
+        else title
+    )
 
 
 def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
@@ -196,7 +213,12 @@ def _probe_sentences(config: Config, settings: ProbeFigure) -> list[str]:
         "numbers."
     )
     folds = _values([f"{one.folds}-fold, {one.repeats} repeats" for one in experiments])
-    permutations = _values([f"{one.permutations}" for one in experiments])
+    tests = _values(
+        [
+            f"{one.permutations} block-wise permutations, family-wise over layers" if one.permutations else "none"
+            for one in experiments
+        ]
+    )
     estimator = getattr(settings, "estimator", None)
     fitted = "SVM, ridge and logistic regression" if estimator is None else ESTIMATORS[estimator]
     controls = (
@@ -207,8 +229,7 @@ def _probe_sentences(config: Config, settings: ProbeFigure) -> list[str]:
     fit = (
         f"{fitted[0].upper()}{fitted[1:]} in closed blocks, grouped folds ({folds}) and scaling inside the fold; "
         f"penalty: {_values([f'{one.penalty:g}' for one in experiments])} everywhere (fixed), or chosen by inner "
-        f"folds; out-of-fold predictions. Intervals: {_intervals(config)} over groups. Tests: {permutations} "
-        "block-wise permutations, family-wise over layers."
+        f"folds; out-of-fold predictions. Intervals: {_intervals(config)} over groups. Tests: {tests}."
     )
     sentences = [
         design,

@@ -33,7 +33,6 @@ from fathom.corpora.settings import (
 )
 from fathom.errors import FathomError
 from fathom.experiments import (
-    ProbeFigure,
     default_experiments,
     default_figures,
     drawn_experiments,
@@ -53,6 +52,7 @@ from fathom.figures.settings import (
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
+    ProbeFigure,
     PropertiesFigure,
     SinksFigure,
     StagesFigure,
@@ -332,6 +332,10 @@ class Config(Settings):
                 known = [other for other, base in self.models.items() if not isinstance(base, RandomModel)]
                 if model.of not in known:
                     yield f"models.{name}.of", model.of, f"one of {', '.join(known) or 'none'}"
+        for name, random in random_models(self.models, self.experiments).items():
+            if name in self.models:
+                taken = f"another name, since the model of random weights that goes with {random.of} has this one"
+                yield f"models.{name}", name, taken
         for name, corpus in self.corpora.items():
             if isinstance(corpus, DerivedCorpus):
                 known = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     CorpusSettings,
@@ -21,6 +21,7 @@ from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
     FigureSettings,
+    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -28,23 +29,15 @@ from fathom.figures.settings import (
     SummaryFigure,
 )
 from fathom.models.settings import ModelSettings, RandomModel
-from fathom.probes.settings import Control, ExperimentSettings
+from fathom.probes.settings import Control, Estimator, ExperimentSettings
 
 Experiments = Mapping[str, ExperimentSettings]
 Corpora = Mapping[str, CorpusSettings]
 Problem = tuple[str, object, str]
 """Place in the config, what was found, what was expected."""
 
-ProbeFigure = (
-    ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure
-)
 STEPS = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)  # of the hierarchy, in the order of its claim
+MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
 # Of the properties in fathom's own table of items, three that do not follow from one another.
 OWN_LABELS = ("edible", "manmade", "larger_than_person")
 
@@ -54,9 +47,9 @@ def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> d
 
     Their controls are those that can be had of the states that are kept.
     """
-    controls = tuple(one for one in get_args(Control) if one != "static" or keeps_static(activations))
     experiments: dict[str, ExperimentSettings] = {}
     for name, corpus in corpora.items():
+        controls = tuple(one for one in get_args(Control) if one != "static" or keeps_static(activations, name))
         match corpus:
             case ItemsCorpus():
                 own = OWN_LABELS if corpus.table is None else None
@@ -83,11 +76,16 @@ def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> d
     return experiments
 
 
-def keeps_static(activations: ActivationsSettings) -> bool:
+def keeps_static(activations: ActivationsSettings, corpus: str) -> bool:
     """Whether the states are kept that static vectors are made of: the mean of the tokens before the first block."""
-    layers = activations.layers
-    residual = activations.sites == "all" or "residual" in activations.sites
-    return residual and "mean" in activations.positions and (isinstance(layers, str) or 0 in layers)
+    own = activations.corpora.get(corpus, CorpusActivations())
+    sites, positions, layers = (
+        own.sites or activations.sites,
+        own.positions or activations.positions,
+        activations.layers,
+    )
+    residual = sites == "all" or "residual" in sites
+    return residual and "mean" in positions and (isinstance(layers, str) or 0 in layers)
 
 
 def random_models(models: Mapping[str, ModelSettings], experiments: Experiments) -> dict[str, RandomModel]:
@@ -132,10 +130,12 @@ def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str,
 def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence[str]) -> dict[str, FigureSettings]:
     """The figures that experiments call for."""
     figures: dict[str, FigureSettings] = {}
-    estimators = {estimator for name in hierarchy(experiments, corpora) for estimator in experiments[name].estimators}
-    for estimator in ("svm", "ridge", "logistic"):
-        if estimator in estimators:
-            figures[f"probes-{estimator}"] = ProbesFigure(kind="probes", estimator=estimator)
+    steps = hierarchy(experiments, corpora)
+    for estimator in get_args(Estimator):
+        drawn = tuple(name for name in steps if estimator in experiments[name].estimators)
+        if drawn:
+            named = None if drawn == steps else drawn
+            figures[f"probes-{estimator}"] = ProbesFigure(kind="probes", estimator=estimator, experiments=named)
     for name, one in experiments.items():
         estimator = "ridge" if "ridge" in one.estimators else one.estimators[0]
         corpus = corpora.get(one.corpus)
@@ -222,7 +222,10 @@ def impossible_figures(
         if not isinstance(figure, ProbeFigure):
             continue
         place = f"figures.{name}"
-        for one in drawn_experiments(figure, experiments, corpora):
+        drawn = drawn_experiments(figure, experiments, corpora)
+        if isinstance(figure, ProbesFigure | SitesFigure) and len(drawn) > MOST_EXPERIMENTS:
+            yield f"{place}.experiments", list(drawn), f"at most {MOST_EXPERIMENTS}, which colours can tell apart"
+        for one in drawn:
             if one not in experiments:
                 continue  # said elsewhere
             experiment = experiments[one]

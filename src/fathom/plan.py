@@ -170,6 +170,7 @@ class Plan:
         settings = self.config.all_figures[figure]
         titles = {name: one.title or name for name, one in self.config.experiments.items()}
         tables = self.config.figure_tables(figure)
+        steps = self.config.hierarchy_of(figure)
         metrics = {table.holds for table in tables if table.holds in self.config.metric_settings}
         job = FigureJob(
             figure=figure,
@@ -179,6 +180,7 @@ class Plan:
                     model="" if table.model is None else model_label(self.config, _main_model(self.config, table)),
                     of=titles[table.of] if table.holds in OF_EXPERIMENTS else table.of,
                     holds=table.holds,
+                    corpus=self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else "",
                     control=table.control,
                 )
                 for table in tables
@@ -190,10 +192,17 @@ class Plan:
             },
             layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
             caption=caption(self.config, figure),
-            order=tuple(titles[name] for name in self.config.hierarchy_of(figure)),
+            order=tuple(titles[name] for name in steps),
+            # The claim is: items < relations <= analogies.
+            strictly_before=tuple(
+                titles[name] for name in steps if isinstance(self.config.corpora[self._corpus_name(name)], ItemsCorpus)
+            ),
             uncertainty=self.config.uncertainty,
         )
         return as_json(job)
+
+    def _corpus_name(self, experiment: str) -> str:
+        return self.config.experiments[experiment].corpus
 
     # Code of jobs -------------------------------------------------------------------------------------------------
 

@@ -74,7 +74,7 @@ def test_scores_over_the_amount_of_filler_at_the_best_and_at_the_last_layer() ->
         np.testing.assert_allclose(points(axes, "start, static")[:, 1], static["score"])
         assert points(axes, "chance")[:, 1].tolist() == [0.5] * 3
         assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "8", "32"]
-    assert figure.axes[1].get_xlabel() == "n, tokens of filler"
+    assert figure.axes[1].get_xlabel() == "n, words of filler"
     end = next(line for line in figure.axes[1].get_lines() if line.get_label() == "end")
     assert end.is_dashed()
     assert DASHED != "-"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -83,6 +84,7 @@ def write(
     shard_bytes: int = 1 << 28,
     compression: Compression = "none",
     texts_at_once: int = 2,
+    spans: Mapping[str, list[tuple[int, int]]] | None = None,
 ) -> Path:
     """Write a store a few texts at a time, as extraction does; returns its manifest."""
     writer = StoreWriter(folder / f"{name}.zarr", shape, shard_bytes=shard_bytes, compression=compression)
@@ -94,6 +96,8 @@ def write(
             for position, tensor in states.items()
         }
         writer.append({("residual", position): stored(tensor) for position, tensor in part.items()})
+    edges_of = {name: np.array(at, dtype=np.int64) for name, at in (spans or {}).items()}
+    writer.write_spans(*({name: at[:, edge] for name, at in edges_of.items()} for edge in (0, 1)))
     writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths, dtype=np.int64))
     manifest = folder / f"{name}.manifest.json"
     writer.finish(manifest, {"corpus_sha256": "of the corpus"})
@@ -233,6 +237,74 @@ def test_patterns_over_many_zarr_shards(
     assert [text for text, _ in found] == [0, 2, 4]
     for (_, one), other in zip(found, expected, strict=True):
         np.testing.assert_array_equal(bits(one), bits(other))
+
+
+SPANS = {"second": [(3, 4), (1, 1), (2, 8)], "first": [(0, 2), (0, 0), (1, 1)]}
+
+
+def test_spans_come_back_by_name(tmp_path: Path) -> None:
+    shape = make_shape([5, 2, 9])
+    manifest = write(tmp_path, "s", shape, random_states(shape), [5, 2, 9], spans=SPANS)
+    store, activations = Store(manifest), Activations([manifest])
+    assert store.spans == activations.spans == ("second", "first")
+    for name, expected in SPANS.items():
+        for found in (store.span_tokens(name), activations.span_tokens(name)):
+            assert found.dtype == np.int64
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_spans_at_the_first_token_of_every_text_come_back(tmp_path: Path) -> None:
+    # All zeros: Zarr writes no file.
+    shape = make_shape([1, 3])
+    manifest = write(tmp_path, "s", shape, random_states(shape), [1, 3], spans={"item": [(0, 0), (0, 0)]})
+    assert not list((tmp_path / "s.zarr" / "span_tokens").rglob("c/*"))
+    assert Activations([manifest]).span_tokens("item").tolist() == [[0, 0], [0, 0]]
+
+
+def test_spans_of_several_shards_are_those_of_one_corpus(tmp_path: Path) -> None:
+    parts = {"a": [4, 2], "b": [9]}
+    edges = {"a": [(1, 2), (0, 1)], "b": [(5, 8)]}
+    manifests = []
+    for name, lengths in parts.items():
+        shape = make_shape(lengths)
+        spans = {"item": edges[name], "end": [(length - 1, length - 1) for length in lengths]}
+        manifests.append(write(tmp_path, name, shape, random_states(shape), lengths, spans=spans))
+    activations = Activations(manifests)
+    assert activations.spans == ("item", "end")
+    assert activations.span_tokens("item").tolist() == [[1, 2], [0, 1], [5, 8]]
+    assert activations.span_tokens("end").tolist() == [[3, 3], [1, 1], [8, 8]]
+
+
+def test_a_span_that_was_not_marked_is_named(tmp_path: Path) -> None:
+    shape = make_shape([5, 2, 9])
+    states = random_states(shape)
+    bare = Activations([write(tmp_path, "bare", shape, states, [5, 2, 9])])
+    assert bare.spans == ()
+    with pytest.raises(FathomError, match=r"bare\.zarr: marks no span 'item', only none"):
+        bare.span_tokens("item")
+    marked = Activations([write(tmp_path, "marked", shape, states, [5, 2, 9], spans=SPANS)])
+    with pytest.raises(FathomError, match=r"marked\.zarr: marks no span 'item', only second, first"):
+        marked.span_tokens("item")
+
+
+def test_shards_whose_spans_differ_are_refused(tmp_path: Path) -> None:
+    shape = make_shape([5, 2, 9])
+    states = random_states(shape)
+    marks = {"bare": {}, "both": SPANS, "first": {"first": SPANS["first"]}, "order": dict(sorted(SPANS.items()))}
+    manifests = {name: write(tmp_path, name, shape, states, [5, 2, 9], spans=spans) for name, spans in marks.items()}
+    Activations([manifests["both"], manifests["both"]])
+    for other in ("bare", "first", "order"):
+        with pytest.raises(FathomError, match=rf"{other}\.zarr: .* or spans differ from .*both\.zarr"):
+            Activations([manifests["both"], manifests[other]])
+
+
+def test_damage_to_spans_is_found_when_they_are_read(tmp_path: Path) -> None:
+    shape = make_shape([5, 2, 9])
+    manifest = write(tmp_path, "s", shape, random_states(shape), [5, 2, 9], spans=SPANS)
+    flip(tmp_path / "s.zarr" / "span_tokens" / "c" / "0", 9, 4)
+    activations = Activations([manifest])
+    with pytest.raises(FathomError, match=r"span_tokens/c/0: its digest is not the manifest's"):
+        activations.span_tokens("first")
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
@@ -400,7 +472,9 @@ def test_a_manifest_that_is_not_text_is_refused(tmp_path: Path) -> None:
         Store(manifest)
 
 
-@pytest.mark.parametrize("without", ["store", "sites", "texts", "width", "positions", "attention_texts", "files"])
+@pytest.mark.parametrize(
+    "without", ["store", "sites", "texts", "width", "positions", "spans", "attention_texts", "files"]
+)
 def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
@@ -414,9 +488,10 @@ def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None
 def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    write_manifest(manifest, {**read_manifest(manifest, KIND), "format": 99})
-    with pytest.raises(FathomError, match="format 99, this version reads 3"):
-        Store(manifest)
+    for other in (2, 99):  # the one before had no spans
+        write_manifest(manifest, {**read_manifest(manifest, KIND), "format": other})
+        with pytest.raises(FathomError, match=f"format {other}, this version reads 3"):
+            Store(manifest)
 
 
 def test_a_store_without_manifest_does_not_exist(tmp_path: Path) -> None:
@@ -435,7 +510,7 @@ def test_other_tools_open_the_store(tmp_path: Path) -> None:
     lengths = [4, 2]
     shape = make_shape(lengths)
     tensors = random_states(shape)
-    write(tmp_path, "s", shape, tensors, lengths)
+    write(tmp_path, "s", shape, tensors, lengths, spans={"item": [(1, 2), (0, 1)]})
     (tmp_path / "s.zarr" / ".snakemake_timestamp").touch()
     root = zarr.open_group(tmp_path / "s.zarr", mode="r")
     assert sorted(name for name, _ in root.members(max_depth=None)) == [
@@ -445,11 +520,14 @@ def test_other_tools_open_the_store(tmp_path: Path) -> None:
         "residual/mean",
         "residual/span:item",
         "residual/tokens",
+        "span_tokens",
         "token_ids",
     ]
     with xarray.open_zarr(tmp_path / "s.zarr") as top:
         assert top["token_ids"].dims == ("token",)
         assert top["offsets"].to_numpy().tolist() == [0, 4, 6]
+        assert top["span_tokens"].dims == ("span_edge",)
+        assert top["span_tokens"].to_numpy().tolist() == [1, 2, 0, 1]
     with xarray.open_zarr(tmp_path / "s.zarr", group="residual") as site:
         assert site.attrs["layers"] == ["0", "1", "2"]
         assert dict(site.sizes) == {"layer": 3, "text": 2, "token": 6, "width": 8}

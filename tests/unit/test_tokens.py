@@ -100,6 +100,51 @@ def test_a_span_ends_at_its_last_sub_token(name: str, request: pytest.FixtureReq
     assert len(tokenizer.tokenize("organ")) > 1  # or the test says nothing about sub-tokens
 
 
+@pytest.mark.parametrize("name", ["bpe", "pieces"])
+@pytest.mark.parametrize("before", ["", "A ", "a cat (", "two  "])
+def test_the_tokens_of_a_span_spell_its_item(name: str, before: str, request: pytest.FixtureRequest) -> None:
+    tokenizer = request.getfixturevalue(name)
+    items = ("xylophone player", "organ", "cat")
+    texts = [f"{before}{item}, said the zither" for item in items]
+    spans = [[("item", len(before), len(before) + len(item))] for item in items]
+    found = run(corpus(*texts, spans=spans), tokenizer)
+    alone = 1 if name == "pieces" and not before else 0
+    for text, item in enumerate(items):
+        first, last = int(found.span_starts["item"][text]), int(found.spans["item"][text])
+        assert 0 <= first <= last < found.lengths[text]
+        spelt = tokenizer.decode(found.ids[text][first : last + 1].tolist()).strip()
+        assert spelt.replace(" ", "") == item.replace(" ", "")
+        assert (first == alone) == (before == "")
+    starts, ends = found.span_starts["item"], found.spans["item"]
+    assert ends[0] - starts[0] >= 2  # several words, of several sub-tokens
+    assert starts[0] == starts[1] == starts[2]
+
+
+def test_every_span_has_a_start(bpe: PreTrainedTokenizerFast) -> None:
+    text = "cat is to kitten as dog is to puppy"
+    marked = mark(text, first="cat", second="kitten", third="dog", fourth="puppy")
+    found = run(corpus(text, spans=[marked]), bpe)
+    assert list(found.span_starts) == list(found.spans) == ["first", "fourth", "second", "third"]
+    order = ("first", "second", "third", "fourth")
+    edges = [int(at[name][0]) for name in order for at in (found.span_starts, found.spans)]
+    assert edges == sorted(edges)
+    assert edges[0] == 0
+    assert edges[-1] == found.lengths[0] - 1
+    assert run(corpus(text), bpe).span_starts == {}
+
+
+def test_a_cut_leaves_spans_where_they_are(pieces: PreTrainedTokenizerFast) -> None:
+    text = "the xylophone and the sea"
+    frame = corpus(text, spans=[mark(text, item="xylophone")])
+    whole = run(frame, pieces)
+    kept = int(whole.spans["item"][0]) + 2
+    cut = run(frame, pieces, longest=kept, truncate=True)
+    assert cut.truncated == 1
+    assert cut.lengths[0] == kept < whole.lengths[0]
+    for one, other in ((cut.spans, whole.spans), (cut.span_starts, whole.span_starts)):
+        np.testing.assert_array_equal(one["item"], other["item"])
+
+
 def test_a_leading_space_belongs_to_the_word_after_it(bpe: PreTrainedTokenizerFast) -> None:
     text = "the river and the sea"
     found = run(corpus(text, spans=[mark(text, first="the", second="river", last="sea")]), bpe)

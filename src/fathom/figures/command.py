@@ -28,7 +28,7 @@ from fathom.figures.frames import (
 from fathom.figures.matrix import draw_matrices
 from fathom.figures.metrics import draw_metric
 from fathom.figures.power_law import draw_power_law, power_law_entropies
-from fathom.figures.probe_figures import ProbeFigure, draw_probe_figure, probe_notes
+from fathom.figures.probe_figures import draw_probe_figure, probe_notes
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
@@ -36,6 +36,7 @@ from fathom.figures.settings import (
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
+    ProbeFigure,
     SinksFigure,
     StagesFigure,
     SweepFigure,

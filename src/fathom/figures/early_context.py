@@ -211,7 +211,7 @@ def _over_filler(rows: pd.DataFrame, layer: int, name: str, amounts: Sequence[in
         axes.set_xticks(places, labels=spaced_texts([str(amount) for amount in amounts], inches))
         axes.tick_params(axis="x", labelbottom=labelled)
         if labelled:
-            axes.set_xlabel("n, tokens of filler")
+            axes.set_xlabel("n, words of filler")
 
     return Panel(draw=draw, unit="", name=name, scale="score", height=HEIGHT, set_across=set_across, across="filler")
 

@@ -20,6 +20,7 @@ from fathom.figures.style import (
     INK,
     LARGE,
     NORMAL,
+    ONE_AND_A_HALF,
     SINGLE_COLUMN,
     SMALL,
     SOLID,
@@ -178,9 +179,11 @@ def plain_number(value: float, _position: int | None = None) -> str:
     return text.replace("-", "\N{MINUS SIGN}")
 
 
-def figure_width(columns: int) -> float:
-    """Width in inches of a figure with so many columns of panels."""
-    return SINGLE_COLUMN if columns == 1 else DOUBLE_COLUMN
+def figure_width(columns: float) -> float:
+    """Width in inches of a figure with so many columns of panels; 1.5: of one column above long notes."""
+    if columns == 1:
+        return SINGLE_COLUMN
+    return ONE_AND_A_HALF if columns < 2 else DOUBLE_COLUMN
 
 
 def panel_width(columns: int, *, axes: float = 1) -> float:
@@ -193,41 +196,41 @@ def panel_width(columns: int, *, axes: float = 1) -> float:
     return (figure_width(columns) - MARGIN * axes - GAP * columns) / columns
 
 
-def title_height(title: str, columns: int) -> float:
+def title_height(title: str, columns: float) -> float:
     """Height in inches of the figure's title."""
     return (_fold_title(title, columns).count("\n") + 1) * 1.3 * LARGE / 72 + 0.1 if title else 0.0
 
 
-def set_title(figure: Figure, title: str, columns: int) -> None:
+def set_title(figure: Figure, title: str, columns: float) -> None:
     """Write the figure's title, if it has one, at the top left."""
     if title:
         figure.suptitle(_fold_title(title, columns), x=0.01, ha="left")
 
 
-def _fold_title(title: str, columns: int) -> str:
+def _fold_title(title: str, columns: float) -> str:
     return fold(title, figure_width(columns) - 0.2, size=LARGE, weight="bold")
 
 
-def foot_height(notes: Sequence[str], columns: int) -> float:
+def foot_height(notes: Sequence[str], columns: float) -> float:
     """Height in inches of the lines of small text under all panels."""
     lines = _fold_foot(notes, columns)
     return (lines.count("\n") + 1) * NOTE_LINE / 72 + 0.08 if lines else 0.0
 
 
-def write_foot(figure: Figure, notes: Sequence[str], columns: int) -> None:
+def write_foot(figure: Figure, notes: Sequence[str], columns: float) -> None:
     """Write lines of small text at the bottom of a figure, each note on lines of its own, folded to the width."""
     lines = _fold_foot(notes, columns)
     if lines:
         figure.text(0.01, 0.04 / figure.get_figheight(), lines, va="bottom", fontsize=SMALL, color=INK)
 
 
-def foot_width(columns: int) -> float:
+def foot_width(columns: float) -> float:
     """Width in inches of a line of the foot."""
     # Letters on a screen's coarse grid of dots are up to 5 % wider than in print.
     return 0.95 * (figure_width(columns) - 0.1)
 
 
-def _fold_foot(notes: Sequence[str], columns: int) -> str:
+def _fold_foot(notes: Sequence[str], columns: float) -> str:
     return "\n".join(fold(note, foot_width(columns), size=SMALL) for note in notes if note)
 
 
@@ -384,6 +387,7 @@ def draw_panels(
     legend: Sequence[Sequence[Artist]],
     notes: Sequence[str],
     bar: ColourBar | None = None,
+    wide: bool = False,
 ) -> Figure:
     """Draw panels over relative depth in rows, with a title above them, a legend and lines of small text below.
 
@@ -396,23 +400,25 @@ def draw_panels(
         legend: the handles, group by group
         notes: lines of text under the legend
         bar: of colours, between the panels and the legend
+        wide: whether a figure of one column of panels is wide enough for a legend and notes that are long
     """
     rows = [row for row in rows if any(row)]
     columns = max(len(row) for row in rows)
     numbered = _numbered(rows)
-    width = figure_width(columns)
+    page = 1.5 if wide and columns == 1 else columns
+    width = figure_width(page)
     heads = [_row_head(row, columns, numbered) for row in rows]
     heights = [next(panel.height for panel in row if panel) for row in rows]
     labelled = [_needs_depth_axis(rows, at) for at in range(len(rows))]
     figure = open_figure(
         width,
-        title_height(title, columns)
+        title_height(title, page)
         + sum(heads)
         + sum(heights)
         + DEPTH_AXIS * sum(labelled)
         + (BAR_HEIGHT if bar else 0.0)
         + legend_height(legend, width)
-        + foot_height(notes, columns),
+        + foot_height(notes, page),
     )
     grid = figure.add_gridspec(len(rows), columns, height_ratios=heights)
     scales: dict[str, Axes] = {}
@@ -447,9 +453,9 @@ def draw_panels(
                 )
     if bar:
         _draw_bar(figure, bar)
-    set_title(figure, title, columns)
-    write_foot(figure, notes, columns)
-    foot = foot_height(notes, columns)
+    set_title(figure, title, page)
+    write_foot(figure, notes, page)
+    foot = foot_height(notes, page)
     if any(legend):
         legend_below(figure, legend, foot=foot)
     else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fathom.curves import HitCurve
@@ -15,7 +14,15 @@ from fathom.tables import text_items
 Tables = Sequence[tuple[Table, pd.DataFrame]]
 
 MEAN = "mean"
-PLACE = ["view", "site", "position"]
+ACCURACY = "balanced_accuracy"
+PLACE = ("view", "site", "position")
+SITES = {
+    "residual": "residual stream",
+    "attention_input": "attention input",
+    "attention": "attention output",
+    "attention_residual": "residual stream after attention",
+    "mlp": "MLP output",
+}
 
 
 def experiment_curves(tables: Tables, *, estimator: str | None = None) -> pd.DataFrame:
@@ -32,28 +39,47 @@ def experiment_curves(tables: Tables, *, estimator: str | None = None) -> pd.Dat
 
 
 def one_label(curves: pd.DataFrame) -> pd.DataFrame:
-    """Of every experiment one label: the mean over its labels where there is one, else its first."""
+    """Of every experiment one label: the mean over its labels where there is one, else its first (of classes)."""
     return _of_experiments(curves, lambda rows: rows[rows["label"] == main_label(rows)])
 
 
 def one_place(curves: pd.DataFrame) -> pd.DataFrame:
     """Of every experiment one view, site and position: its first."""
-    return _of_experiments(curves, _first_place)
+    return _of_experiments(curves, lambda rows: _first(rows, *PLACE))
 
 
 def one_position(curves: pd.DataFrame) -> pd.DataFrame:
     """Of every experiment one view and position, at all sites: its first."""
-    return _of_experiments(curves, lambda rows: _first(_first(rows, "view"), "position"))
+    return _of_experiments(curves, lambda rows: _first(rows, "view", "position"))
 
 
 def one_site(curves: pd.DataFrame) -> pd.DataFrame:
     """Of every experiment one view and site, at all positions: its first."""
-    return _of_experiments(curves, lambda rows: _first(_first(rows, "view"), "site"))
+    return _of_experiments(curves, lambda rows: _first(rows, "view", "site"))
+
+
+def all_views(curves: pd.DataFrame) -> pd.DataFrame:
+    """Of every experiment one site and position, in all views: its first."""
+    return _of_experiments(curves, lambda rows: _first(rows, "site", "position"))
 
 
 def main_label(rows: pd.DataFrame) -> str:
     """The label that stands for an experiment."""
-    return MEAN if (rows["label"] == MEAN).any() else str(rows["label"].iloc[0])
+    labels = rows["label"]
+    if (labels == MEAN).any():
+        return MEAN
+    of_classes = labels[rows["measure"] == ACCURACY]
+    return str((of_classes if len(of_classes) else labels).iloc[0])
+
+
+def main_measure(rows: pd.DataFrame) -> str:
+    """The measure that is drawn: balanced accuracy, or the correlation where all labels are numbers."""
+    return ACCURACY if (rows["measure"] == ACCURACY).any() else "r"
+
+
+def with_site_words(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose sites are worded for readers."""
+    return rows.assign(site=rows["site"].map(SITES))
 
 
 def hit_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[HitCurve]:
@@ -61,45 +87,46 @@ def hit_curves(tables: Tables, model: str, experiments: Sequence[str], estimator
 
     An experiment whose estimator has no such table is left out.
     """
-    corpora = [frame for table, frame in tables if table.holds == "texts"]
-    found = {table.of: frame for table, frame in tables if table.holds == "hits" and table.model == model}
+    corpora = {table.of: frame for table, frame in tables if table.holds == "texts"}
+    found = {table.of: (table, frame) for table, frame in tables if table.holds == "hits" and table.model == model}
     curves = []
     for name in experiments:
-        rows = found[name]
+        table, rows = found[name]
         rows = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
         if len(rows):
-            curves.append(_hit_curve(name, _first_place(rows), corpora))
+            curves.append(_hit_curve(name, _first(rows, *PLACE), corpora[table.corpus]))
     return curves
 
 
-def _hit_curve(name: str, rows: pd.DataFrame, corpora: Sequence[pd.DataFrame]) -> HitCurve:
+def _hit_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> HitCurve:
     classes = rows.groupby("label")["class"].nunique()
     binary = [label for label in rows["label"].unique() if classes[label] == 2]
     labels = binary if len(binary) > 1 else [rows["label"].iloc[0]]
     rows = rows[rows["label"].isin(labels)]
-    texts = rows["text"].unique()
+    texts = rows.drop_duplicates("text")
     layers = np.sort(rows["layer"].unique())
     hits = np.full((len(labels), len(layers), len(texts)), np.nan)
     codes = np.full((len(labels), len(texts)), -1, dtype=np.int64)
     for at, label in enumerate(labels):
         part = rows[rows["label"] == label]
-        table = part.pivot_table(index="layer", columns="text", values="hit").reindex(columns=texts)
+        table = part.pivot_table(index="layer", columns="text", values="hit").reindex(columns=texts["text"])
         hits[at] = table.loc[layers].to_numpy(dtype=np.float64)
-        names = part.drop_duplicates("text").set_index("text")["class"].reindex(texts)
+        names = part.drop_duplicates("text").set_index("text")["class"].reindex(texts["text"])
         codes[at] = pd.factorize(names, sort=True)[0]
-    items = _items(texts, str(rows["view"].iloc[0]), corpora)
     depths = rows.drop_duplicates("layer").set_index("layer")["depth"].loc[layers].to_numpy(dtype=np.float64)
-    return HitCurve(name=name, hits=hits, classes=codes, items=items, depths=depths)
+    return HitCurve(name=name, hits=hits, classes=codes, items=_items(texts, corpus), depths=depths)
 
 
-def _items(texts: npt.NDArray[np.object_], view: str, corpora: Sequence[pd.DataFrame]) -> list[tuple[str, ...]]:
-    """Items of texts, from the corpus that holds them all."""
-    for corpus in corpora:
-        of_view = corpus[corpus["view"] == view].set_index("id")
-        if set(texts) <= set(of_view.index):
-            return text_items(of_view.loc[list(texts)])
-    msg = f"texts: no corpus of the figure holds them all in its view {view!r}"
-    raise ValueError(msg)
+def _items(texts: pd.DataFrame, corpus: pd.DataFrame) -> list[tuple[str, ...]]:
+    """Items of texts; of a text that marks none its group, which then is what is drawn together."""
+    of_view = corpus[corpus["view"] == texts["view"].iloc[0]].set_index("id")
+    missing = sorted(set(texts["text"]) - set(of_view.index))
+    if missing:
+        view = texts["view"].iloc[0]
+        msg = f"texts: the corpus lacks {missing[0]!r} in its view {view!r}; expected all that were probed"
+        raise ValueError(msg)
+    marked = text_items(of_view.loc[texts["text"]])
+    return [items or (str(group),) for items, group in zip(marked, texts["group"], strict=True)]
 
 
 def _of_experiments(curves: pd.DataFrame, choose: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:
@@ -107,12 +134,8 @@ def _of_experiments(curves: pd.DataFrame, choose: Callable[[pd.DataFrame], pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def _first_place(rows: pd.DataFrame) -> pd.DataFrame:
-    for column in PLACE:
-        rows = _first(rows, column)
+def _first(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Rows with the first value of each of some columns."""
+    for column in columns:
+        rows = rows[rows[column] == rows[column].iloc[0]]
     return rows
-
-
-def _first(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    chosen: pd.DataFrame = rows[rows[column] == rows[column].iloc[0]]
-    return chosen

@@ -181,7 +181,7 @@ def _draw(
     legend = [curve_handles(experiments), marks, control_handles(main)]
     explained = "Normalised: (score \N{MINUS SIGN} chance) / (1 \N{MINUS SIGN} chance)." if with_normalised else ""
     return draw_panels(
-        rows, title=title, layers=layers, legend=legend, notes=[explained, missing_controls(main), *notes]
+        rows, title=title, layers=layers, legend=legend, notes=[explained, missing_controls(main), *notes], wide=True
     )
 
 

@@ -206,6 +206,16 @@ class SummaryFigure(Settings):
     """Experiments; all if left out."""
 
 
+ProbeFigure = (
+    ProbesFigure
+    | PropertiesFigure
+    | SpansFigure
+    | SitesFigure
+    | EarlyContextFigure
+    | CoordinationFigure
+    | SummaryFigure
+)
+
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
@@ -215,13 +225,7 @@ FigureSettings = Annotated[
     | StagesFigure
     | BimodalityFigure
     | PowerLawFigure
-    | ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure,
+    | ProbeFigure,
     Field(discriminator="kind"),
 ]
 
@@ -235,6 +239,8 @@ class Table(Settings):
     """Corpus or experiment, as the figure names it."""
     holds: str
     """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    corpus: str = ""
+    """Corpus of the experiment that a table is of."""
     control: Literal["", "random"] = ""
     """`random` where it is of the model's shape with random weights."""
 
@@ -256,4 +262,6 @@ class FigureJob(Settings):
     caption: str
     order: tuple[str, ...] = ()
     """Experiments whose peaks are said to follow one another, as the figure names them."""
+    strictly_before: tuple[str, ...] = ()
+    """Those of them that are said to peak before the next one; the others before it or with it."""
     uncertainty: Uncertainty

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 Format = Literal["svg", "png"]
 
-# Inches: the column and the text width of the usual two-column journals and proceedings.
+# Inches: the column, one and a half of them, and the text width of the usual two-column journals and proceedings.
 SINGLE_COLUMN = 3.35
+ONE_AND_A_HALF = 5.2
 DOUBLE_COLUMN = 6.9
 
 # Points. Nothing in a figure is smaller than SMALL, since figures are printed at the size they are drawn.

@@ -23,7 +23,7 @@ from fathom.probes.estimators import Estimator
 from fathom.probes.probing import run_probes
 from fathom.probes.settings import CoordinationSettings, ProbeJob
 from fathom.probes.states import AdjacentLayers, LayerStates
-from fathom.store import Activations
+from fathom.store import Activations, layer_axis
 from fathom.tables import LABEL_PREFIX, text_items
 
 FloatArray = npt.NDArray[np.float64]
@@ -46,15 +46,16 @@ def coordination_table(
         activations: states at the attention site, and attention patterns.
         hits: texts that the probes told rightly.
 
-    Errors: FathomError if the store holds no attention patterns, or the model fewer blocks than are needed.
+    Errors: FathomError if the store holds no attention patterns where it should, the model has fewer blocks than are
+    needed, or `hits` holds other texts.
     """
     settings = job.settings.coordination or CoordinationSettings()
     views = job.settings.views or (str(corpus["view"].iloc[0]),)
     texts = np.flatnonzero((corpus["view"] == views[0]).to_numpy())
     position = job.settings.positions[0]
     states = LayerStates(activations, SITE, position, texts)
+    place = f"experiment {job.experiment} of model {job.model}"
     if len(states) < FEWEST_LAYERS:
-        place = f"experiment {job.experiment} of model {job.model}"
         msg = f"{place}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
         raise FathomError(msg)
     resampling = Resampling(
@@ -65,6 +66,11 @@ def coordination_table(
     )
     part = corpus.iloc[texts]
     rows = hits[(hits["view"] == views[0]) & (hits["site"] == SITE) & (hits["position"] == position)]
+    unknown = set(rows["text"]) - set(part["id"])
+    if rows.empty or unknown:
+        found = f"texts that the corpus lacks, such as {min(unknown)!r}" if unknown else "no such texts"
+        msg = f"{place}: its texts table holds {found}; expected those of view {views[0]!r}, site {SITE}, {position}"
+        raise FathomError(msg)
     parts = []
     for estimator in job.settings.estimators:
         own = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
@@ -73,20 +79,21 @@ def coordination_table(
         labels = [curve.name for curve in curves]
         parts.append(_complements(job, estimator, labels, states, part).assign(estimator=estimator))
     halves = Resampling(samples=settings.samples, splits=settings.splits, level=resampling.level, seed=resampling.seed)
-    shared = [
-        state_similarity(
-            np.stack([states[layer] for layer in range(len(states))]),
-            part["group"].to_numpy(dtype=str),
-            halves,
-            k=settings.k,
-        ),
-    ]
-    if len(activations.spans) > 1:
-        shared.append(_attention(job, corpus, activations, resampling))
-    parts += [table.assign(estimator="") for table in shared]
-    return _numbered(pd.concat(parts, ignore_index=True), activations).assign(
-        texts=len(part), groups=part["group"].nunique()
+    similar = state_similarity(
+        np.stack([states[layer] for layer in range(len(states))]),
+        part["group"].to_numpy(dtype=str),
+        halves,
+        k=settings.k,
     )
+    parts.append(similar.assign(estimator=""))
+    of_states = pd.concat(parts, ignore_index=True).assign(texts=len(part), groups=part["group"].nunique())
+    tables = [_numbered(of_states, activations.layer_axis(SITE))]
+    if len(activations.spans) > 1:
+        of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
+        # Patterns are those of all blocks, whichever layers are stored.
+        blocks = layer_axis([str(block) for block in range(1, activations.depth + 1)], activations.depth)
+        tables.append(_numbered(of_patterns, blocks))
+    return pd.concat(tables, ignore_index=True)
 
 
 def hit_curves(hits: pd.DataFrame, corpus: pd.DataFrame) -> list[HitCurve]:
@@ -168,12 +175,13 @@ def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, re
         )
         raise FathomError(msg)
     groups = corpus["group"].to_numpy(dtype=str)[sampled]
-    return attention_coordination(np.stack(weights), groups, resampling, strata=strata)
+    found = attention_coordination(np.stack(weights), groups, resampling, strata=strata)
+    return found.assign(texts=len(groups), groups=len(np.unique(groups)))
 
 
-def _numbered(rows: pd.DataFrame, activations: Activations) -> pd.DataFrame:
+def _numbered(rows: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
     """Rows counted from 0 become layer numbers, with their relative depth; a row of a whole curve keeps none."""
-    numbers, depths = activations.layer_axis(SITE)
+    numbers, depths = axis
     for column, depth in (("layer", "depth"), ("other_layer", "other_depth")):
         known = rows[column].notna()
         at = rows.loc[known, column].astype(int).to_numpy()

@@ -18,7 +18,7 @@ from fathom.probes.settings import ExperimentSettings, ProbeJob
 from fathom.probes.states import LayerStates, static_vectors
 from fathom.progress import Progress
 from fathom.statistics import peak_interval, tails
-from fathom.store import Activations
+from fathom.store import Activations, layer_axis
 from fathom.tables import LABEL_PREFIX, ORIGINAL, shuffled_view, template_views, text_items
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,10 +70,11 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
             parts = [("", found.curves, found.replicates), *probing.controls(reading, found)]
             axis = activations.layer_axis(reading.site)
             place = vars(reading)
-            curves += [
-                _numbered(_shaped(rows, replicates, axis[1], job), axis).assign(**place, control=control)
-                for control, rows, replicates in parts
-            ]
+            for control, rows, replicates in parts:
+                # Static vectors are those before the first block, whichever layers of the site are stored.
+                own = layer_axis(("0",), activations.depth) if control == "static" else axis
+                shaped = _shaped(rows, replicates, own[1], job)
+                curves.append(_numbered(shaped, own).assign(**place, control=control))
             folds.append(_numbered(found.folds, axis).assign(**place))
             hits.append(_numbered(probing.named(found.texts, reading), axis).assign(**place))
     distances = probing.distances()
@@ -118,6 +119,9 @@ class _Probing:
                 f"probes.{self._job.experiment}.{place}: corpus {self._settings.corpus} has the labels "
                 f"{', '.join(known) or 'none'}, found {', '.join(unknown) or 'none'}"
             )
+            raise FathomError(msg)
+        if MEAN in wanted:
+            msg = f"probes.{self._job.experiment}.labels: {MEAN!r} names the mean of labels; expected other names"
             raise FathomError(msg)
         return list(wanted)
 

@@ -344,13 +344,19 @@ def _tables(
                 )
             )
     folds = pd.concat(of_folds, ignore_index=True)
-    texts = pd.concat(of_texts, ignore_index=True) if of_texts else pd.DataFrame(columns=TEXT_COLUMNS)
+    texts = pd.concat(of_texts, ignore_index=True) if of_texts else _no_texts()
     return ProbeTables(
         curves=pd.concat(of_curves, ignore_index=True),
         folds=folds[[*CURVE_COLUMNS, *folds.columns.drop(CURVE_COLUMNS)]],
         texts=texts,
         replicates=replicates,
     )
+
+
+def _no_texts() -> pd.DataFrame:
+    """The table of texts where no label has classes; its columns keep their types."""
+    kinds = dict.fromkeys(TEXT_COLUMNS, "object") | {"layer": "int64", "text": "int64", "hit": "float64"}
+    return pd.DataFrame(columns=TEXT_COLUMNS).astype(kinds)
 
 
 def primary_measure(target: Target) -> str:

@@ -1,0 +1,150 @@
+"""Made-up tables of the probes stage over real corpora of items, relations and analogies, as figures get them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fathom.corpora.analogies import analogy_texts
+from fathom.corpora.early_context import early_context_texts
+from fathom.corpora.items import item_texts
+from fathom.corpora.relations import relation_texts
+from fathom.figures.probe_frames import Tables
+from fathom.figures.settings import FigureJob, FigureSettings, Table
+from fathom.settings import Uncertainty
+from tests.designs import ANALOGY, ITEM, RELATION, pair_table
+from tests.scores import score_rows
+
+STEPS = ("items", "relations", "analogies")
+LABELS = {"items": ("edible", "alive"), "relations": ("related",), "analogies": ("same_relation",)}
+LAST = 8
+FILLER = (0, 4)
+
+
+@cache
+def corpora() -> dict[str, pd.DataFrame]:
+    """Texts of the same 24 pairs: six quads, each of them a unit of items, relations and analogies."""
+    pairs = pair_table([4] * 6)
+    names = [*pairs["first"], *pairs["second"]]
+    items = pd.DataFrame({"item": names, "category": [*pairs["relation"]] * 2})
+    # Both values of each label occur in every quad.
+    items["edible"] = [int(at < len(pairs)) for at in range(len(names))]
+    items["alive"] = [int(at >= len(pairs)) for at in range(len(names))]
+    return {
+        "items": item_texts(items, [ITEM]),
+        "relations": relation_texts(pairs, [RELATION]),
+        "analogies": analogy_texts(pairs, [ANALOGY]),
+        "early": early_context_texts(pairs, RELATION, filler=FILLER, closing="and so on"),
+    }
+
+
+def told(layers: Sequence[int] = range(LAST + 1), peak: int = 3) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Share of texts that a probe tells rightly, with one peak; below chance far from it."""
+    return np.asarray(0.4 + 0.4 * np.exp(-(((np.asarray(layers) - peak) / 2) ** 2)), dtype=np.float64)
+
+
+def hit_rows(
+    corpus: pd.DataFrame,
+    label: str,
+    shares: Sequence[float] | np.ndarray[Any, Any],
+    *,
+    estimator: str = "ridge",
+    noise: float = 0.0,
+    view: str = "original",
+    **columns: Any,
+) -> pd.DataFrame:
+    """Hits of one curve: of every text about the share of its layer."""
+    texts = corpus[(corpus["view"] == view) & corpus[f"label.{label}"].notna()]
+    layers = np.arange(len(shares))
+    random = np.random.default_rng(0)
+    hits = np.asarray(shares)[:, None] + noise * random.uniform(-1, 1, (len(layers), len(texts)))
+    return pd.DataFrame(
+        {
+            "label": label,
+            "estimator": estimator,
+            "selection": "fixed",
+            "layer": np.repeat(layers, len(texts)),
+            "text": np.tile(texts["id"], len(layers)),
+            "hit": hits.ravel().astype(np.float32),
+            "depth": np.repeat(layers / max(layers[-1], 1), len(texts)),
+            "group": np.tile(texts["group"], len(layers)),
+            "class": np.tile(texts[f"label.{label}"].astype(str), len(layers)),
+            "view": view,
+            "site": "residual",
+            "position": "last",
+        }
+    ).assign(**columns)
+
+
+def curve_rows(peak: int = 3, *, last: int = LAST, label: str = "related", **columns: Any) -> pd.DataFrame:
+    """One curve of a layers table, which knows neither its model nor its experiment."""
+    rows = score_rows("m", last, "e", peak, label=label, **{"estimator": "ridge", **columns})
+    rows["normalised"] = (rows["score"] - rows["chance"]) / (1 - rows["chance"])
+    return rows.drop(columns=["model", "experiment"])
+
+
+def step_tables(
+    peaks: dict[str, int],
+    *,
+    model: str = "m",
+    estimators: Sequence[str] = ("svm", "ridge"),
+    shares: dict[str, Sequence[float]] | None = None,
+    curves: dict[str, dict[str, Any]] | None = None,
+    noise: float = 0.0,
+) -> list[tuple[Table, pd.DataFrame]]:
+    """Curves, hits and texts of steps of the hierarchy that peak at some layers, with all their controls.
+
+    Args:
+        peaks: experiment -> layer
+        model: of all
+        estimators: of all
+        shares: by layer, in place of a curve with that peak, by experiment
+        curves: changed columns of an experiment's own curves
+        noise: of the hits
+    """
+    tables: list[tuple[Table, pd.DataFrame]] = []
+    for name, peak in peaks.items():
+        corpus = corpora()[name]
+        told_at = (shares or {}).get(name, told(peak=peak))
+        labels = ("mean", *LABELS[name]) if len(LABELS[name]) > 1 else LABELS[name]
+        rows = [
+            curve_rows(peak, label=label, estimator=estimator, control=control)
+            for label in labels
+            for estimator in estimators
+            for control in ("", "shuffled", "static", "template split", "control task")
+        ]
+        rows += [curve_rows(peak, label=label, selection="inner") for label in labels if "ridge" in estimators]
+        changed = (curves or {}).get(name, {})
+        rows = [one.assign(**changed) if (one["control"] == "").all() else one for one in rows]
+        random = [
+            curve_rows(1, label=label, estimator=one, p_family_wise=np.nan) for label in labels for one in estimators
+        ]
+        hits = [
+            hit_rows(corpus, label, told_at, estimator=one, noise=noise) for label in LABELS[name] for one in estimators
+        ]
+        of: dict[str, Any] = {"model": model, "of": name, "corpus": name}
+        tables.append((Table(**of, holds="probes"), pd.concat(rows, ignore_index=True)))
+        tables.append((Table(**of, holds="probes", control="random"), pd.concat(random, ignore_index=True)))
+        tables.append((Table(**of, holds="hits"), pd.concat(hits, ignore_index=True)))
+    return [*tables, *((Table(model="", of=name, holds="texts"), corpora()[name]) for name in peaks)]
+
+
+def job_of(settings: FigureSettings, tables: Tables, **changed: Any) -> FigureJob:
+    """A job that draws some tables."""
+    order = tuple(dict.fromkeys(table.of for table, _ in tables if table.holds == "hits" and table.of in STEPS))
+    told_to = {
+        "figure": "f",
+        "settings": settings,
+        "tables": tuple(table for table, _ in tables),
+        "title": "A title",
+        "layers": "layer",
+        "caption": "A caption.",
+        "order": order,
+        "strictly_before": tuple(name for name in order if name == "items"),
+        "uncertainty": Uncertainty(bootstrap=100),
+    }
+    return FigureJob(**{**told_to, **changed})

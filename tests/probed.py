@@ -1,0 +1,125 @@
+"""Stores of planted states for a corpus of some design, and what `fathom probes` makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from click.testing import CliRunner, Result
+
+from fathom.probes.command import command
+from fathom.probes.settings import ExperimentSettings, ProbeJob
+from fathom.provenance import sha256_of
+from fathom.settings import Uncertainty
+from fathom.store import Shape, StoreWriter
+from fathom.tables import read_corpus, read_table, text_items, write_corpus
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+WIDTH = 24
+RESIDUAL = ("0", "1", "2", "3")
+
+
+def written(texts: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """The corpus as `fathom corpora` writes it, and the probes read it."""
+    write_corpus(texts, path, "c")
+    return read_corpus(path)
+
+
+def words_of(corpus: pd.DataFrame) -> IntArray:
+    """Words of every text, (texts,)."""
+    return np.array([len(text.split()) for text in corpus["text"]], dtype=np.int64)
+
+
+def item_states(
+    corpus: pd.DataFrame, layers: int, *, code: npt.ArrayLike = 0.0, since: int = 0, seed: int = 0
+) -> FloatArray:
+    """States (layers, texts, width) that hold each item at its place, and from a layer on a code (texts,)."""
+    rng = np.random.default_rng(seed)
+    vectors: dict[tuple[int, str], FloatArray] = {}
+    states = 0.3 * rng.standard_normal((layers, len(corpus), WIDTH))
+    for text, items in enumerate(text_items(corpus)):
+        for place, item in enumerate(items):
+            if (place, item) not in vectors:
+                vectors[place, item] = rng.standard_normal((layers, WIDTH))
+            states[:, text] += vectors[place, item]
+    states[since:] += np.multiply.outer(np.broadcast_to(code, len(corpus)), 2 * rng.standard_normal(WIDTH))
+    return np.asarray(states, dtype=np.float64)
+
+
+def stored(
+    corpus: Path,
+    states: Mapping[tuple[str, str], npt.NDArray[np.floating]],
+    *,
+    layers: Mapping[str, Sequence[str]] | None = None,
+    depth: int = 3,
+    lengths: IntArray | None = None,
+    spans: Mapping[str, IntArray] | None = None,
+    patterns: Mapping[int, FloatArray] | None = None,
+) -> Path:
+    """Write a store of the corpus beside it; returns its manifest.
+
+    States are of a site and position; spans are (texts, 2), first and last token; patterns are those of single texts.
+    """
+    texts = next(iter(states.values())).shape[1]
+    counts = np.full(texts, 5) if lengths is None else np.asarray(lengths, dtype=np.int64)
+    sites = tuple(dict.fromkeys(site for site, _ in states))
+    names = {site: tuple((layers or {}).get(site, RESIDUAL if site == "residual" else RESIDUAL[1:])) for site in sites}
+    positions = tuple(dict.fromkeys(position for _, position in states))
+    width = next(iter(states.values())).shape[2]
+    shape = Shape(names, texts, int(counts.sum()), width, "float32", positions)
+    writer = StoreWriter(corpus.with_suffix(".zarr"), shape, shard_bytes=1 << 20, compression="none")
+    writer.append({key: values.astype(np.float32) for key, values in states.items()})
+    writer.end_states()
+    if patterns:
+        sampled = np.array(list(patterns))
+        writer.write_patterns(sampled, counts[sampled], (one.astype(np.float32) for one in patterns.values()))
+    edges = spans or {}
+    writer.write_spans({name: at[:, 0] for name, at in edges.items()}, {name: at[:, 1] for name, at in edges.items()})
+    writer.close(np.zeros(int(counts.sum()), dtype=np.int32), counts)
+    manifest = corpus.with_suffix(".manifest.json")
+    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "depth": depth})
+    return manifest
+
+
+def probe_job(kind: str = "probe", **settings: Any) -> ProbeJob:
+    """A job with few resamples, of ridge at the mean unless said otherwise."""
+    few: dict[str, Any] = {
+        "corpus": "c",
+        "positions": ("mean",),
+        "estimators": ("ridge",),
+        "inner": (),
+        "permutations": 0,
+        "repeats": 1,
+        "controls": (),
+    }
+    return ProbeJob(
+        kind=kind,  # type: ignore[arg-type]  # one of two words
+        model="m",
+        experiment="e",
+        settings=ExperimentSettings(**(few | settings)),
+        uncertainty=Uncertainty(bootstrap=100),
+    )
+
+
+def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], hits: Path | None = None) -> Result:
+    """`fathom probes`, which writes its tables beside the corpus."""
+    arguments = ["--settings", job.model_dump_json(), "--corpus", str(corpus), "--folder", str(corpus.parent / "out")]
+    arguments += [] if hits is None else ["--hits", str(hits)]
+    return CliRunner().invoke(command, [*arguments, *map(str, manifests)])
+
+
+def probed(job: ProbeJob, corpus: Path, *manifests: Path) -> dict[str, pd.DataFrame]:
+    """The tables of `fathom probes`: layers, folds and texts."""
+    done = run_probes_command(job, corpus, manifests)
+    if done.exception is not None:
+        raise done.exception
+    folder = corpus.parent / "out"
+    return {
+        name: read_table(folder / f"e{ending}.parquet")
+        for name, ending in (("layers", ".layers"), ("folds", ""), ("texts", ".texts"))
+    }

@@ -1,0 +1,411 @@
+"""`fathom figures` from the tables of the probes stage to files, for the figures that experiments call for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from matplotlib.figure import Figure
+from tests.drawings import names, points, written
+from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
+from tests.unit.test_figures_coordination import coordination, panel
+
+from fathom.config import FigureTable, load_config
+from fathom.figures.command import command
+from fathom.figures.coordination import OF_SCORES
+from fathom.figures.probe_figures import draw_probe_figure, probe_notes
+from fathom.figures.settings import (
+    CoordinationFigure,
+    EarlyContextFigure,
+    ProbeFigure,
+    ProbesFigure,
+    PropertiesFigure,
+    SitesFigure,
+    SpansFigure,
+    SummaryFigure,
+    Table,
+)
+from fathom.figures.style import DOUBLE_COLUMN, ONE_AND_A_HALF, PALETTE
+from fathom.plan import Plan
+from fathom.tables import write_corpus, write_table
+
+SITES = ("residual", "attention", "mlp")
+CONFIG: dict[str, Any] = {
+    "models": {"real": {"source": "hub", "repository": "owner/name", "revision": "0123456789abcdef", "label": "Real"}},
+    "corpora": {
+        "items": {"kind": "items"},
+        "relations": {"kind": "relations"},
+        "analogies": {"kind": "analogies"},
+        "early": {"kind": "early-context", "filler": list(FILLER)},
+    },
+    "activations": {"corpora": {"relations": {"sites": list(SITES), "attention_texts": 20}}},
+    "probes": {
+        "items": {"corpus": "items", "positions": ["span:item"], "labels": ["edible", "manmade"]},
+        "relations": {
+            "corpus": "relations",
+            "title": "pairs",
+            "sites": list(SITES),
+            "positions": ["span:second", "span:first"],
+            "labels": ["related"],
+            "coordination": {},
+        },
+        "analogies": {"corpus": "analogies", "positions": ["span:fourth"], "labels": ["same_relation"]},
+        "early": {"corpus": "early", "positions": ["last"], "labels": ["related"], "estimators": ["ridge"]},
+        "every": {"corpus": "items", "positions": ["span:item"], "estimators": ["ridge"]},
+    },
+    "uncertainty": {"bootstrap": 100},
+}
+LABELS = {"items": ("edible", "alive"), "every": ("edible", "alive"), "analogies": ("same_relation",)}
+PEAKS = {"items": 2, "relations": 4, "analogies": 6, "early": 3, "every": 2}
+FIGURES = (
+    "probes-svm",
+    "probes-ridge",
+    "relations-spans",
+    "relations-sites",
+    "relations-coordination-real",
+    "early-decay",
+    "every-real",
+    "probe-summary",
+)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a run of the command wrote."""
+
+    numbers: pd.DataFrame
+    text: str
+    svg: bytes
+    png: bytes
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan(load_config(CONFIG, []))
+
+
+@pytest.fixture(scope="module")
+def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
+    """Every figure, once."""
+    folder = tmp_path_factory.mktemp("figures")
+    return {figure: run(plan, figure, folder) for figure in plan.figures}
+
+
+def run(plan: Plan, figure: str, folder: Path) -> Drawn:
+    paths = [write(plan, table, folder) for table in plan.config.figure_tables(figure)]
+    outputs = {kind: folder / "new" / f"{figure}.{kind}" for kind in ("svg", "png", "csv", "text")}
+    options = [word for kind, path in outputs.items() for word in (f"--{kind}", str(path))]
+    arguments = ["--settings", plan.figure_settings(figure), *options, *map(str, paths)]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return Drawn(
+        numbers=pd.read_csv(outputs["csv"], keep_default_na=False, na_values=[""]),
+        text=outputs["text"].read_text(encoding="utf-8"),
+        svg=outputs["svg"].read_bytes(),
+        png=outputs["png"].read_bytes(),
+    )
+
+
+def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
+    """Write one made-up table, if it is not there yet."""
+    path = folder / f"{table.model}-{table.of}-{table.holds}.parquet"
+    if path.exists():
+        return path
+    match table.holds:
+        case "texts":
+            write_corpus(corpora()[table.of], path, table.of)
+        case "coordination":
+            write_table(measures(), path)
+        case "hits":
+            write_table(hits(plan, table.of), path)
+        case _:
+            write_table(curves(plan, table.of, random=table.control == "random"), path)
+    return path
+
+
+def measures() -> pd.DataFrame:
+    """What was measured of two estimators, and what needs none."""
+    rows = coordination(of=("related",), last=LAST).drop(columns=["model", "experiment"])
+    of_scores = rows["measure"].isin(OF_SCORES)
+    parts = [rows[of_scores].assign(estimator=one) for one in ("svm", "ridge")]
+    return pd.concat([*parts, rows[~of_scores].assign(estimator="")], ignore_index=True)
+
+
+def places(plan: Plan, name: str) -> Iterator[dict[str, Any]]:
+    one = plan.config.experiments[name]
+    views = ("start 0", "start 4", "end 4") if name == "early" else ("original",)
+    for view in views:
+        for site in one.sites:
+            for position in one.positions:
+                yield {"view": view, "site": site, "position": position}
+
+
+def controls(name: str) -> tuple[str, ...]:
+    """An early-context corpus has no other templates."""
+    return ("shuffled", "static") if name == "early" else ("shuffled", "static", "template split", "control task")
+
+
+def curves(plan: Plan, name: str, *, random: bool) -> pd.DataFrame:
+    one = plan.config.experiments[name]
+    labels = LABELS.get(name, ("related",))
+    rows = []
+    for place in places(plan, name):
+        for label in ("mean", *labels) if len(labels) > 1 else labels:
+            for estimator in one.estimators:
+                for control in ("",) if random else ("", *controls(name)):
+                    of: dict[str, Any] = {"label": label, "estimator": estimator, **place}
+                    peak = 1 if random else PEAKS[name] + (place["position"] == "span:first")
+                    found = curve_rows(peak, control=control, **of)
+                    rows.append(found[found["layer"] > 0] if place["site"] != "residual" and len(found) > 1 else found)
+                    if not random and control == "" and estimator == "ridge":
+                        rows.append(found.assign(selection="inner", p_family_wise=np.nan))
+    return pd.concat(rows, ignore_index=True)
+
+
+def hits(plan: Plan, name: str) -> pd.DataFrame:
+    corpus = corpora()[plan.config.experiments[name].corpus]
+    return pd.concat(
+        [
+            hit_rows(corpus, label, told(peak=PEAKS[name]), estimator=estimator, **place)
+            for place in places(plan, name)
+            for label in LABELS.get(name, ("related",))
+            for estimator in plan.config.experiments[name].estimators
+        ],
+        ignore_index=True,
+    )
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_experiments_call_for_these_figures(plan: Plan) -> None:
+    assert set(plan.figures) == set(FIGURES)
+
+
+def test_every_figure_is_written_with_its_numbers_and_caption(plan: Plan, made: dict[str, Drawn]) -> None:
+    for figure, drawn in made.items():
+        assert drawn.svg.startswith(b"<?xml")
+        assert drawn.png.startswith(b"\x89PNG")
+        assert len(drawn.numbers) > 0
+        caption = json.loads(plan.figure_settings(figure))["caption"]
+        assert drawn.text.startswith(caption + "\n")
+        for word in ("Real (owner/name at 0123456789ab", "not a replication", "random weights", "200 block-wise"):
+            assert word in drawn.text, (figure, word)
+        if figure != "probe-summary":
+            expected = {"", "random", *controls("early" if figure == "early-decay" else "items")}
+            assert set(drawn.numbers["control"].fillna("")) == expected, figure
+
+
+def test_the_order_and_the_dips_are_noted_under_the_curves_only(made: dict[str, Drawn]) -> None:
+    for figure, drawn in made.items():
+        notes = drawn.text.splitlines()[1:]
+        if figure.startswith("probes-"):
+            order, dips = notes
+            assert order.startswith("Real: items < pairs <= analogies: agree. Peaks (layers, counted from the first):")
+            assert dips.startswith("Real, dip between two maxima: items ")
+        else:
+            assert notes == [], figure
+
+
+def test_the_numbers_of_curves_are_those_of_the_tables(made: dict[str, Drawn]) -> None:
+    for estimator in ("svm", "ridge"):
+        numbers = made[f"probes-{estimator}"].numbers
+        assert set(numbers["model"]) == {"Real"}
+        assert set(numbers["estimator"]) == {estimator}
+        assert list(numbers["experiment"].unique()) == ["items", "pairs", "analogies"]
+        assert numbers.groupby("experiment")["label"].unique().map(list).to_dict() == {
+            "items": ["mean"],
+            "pairs": ["related"],
+            "analogies": ["same_relation"],
+        }
+        shown = numbers[numbers["control"].isna() & (numbers["selection"] == "fixed")]
+        for experiment, name in (("items", "items"), ("pairs", "relations"), ("analogies", "analogies")):
+            expected = curve_rows(PEAKS[name])["score"]
+            np.testing.assert_allclose(shown.loc[shown["experiment"] == experiment, "score"], expected)
+    assert set(made["probes-ridge"].numbers["selection"]) == {"fixed", "inner"}
+
+
+def test_each_figure_has_its_own_places(made: dict[str, Drawn]) -> None:
+    spans, sites, early = (made[name].numbers for name in ("relations-spans", "relations-sites", "early-decay"))
+    assert (list(spans["position"].unique()), set(spans["site"])) == (["span:second", "span:first"], {"residual"})
+    assert (list(sites["site"].unique()), set(sites["position"])) == (list(SITES), {"span:second"})
+    assert list(early["view"].unique()) == ["start 0", "start 4", "end 4"]
+    assert list(made["every-real"].numbers["label"].unique()) == ["mean", "edible", "alive"]
+    for numbers in (spans, sites, early, made["every-real"].numbers):
+        assert set(numbers["selection"]) == {"fixed"}
+        assert set(numbers["estimator"]) == {"ridge"}
+
+
+def test_coordination_is_written_beside_the_scores_at_the_attention(made: dict[str, Drawn]) -> None:
+    numbers = made["relations-coordination-real"].numbers
+    scores, measured = (numbers[numbers["part"] == part] for part in ("scores", "coordination"))
+    assert set(scores["site"]) == {"attention"}
+    assert set(scores["position"]) == {"span:second"}
+    assert measured["measure"].tolist() == measures()["measure"].tolist()
+    np.testing.assert_allclose(measured["value"], measures()["value"])
+
+
+def test_the_summary_has_every_place_and_dips_at_the_first(made: dict[str, Drawn]) -> None:
+    table = made["probe-summary"].numbers
+    of_pairs = table[table["experiment"] == "pairs"]
+    assert len(of_pairs) == 2 * 3 * 2  # estimators, sites, positions
+    assert of_pairs["dip"].notna().sum() == 2
+    first = of_pairs[of_pairs["dip"].notna()].iloc[0]
+    assert (first["site"], first["position"], first["peak"]) == ("residual", "span:second", PEAKS["relations"])
+    assert first["score"] == pytest.approx(0.8)
+    other = of_pairs[of_pairs["position"] == "span:first"]
+    assert set(other["peak"]) == {PEAKS["relations"] + 1}
+    assert table.groupby("experiment")["view"].unique().map(list).to_dict()["early"] == ["start 0", "start 4", "end 4"]
+    assert (table["selectivity"].isna() == (table["experiment"] == "early")).all()
+    for column in ("random", "shuffled", "static", "texts", "groups", "peak_low", "normalised"):
+        assert table[column].notna().all(), column
+
+
+@pytest.mark.parametrize("figure", ["probes-svm", "probe-summary"])
+def test_drawing_twice_gives_the_same_bytes(plan: Plan, made: dict[str, Drawn], figure: str, tmp_path: Path) -> None:
+    again = run(plan, figure, tmp_path)
+    assert again.svg == made[figure].svg
+    assert again.png == made[figure].png
+    assert again.text == made[figure].text
+    pd.testing.assert_frame_equal(again.numbers, made[figure].numbers)
+
+
+def test_a_table_that_is_missing_is_refused(plan: Plan, tmp_path: Path) -> None:
+    options = [word for kind in ("svg", "png", "csv", "text") for word in (f"--{kind}", str(tmp_path / kind))]
+    done = CliRunner().invoke(command, ["--settings", plan.figure_settings("early-decay"), *options])
+    assert done.exit_code != 0
+    assert str(done.exception) == "figure early-decay: expected 2 tables, found 0"
+
+
+# What is drawn -------------------------------------------------------------------------------------------------------
+
+
+def draw(settings: ProbeFigure, tables: list[tuple[Table, pd.DataFrame]]) -> tuple[pd.DataFrame, Figure]:
+    job = job_of(settings, tables)
+    return draw_probe_figure(tables, settings, job, probe_notes(tables, job))
+
+
+def one_table(*rows: pd.DataFrame, holds: str = "probes", **table: Any) -> tuple[Table, pd.DataFrame]:
+    return Table(holds=holds, **({"model": "m", "of": "e"} | table)), pd.concat(rows, ignore_index=True)
+
+
+def foot(figure: Figure) -> str:
+    return " ".join(text.get_text().replace("\n", " ") for text in figure.texts)
+
+
+def test_one_model_has_room_for_its_notes() -> None:
+    settings = ProbesFigure(kind="probes", estimator="ridge")
+    tables = step_tables({"items": 2, "relations": 4})
+    _, figure = draw(settings, tables)
+    assert figure.get_figwidth() == ONE_AND_A_HALF
+    assert "m: items < relations: agree." in foot(figure)
+    texts = [one for one in tables if one[0].holds == "texts"]
+    other = [one for one in step_tables({"items": 2, "relations": 4}, model="n") if one[0].holds != "texts"]
+    assert draw(settings, [*tables, *other, *texts])[1].get_figwidth() == DOUBLE_COLUMN
+
+
+def test_sites_are_worded_in_the_figure_and_named_in_the_numbers() -> None:
+    table = one_table(*(curve_rows(site=site) for site in SITES))
+    numbers, figure = draw(SitesFigure(kind="sites", experiments=("e",)), [table])
+    assert names(figure) == ["m, residual stream", "m, attention output", "m, MLP output"]
+    assert list(numbers["site"].unique()) == list(SITES)
+
+
+def test_early_context_reads_the_first_site_and_position() -> None:
+    rows = [
+        curve_rows(peak, view=view, site=site, position=position)
+        for view in ("start 0", "start 4")
+        for peak, site, position in ((3, "mlp", "last"), (5, "residual", "last"), (6, "mlp", "mean"))
+    ]
+    numbers, figure = draw(EarlyContextFigure(kind="early-context", experiment="e"), [one_table(*rows)])
+    np.testing.assert_allclose(points(figure.axes[0], "start 4"), curve_rows(3)[["depth", "score"]])
+    assert set(numbers["site"]) == {"mlp"}
+    assert set(numbers["position"]) == {"last"}
+
+
+def test_numbers_are_drawn_by_their_correlation() -> None:
+    table = one_table(*(curve_rows(label="length", measure=measure, chance=0.0) for measure in ("r", "r2")))
+    _, figure = draw(ProbesFigure(kind="probes"), [table])
+    assert "r" in [axes.get_ylabel() for axes in figure.axes]
+
+
+def test_an_experiment_that_cannot_be_drawn_is_named() -> None:
+    tables = [one_table(curve_rows()), one_table(curve_rows(label="length", measure="r", chance=0.0), of="lengths")]
+    _, figure = draw(ProbesFigure(kind="probes"), tables)
+    assert "Not drawn, for their labels are numbers, not classes: lengths." in foot(figure)
+
+
+def test_properties_of_the_fixed_penalty() -> None:
+    rows = [curve_rows(label=label, selection=one) for label in ("edible", "alive") for one in ("fixed", "inner")]
+    numbers, figure = draw(PropertiesFigure(kind="properties", model="m", experiment="e"), [one_table(*rows)])
+    assert names(figure) == ["edible", "alive"]
+    assert len(numbers) == 2 * (LAST + 1)
+
+
+def test_spans_at_the_first_site() -> None:
+    rows = [curve_rows(site=site, position=f"span:{name}") for site in ("mlp", "residual") for name in ("one", "two")]
+    numbers, figure = draw(SpansFigure(kind="spans", experiments=("e",)), [one_table(*rows)])
+    assert set(numbers["site"]) == {"mlp"}
+    assert [tick.get_text() for tick in figure.axes[0].get_yticklabels()] == ["one", "two"]
+
+
+def at_attention(labels: tuple[str, ...]) -> list[tuple[Table, pd.DataFrame]]:
+    rows = [
+        curve_rows(label=label, site=site, estimator="svm")
+        for site in ("residual", "attention")
+        for label in ("mean", *labels)
+    ]
+    found = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"])
+    return [one_table(*rows), one_table(found, holds="coordination")]
+
+
+COORDINATION = CoordinationFigure(kind="coordination", model="m", experiment="e", estimator="svm")
+
+
+def test_coordination_has_the_scores_of_every_label_that_it_is_of() -> None:
+    numbers, figure = draw(COORDINATION, at_attention(("edible", "alive")))
+    assert set(numbers.loc[numbers["part"] == "scores", "label"]) == {"edible", "alive"}
+    lines = [str(line.get_label()) for line in panel(figure, "m").get_lines()]
+    assert {"edible", "alive"} <= set(lines)
+    assert "mean" not in lines
+
+
+def test_coordination_of_more_labels_than_colours_shows_the_first() -> None:
+    labels = tuple(f"label{at}" for at in range(len(PALETTE) + 2))
+    numbers, figure = draw(COORDINATION, at_attention(labels))
+    assert f"Scores of {len(PALETTE)} of {len(labels)} labels are shown." in foot(figure)
+    assert set(numbers.loc[numbers["part"] == "scores", "label"]) == set(labels)
+    measured = numbers.loc[numbers["part"] == "coordination"]
+    assert set(measured.loc[measured["measure"] == "complementarity", "label"]) == set(labels)
+
+
+def test_colours_of_attention_have_round_numbers() -> None:
+    tables = at_attention(("edible",))
+    table, rows = tables[1]
+    uneven = rows.assign(value=rows["value"].where(rows["measure"] != "attention", 0.589657))
+    _, figure = draw(COORDINATION, [tables[0], (table, uneven)])
+    (bar,) = [axes for axes in figure.axes if axes.get_xlabel() == "correlation of attention weights"]
+    ticks = [tick.get_text() for tick in bar.get_xticklabels()]
+    assert ticks == ["\N{MINUS SIGN}0.4", "\N{MINUS SIGN}0.2", "0", "0.2", "0.4"]
+
+
+def test_the_summary_shows_the_first_place_and_writes_all() -> None:
+    rows = [
+        curve_rows(peak, position=position, site=site)
+        for peak, site, position in ((3, "mlp", "span:first"), (4, "mlp", "span:second"), (6, "residual", "span:first"))
+    ]
+    other = one_table(curve_rows(7, site="residual"), of="other")
+    numbers, figure = draw(SummaryFigure(kind="probe-summary"), [one_table(*rows), other])
+    assert numbers["peak"].tolist() == [3, 4, 6, 7]
+    assert numbers["site"].tolist() == ["mlp", "mlp", "residual", "residual"]
+    cells = " ".join(written(figure))
+    assert "MLP output" in cells
+    assert "residual stream" in cells
+    assert "span:second" not in cells
