@@ -255,7 +255,7 @@ def test_the_summary_says_every_curve_and_its_dip(made: Project) -> None:
     assert not dips.duplicated(["experiment", "estimator"]).any()  # of the first site and span
     caption = (made.folder / "results/figures/levels.txt").read_text(encoding="utf-8")
     # Of the items that are drawn together, few are of a pair.
-    assert "order of the peaks not tested" in caption
+    assert "no test of the order: weights: a sample lacks class" in caption
     assert "dip between two maxima: items" in caption
 
 
