@@ -62,7 +62,8 @@ class Look:
 
 
 # Of the two that are not like the others, the embedding layer is a point of the main curve, and the control task and
-# the template split belong together: their difference is the selectivity. Those two have a hue, the others are grey.
+# the template split belong together: their difference is the selectivity. Those two have a hue, the others are grey. No
+# two share a line, for in some figures the colour tells the experiment.
 EMBEDDING = "embedding"
 CONTROLS = {
     EMBEDDING: Look(label="embedding layer", colour=INK, line=(0, (9.0, 2.5)), width=0.6),
@@ -70,7 +71,7 @@ CONTROLS = {
     "shuffled": Look(label="shuffled words", colour="#858585", line=(0, (5.0, 1.3, 1.0, 1.3))),
     "static": Look(label="summed static vectors", colour="#A6A6A6", line=SOLID, width=1.6),
     "template split": Look(label="template split", colour="#7A5510", line=SOLID),
-    "control task": Look(label="control task on that split", colour="#B07F24", line=DASHED),
+    "control task": Look(label="control task on that split", colour="#B07F24", line=(0, (1.8, 1.4))),
 }
 
 
