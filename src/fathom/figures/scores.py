@@ -63,7 +63,7 @@ class Look:
 
 # Of the two that are not like the others, the embedding layer is a point of the main curve, and the control task and
 # the template split belong together: their difference is the selectivity. Those two have a hue, the others are grey. No
-# two share a line, for in some figures the colour tells the experiment.
+# two share line and width, for in some figures the colour tells the experiment.
 EMBEDDING = "embedding"
 CONTROLS = {
     EMBEDDING: Look(label="embedding layer", colour=INK, line=(0, (9.0, 2.5)), width=0.6),
