@@ -198,6 +198,17 @@ class Config(Settings):
         kept |= {name: value for name, value in own if value is not None}
         return self.activations.model_copy(update=kept)
 
+    def reads_patterns(self, model: str, corpus: str) -> bool:
+        """Whether attention patterns of a model on a corpus are read: by its sinks, or by a figure of coordination."""
+        if model in self.models and "sinks" in self.metric_settings and corpus in self.corpora_of("sinks"):
+            return True
+        return any(
+            isinstance(figure, CoordinationFigure)
+            and figure.model == model
+            and self.experiments[figure.experiment].corpus == corpus
+            for figure in self.all_figures.values()
+        )
+
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
         """Probing experiments: as configured, or those that the corpora of the hierarchy call for."""

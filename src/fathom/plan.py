@@ -85,14 +85,17 @@ class Plan:
         return as_json(self.config.corpora[corpus])
 
     def extraction_settings(self, model: str, corpus: str, shard: str) -> str:
-        """Settings of `fathom activations`."""
+        """Settings of `fathom activations`; patterns are stored of a model whose patterns something reads."""
+        kept = self.config.extraction_of(corpus)
+        if not self.config.reads_patterns(model, corpus):
+            kept = kept.model_copy(update={"attention_texts": 0})
         return as_json(
             {
                 "model": model,
                 "corpus": corpus,
                 "dtype": self.config.all_models[model].dtype,
                 "shard": int(shard.split("-")[0]) - 1,
-                "activations": self.config.extraction_of(corpus).model_dump(mode="json"),
+                "activations": kept.model_dump(mode="json"),
             }
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from pydantic import TypeAdapter
 
 from fathom.activations.command import ExtractionSettings
@@ -131,6 +132,19 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
         "all-MiniLM-L6-v2",
     }
     assert job.order == ("items", "relations", "analogies")
+
+
+def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -> None:
+    file = root / "config" / "offline.yaml"
+    plan = Plan(load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)]))
+
+    def texts(model: str, corpus: str) -> int:
+        told = ExtractionSettings.model_validate_json(plan.extraction_settings(model, corpus, plan.shards[0]))
+        return told.activations.attention_texts
+
+    assert texts("smollm2-135m", "relations") == 128
+    assert texts("smollm2-135m-random", "relations") == texts("minilm-l6", "relations") == 0
+    assert texts("smollm2-135m-random", "bible") == texts("minilm-l6", "bible") == 12
 
 
 def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:
