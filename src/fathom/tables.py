@@ -28,6 +28,7 @@ _TYPES = {
 }
 CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
+MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
 ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
 TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...

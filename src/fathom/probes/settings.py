@@ -38,6 +38,8 @@ def _falling(penalties: tuple[float, ...]) -> tuple[float, ...]:
 
 Penalty = Annotated[float, Field(gt=0.0)]
 Penalties = Annotated[tuple[Penalty, ...], Field(min_length=2), AfterValidator(_falling)]
+RIDGE_PENALTIES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+MARGIN_PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
 
 
 class CoordinationSettings(Settings):
@@ -80,9 +82,9 @@ class ExperimentSettings(Settings):
     """Estimators that are run once more with a penalty that is chosen for every layer and training fold by folds inside
     it, as good as the probe can be. Ridge alone by default: it answers all penalties at once, while an SVM is fitted
     130 times a layer and repeat."""
-    ridge_penalties: Penalties = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    ridge_penalties: Penalties = RIDGE_PENALTIES
     """Penalties that inner folds choose from: six decades, half a decade a step."""
-    margin_penalties: Penalties = (100.0, 10.0, 1.0, 0.1, 0.01)
+    margin_penalties: Penalties = MARGIN_PENALTIES
     """The same for SVM and logistic regression: fewer, since each is a fit of its own."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the groups; each is predicted once from the others."""
