@@ -107,7 +107,7 @@ def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Pat
     name = f"{settings.shard + 1}-of-{settings.activations.shards}"
     folder = corpus.parent / "activations"
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
-    arguments += ["--store", str(folder / f"{name}.zarr"), "--manifest", str(folder / f"{name}.manifest.json")]
+    arguments += ["--store", str(folder / f"{name}.zarr.zip"), "--manifest", str(folder / f"{name}.manifest.json")]
     done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
     assert done.exit_code == 0
     return folder / f"{name}.manifest.json"

@@ -17,7 +17,7 @@ from fathom.config import Config
 from fathom.metrics.registry import METRICS, TABLES
 from fathom.plan import Plan
 
-GROUND = {"errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
+GROUND = {"archive", "errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
 GROUND |= {"curves", "dip", "distributions", "item_graph", "memory", "neighbours", "similarity"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}

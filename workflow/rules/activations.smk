@@ -5,7 +5,7 @@ REQUIRED INPUTS:
     results/models/{model}/manifest.json
     results/corpora/{corpus}.parquet
 OUTPUTS:
-    results/activations/{model}/{corpus}/{shard}.zarr
+    results/activations/{model}/{corpus}/{shard}.zarr.zip
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
 """
 
@@ -16,7 +16,7 @@ rule activations:
         folder=ancient("results/models/{model}"),
         corpus="results/corpora/{corpus}.parquet",
     output:
-        store=directory("results/activations/{model}/{corpus}/{shard}.zarr"),
+        store="results/activations/{model}/{corpus}/{shard}.zarr.zip",
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
     log:
         "logs/activations/{model}/{corpus}/{shard}.log",

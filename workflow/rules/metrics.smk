@@ -15,7 +15,7 @@ if plan.token_tables:
         input:
             manifests=stored("manifest.json", own_corpus),
             # The manifest holds the digests of the store, so the store's own time stamp says nothing.
-            stores=ancient(stored("zarr", own_corpus)),
+            stores=ancient(stored("zarr.zip", own_corpus)),
             corpus="results/corpora/{corpus}.parquet",
         output:
             tables=collect(
@@ -46,7 +46,7 @@ if plan.token_tables:
 rule metrics:
     input:
         manifests=stored("manifest.json", own_corpus),
-        stores=ancient(stored("zarr", own_corpus)),
+        stores=ancient(stored("zarr.zip", own_corpus)),
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",

@@ -17,7 +17,7 @@ Coordination reads the table of texts beside what the probes read.
 rule probes:
     input:
         manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr", probed_corpus)),
+        stores=ancient(stored("zarr.zip", probed_corpus)),
         corpus=experiment_corpus,
     output:
         folds="results/probes/{model}/{experiment}.parquet",
@@ -47,7 +47,7 @@ rule probes:
 rule coordination:
     input:
         manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr", probed_corpus)),
+        stores=ancient(stored("zarr.zip", probed_corpus)),
         corpus=experiment_corpus,
         texts="results/probes/{model}/{experiment}.texts.parquet",
     output:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +47,7 @@ class ExtractionSettings(Settings):
 @click.option(
     "--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model."
 )
-@click.option("--store", required=True, type=click.Path(path_type=Path), help="Zarr store to write.")
+@click.option("--store", required=True, type=click.Path(path_type=Path), help="Zarr store to write, one file.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
 def command(
@@ -62,7 +60,7 @@ def command(
     corpus = _shard(whole, settings)
     passes = len(whole) / whole["id"].nunique()
     manifest.unlink(missing_ok=True)
-    shutil.rmtree(store, ignore_errors=True)
+    store.unlink(missing_ok=True)
     store.parent.mkdir(parents=True, exist_ok=True)
 
     # torch takes seconds to import; what was refused above did not have to wait for it.
@@ -100,7 +98,7 @@ def command(
         positions=_positions(wanted, texts, place),
     )
     try:
-        writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
+        writer = StoreWriter(store, shape, compression=wanted.compression)
         extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
         no_patterns = _sample_attention(model, texts, corpus, shape, writer, settings, found)
         writer.write_spans(texts.span_starts, texts.spans)
@@ -122,14 +120,14 @@ def command(
                 "truncated": texts.truncated,
                 "no_attention_patterns": no_patterns,
                 "block": f"{found.order}, {found.norm}-norm" if found.order else None,
-                "versions": versions_of("torch", "transformers", "tokenizers", "zarr", "zarrs"),
+                "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),
                 "device": str(model.device.type),
             },
         )
-    except (OSError, RuntimeError) as error:
-        if not _disk_is_full(error):
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        shutil.rmtree(store, ignore_errors=True)
+        store.unlink(missing_ok=True)
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
     log.info(
@@ -143,11 +141,6 @@ def command(
     )
     if texts.truncated:
         log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    """The zarrs pipeline reports the operating system's error as text."""
-    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _smaller(first: int | None, second: int | None) -> int | None:
@@ -209,7 +202,7 @@ def _tell_missing(found: BlockSites, place: str) -> None:
 
 def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: ActivationsSettings) -> list[tuple[int, int]]:
     """First and last + 1 text of every window, so that two of them and the store's own buffers fit into memory_mb."""
-    left = (wanted.memory_mb << 20) - shape.buffer_bytes(wanted.shard_mb << 20)
+    left = (wanted.memory_mb << 20) - shape.buffer_bytes
     return windows(shape.sizes(texts.lengths), max(1, left // 2))
 
 
