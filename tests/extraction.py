@@ -14,11 +14,13 @@ from torch import Tensor
 
 from fathom.activations.capture import Batch, capture, make_batch, packed_targets
 from fathom.activations.command import command
+from fathom.activations.cuts import CutSettings
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokens import TokenisedTexts, tokenise
 from fathom.models.command import command as prepare_command
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
+from fathom.plan import CUT_BY
 from fathom.store import Shape
 from fathom.tables import read_corpus, write_corpus
 from tests.tiny import SENTENCES
@@ -107,10 +109,23 @@ def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Pat
     name = f"{settings.shard + 1}-of-{settings.activations.shards}"
     folder = corpus.parent / "activations"
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
+    if settings.activations.shards > 1:
+        arguments += ["--cut", str(cut(manifest, corpus, settings))]
     arguments += ["--store", str(folder / f"{name}.zarr.zip"), "--manifest", str(folder / f"{name}.manifest.json")]
     done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
     assert done.exit_code == 0
     return folder / f"{name}.manifest.json"
+
+
+def cut(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Path:
+    """`fathom activations --write-cut` for the corpus of a shard; returns the file that it writes."""
+    path = corpus.parent / "activations" / "shards.json"
+    told = {name: getattr(settings.activations, name) for name in CUT_BY}
+    cutting = CutSettings(model=settings.model, corpus=settings.corpus, **told)
+    arguments = ["--settings", cutting.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
+    done = CliRunner().invoke(command, [*arguments, "--write-cut", str(path)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return path
 
 
 def direct_states(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from fathom.probes.command import command
 from fathom.probes.settings import ExperimentSettings, ProbeJob
 from fathom.provenance import sha256_of
 from fathom.settings import Uncertainty
+from fathom.shards import shard_names
 from fathom.store import Shape, StoreWriter
 from fathom.tables import read_corpus, read_table, text_items, write_corpus
 
@@ -110,7 +112,12 @@ def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], h
     """`fathom probes`, which writes its tables beside the corpus."""
     arguments = ["--settings", job.model_dump_json(), "--corpus", str(corpus), "--folder", str(corpus.parent / "out")]
     arguments += [] if hits is None else ["--hits", str(hits)]
-    return CliRunner().invoke(command, [*arguments, *map(str, manifests)])
+    for manifest, shard in zip(manifests, shard_names(len(manifests)), strict=True):
+        named = manifest.with_name(f"{shard}.manifest.json")
+        if named != manifest:
+            shutil.copy(manifest, named)
+    states = ["--states", str(manifests[0].parent), "--shards", str(len(manifests))]
+    return CliRunner().invoke(command, [*arguments, *states])
 
 
 def probed(job: ProbeJob, corpus: Path, *manifests: Path) -> dict[str, pd.DataFrame]:

@@ -25,6 +25,7 @@ from fathom.models.settings import PathModel, RandomModel
 from fathom.probes.settings import ProbeJob
 
 OF_EXPERIMENTS = ("probes", "hits", "coordination")  # tables that are of an experiment, not of a corpus
+CUT_BY = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
 SEEDED = ("dime", "intrinsic_dimension")  # metrics that draw at random themselves
 
 
@@ -33,17 +34,17 @@ class Plan:
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._kept_of: dict[tuple[str, str], dict[str, Any]] = {}
 
     @property
     def figures(self) -> tuple[str, ...]:
         """Names of all figures."""
         return tuple(self.config.all_figures)
 
-    @property
-    def shards(self) -> tuple[str, ...]:
-        """Names of the shards of a corpus: "1-of-2", "2-of-2"."""
-        count = self.config.activations.shards
-        return tuple(f"{shard}-of-{count}" for shard in range(1, count + 1))
+    def shards_of(self, corpus: str) -> int:
+        """How many shards a corpus is cut into."""
+        own = self.config.activations.corpora.get(corpus)
+        return self.config.activations.shards if own is None or own.shards is None else own.shards
 
     def model_files(self, model: str) -> list[str]:
         """Files that a model folder of the user's is made of; none for what is fetched."""
@@ -85,19 +86,30 @@ class Plan:
         return as_json(self.config.corpora[corpus])
 
     def extraction_settings(self, model: str, corpus: str, shard: str) -> str:
-        """Settings of `fathom activations`; patterns are stored of a model whose patterns something reads."""
-        kept = self.config.extraction_of(corpus)
-        if not self.config.reads_patterns(model, corpus):
-            kept = kept.model_copy(update={"attention_texts": 0})
+        """Settings of `fathom activations`."""
         return as_json(
             {
                 "model": model,
                 "corpus": corpus,
                 "dtype": self.config.all_models[model].dtype,
                 "shard": int(shard.split("-")[0]) - 1,
-                "activations": kept.model_dump(mode="json"),
+                "activations": self._kept(model, corpus),
             }
         )
+
+    def cut_settings(self, model: str, corpus: str) -> str:
+        """Settings of `fathom activations --write-cut`: what tokens and the sample of patterns depend on."""
+        kept = self._kept(model, corpus)
+        return as_json({"model": model, "corpus": corpus, **{name: kept[name] for name in CUT_BY}})
+
+    def _kept(self, model: str, corpus: str) -> dict[str, Any]:
+        """What is kept of a corpus, the same for all its shards; patterns only where something reads them."""
+        if (model, corpus) not in self._kept_of:
+            kept = self.config.extraction_of(corpus)
+            if not self.config.reads_patterns(model, corpus):
+                kept = kept.model_copy(update={"attention_texts": 0})
+            self._kept_of[model, corpus] = kept.model_dump(mode="json")
+        return self._kept_of[model, corpus]
 
     @property
     def token_tables(self) -> tuple[str, ...]:

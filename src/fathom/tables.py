@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +20,7 @@ _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int6
 _PERTURBATION = pa.struct(
     [("kind", pa.string()), ("probability", pa.float64()), ("seed", pa.int64()), ("published", pa.bool_())]
 )
+ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
 _TYPES = {
     "id": pa.string(),
     "text": pa.string(),
@@ -41,7 +45,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 def _write(table: pa.Table, path: Path) -> None:
     draft = path.with_name(path.name + ".part")
-    pq.write_table(table, draft, compression="zstd")
+    pq.write_table(table, draft, compression="zstd", row_group_size=ROW_GROUP)
     draft.replace(path)
 
 
@@ -55,8 +59,28 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pa.Table:
+    with _opened(path) as file:
+        return file.read()
+
+
+def _read_rows(path: Path, first: int, last: int) -> pa.Table:
+    with _opened(path) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        starts = [0, *itertools.accumulate(counts)]
+        groups = [group for group in range(len(counts)) if starts[group] < last and starts[group + 1] > first]
+        before = starts[groups[0]] if groups else 0
+        return file.read_row_groups(groups).slice(first - before, last - first)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, open.
+
+    Errors: FathomError if it is missing, or torn where it is read.
+    """
     try:
-        return pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            yield file
     except FileNotFoundError:
         msg = f"{path}: no such table"
         raise FathomError(msg) from None
@@ -89,9 +113,21 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
     _write(pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain}), path)
 
 
-def read_corpus(path: Path) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`."""
-    table = _read(path)
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file, without reading them.
+
+    Errors: FathomError if it is missing or torn.
+    """
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)
+
+
+def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame:
+    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`.
+
+    `rows` asks for the rows first .. last - 1 only: no more of the file is read than the row groups that hold them.
+    """
+    table = _read(path) if rows is None else _read_rows(path, *rows)
     missing = [column for column in CORPUS_COLUMNS if column not in table.column_names]
     if missing:
         msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"

@@ -8,34 +8,39 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.activations.batching import batches, shard_range, windows
+from fathom.activations.batching import batches, even_cut, windows
 
 LENGTHS = st.lists(st.integers(1, 3000), min_size=1, max_size=60)
 
 
-@settings(max_examples=50, deadline=None)
-@given(sizes=st.lists(st.integers(0, 3000), min_size=1, max_size=60), data=st.data())
+@settings(max_examples=200, deadline=None)
+@given(sizes=LENGTHS, data=st.data())
 def test_shards_cover_all_texts_once_in_order_and_evenly(sizes: list[int], data: st.DataObject) -> None:
     shards = data.draw(st.integers(1, len(sizes)))
-    bounds = [shard_range(sizes, shard, shards) for shard in range(shards)]
-    assert bounds[0][0] == 0
-    assert bounds[-1][1] == len(sizes)
-    assert all(end == start for (_, end), (start, _) in itertools.pairwise(bounds))
-    assert all(first < last for first, last in bounds)
-    counted = np.maximum(sizes, 1)
-    even = counted.sum() / shards
-    assert all(abs(counted[first:last].sum() - even) <= max(even, counted.max()) for first, last in bounds)
+    edges = even_cut(sizes, shards)
+    assert (edges[0], edges[-1], len(edges)) == (0, len(sizes), shards + 1)
+    assert all(first < last for first, last in itertools.pairwise(edges))
+    assert largest(sizes, edges) <= sum(sizes) / shards + max(sizes)
+
+
+@settings(max_examples=200, deadline=None)
+@given(sizes=st.lists(st.integers(1, 12), min_size=1, max_size=9), data=st.data())
+def test_no_cut_has_a_smaller_largest_shard(sizes: list[int], data: st.DataObject) -> None:
+    shards = data.draw(st.integers(1, len(sizes)))
+    inner = itertools.combinations(range(1, len(sizes)), shards - 1)
+    best = min(largest(sizes, [0, *edges, len(sizes)]) for edges in inner)
+    assert largest(sizes, even_cut(sizes, shards)) == best
 
 
 @settings(max_examples=50, deadline=None)
-@given(sizes=st.lists(st.integers(1, 100), min_size=1, max_size=60), data=st.data())
-def test_shards_end_within_one_text_of_where_they_should(sizes: list[int], data: st.DataObject) -> None:
-    # Where no text is longer than a shard, nothing has to move to keep the shards from being empty.
-    shards = data.draw(st.integers(1, max(1, sum(sizes) // max(sizes))))
-    even = sum(sizes) / shards
-    for shard in range(shards):
-        first, last = shard_range(sizes, shard, shards)
-        assert abs(sum(sizes[first:last]) - even) <= max(sizes)
+@given(size=st.integers(1, 3000), each=st.integers(1, 9), shards=st.integers(1, 9))
+def test_texts_that_can_be_cut_evenly_are(size: int, each: int, shards: int) -> None:
+    assert even_cut([size] * (each * shards), shards) == list(range(0, each * shards + 1, each))
+
+
+def largest(sizes: list[int], edges: list[int]) -> int:
+    """Tokens of the largest shard."""
+    return max(sum(sizes[first:last]) for first, last in itertools.pairwise(edges))
 
 
 @settings(max_examples=50, deadline=None)

@@ -15,7 +15,7 @@ from tests.extraction import CPU, extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES, byte_level_tokenizer, save
 from transformers import AutoModel, MambaConfig, MambaModel
 
-from fathom.activations.patterns import sample_texts
+from fathom.activations.cuts import sample_texts
 from fathom.activations.tokens import tokenise
 from fathom.errors import FathomError
 from fathom.models.load import load_model, load_tokenizer
@@ -35,7 +35,9 @@ def own_patterns(folder: Path, corpus: Path, text: int) -> np.ndarray[Any, Any]:
 
 
 @pytest.mark.parametrize("name", ["llama", "bert"])
-@pytest.mark.parametrize(("shards", "count", "expected"), [(1, 3, [0, 1, 2]), (2, 3, [0, 1, 3, 4]), (1, 99, range(5))])
+@pytest.mark.parametrize(
+    ("shards", "count", "expected"), [(1, 3, [0, 1, 2]), (2, 4, [0, 1, 2, 3]), (5, 2, [0, 1]), (1, 99, range(5))]
+)
 def test_patterns_are_the_models(
     tmp_path: Path, request: pytest.FixtureRequest, name: str, shards: int, count: int, expected: Any
 ) -> None:
@@ -47,9 +49,7 @@ def test_patterns_are_the_models(
     ]
     activations = Activations(manifests)
     found = dict(activations.attention_patterns())
-    first = activations.stores[0].texts
-    taken = list(expected) if shards == 1 else [0, 1, first, first + 1]
-    assert list(found) == taken
+    assert list(found) == list(expected)
     for text, patterns in found.items():
         assert patterns.dtype == np.float32
         assert patterns.shape == (3, 2, activations.lengths[text], activations.lengths[text])
@@ -101,10 +101,9 @@ def test_a_model_without_attention_stores_none_and_says_so(tmp_path: Path, caplo
 def test_only_short_originals_are_sampled() -> None:
     views = pd.Series(["paraphrase", "original", "original", "original", "split", "original"])
     lengths = np.array([3, 9, 4, 5, 1, 2])
-    chosen = sample_texts(views, lengths, count=2, shards=1, longest=5)
+    chosen = sample_texts(views, lengths, count=2, longest=5)
     assert chosen.tolist() == [2, 3]
-    assert sample_texts(views, lengths, count=3, shards=2, longest=5).tolist() == [2, 3]
-    assert sample_texts(views, lengths, count=3, shards=1, longest=1).tolist() == []
+    assert sample_texts(views, lengths, count=3, longest=1).tolist() == []
 
 
 def test_no_text_is_short_enough(tmp_path: Path, llama: Path) -> None:

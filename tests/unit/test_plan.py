@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from fathom.activations.command import ExtractionSettings
+from fathom.activations.cuts import CutSettings
 from fathom.captions import caption, figure_category, figure_subject, metric_axis, model_label
 from fathom.config import Config, load_config
 from fathom.corpora.settings import CorpusSettings
@@ -24,6 +25,7 @@ from fathom.metrics.settings import MetricJob
 from fathom.models.settings import ModelSettings
 from fathom.plan import Plan
 from fathom.probes.settings import ProbeJob
+from fathom.shards import shard_names
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def jobs(plan: Plan) -> dict[str, str]:
     found |= {f"corpora {name}": plan.corpus_settings(name) for name in config.corpora}
     for model in config.models:
         for corpus in config.corpora:
-            for shard in plan.shards:
+            for shard in shard_names(plan.shards_of(corpus)):
                 found[f"activations {model} {corpus} {shard}"] = plan.extraction_settings(model, corpus, shard)
         for corpus in config.metric_corpora:
             found[f"metrics {model} {corpus} tokens"] = plan.token_metric_settings(model, corpus)
@@ -71,9 +73,32 @@ def test_every_stage_understands_what_it_is_told(plan: Plan) -> None:
 
 def test_shards_are_numbered_from_one() -> None:
     plan = Plan(load_config({"activations": {"shards": 3}}, []))
-    assert plan.shards == ("1-of-3", "2-of-3", "3-of-3")
-    told = [json.loads(plan.extraction_settings("minilm-l6", "items", shard))["shard"] for shard in plan.shards]
+    shards = shard_names(plan.shards_of("items"))
+    assert shards == ("1-of-3", "2-of-3", "3-of-3")
+    told = [json.loads(plan.extraction_settings("minilm-l6", "items", shard))["shard"] for shard in shards]
     assert told == [0, 1, 2]
+
+
+def test_a_corpus_is_cut_as_its_own_settings_say_and_others_do_not_notice() -> None:
+    before = Plan(load_config({"activations": {"shards": 3}}, []))
+    after = Plan(load_config({"activations": {"shards": 3, "corpora": {"bible": {"shards": 5}}}}, []))
+    assert (after.shards_of("bible"), after.shards_of("items")) == (5, 3)
+    for model in before.config.models:
+        assert json.loads(after.cut_settings(model, "bible"))["shards"] == 5
+        assert json.loads(after.extraction_settings(model, "bible", "1-of-5"))["activations"]["shards"] == 5
+        for corpus in set(before.config.corpora) - {"bible"}:
+            assert after.cut_settings(model, corpus) == before.cut_settings(model, corpus)
+            for shard in shard_names(3):
+                told = before.extraction_settings(model, corpus, shard)
+                assert after.extraction_settings(model, corpus, shard) == told
+
+
+def test_a_cut_is_told_what_it_depends_on() -> None:
+    plan = Plan(load_config({"activations": {"shards": 2, "truncate": True}}, []))
+    told = CutSettings.model_validate_json(plan.cut_settings("minilm-l6", "bible"))
+    assert (told.shards, told.truncate, told.attention_texts) == (2, True, 8)
+    other = Plan(load_config({"activations": {"shards": 2, "truncate": True, "token_budget": 7, "sites": "all"}}, []))
+    assert other.cut_settings("minilm-l6", "bible") == plan.cut_settings("minilm-l6", "bible")
 
 
 def altered(change: dict[str, Any]) -> set[str]:
@@ -139,7 +164,7 @@ def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -
     plan = Plan(load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)]))
 
     def texts(model: str, corpus: str) -> int:
-        told = ExtractionSettings.model_validate_json(plan.extraction_settings(model, corpus, plan.shards[0]))
+        told = ExtractionSettings.model_validate_json(plan.extraction_settings(model, corpus, "1-of-1"))
         return told.activations.attention_texts
 
     assert texts("smollm2-135m", "relations") == 128
@@ -286,9 +311,7 @@ def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
 
 def test_sites_and_patterns_of_a_corpus_are_the_business_of_its_extraction() -> None:
     kept = {"corpora": {"items": {"sites": "all"}}}
-    assert altered({"activations": kept}) == {
-        f"activations {model} items {shard}" for model in Config().models for shard in Plan(Config()).shards
-    }
+    assert altered({"activations": kept}) == {f"activations {model} items 1-of-1" for model in Config().models}
 
 
 def test_what_is_derived_names_its_base() -> None:

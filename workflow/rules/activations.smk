@@ -1,13 +1,41 @@
 """
 Run a model over one shard of a corpus and store its hidden states: the stage that wants a GPU.
 
+A corpus of more than one shard is tokenised once, to cut it where all shards have about as many tokens.
+
 REQUIRED INPUTS:
     results/models/{model}/manifest.json
     results/corpora/{corpus}.parquet
 OUTPUTS:
     results/activations/{model}/{corpus}/{shard}.zarr.zip
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
+    results/activations/{model}/{corpus}/shards.json              where the corpus is cut, if into more shards than one
 """
+
+
+rule shards:
+    input:
+        manifest="results/models/{model}/manifest.json",
+        folder=ancient("results/models/{model}"),
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        cut="results/activations/{model}/{corpus}/shards.json",
+    log:
+        "logs/activations/{model}/{corpus}/shards.log",
+    conda:
+        "../../envs/extract.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime="1h",
+    params:
+        settings=cut_settings,
+        code=plan.code("activations"),
+    message:
+        "Cutting {wildcards.corpus} into shards for {wildcards.model}"
+    shell:
+        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        " --model {input.manifest:q} --write-cut {output.cut:q}"
 
 
 rule activations:
@@ -15,6 +43,7 @@ rule activations:
         manifest="results/models/{model}/manifest.json",
         folder=ancient("results/models/{model}"),
         corpus="results/corpora/{corpus}.parquet",
+        cut=shard_cut,
     output:
         store="results/activations/{model}/{corpus}/{shard}.zarr.zip",
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
@@ -32,8 +61,10 @@ rule activations:
     params:
         settings=extraction_settings,
         code=plan.code("activations"),
+        cut=cut_option,
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"
     shell:
         "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --store {output.store:q} --manifest {output.manifest:q} --threads {threads}"
+        " {params.cut:q}"

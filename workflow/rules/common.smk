@@ -2,6 +2,7 @@
 The plan of this run: the config, checked, and what the rules ask of it.
 """
 
+import functools
 import re
 import sys
 
@@ -9,6 +10,7 @@ from fathom import captions
 from fathom.config import load_config
 from fathom.errors import FathomError
 from fathom.plan import Plan
+from fathom.shards import shard_names
 
 try:
     plan = Plan(load_config(config, workflow.configfiles))
@@ -67,18 +69,50 @@ def experiment_corpus(wildcards):
     return f"results/corpora/{plan.config.experiments[wildcards.experiment].corpus}.parquet"
 
 
+@functools.cache
+def shard_files(model, corpus, kind):
+    """Manifests or stores of all shards of a corpus. Many jobs read the same ones."""
+    return collect(
+        f"results/activations/{model}/{corpus}/{{shard}}.{kind}",
+        shard=shard_names(plan.shards_of(corpus)),
+    )
+
+
 def stored(kind, corpus_of):
     """Manifests or stores of all shards of the corpus that a job reads."""
 
     def files(wildcards):
-        return collect(
-            f"results/activations/{{model}}/{{corpus}}/{{shard}}.{kind}",
-            model=wildcards.model,
-            corpus=corpus_of(wildcards),
-            shard=plan.shards,
-        )
+        return shard_files(wildcards.model, corpus_of(wildcards), kind)
 
     return files
+
+
+def first_manifest(wildcards, input):
+    """One of the manifests that a job reads: the folder that it is in is that of all of them."""
+    return input.manifests[0]
+
+
+def first_table(wildcards, output):
+    """One of the tables that a job writes into one folder."""
+    return output.tables[0]
+
+
+def own_shards(wildcards):
+    return plan.shards_of(wildcards.corpus)
+
+
+def probed_shards(wildcards):
+    return plan.shards_of(probed_corpus(wildcards))
+
+
+def shard_cut(wildcards):
+    """Where the corpus is cut; nothing for a corpus of a single shard."""
+    cut = "results/activations/{model}/{corpus}/shards.json"
+    return cut if plan.shards_of(wildcards.corpus) > 1 else []
+
+
+def cut_option(wildcards, input):
+    return ["--cut", input.cut] if input.cut else []
 
 
 def own_corpus(wildcards):
@@ -113,6 +147,10 @@ def corpus_settings(wildcards):
     return plan.corpus_settings(wildcards.corpus)
 
 
+def cut_settings(wildcards):
+    return plan.cut_settings(wildcards.model, wildcards.corpus)
+
+
 def extraction_settings(wildcards):
     return plan.extraction_settings(wildcards.model, wildcards.corpus, wildcards.shard)
 
@@ -125,11 +163,6 @@ def corpus_metric_settings(wildcards):
     return plan.corpus_metric_settings(
         wildcards.model, wildcards.corpus, wildcards.metric
     )
-
-
-def probe_folder(wildcards):
-    """Where the tables of all experiments of a model go."""
-    return f"results/probes/{wildcards.model}"
 
 
 def probe_settings(wildcards):

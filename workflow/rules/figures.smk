@@ -33,5 +33,6 @@ rule figures:
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "fathom --log {log:q} figures --settings {params.settings:q} --svg {output.svg:q} --png {output.png:q}"
-        " --csv {output.csv:q} --text {output.text:q} {input.tables:q}"
+        # Of many checkpoints the settings are longer than an argument may be (128 KiB on Linux), so they are piped.
+        "fathom --log {log:q} figures --settings - --svg {output.svg:q} --png {output.png:q}"
+        " --csv {output.csv:q} --text {output.text:q} {input.tables:q} <<< {params.settings:q}"

@@ -35,12 +35,14 @@ if plan.token_tables:
         params:
             settings=token_metric_settings,
             code=plan.metric_code(*plan.config.token_metrics),
-            folder="results/metrics/{model}/{corpus}",
+            states=subpath(first_manifest, parent=True),
+            shards=own_shards,
+            folder=subpath(first_table, parent=True),
         message:
             "Measuring tokens of {wildcards.model} on {wildcards.corpus}"
         shell:
             "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
-            " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
+            " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
 rule metrics:
@@ -63,9 +65,11 @@ rule metrics:
     params:
         settings=corpus_metric_settings,
         code=metric_code,
-        folder="results/metrics/{model}/{corpus}",
+        states=subpath(first_manifest, parent=True),
+        shards=own_shards,
+        folder=subpath(output.table, parent=True),
     message:
         "Measuring {wildcards.metric} of {wildcards.model} on {wildcards.corpus}"
     shell:
         "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

@@ -36,12 +36,14 @@ rule probes:
     params:
         settings=probe_settings,
         code=plan.code("probes"),
-        folder=probe_folder,
+        states=subpath(first_manifest, parent=True),
+        shards=probed_shards,
+        folder=subpath(output.folds, parent=True),
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
         "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
 rule coordination:
@@ -65,9 +67,11 @@ rule coordination:
     params:
         settings=coordination_settings,
         code=plan.code("probes"),
-        folder=probe_folder,
+        states=subpath(first_manifest, parent=True),
+        shards=probed_shards,
+        folder=subpath(output.table, parent=True),
     message:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
     shell:
         "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
-        " --folder {params.folder:q} --threads {threads} {input.manifests:q}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

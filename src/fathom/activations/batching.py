@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,19 +12,65 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 
 
-def shard_range(sizes: Sequence[int], shard: int, shards: int) -> tuple[int, int]:
-    """First and last + 1 text of a shard: consecutive texts, with about the same total size in every shard.
+def even_cut(sizes: Sequence[int], shards: int) -> list[int]:
+    """Edges of a cut into consecutive shards, the largest of which is as small as can be.
 
-    `sizes` are any measure of the texts' length (characters, before they are tokenised); `shard` counts from 0.
+    Shard s holds the texts edges[s] .. edges[s + 1] - 1.
+    `sizes` are the tokens of every text, all positive; shards is at most their number, and no shard is empty. Many cuts
+    have the same largest shard. This one takes edge after edge, each where an even cut would have it or as near as
+    leaves no shard larger than that (the earlier of two that are as near).
     """
-    ends = np.cumsum(np.maximum(sizes, 1))
-    edges = np.searchsorted(ends, ends[-1] * np.arange(1, shards) / shards, side="left") + 1
-    # With fewer texts than shards wish for, edges would coincide: every shard keeps one text, and room for one is left.
-    for index in range(len(edges)):
-        low = (edges[index - 1] if index else 0) + 1
-        edges[index] = min(max(edges[index], low), len(sizes) - (shards - 1 - index))
-    bounds = [0, *edges.tolist(), len(sizes)]
-    return int(bounds[shard]), int(bounds[shard + 1])
+    ends = [0, *itertools.accumulate(sizes)]
+    largest = _smallest_largest(ends, max(sizes), shards)
+    earliest = _earliest_edges(ends, largest, shards)
+    edges = [0]
+    for made in range(1, shards):
+        first = edges[-1]
+        low = max(first + 1, earliest[made])
+        high = min(_reach(ends, first, largest), len(sizes) - (shards - made))
+        edges.append(min(max(_nearest(ends, ends[-1] * made / shards), low), high))
+    return [*edges, len(sizes)]
+
+
+def _smallest_largest(ends: Sequence[int], longest: int, shards: int) -> int:
+    """The least limit under which so many shards hold all texts, or fewer, which can be cut further."""
+    low, high = max(longest, -(-ends[-1] // shards)), ends[-1]
+    while low < high:
+        limit = (low + high) // 2
+        if _fits(ends, limit, shards):
+            high = limit
+        else:
+            low = limit + 1
+    return low
+
+
+def _fits(ends: Sequence[int], limit: int, shards: int) -> bool:
+    """Whether so many shards hold all texts, if each takes as many as the limit lets it."""
+    edge = 0
+    for _ in range(shards):
+        edge = _reach(ends, edge, limit)
+        if edge == len(ends) - 1:
+            return True
+    return False
+
+
+def _reach(ends: Sequence[int], first: int, limit: int) -> int:
+    """Last + 1 text of the longest shard that starts at `first` and keeps the limit."""
+    return bisect.bisect_right(ends, ends[first] + limit, lo=first) - 1
+
+
+def _earliest_edges(ends: Sequence[int], limit: int, shards: int) -> list[int]:
+    """Of every edge the first place that leaves no more texts behind it than the shards behind it may hold."""
+    edges = [len(ends) - 1]
+    for _ in range(shards):
+        edges.append(bisect.bisect_left(ends, ends[edges[-1]] - limit))
+    return edges[::-1]
+
+
+def _nearest(ends: Sequence[int], wanted: float) -> int:
+    """The edge whose texts before it sum nearest to what is wanted."""
+    after = bisect.bisect_left(ends, wanted)
+    return after - 1 if after and wanted - ends[after - 1] <= ends[after] - wanted else after
 
 
 def windows(sizes: IntArray, limit: int) -> list[tuple[int, int]]:

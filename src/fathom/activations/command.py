@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from fathom.activations.batching import batches, shard_range, windows
+from fathom.activations.batching import batches, windows
+from fathom.activations.cuts import CutSettings, Part, read_part, sample_texts, whole_corpus, write_cut
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokens import TokenisedTexts, tokenise
 from fathom.errors import FathomError
@@ -47,18 +48,60 @@ class ExtractionSettings(Settings):
 @click.option(
     "--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model."
 )
-@click.option("--store", required=True, type=click.Path(path_type=Path), help="Zarr store to write, one file.")
-@click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
+@click.option("--write-cut", type=click.Path(path_type=Path), help="Only write where the corpus is cut into shards.")
+@click.option("--cut", type=click.Path(path_type=Path), help="Where the corpus is cut, if into more shards than one.")
+@click.option("--store", type=click.Path(path_type=Path), help="Zarr store to write, one file.")
+@click.option("--manifest", type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
 def command(
-    settings_json: str, corpus_file: Path, model_manifest: Path, store: Path, manifest: Path, threads: int | None
+    settings_json: str,
+    corpus_file: Path,
+    model_manifest: Path,
+    write_cut: Path | None,
+    cut: Path | None,
+    store: Path | None,
+    manifest: Path | None,
+    threads: int | None,
 ) -> None:
-    """Run a model over a corpus and store its hidden states."""
+    """Run a model over a corpus, or over one shard of it, and store its hidden states.
+
+    With --write-cut, only tokenise the corpus and write where it is cut into shards of about as many tokens.
+    """
+    if write_cut is not None:
+        _cut(CutSettings.model_validate_json(settings_json), corpus_file, model_manifest, write_cut)
+        return
+    if store is None or manifest is None:
+        msg = "--store, --manifest: expected both, or --write-cut"
+        raise FathomError(msg)
     settings = ExtractionSettings.model_validate_json(settings_json)
+    _extract(settings, corpus_file, model_manifest, cut, store, manifest, threads)
+
+
+def _cut(settings: CutSettings, corpus_file: Path, model_manifest: Path, path: Path) -> None:
+    """Write where a corpus is cut into shards."""
+    read_manifest(model_manifest, "model")
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    from fathom.models.load import context_length, load_tokenizer
+
+    folder = model_manifest.parent
+    longest = _smaller(settings.max_tokens, context_length(folder, settings.model))
+    write_cut(path, settings, corpus_file, model_manifest, load_tokenizer(folder, settings.model), longest)
+
+
+def _extract(
+    settings: ExtractionSettings,
+    corpus_file: Path,
+    model_manifest: Path,
+    cut: Path | None,
+    store: Path,
+    manifest: Path,
+    threads: int | None,
+) -> None:
+    """Run a model over one shard of a corpus and store its hidden states."""
     checkpoint = read_manifest(model_manifest, "model")
-    whole = read_corpus(corpus_file)
-    corpus = _shard(whole, settings)
-    passes = len(whole) / whole["id"].nunique()
+    corpus, part = _shard(settings, corpus_file, model_manifest, cut)
     manifest.unlink(missing_ok=True)
     store.unlink(missing_ok=True)
     store.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +143,7 @@ def command(
     try:
         writer = StoreWriter(store, shape, compression=wanted.compression)
         extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
-        no_patterns = _sample_attention(model, texts, corpus, shape, writer, settings, found)
+        no_patterns = _sample_attention(model, texts, corpus, part, shape, writer, settings, found)
         writer.write_spans(texts.span_starts, texts.spans)
         writer.close(np.concatenate(texts.ids), texts.lengths)
         writer.finish(
@@ -116,7 +159,7 @@ def command(
                 "settings": settings.model_dump(mode="json"),
                 "first_text": str(corpus["id"].iloc[0]),
                 "last_text": str(corpus["id"].iloc[-1]),
-                "passes": passes,
+                "passes": part.passes,
                 "truncated": texts.truncated,
                 "no_attention_patterns": no_patterns,
                 "block": f"{found.order}, {found.norm}-norm" if found.order else None,
@@ -134,8 +177,8 @@ def command(
         "%s on %s: %s over %s texts, %s tokens%s",
         settings.model,
         settings.corpus,
-        "1 pass" if passes == 1 else f"{passes:g} passes",
-        f"{whole['id'].nunique():,}",
+        "1 pass" if part.passes == 1 else f"{part.passes:g} passes",
+        f"{part.different_texts:,}",
         f"{shape.tokens:,}",
         "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",
     )
@@ -148,19 +191,19 @@ def _smaller(first: int | None, second: int | None) -> int | None:
     return min(limits) if limits else None
 
 
-def _shard(corpus: pd.DataFrame, settings: ExtractionSettings) -> pd.DataFrame:
-    """The texts of this job. Sizes in characters (or draws) stand in for tokens, which are not known yet."""
+def _shard(
+    settings: ExtractionSettings, corpus_file: Path, model_manifest: Path, cut: Path | None
+) -> tuple[pd.DataFrame, Part]:
+    """The texts of this job, and what part of the corpus they are."""
     shards = settings.activations.shards
-    if shards > len(corpus):
-        found = f"corpus {settings.corpus} has {len(corpus)} texts, expected at most so many shards, found {shards}"
-        msg = f"activations.shards: {found}"
+    if shards == 1:
+        corpus = read_corpus(corpus_file)
+        return corpus, whole_corpus(corpus, settings.activations.attention_texts)
+    if cut is None:
+        msg = f"--cut: expected the file that says where corpus {settings.corpus} is cut into {shards} shards"
         raise FathomError(msg)
-    sizes = [
-        len(text) if draws is None else len(draws)
-        for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True)
-    ]
-    first, last = shard_range(sizes, settings.shard, shards)
-    return corpus.iloc[first:last]
+    part = read_part(cut, settings.shard, shards, sha256_of(corpus_file), sha256_of(model_manifest))
+    return read_corpus(corpus_file, rows=(part.first, part.last)), part
 
 
 def _positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
@@ -247,13 +290,14 @@ def _sample_attention(
     model: LoadedModel,
     texts: TokenisedTexts,
     corpus: pd.DataFrame,
+    part: Part,
     shape: Shape,
     writer: StoreWriter,
     settings: ExtractionSettings,
     found: BlockSites,
 ) -> str | None:
     """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
-    from fathom.activations.patterns import sample_texts, write_sample
+    from fathom.activations.patterns import write_sample
     from fathom.models.sites import attends
 
     wanted = settings.activations
@@ -264,13 +308,9 @@ def _sample_attention(
         reason = f"{type(model.module).__name__} has blocks without attention"
         log.info("%s: no attention patterns: %s", place, reason)
         return reason
-    chosen = sample_texts(
-        corpus["view"],
-        texts.lengths,
-        count=wanted.attention_texts,
-        shards=wanted.shards,
-        longest=wanted.attention_tokens,
-    )
+    if not part.attention_texts:
+        return "the sampled texts are in other shards, if any is short enough"
+    chosen = sample_texts(corpus["view"], texts.lengths, count=part.attention_texts, longest=wanted.attention_tokens)
     if not len(chosen):
         reason = f"no original text has at most {wanted.attention_tokens} tokens"
         log.info("%s: no attention patterns: %s", place, reason)

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -19,24 +17,12 @@ from fathom.models.load import LoadedModel
 from fathom.models.sites import BlockSites
 from fathom.store import Float32Array, IntArray, Shape, StoreWriter, is_pooled
 
-ORIGINAL = "original"
 # Units of round-off by which a row of a pattern may miss 1: only the rounding of its own entries.
 ROW_UNITS = 8.0
 # Largest difference of eager attention's states from the stored ones, in units of the largest state of the layer. It is
 # round-off of sums in another order, which grows from block to block: 3.8e-6 for SmolLM2 in float32, 4.6e-2 in
 # bfloat16, 1.8e-6 for MiniLM in float32. The limits leave room above these; that of float16 was not measured.
 TOLERANCE = {"float32": 1e-4, "float16": 3e-2, "bfloat16": 2e-1}
-
-
-def sample_texts(
-    views: pd.Series[str], lengths: npt.NDArray[np.int64], *, count: int, shards: int, longest: int
-) -> IntArray:
-    """Indices of the texts of a shard to sample: its first original ones of at most `longest` tokens.
-
-    Of `count` texts of the corpus every shard takes its share, rounded up.
-    """
-    fitting = np.flatnonzero((views == ORIGINAL).to_numpy() & (lengths <= longest))
-    return fitting[: -(-count // shards)].astype(np.int64)
 
 
 def write_sample(

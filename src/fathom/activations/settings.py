@@ -60,6 +60,8 @@ class CorpusActivations(Settings):
     """What of a text."""
     attention_texts: Annotated[int, Field(ge=0)] | None = None
     """Texts whose attention patterns are stored."""
+    shards: Annotated[int, Field(ge=1)] | None = None
+    """Jobs that the corpus is cut into."""
 
 
 class ActivationsSettings(Settings):
@@ -92,7 +94,7 @@ class ActivationsSettings(Settings):
     truncate: bool = False
     """Cut longer texts, and count them in the manifest. Otherwise they are refused."""
     shards: Annotated[int, Field(ge=1)] = 1
-    """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster."""
+    """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster. All run about as many tokens."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes the GPU where there is one."""
     corpora: dict[Name, CorpusActivations] = Field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 
 import click
@@ -53,7 +54,7 @@ QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of 
 
 
 @click.command()
-@click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
+@click.option("--settings", "settings_json", required=True, help="Settings, as JSON; - reads them from standard input.")
 @click.option("--svg", required=True, type=click.Path(path_type=Path), help="Picture to write, as SVG.")
 @click.option("--png", required=True, type=click.Path(path_type=Path), help="Picture to write, as PNG.")
 @click.option("--csv", required=True, type=click.Path(path_type=Path), help="Numbers to write.")
@@ -61,7 +62,7 @@ QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of 
 @click.argument("tables", nargs=-1, type=click.Path(path_type=Path))
 def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tables: tuple[Path, ...]) -> None:
     """Draw a figure from TABLES of metrics or probes, with the numbers behind it and its caption."""
-    job = FigureJob.model_validate_json(settings_json)
+    job = FigureJob.model_validate_json(sys.stdin.read() if settings_json == "-" else settings_json)
     if len(tables) != len(job.tables):
         msg = f"figure {job.figure}: expected {len(job.tables)} tables, found {len(tables)}"
         raise FathomError(msg)

@@ -15,6 +15,7 @@ from fathom.metrics.measured import make_measure
 from fathom.metrics.registry import TABLES
 from fathom.metrics.settings import MetricJob
 from fathom.provenance import sha256_of
+from fathom.shards import shard_manifests
 from fathom.store import Activations
 from fathom.tables import read_corpus, write_table
 
@@ -24,18 +25,19 @@ log = logging.getLogger("fathom")
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
-@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--states", required=True, type=click.Path(path_type=Path), help="Folder of the stores to read.")
+@click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the Parquet files to write.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Texts or layers at a time.")
-def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], folder: Path, threads: int) -> None:
-    """Measure representation metrics on every layer of the stores that MANIFESTS describe.
+def command(settings_json: str, corpus_file: Path, states: Path, shards: int, folder: Path, threads: int) -> None:
+    """Measure representation metrics on every layer of stored states.
 
     All metrics of the tokens of a text that the settings name share one read of the stores.
     """
     keep_freed_memory()
     job = MetricJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
-    activations = Activations(manifests)
+    activations = Activations(shard_manifests(states, shards))
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     measures = [make_measure(one) for one in job.measured]
     of_texts = {measure.metric.name for measure in measures if measure.metric.of == "text"}

@@ -12,6 +12,7 @@ from fathom.probes.coordination_tables import coordination_table
 from fathom.probes.probe_tables import probe_tables
 from fathom.probes.settings import ProbeJob
 from fathom.provenance import sha256_of
+from fathom.shards import shard_manifests
 from fathom.store import Activations
 from fathom.tables import read_corpus, read_table, write_table
 
@@ -20,25 +21,27 @@ from fathom.tables import read_corpus, read_table, write_table
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
 @click.option("--hits", "hits_file", type=click.Path(path_type=Path), help="What the probes found, for coordination.")
+@click.option("--states", required=True, type=click.Path(path_type=Path), help="Folder of the stores to read.")
+@click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where the tables go.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Layers at a time.")
-@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
 def command(
     settings_json: str,
     corpus_file: Path,
     hits_file: Path | None,
+    states: Path,
+    shards: int,
     folder: Path,
     threads: int,
-    manifests: tuple[Path, ...],
 ) -> None:
-    """Fit linear probes on every layer of the stores that MANIFESTS describe.
+    """Fit linear probes on every layer of stored states.
 
     Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet (which
     texts were told rightly) into the folder; for coordination, EXPERIMENT.coordination.parquet.
     """
     job = ProbeJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
-    activations = Activations(manifests)
+    activations = Activations(shard_manifests(states, shards))
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     try:
         tables = _tables(job, corpus, activations, hits_file, threads)
