@@ -24,6 +24,7 @@ from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
 from fathom.store import Shape, StoreWriter
 from fathom.tables import read_corpus
+from fathom.work import Work
 
 if TYPE_CHECKING:
     from fathom.activations.capture import Batch
@@ -54,7 +55,7 @@ class ExtractionSettings(Settings):
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
 def command(
     settings_json: str, corpus_file: Path, model_manifest: Path, store: Path, manifest: Path, threads: int | None
-) -> None:
+) -> Work:
     """Run a model over a corpus and store its hidden states."""
     settings = ExtractionSettings.model_validate_json(settings_json)
     checkpoint = read_manifest(model_manifest, "model")
@@ -143,6 +144,7 @@ def command(
     )
     if texts.truncated:
         log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
+    return Work(settings_json, read=[model_manifest, corpus_file], written=[manifest])
 
 
 def _disk_is_full(error: BaseException) -> bool:

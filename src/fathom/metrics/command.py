@@ -17,6 +17,7 @@ from fathom.metrics.settings import MetricJob
 from fathom.provenance import sha256_of
 from fathom.store import Activations
 from fathom.tables import read_corpus, write_table
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
 
@@ -27,7 +28,7 @@ log = logging.getLogger("fathom")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the Parquet files to write.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Texts or layers at a time.")
-def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], folder: Path, threads: int) -> None:
+def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], folder: Path, threads: int) -> Work:
     """Measure representation metrics on every layer of the stores that MANIFESTS describe.
 
     All metrics of the tokens of a text that the settings name share one read of the stores.
@@ -47,8 +48,10 @@ def command(settings_json: str, corpus_file: Path, manifests: tuple[Path, ...], 
     for name, table in tables.items():
         _report(name, table, job, needed=name in of_texts)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
+    files = {folder / f"{name}.parquet": table for name, table in tables.items()}
+    for file, table in files.items():
+        write_table(table, file)
+    return Work(settings_json, read=[corpus_file, *manifests], written=[*files])
 
 
 def _report(name: str, table: pd.DataFrame, job: MetricJob, *, needed: bool) -> None:

@@ -14,6 +14,7 @@ from fathom.probes.settings import ProbeJob
 from fathom.provenance import sha256_of
 from fathom.store import Activations
 from fathom.tables import read_corpus, read_table, write_table
+from fathom.work import Work
 
 
 @click.command()
@@ -30,7 +31,7 @@ def command(
     folder: Path,
     threads: int,
     manifests: tuple[Path, ...],
-) -> None:
+) -> Work:
     """Fit linear probes on every layer of the stores that MANIFESTS describe.
 
     Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet (which
@@ -46,8 +47,11 @@ def command(
         msg = f"experiment {job.experiment} of model {job.model}: {error}"
         raise FathomError(msg) from error
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
+    files = {folder / f"{name}.parquet": table for name, table in tables.items()}
+    for file, table in files.items():
+        write_table(table, file)
+    hits = [] if hits_file is None else [hits_file]
+    return Work(settings_json, read=[corpus_file, *hits, *manifests], written=[*files])
 
 
 def _tables(
