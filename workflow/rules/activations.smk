@@ -7,6 +7,7 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/activations/{model}/{corpus}/{shard}.zarr
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
+    results/activations/{model}/{corpus}/{shard}.record.json      what the job did, when and where
 """
 
 
@@ -18,6 +19,7 @@ rule activations:
     output:
         store=directory("results/activations/{model}/{corpus}/{shard}.zarr"),
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
+        record="results/activations/{model}/{corpus}/{shard}.record.json",
     log:
         "logs/activations/{model}/{corpus}/{shard}.log",
     benchmark:
@@ -35,5 +37,6 @@ rule activations:
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"
     shell:
-        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --store {output.store:q} --manifest {output.manifest:q} --threads {threads}"
