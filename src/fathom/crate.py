@@ -152,9 +152,7 @@ class _Graph:
 
     def _value(self, identifier: str, name: str, value: Any) -> Entity:
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-        return self._add(
-            {"@id": identifier, "@type": "PropertyValue", "name": name, "propertyID": name, "value": text}
-        )
+        return self._add({"@id": identifier, "@type": "PropertyValue", "name": name, "propertyID": name, "value": text})
 
     def _add(self, entity: Entity) -> Entity:
         self.entities[entity["@id"]] = entity

@@ -24,7 +24,7 @@ class Source:
     entry: FileEntry
     state: State
     makers: tuple[Step, ...]
-    """None where it is the user's own, or was made before there were records. Of the manifests of shards, one a shard."""
+    """None where it is the user's own, or older than records. Of the manifests of shards, one a shard."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ CHANGED: dict[State, str] = {
 @click.option("--all", "every_shard", is_flag=True, help="List every shard; else they are summed up.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known, as JSON.")
 @click.option("--crate", type=click.Path(path_type=Path), help="Write it as an RO-Crate into this folder instead.")
-def command(files: tuple[Path, ...], every_shard: bool, as_json: bool, crate: Path | None) -> None:  # noqa: FBT001 - click
+def command(files: tuple[Path, ...], every_shard: bool, as_json: bool, crate: Path | None) -> None:
     """Print what a result came from, as a tree down to models and corpora.
 
     FILE is a figure (.svg, .png, .csv) or any other result. Every step says its settings, the digest of its code, the
