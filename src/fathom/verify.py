@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import textwrap
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Literal
 import click
 import xxhash
 
+from fathom.cli import STAGES
 from fathom.digests import read_blocks
 from fathom.errors import FathomError, first_line
 from fathom.lineage import READERS, Lineage
@@ -343,17 +345,26 @@ def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
     return entry.manifest if entry is not None and entry.manifest is not None else finding.path
 
 
+def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Paths of one stage after the other: in one run, Snakemake would make anew what lies between two of them."""
+    stages: dict[int, list[Path]] = {}
+    for path in sorted(paths):
+        stage = next((number for number, name in enumerate(STAGES) if name in path.parts), len(STAGES))
+        stages.setdefault(stage, []).append(path)
+    yield from (stages[stage] for stage in sorted(stages))
+
+
 def advice(findings: Sequence[Finding], found: Found, aside: Sequence[Path], *, keep: bool) -> Iterator[str]:
     """What to do about the findings."""
     lost = [finding for finding in findings if finding.fault in {"torn", "missing"}]
     if aside:
         yield f"\nSet aside, as NAME{ASIDE}: {len(aside):,} torn {'file' if len(aside) == 1 else 'files'}."
     if lost:
-        targets = list(dict.fromkeys(_to_make(finding, found.files) for finding in lost))
         yield "\nThis makes only what is torn or missing anew (with the --configfile of your run, if it had one):"
         if keep:
             yield "(first without --keep: what is torn must be set aside)"
-        yield "    snakemake --cores all " + " \\\n        ".join(map(str, targets))
+        for targets in _by_stage(dict.fromkeys(_to_make(finding, found.files) for finding in lost)):
+            yield "    snakemake --cores all " + " \\\n        ".join(shlex.quote(str(path)) for path in targets)
     if any(finding.fault == "stale" for finding in findings):
         yield "\nThis makes what is stale, and all that was made from it, anew:\n    snakemake --cores all"
     left = [path for path in found.aside if path.with_name(path.name.removesuffix(ASIDE)).exists()]
