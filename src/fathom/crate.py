@@ -23,6 +23,12 @@ NAME = "ro-crate-metadata.json"
 SPECIFICATION = "https://w3id.org/ro/crate/1.1"
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 Entity = dict[str, Any]
+LICENSE: Entity = {
+    "@id": "#license",
+    "@type": "CreativeWork",
+    "name": "Not stated",
+    "description": "Models, texts and figures have the licenses of their makers, which fathom does not know.",
+}
 
 
 def write_crate(folder: Path, steps: Sequence[tuple[Path, Step]]) -> Path:
@@ -49,10 +55,10 @@ def crate_of(folder: Path, steps: Sequence[tuple[Path, Step]]) -> Entity:
         "name": "Results of fathom",
         "description": f"{named}: what a model's hidden states hold, layer by layer, and what these results came from.",
         "datePublished": ended,
-        "license": "Not stated: texts, models and figures have the licenses of their makers.",
+        "license": {"@id": LICENSE["@id"]},
         "conformsTo": {"@id": PROFILE},
-        "hasPart": graph.parts(),
-        "mentions": actions,
+        "hasPart": _one_or_all(graph.parts()),
+        "mentions": _one_or_all(actions),
     }
     descriptor = {
         "@id": NAME,
@@ -63,7 +69,7 @@ def crate_of(folder: Path, steps: Sequence[tuple[Path, Step]]) -> Entity:
     profile = {"@id": PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     return {
         "@context": f"{SPECIFICATION}/context",
-        "@graph": [descriptor, root, profile, *graph.entities.values()],
+        "@graph": [descriptor, root, profile, LICENSE, *graph.entities.values()],
     }
 
 
@@ -92,10 +98,10 @@ class _Graph:
                 "description": _told(content),
                 "instrument": self._software(content["packages"]),
                 "object": [*(one for entry in step.record.inputs for one in self._entries(entry)), settings, code],
-                "result": [self._file(entry, made=True) for entry in step.record.outputs],
+                "result": _one_or_all([self._file(entry, made=True) for entry in step.record.outputs]),
                 "startTime": content["started"],
                 "endTime": content["ended"],
-                "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+                "actionStatus": "http://schema.org/CompletedActionStatus",
             }
         )
 
@@ -132,7 +138,6 @@ class _Graph:
                 "@id": f"#fathom-{packages['fathom']}-{_short(listed)}",
                 "@type": "SoftwareApplication",
                 "name": "fathom",
-                "version": packages["fathom"],
                 "softwareVersion": packages["fathom"],
                 "softwareRequirements": needs,
             }
@@ -143,12 +148,11 @@ class _Graph:
             "@id": f"https://pypi.org/project/{name}/{version.split('+')[0]}/",
             "@type": "SoftwareApplication",
             "name": name,
-            "version": version,
             "softwareVersion": version,
         }
         if name == "python":
             entity["@id"] = f"https://www.python.org/downloads/release/python-{version.replace('.', '')}/"
-        return self._add(entity)
+        return self._add({**entity, "url": entity["@id"]})
 
     def _value(self, identifier: str, name: str, value: Any) -> Entity:
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
@@ -168,6 +172,11 @@ FORMATS = {
     ".parquet": "application/vnd.apache.parquet",
     ".zip": "application/zip",
 }
+
+
+def _one_or_all(references: list[Entity]) -> Entity | list[Entity]:
+    """A list of one is written without brackets, as the specification recommends."""
+    return references[0] if len(references) == 1 else references
 
 
 def _told(content: dict[str, Any]) -> str:
