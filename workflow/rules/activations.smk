@@ -10,6 +10,7 @@ OUTPUTS:
     results/activations/{model}/{corpus}/{shard}.zarr.zip
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
     results/activations/{model}/{corpus}/shards.json              where the corpus is cut, if into more shards than one
+    results/activations/{model}/{corpus}/{shard}.record.json      what the job did, when and where
 """
 
 
@@ -20,6 +21,7 @@ rule shards:
         corpus="results/corpora/{corpus}.parquet",
     output:
         cut="results/activations/{model}/{corpus}/shards.json",
+        record="results/activations/{model}/{corpus}/shards.record.json",
     log:
         "logs/activations/{model}/{corpus}/shards.log",
     conda:
@@ -34,7 +36,8 @@ rule shards:
     message:
         "Cutting {wildcards.corpus} into shards for {wildcards.model}"
     shell:
-        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --write-cut {output.cut:q}"
 
 
@@ -47,6 +50,7 @@ rule activations:
     output:
         store="results/activations/{model}/{corpus}/{shard}.zarr.zip",
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
+        record="results/activations/{model}/{corpus}/{shard}.record.json",
     log:
         "logs/activations/{model}/{corpus}/{shard}.log",
     benchmark:
@@ -65,6 +69,7 @@ rule activations:
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"
     shell:
-        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --store {output.store:q} --manifest {output.manifest:q} --threads {threads}"
         " {params.cut:q}"

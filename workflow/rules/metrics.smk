@@ -6,6 +6,8 @@ REQUIRED INPUTS:
     results/corpora/{corpus}.parquet
 OUTPUTS:
     results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus, or pair of layers) and layer
+    results/metrics/{model}/{corpus}/{metric}.record.json    what the job did, when and where; tokens.record.json of
+                                                             the metrics of the tokens of a text
 """
 
 if plan.token_tables:
@@ -22,6 +24,7 @@ if plan.token_tables:
                 "results/metrics/{{model}}/{{corpus}}/{table}.parquet",
                 table=plan.token_tables,
             ),
+            record="results/metrics/{model}/{corpus}/tokens.record.json",
         log:
             "logs/metrics/{model}/{corpus}/tokens.log",
         benchmark:
@@ -41,7 +44,8 @@ if plan.token_tables:
         message:
             "Measuring tokens of {wildcards.model} on {wildcards.corpus}"
         shell:
-            "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
+            "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+            " metrics --settings {params.settings:q} --corpus {input.corpus:q}"
             " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
@@ -52,6 +56,7 @@ rule metrics:
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",
+        record="results/metrics/{model}/{corpus}/{metric}.record.json",
     log:
         "logs/metrics/{model}/{corpus}/{metric}.log",
     benchmark:
@@ -71,5 +76,6 @@ rule metrics:
     message:
         "Measuring {wildcards.metric} of {wildcards.model} on {wildcards.corpus}"
     shell:
-        "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " metrics --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

