@@ -7,6 +7,7 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -51,9 +52,9 @@ class Plan:
         if not isinstance(settings, PathModel):
             return []
         folder = Path(settings.path)
-        return sorted(
-            str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"}
-        )
+        # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
+        endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"
+        return sorted(str(path) for path in folder.iterdir() if re.fullmatch(endings, path.name) and path.is_file())
 
     def model_base(self, model: str) -> str | None:
         """The model whose shape a model of random weights has."""

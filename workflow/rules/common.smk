@@ -60,7 +60,8 @@ def corpus_base(wildcards):
 
 
 def base_option(wildcards, input):
-    return f"--base {input.base}" if input.base else ""
+    """Words of a command, which the rule quotes one by one."""
+    return ["--base", str(input.base)] if input.base else []
 
 
 def experiment_corpus(wildcards):

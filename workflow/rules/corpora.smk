@@ -27,4 +27,4 @@ rule corpora:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base}"
+        " --output {output.corpus:q} {params.base:q}"

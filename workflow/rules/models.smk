@@ -30,4 +30,4 @@ rule models:
         "Preparing model {wildcards.model}"
     shell:
         "fathom --log {log:q} models --name {wildcards.model:q} --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q}"
