@@ -243,6 +243,6 @@ def _main_model(config: Config, table: FigureTable) -> str:
 
 
 def as_json(content: BaseModel | Mapping[str, Any]) -> str:
-    """One line of JSON with sorted keys."""
+    """One line of JSON with sorted keys. `<` is written as an escape: the report holds settings inside of a script."""
     plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False).replace("<", r"\u003c")

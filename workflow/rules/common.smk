@@ -154,7 +154,7 @@ def metric_code(wildcards):
 
 
 def figure_caption(wildcards):
-    return captions.caption(plan.config, wildcards.figure)
+    return captions.for_report(captions.caption(plan.config, wildcards.figure))
 
 
 def figure_category(wildcards):
@@ -164,5 +164,7 @@ def figure_category(wildcards):
 def figure_labels(wildcards):
     return {
         "figure": wildcards.figure,
-        "shows": captions.figure_subject(plan.config, wildcards.figure),
+        "shows": captions.as_label(
+            captions.figure_subject(plan.config, wildcards.figure)
+        ),
     }
