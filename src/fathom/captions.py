@@ -143,7 +143,7 @@ def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
 
 def as_label(text: str) -> str:
     """Text as a label of the report, whose builder would take braces for wildcards and `<` for the end of a script."""
-    return text.translate(str.maketrans("{}<>", "()‹›"))
+    return text.translate(str.maketrans("{}<>", "()[]"))
 
 
 def for_report(text: str) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from fathom.errors import FathomError
+from fathom.redaction import RedactingFormatter
 
 STAGES = {
     "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
@@ -57,7 +58,9 @@ def verbs(log_file: Path | None) -> None:
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(RedactingFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers)
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if not sys.stderr.isatty():
