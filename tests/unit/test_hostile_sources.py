@@ -113,7 +113,7 @@ def test_a_torn_wheel_is_one_line(tmp_path: Path, damage: str) -> None:
     content = bytearray(made.read_bytes())
     if damage == "flipped":
         content[2000] ^= 1
-    made.write_bytes({"cut": content[:5000], "flipped": content, "noise": os.urandom(5000)}[damage])
+    made.write_bytes({"cut": bytes(content[:5000]), "flipped": bytes(content), "noise": os.urandom(5000)}[damage])
     with pytest.raises(FathomError, match=r"w\.whl: cannot be unpacked") as caught:
         unpack(made, "p/model", tmp_path / "out")
     assert "\n" not in str(caught.value)
