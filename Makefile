@@ -18,7 +18,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 CODE := src tests benchmarks
 
-.PHONY: run report test check format benchmark clean lock config
+.PHONY: run report test nightly check format benchmark clean lock config
 
 # The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
 run: $(INSTALLED)
@@ -39,6 +39,11 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 
 test: $(INSTALLED)
 	pytest --numprocesses 2 --dist loadfile
+
+# Many more cases of bad input than `make test` tries: 16,000 in place of 800.
+nightly: $(INSTALLED)
+	HYPOTHESIS_PROFILE=nightly pytest --numprocesses 2 tests/property/test_hostile_properties.py \
+		tests/property/test_hostile_store_properties.py
 
 check: $(INSTALLED)
 	ruff check $(CODE)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fathom.errors import FathomError
+from fathom.redaction import RedactingFormatter
 
 if TYPE_CHECKING:
     from fathom.work import Work
@@ -77,7 +78,9 @@ def verbs(ctx: click.Context, log_file: Path | None, record: Path | None, code: 
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(RedactingFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers)
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if not sys.stderr.isatty():

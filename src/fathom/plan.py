@@ -7,6 +7,7 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -63,9 +64,9 @@ class Plan:
         if not isinstance(settings, PathModel):
             return []
         folder = Path(settings.path)
-        return sorted(
-            str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"}
-        )
+        # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
+        endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"
+        return sorted(str(path) for path in folder.iterdir() if re.fullmatch(endings, path.name) and path.is_file())
 
     def model_base(self, model: str) -> str | None:
         """The model whose shape a model of random weights has."""
@@ -270,6 +271,6 @@ def _main_model(config: Config, table: FigureTable) -> str:
 
 
 def as_json(content: BaseModel | Mapping[str, Any]) -> str:
-    """One line of JSON with sorted keys."""
+    """One line of JSON with sorted keys. `<` is written as an escape: the report holds settings inside of a script."""
     plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False).replace("<", r"\u003c")

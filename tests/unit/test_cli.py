@@ -52,7 +52,7 @@ print(*{name.split(".")[0] for name in sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     own, light, all_ = (set(line.split()) for line in done.stdout.splitlines())
-    assert own == {"fathom.cli", "fathom.errors"}
+    assert own == {"fathom.cli", "fathom.errors", "fathom.redaction"}
     assert light.isdisjoint({"numpy", "pandas", "torch", "pydantic", "matplotlib", "sklearn"})
     assert all_.isdisjoint({"torch", "transformers"})
 

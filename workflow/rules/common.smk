@@ -62,7 +62,8 @@ def corpus_base(wildcards):
 
 
 def base_option(wildcards, input):
-    return f"--base {input.base}" if input.base else ""
+    """Words of a command, which the rule quotes one by one."""
+    return ["--base", str(input.base)] if input.base else []
 
 
 def experiment_corpus(wildcards):
@@ -186,7 +187,7 @@ def metric_code(wildcards):
 
 
 def figure_caption(wildcards):
-    return captions.caption(plan.config, wildcards.figure)
+    return captions.for_report(captions.caption(plan.config, wildcards.figure))
 
 
 def figure_category(wildcards):
@@ -196,5 +197,7 @@ def figure_category(wildcards):
 def figure_labels(wildcards):
     return {
         "figure": wildcards.figure,
-        "shows": captions.figure_subject(plan.config, wildcards.figure),
+        "shows": captions.as_label(
+            captions.figure_subject(plan.config, wildcards.figure)
+        ),
     }

@@ -30,4 +30,4 @@ rule corpora:
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base}"
+        " --output {output.corpus:q} {params.base:q}"

@@ -33,4 +33,4 @@ rule models:
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " models --name {wildcards.model:q} --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q}"

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Name, Settings, Uncertainty
+from fathom.settings import NOT_EXPECTED, Line, Name, Seed, Settings, Uncertainty
 
-Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]+)$")]
+Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
 Estimator = Literal["svm", "ridge", "logistic"]
 Control = Literal["random", "shuffled", "static", "selectivity"]
@@ -59,18 +59,18 @@ class ExperimentSettings(Settings):
 
     corpus: Name
     """Corpus with the labelled texts."""
-    title: str | None = None
+    title: Line | None = None
     """Name in figures; the key if left out."""
-    views: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
     """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of
     an early-context corpus). Shuffled texts and further templates are controls of them."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(_once)] = ("residual",)
     """Where in a block."""
     positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)]
     """Where in a text the state is read: `mean`, `last` or `span:<name>`."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    labels: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
     """Labels to probe for; all of the corpus if left out. Those with two values are averaged into one curve as well."""
-    strata: str | None = None
+    strata: Line | None = None
     """Label whose classes are spread evenly over the folds, which all labels share. Left out, it is the label itself
     where there is one only."""
     estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
@@ -109,7 +109,7 @@ class ExperimentSettings(Settings):
     coordination: CoordinationSettings | None = None
     """Also measure how the attention outputs of adjacent layers coordinate. Needs the site `attention`, and attention
     patterns of the corpus."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of folds, permutations, bootstrap and control task."""
 
 
