@@ -1,4 +1,4 @@
-"""Run a command and print its seconds, peak memory and exit status as JSON: `python watched.py LOG COMMAND ...`.
+"""Run a command and print its seconds, memory and exit status as JSON: `python watched.py LOG COMMAND ...`.
 
 A process of its own, because Linux counts what the parent of a process held into the peak memory of the child: one that
 was started right from the benchmarks would seem to need as much as they do.
@@ -20,9 +20,14 @@ def main(log: str, *command: str) -> None:
         start = time.perf_counter()
         status = subprocess.call(command, stdout=stream, stderr=stream)
         seconds = time.perf_counter() - start
-    # Linux counts in KiB.
-    peak_mb = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e6
-    print(json.dumps({"status": status, "seconds": seconds, "peak_mb": peak_mb}))
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = {
+        "status": status,
+        "seconds": seconds,
+        "processor_seconds": used.ru_utime + used.ru_stime,
+        "peak_mb": used.ru_maxrss * 1024 / 1e6,  # Linux counts in KiB
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

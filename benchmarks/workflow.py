@@ -32,12 +32,12 @@ class NoOp:
 
 def default_config(folder: Path) -> NoOp:
     """The default config."""
-    return _measure("default config", _project(folder), runs=5)
+    return _measure("default config", project_folder(folder), runs=5)
 
 
 def many_jobs(folder: Path) -> NoOp:
     """40 models and 5 corpora: 40 x (1 model + 5 activations + 5 corpora x 4 metrics) jobs and a few more."""
-    project = _project(folder)
+    project = project_folder(folder)
     models = {}
     for number in range(1, MODELS + 1):
         name = f"model-{number}"
@@ -54,7 +54,7 @@ def many_jobs(folder: Path) -> NoOp:
     return _measure(f"{MODELS} models x {CORPORA} corpora", project, "--configfile", "many.yaml", runs=5)
 
 
-def _project(folder: Path) -> Path:
+def project_folder(folder: Path) -> Path:
     """A folder from which Snakemake runs this project and writes nothing into it."""
     folder.mkdir()
     for name in READ:
@@ -66,7 +66,7 @@ def _project(folder: Path) -> Path:
 def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
     """Make every output as an empty file, let Snakemake mark it as done, then time runs without anything to do."""
     for line in _snakemake(project, "--summary", *options).splitlines()[1:]:
-        _make_empty(project / line.split("\t")[0])
+        make_empty(project / line.split("\t")[0])
     touched = re.search(r"(\d+) of \d+ steps \(100%\)", _snakemake(project, "--touch", "--forceall", *options))
     if touched is None:
         msg = f"{name}: Snakemake did not mark the outputs as done"
@@ -80,7 +80,7 @@ def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
     )
 
 
-def _make_empty(output: Path) -> None:
+def make_empty(output: Path) -> None:
     """An empty file, or an empty folder where the rule makes one: a model."""
     if output.parent.name == "models":
         output.mkdir(parents=True, exist_ok=True)

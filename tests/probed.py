@@ -114,7 +114,7 @@ def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], h
     arguments += [] if hits is None else ["--hits", str(hits)]
     for manifest, shard in zip(manifests, shard_names(len(manifests)), strict=True):
         named = manifest.with_name(f"{shard}.manifest.json")
-        if named != manifest:
+        if named != manifest and manifest.is_file():
             shutil.copy(manifest, named)
     states = ["--states", str(manifests[0].parent), "--shards", str(len(manifests))]
     return CliRunner().invoke(command, [*arguments, *states])

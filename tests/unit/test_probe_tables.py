@@ -522,9 +522,9 @@ def test_states_of_another_corpus_are_refused(items_corpus: Path, pairs_corpus: 
 def test_a_missing_corpus_or_manifest_is_refused(items_corpus: Path, tmp_path: Path) -> None:
     done = run_probes_command(probe_job(), tmp_path / "none.parquet", [manifest_of(items_corpus)])
     assert isinstance(done.exception, FathomError)
-    done = run_probes_command(probe_job(), items_corpus, [tmp_path / "none.manifest.json"])
+    done = run_probes_command(probe_job(), items_corpus, [tmp_path / "none" / "1-of-1.manifest.json"])
     assert isinstance(done.exception, FathomError)
-    assert "no such manifest" in str(done.exception)
+    assert "none: 1 of 1 shards have no manifest, first 1-of-1.manifest.json" in str(done.exception)
 
 
 # States and tables that probes read -----------------------------------------------------------------------------------

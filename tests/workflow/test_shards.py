@@ -1,0 +1,120 @@
+"""Corpora cut into shards, in real runs: by tokens, each as often as its own settings say."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from tests.workflow.project import Project
+
+from fathom.provenance import read_manifest
+from fathom.store import Activations
+from fathom.tables import write_table
+
+ARGUMENT = 128 << 10  # bytes that Linux lets a single argument of a program have
+
+
+def of(messages: list[str], start: str) -> list[str]:
+    return [message for message in messages if message.startswith(start)]
+
+
+@pytest.mark.parametrize("corpus", ["random", "relations"])
+def test_shards_are_cut_by_tokens(finished: Project, corpus: str) -> None:
+    folder = finished.folder / f"results/activations/tiny/{corpus}"
+    cut = read_manifest(folder / "shards.json", "shards")["shards"]
+    manifests = [folder / f"{shard}-of-2.manifest.json" for shard in (1, 2)]
+    stored = [Activations([manifest]) for manifest in manifests]
+    assert cut["texts"] == [one.texts for one in stored]
+    assert cut["tokens"] == [int(one.lengths.sum()) for one in stored]
+    whole = Activations(manifests).lengths
+    # The best of all cuts into two.
+    assert max(cut["tokens"]) == min(max(whole[:edge].sum(), whole[edge:].sum()) for edge in range(1, len(whole)))
+    ids = pq.read_table(finished.folder / f"results/corpora/{corpus}.parquet")["id"].to_pylist()
+    facts = [read_manifest(manifest, "activations") for manifest in manifests]
+    ends = list(itertools.accumulate(cut["texts"], initial=0))
+    assert [one["first_text"] for one in facts] == [ids[end] for end in ends[:-1]]
+    assert [one["last_text"] for one in facts] == [ids[end - 1] for end in ends[1:]]
+
+
+def tables(project: Project) -> dict[str, pd.DataFrame]:
+    """Tables of metrics, by name."""
+    folder = project.folder / "results/metrics/tiny/random"
+    return {path.stem: pq.read_table(path).to_pandas() for path in sorted(folder.glob("*.parquet"))}
+
+
+def test_another_number_of_shards_of_one_corpus_reruns_what_reads_it(project: Project) -> None:
+    before = tables(project)
+    assert set(before) == {"prompt_entropy", "curvature", "dataset_entropy"}
+    project.configure({"activations": {"corpora": {"random": {"shards": 3}}}})
+    expected = [
+        "Cutting random into shards for tiny",
+        "Drawing curvature",
+        "Drawing dataset_entropy",
+        "Drawing prompt_entropy",
+        *(f"Extracting tiny on random, shard {shard}-of-3" for shard in (1, 2, 3)),
+        "Measuring dataset_entropy of tiny on random",
+        "Measuring tokens of tiny on random",
+    ]
+    assert project.planned() == expected
+    project.run()
+    assert project.planned() == []
+    folder = project.folder / "results/activations/tiny/random"
+    assert read_manifest(folder / "shards.json", "shards")["settings"]["shards"] == 3
+    # Shards of the cut before lie there still, and nothing looks at them.
+    assert (folder / "2-of-2.manifest.json").is_file()
+    for name, table in tables(project).items():
+        pd.testing.assert_frame_equal(table, before[name], rtol=1e-5)
+
+
+def test_a_corpus_of_one_shard_is_not_cut(prepared: Project, tmp_path: Path) -> None:
+    project = prepared.copy(tmp_path / "project")
+    project.configure({"activations": {"shards": 1, "corpora": {"relations": {"shards": 2}}}})
+    planned = project.planned()
+    models = ("tiny", "tiny-random")
+    assert of(planned, "Cutting") == [f"Cutting relations into shards for {model}" for model in models]
+    assert of(planned, "Extracting tiny on random") == ["Extracting tiny on random, shard 1-of-1"]
+    target = "results/activations/tiny/random/1-of-1.manifest.json"
+    project.run(target)
+    folder = project.folder / "results/activations/tiny/random"
+    assert "shards.json" not in {path.name for path in folder.iterdir()}
+    assert "--cut" not in project.run("--dry-run", "--printshellcmds", "--force", target).stdout
+
+
+def test_settings_longer_than_an_argument_reach_a_figure(prepared: Project, tmp_path: Path) -> None:
+    """A figure of 100 checkpoints with long labels on 4 corpora."""
+    project = prepared.copy(tmp_path / "project")
+    models = {
+        f"step-{step}": {"source": "path", "path": "tiny", "label": f"{'long ' * 70}{step}"} for step in range(100)
+    }
+    corpora = {f"corpus-{seed}": {"kind": "random-tokens", "texts": 8, "seed": seed} for seed in range(4)}
+    figure = {"kind": "metric", "metric": "curvature", "models": list(models), "corpora": list(corpora)}
+    project.configure({"models": models, "corpora": corpora, "probes": {}, "figures": {"many": figure}})
+    rows = pd.DataFrame(
+        {
+            "text": ["a", "a", "b", "b"],
+            "group": ["a", "a", "b", "b"],
+            "view": "plain",
+            "layer": [0, 1, 0, 1],
+            "depth": [0.0, 1.0, 0.0, 1.0],
+            "preparation": "none",
+            "sinks": "with",
+            "value": [0.1, 0.2, 0.3, 0.4],
+            "low": float("nan"),
+            "high": float("nan"),
+            "chance": float("nan"),
+            "reason": None,
+        }
+    )
+    for model, corpus in itertools.product(models, corpora):
+        path = project.folder / f"results/metrics/{model}/{corpus}/curvature.parquet"
+        path.parent.mkdir(parents=True)
+        write_table(rows, path)
+    options = ["--printshellcmds", "--allowed-rules", "figures", "--", "results/figures/many.csv"]
+    done = project.run(*options)
+    command = next(line for line in (done.stdout + done.stderr).splitlines() if "figures --settings -" in line)
+    assert len(command.split(" <<< ")[1].encode()) > ARGUMENT
+    drawn = pd.read_csv(project.folder / "results/figures/many.csv")
+    assert (drawn["model"].nunique(), drawn["corpus"].nunique()) == (100, 4)
