@@ -60,9 +60,9 @@ def plant_corpus(content: str = "texts") -> None:
     record("corpora", CORPUS, Work(json.dumps(SETTINGS["corpora"]), read=[], written=[CORPUS]))
 
 
-def plant_shard(shard: int, shards: int) -> Path:
+def plant_shard(shard: int, shards: int, states: str = "states") -> Path:
     """A shard's store, its manifest and its record; returns the manifest."""
-    store = write(STATES / f"{shard}-of-{shards}.zarr" / "c" / "0", f"states of shard {shard}")
+    store = write(STATES / f"{shard}-of-{shards}.zarr" / "c" / "0", f"{states} of shard {shard}")
     manifest = STATES / f"{shard}-of-{shards}.manifest.json"
     facts = {"c/0": file_facts(store)}
     write_manifest(manifest, {"kind": "activations", "store": f"{shard}-of-{shards}.zarr", "files": facts})
