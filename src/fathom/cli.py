@@ -22,6 +22,7 @@ STAGES = {
     "probes": "Fit linear probes on every layer.",
     "figures": "Draw a figure, with the numbers behind it.",
 }
+FETCHING = {"models", "corpora"}  # they run where Snakemake does; compute nodes often have no network
 # What a machine says where fathom can do nothing: no room, or no right to write.
 NO_ROOM_OR_RIGHT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 log = logging.getLogger("fathom")
@@ -36,6 +37,9 @@ class _Stages(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in STAGES:
             return None
+        if cmd_name not in FETCHING:
+            # Before the hub's library is imported, which reads these once. Without them it tries the network first.
+            os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         command: click.Command = importlib.import_module(f"fathom.{cmd_name}.command").command
         return command
 

