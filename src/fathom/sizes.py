@@ -59,7 +59,7 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """A corpus: texts of all views, labels; characters of all texts and of the longest one, or tokens that are drawn."""
+    """A corpus: texts of all views, labels, characters of all texts and of the longest one (or tokens to be drawn)."""
 
     texts: int
     characters: int

@@ -228,17 +228,7 @@ class Cluster:
 
     def _start_machine(self, name: str) -> None:
         """The first process of a node, its host name, its mounts, and a cable to the controller."""
-        spaces = [
-            "--mount",
-            "--propagation=private",
-            "--net",
-            "--uts",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-        ]
-        self._start(name, ["unshare", *spaces, sys.executable, "-c", INIT])
+        self._start(name, ["unshare", *OWN_SPACES, "--net", "--uts", sys.executable, "-c", INIT])
         self.wait_for(lambda: _child_of(self._daemons[name].pid) is not None, f"{name} runs")
         first = self._first_process(name)
         device = f"{name}-{self._ports['slurmctld']}"[:15]

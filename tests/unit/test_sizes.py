@@ -130,12 +130,8 @@ def test_what_is_not_there_yet_is_named_as_snakemake_names_it(tmp_path: Path) ->
 
 def test_a_rewritten_manifest_is_read_again(tmp_path: Path) -> None:
     manifest = tmp_path / "manifest.json"
-    facts = {
-        "parameters": 10,
-        "depth": 2,
-        "width": 4,
-        "files": {"model.safetensors": {"bytes": 40}, "a.json": {"bytes": 9}},
-    }
+    files = {"model.safetensors": {"bytes": 40}, "config.json": {"bytes": 9}}
+    facts = {"parameters": 10, "depth": 2, "width": 4, "files": files}
     manifest.write_text(json.dumps(facts), encoding="utf-8")
     assert model_size(str(manifest), "bfloat16") == ModelSize(40, 2, 10, 2, 4)
     manifest.write_text(json.dumps(facts | {"parameters": 11}), encoding="utf-8")
