@@ -32,6 +32,7 @@ TOOLS = {
     "trace": "Print what a figure, or any other result, came from.",
     "verify": "Read every result again: what is torn, missing or stale?",
 }
+FETCHING = {"models", "corpora"}  # they run where Snakemake does; compute nodes often have no network
 # What a machine says where fathom can do nothing: no room, or no right to write.
 NO_ROOM_OR_RIGHT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 log = logging.getLogger("fathom")
@@ -50,6 +51,9 @@ class _Stages(click.Group):
             module = f"fathom.{cmd_name}"
         else:
             return None
+        if cmd_name not in FETCHING:
+            # Before the hub's library is imported, which reads these once. Without them it tries the network first.
+            os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
         command: click.Command = importlib.import_module(module).command
         return command
 

@@ -24,12 +24,15 @@ rule shards:
         record="results/activations/{model}/{corpus}/shards.record.json",
     log:
         "logs/activations/{model}/{corpus}/shards.log",
+    group:
+        "cutting"
     conda:
         "../../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="1h",
+        mem_mb=asked("mem_mb", cut_needs),
+        runtime=asked("runtime", cut_needs),
+        slots=1,
     params:
         settings=cut_settings,
         code=plan.code("activations"),
@@ -55,13 +58,16 @@ rule activations:
         "logs/activations/{model}/{corpus}/{shard}.log",
     benchmark:
         "logs/activations/{model}/{corpus}/{shard}.benchmark.tsv"
+    group:
+        shared("extraction", own_corpus)
     conda:
         "../../envs/extract.yaml"
     threads: 8
     resources:
-        gpu=0 if plan.config.activations.device == "cpu" else 1,
-        mem_mb=growing(4000),
-        runtime="4h",
+        gpu=int(needs.wants_gpu(plan.config)),
+        mem_mb=asked("mem_mb", extraction_needs),
+        runtime=asked("runtime", extraction_needs),
+        slots=1,
     params:
         settings=extraction_settings,
         code=plan.code("activations"),

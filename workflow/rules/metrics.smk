@@ -29,12 +29,15 @@ if plan.token_tables:
             "logs/metrics/{model}/{corpus}/tokens.log",
         benchmark:
             "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
+        group:
+            shared("measuring", own_corpus)
         conda:
             "../../envs/analyse.yaml"
         threads: 8
         resources:
-            mem_mb=growing(4000),
-            runtime="2h",
+            mem_mb=asked("mem_mb", token_metric_needs),
+            runtime=asked("runtime", token_metric_needs),
+            slots=1,
         params:
             settings=token_metric_settings,
             code=plan.metric_code(*plan.config.token_metrics),
@@ -61,12 +64,15 @@ rule metrics:
         "logs/metrics/{model}/{corpus}/{metric}.log",
     benchmark:
         "logs/metrics/{model}/{corpus}/{metric}.benchmark.tsv"
+    group:
+        shared("measuring", own_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="2h",
+        mem_mb=asked("mem_mb", corpus_metric_needs),
+        runtime=asked("runtime", corpus_metric_needs),
+        slots=1,
     params:
         settings=corpus_metric_settings,
         code=metric_code,

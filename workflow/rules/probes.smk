@@ -29,12 +29,15 @@ rule probes:
         "logs/probes/{model}/{experiment}.log",
     benchmark:
         "logs/probes/{model}/{experiment}.benchmark.tsv"
+    group:
+        shared("measuring", probed_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="4h",
+        mem_mb=asked("mem_mb", probe_needs),
+        runtime=asked("runtime", probe_needs),
+        slots=1,
     params:
         settings=probe_settings,
         code=plan.code("probes"),
@@ -62,12 +65,15 @@ rule coordination:
         "logs/probes/{model}/{experiment}.coordination.log",
     benchmark:
         "logs/probes/{model}/{experiment}.coordination.benchmark.tsv"
+    group:
+        shared("measuring", probed_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="2h",
+        mem_mb=asked("mem_mb", coordination_needs),
+        runtime=asked("runtime", coordination_needs),
+        slots=1,
     params:
         settings=coordination_settings,
         code=plan.code("probes"),

@@ -43,7 +43,7 @@ def command(name: str, settings_json: str, folder: Path, manifest: Path, base: P
         origin = _bring(settings, Path(scratch), draft, base)
         kept = plain_files(draft)
         weights = check_checkpoint(draft)
-        facts = describe_config(draft)
+        facts = describe_config(draft) | {"parameters": weights.numbers}
         check_sizes(facts, weights, f"models.{name}")
         if settings.depth not in (None, facts["depth"]):
             msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
