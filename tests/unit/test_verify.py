@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -51,7 +53,7 @@ def findings(output: str) -> dict[str, str]:
 
 def commands(output: str) -> list[list[str]]:
     """Targets of the commands that are advised, one list a command."""
-    found = re.findall(r"^    snakemake --cores all ((?:.+\\\n)*.+)$", output, re.MULTILINE)
+    found = re.findall(r"^    snakemake --cores all --force ((?:.+\\\n)*.+)$", output, re.MULTILINE)
     return [one.replace("\\\n", " ").split() for one in found]
 
 
@@ -93,7 +95,8 @@ def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path) 
     output = verify("--keep")
     assert findings(output) == {str(file): "torn"}
     assert f"its digest is not that of its manifest {manifest.name}" in output
-    assert "first without --keep" in output
+    assert commands(output) == [[str(manifest)]]
+    assert "Set aside" not in output
     assert manifest.exists()
     output = verify()
     assert commands(output) == [[str(manifest)]]
@@ -228,7 +231,7 @@ def test_what_is_torn_makes_nothing_stale() -> None:
 
 def test_settings_of_a_config(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
-    corpora = {"c": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7}}
+    corpora: dict[str, dict[str, Any]] = {"c": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7}}
     record("corpora", CORPUS, Work(planned(corpora), read=[], written=[CORPUS]))
     config.write_text(json.dumps({"corpora": corpora}))
     assert str(CORPUS) not in findings(verify("results/corpora", "--configfile", config, status=0))
@@ -241,7 +244,7 @@ def test_settings_of_a_config(tmp_path: Path) -> None:
     verify("results/corpora", "--configfile", config, status=0)
 
 
-def planned(corpora: dict[str, object]) -> str:
+def planned(corpora: Mapping[str, Any]) -> str:
     from fathom.config import Config
     from fathom.plan import Plan
 
@@ -273,4 +276,4 @@ def test_names_are_quoted_in_the_command() -> None:
     write(odd, "texts")
     record("corpora", odd, Work(json.dumps(SETTINGS["corpora"]), read=[], written=[odd]))
     odd.unlink()
-    assert "    snakemake --cores all 'results/corpora/a b.parquet'\n" in verify()
+    assert "    snakemake --cores all --force 'results/corpora/a b.parquet'\n" in verify()

@@ -34,8 +34,8 @@ def fathom(project: Project, *arguments: str, status: int = 0) -> str:
 
 
 def advised(output: str) -> list[list[str]]:
-    """Targets of the Snakemake commands that `fathom verify` advises."""
-    found = re.findall(r"^    snakemake --cores all ((?:.+\\\n)*.+)$", output, re.MULTILINE)
+    """Arguments of the Snakemake commands that `fathom verify` advises."""
+    found = re.findall(r"^    snakemake --cores all (--force (?:.+\\\n)*.+)$", output, re.MULTILINE)
     return [shlex.split(one.replace("\\\n", " ")) for one in found]
 
 
@@ -106,13 +106,27 @@ def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(projec
     assert [one for one in planned if one.startswith("Extracting")] == ["Extracting tiny on random, shard 1-of-2"]
     assert "Measuring tokens of tiny on random" in planned
     # The command that was advised makes the shard only.
-    assert advised(output) == [[SHARD]]
-    assert project.planned(SHARD) == ["Extracting tiny on random, shard 1-of-2"]
-    project.run(SHARD)
+    assert advised(output) == [["--force", SHARD]]
+    assert project.planned(*advised(output)[0]) == ["Extracting tiny on random, shard 1-of-2"]
+    project.run(*advised(output)[0])
     assert path.read_bytes() == whole
     assert project.planned() == []
     assert (project.folder / FIGURE).read_bytes() == figure
     assert ": all is well" in fathom(project, "verify")
+
+
+def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
+    manifest = project.folder / SHARD
+    for entry in described_files(manifest, read_any_manifest(manifest)):
+        entry.path.unlink()
+    assert project.planned() == []
+    output = fathom(project, "verify", status=1)
+    assert " 0 torn, " in output
+    assert project.planned() == []
+    # What needs them, and the command that is advised, make them anew.
+    assert project.planned(*advised(output)[0]) == ["Extracting tiny on random, shard 1-of-2"]
+    project.configure({"metrics": {"dataset_entropy": {"alpha": 2.0}}})
+    assert "Extracting tiny on random, shard 1-of-2" in project.planned()
 
 
 def test_what_is_torn_and_lost_in_many_places_is_made_anew_alone(project: Project) -> None:
@@ -121,7 +135,7 @@ def test_what_is_torn_and_lost_in_many_places_is_made_anew_alone(project: Projec
     (project.folder / "results/corpora/random.parquet").unlink()
     output = fathom(project, "verify", status=1)
     assert ": 2 torn, 1 missing, 0 stale, 0 unknown" in output
-    assert advised(output) == [["results/corpora/random.parquet"], [SHARD], [TABLE]]
+    assert advised(output) == [["--force", one] for one in ("results/corpora/random.parquet", SHARD, TABLE)]
     made = []
     for targets in advised(output):
         made += project.planned(*targets)
