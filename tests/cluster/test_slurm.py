@@ -67,8 +67,8 @@ def test_gpu_rules_go_to_the_gpu_partition_and_no_others(cut: Run) -> None:
 
 def test_fetching_and_drawing_stay_on_the_login_node(cut: Run) -> None:
     _, run = cut
-    submitted = [len(of(run, rule)) for rule in ("activations", "token_metrics", "metrics", "probes")]
-    assert submitted == [4, 1, 1, 1]
+    submitted = [len(of(run, rule)) for rule in ("cutting", "activations", "token_metrics", "metrics", "probes")]
+    assert submitted == [1, 4, 1, 1, 1]
     assert len(run.jobs) == sum(submitted)
     for rule, count in (("models", 1), ("corpora", 2), ("figures", 5)):
         assert len(re.findall(rf"^Finished jobid: \d+ \(Rule: {rule}\)", run.output, re.MULTILINE)) == count
@@ -80,7 +80,7 @@ def test_memory_and_time_are_those_of_the_model_that_was_fetched_meanwhile(
     project, run = cut
     monkeypatch.chdir(project.folder)
     file = project.folder / "mine.yaml"
-    config = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [file])
+    config = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)])
     results = project.folder / "results"
     corpus = str(results / "corpora/random.parquet")
     manifest = str(results / "models/tiny/manifest.json")
