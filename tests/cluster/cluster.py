@@ -298,7 +298,8 @@ class Cluster:
             "SlurmdSpoolDir": str(self.folder / "spool-%n"),
             "SlurmdPidFile": str(self.folder / "slurmd-%n.pid"),
             "AuthType": "auth/munge",
-            "AuthInfo": f"socket={self.folder / 'munge.socket'}",
+            # A job that is put back into the queue waits until what its first start was allowed to do has expired.
+            "AuthInfo": f"socket={self.folder / 'munge.socket'},cred_expire=5",
             "CryptoType": "crypto/munge",
             "ProctrackType": "proctrack/linuxproc",
             "TaskPlugin": "task/none",
@@ -318,6 +319,7 @@ class Cluster:
             "SchedulerParameters": "batch_sched_delay=0,sched_min_interval=0,bf_interval=1",
             "SlurmdTimeout": "10",
             "SlurmctldTimeout": "10",
+            "MessageTimeout": "5",
             "InactiveLimit": "0",
             "KillWait": "2",
             **self.slurm,
