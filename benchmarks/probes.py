@@ -18,9 +18,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
 from fathom.probes.batches import Batch, make_batch
-from fathom.probes.estimators import Estimator
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
 from fathom.probes.probing import PENALTIES, run_probes
+from fathom.probes.settings import Estimator
 from fathom.probes.targets import read_targets
 
 FloatArray = npt.NDArray[np.float64]

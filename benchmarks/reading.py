@@ -72,10 +72,7 @@ def write_states(folder: Path, position: str, texts: int, tokens: int) -> tuple[
         dtype="float32",
         positions=(position,),
     )
-    settings = ActivationsSettings()
-    writer = StoreWriter(
-        folder / "store.zarr", shape, shard_bytes=settings.shard_mb << 20, compression=settings.compression
-    )
+    writer = StoreWriter(folder / "store.zarr.zip", shape, compression=ActivationsSettings().compression)
     writer.append({("residual", position): states})
     writer.close(np.zeros(tokens, dtype=np.int32), np.full(texts, tokens // texts, dtype=np.int64))
     writer.finish(folder / "manifest.json", {})

@@ -14,7 +14,7 @@ def measure(title: str, manifest: Path) -> Comparison:
     facts = json.loads(manifest.read_text(encoding="utf-8"))
     store = manifest.with_name(facts["store"])
     tokens, vectors = facts["tokens"], sum(len(site["layers"]) for site in facts["sites"]) * facts["width"]
-    on_disk = manifest.stat().st_size + sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    on_disk = manifest.stat().st_size + store.stat().st_size
     raw = sum(
         (facts["texts"] if is_pooled(position) else tokens) * vectors * array_dtype(position, facts["dtype"]).itemsize
         for position in facts["positions"]

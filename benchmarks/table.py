@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchmarks.pairs import Comparison
     from benchmarks.workflow import NoOp
 
-PACKAGES = ("fathom", "torch", "transformers", "zarr", "zarrs", "numpy", "snakemake")
+PACKAGES = ("fathom", "torch", "transformers", "zarr", "numpy", "snakemake")
 
 
 def cpu_model() -> str:

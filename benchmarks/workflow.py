@@ -81,8 +81,8 @@ def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
 
 
 def make_empty(output: Path) -> None:
-    """An empty file, or an empty folder where the rule makes one: a store, or a model."""
-    if output.suffix == ".zarr" or output.parent.name == "models":
+    """An empty file, or an empty folder where the rule makes one: a model."""
+    if output.parent.name == "models":
         output.mkdir(parents=True, exist_ok=True)
     else:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -111,7 +111,7 @@ def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Pat
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
     if settings.activations.shards > 1:
         arguments += ["--cut", str(cut(manifest, corpus, settings))]
-    arguments += ["--store", str(folder / f"{name}.zarr"), "--manifest", str(folder / f"{name}.manifest.json")]
+    arguments += ["--store", str(folder / f"{name}.zarr.zip"), "--manifest", str(folder / f"{name}.manifest.json")]
     done = CliRunner().invoke(command, [*arguments, "--threads", "1"], catch_exceptions=False)
     assert done.exit_code == 0
     return folder / f"{name}.manifest.json"

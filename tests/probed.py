@@ -74,7 +74,7 @@ def stored(
     positions = tuple(dict.fromkeys(position for _, position in states))
     width = next(iter(states.values())).shape[2]
     shape = Shape(names, texts, int(counts.sum()), width, "float32", positions)
-    writer = StoreWriter(corpus.with_suffix(".zarr"), shape, shard_bytes=1 << 20, compression="none")
+    writer = StoreWriter(corpus.with_suffix(".zarr.zip"), shape, compression="none")
     writer.append({key: values.astype(np.float32) for key, values in states.items()})
     writer.end_states()
     if patterns:

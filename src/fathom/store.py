@@ -1,6 +1,6 @@
 """The activation store, and the only code that knows Zarr.
 
-A store is one Zarr v3 group, written by one job (one shard of a corpus):
+A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (one shard of a corpus):
 
     token_ids   (tokens,)               the ids that the model read
     offsets     (texts + 1,)            text i holds tokens offsets[i] .. offsets[i + 1]
@@ -14,39 +14,43 @@ A store is one Zarr v3 group, written by one job (one shard of a corpus):
 
 Layers are those of the site: sub-layer sites have none before the first block. Texts keep the order of the corpus.
 States are stored bit for bit in the dtype that the model computed in; NumPy has no bfloat16, so its bits are stored as
-uint16 and the attribute `dtype` says so. One Zarr shard (a file) holds all layers of a run of tokens or texts, an inner
-chunk one layer of a part of it; every chunk carries a crc32c checksum. The manifest beside the store lists every file
-with size and digest. A store without a manifest does not exist.
-Reading compares the digest of a file before its first byte is used: zarrs looks at the checksums of chunks only where
-it decodes a whole Zarr shard, and what one read wants is a part of one.
+uint16 and the attribute `dtype` says so. A chunk holds one layer of a run of tokens or texts, about a megabyte; a chunk
+of zeros is stored like any other. The manifest beside the store is written last and holds size and digest of the file,
+and the digest of its directory, in which every chunk has a checksum. A store without a manifest does not exist.
+Zarr makes the metadata. Chunks are written and read here: Zarr takes a missing chunk for zeros and cannot read a part
+of one.
 """
 
 from __future__ import annotations
 
+import functools
+import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
-import zarr
-from zarr.codecs import Crc32cCodec, ZstdCodec
+from numcodecs.zstd import Zstd
 
+from fathom.archive import Archive, ArchiveWriter, DamageError, Seal, check_size
 from fathom.errors import FathomError, first_line
 from fathom.provenance import read_manifest, write_manifest
 
-zarr.config.set({"codec_pipeline.path": "zarrs.ZarrsCodecPipeline"})
-
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
 MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
+ZSTD_LEVEL = 1
+OPEN_STORES = 8  # a reader of thousands of shards holds a few files open, and the directories of these in memory
 
 Dtype = Literal["float32", "float16", "bfloat16"]
+Compression = Literal["none", "zstd"]
 States = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
@@ -78,20 +82,10 @@ def array_dtype(position: str, dtype: Dtype) -> np.dtype[Any]:
     return np.dtype(np.float32) if position == "mean" else stored_dtype(dtype)
 
 
-@dataclass(frozen=True)
-class Grid:
-    """How an axis of `length` rows is cut: inner chunks of `chunk` rows, Zarr shards of `shard` rows."""
-
-    chunk: int
-    shard: int
-
-    @classmethod
-    def fitting(cls, length: int, layers: int, row_bytes: int, shard_bytes: int) -> Grid:
-        """Cut `length` rows (of `row_bytes` in each of `layers` layers) evenly: the last chunk is hardly padded."""
-        wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
-        chunk = math.ceil(length / math.ceil(length / wanted))
-        per_shard = max(1, shard_bytes // (chunk * row_bytes * layers))
-        return cls(chunk=chunk, shard=chunk * min(per_shard, math.ceil(length / chunk)))
+def chunk_rows(length: int, row_bytes: int) -> int:
+    """Rows of a chunk of an axis of `length` rows of `row_bytes`: cut evenly, so that the last one is hardly padded."""
+    wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
+    return math.ceil(length / math.ceil(length / wanted))
 
 
 @dataclass(frozen=True)
@@ -124,104 +118,140 @@ class Shape:
             sizes += row_bytes if is_pooled(position) else row_bytes * lengths
         return sizes
 
-    def grid(self, key: ArrayKey, shard_bytes: int) -> Grid:
-        """How an array is cut into files of about `shard_bytes`."""
-        layers, rows, _ = self.extent(key, self.texts, self.tokens)
-        return Grid.fitting(rows, layers, self.width * array_dtype(key[1], self.dtype).itemsize, shard_bytes)
+    def layout(self, key: ArrayKey, compression: Compression = "none") -> Layout:
+        """How an array of states is laid out on disk."""
+        layers, rows, width = self.extent(key, self.texts, self.tokens)
+        dtype = array_dtype(key[1], self.dtype)
+        chunk = chunk_rows(rows, width * dtype.itemsize)
+        return Layout((layers, rows, width), (1, chunk, width), 1, dtype, compression)
 
-    def buffer_bytes(self, shard_bytes: int) -> int:
-        """Memory that a writer holds for files that are not yet full."""
-        return sum(
-            len(self.layers[key[0]])
-            * self.grid(key, shard_bytes).shard
-            * self.width
-            * array_dtype(key[1], self.dtype).itemsize
-            for key in self.arrays
-        )
+    @property
+    def buffer_bytes(self) -> int:
+        """Memory that a writer holds for chunks that are not yet full."""
+        layouts = [self.layout(key) for key in self.arrays]
+        return sum(layout.shape[0] * math.prod(layout.chunk) * layout.dtype.itemsize for layout in layouts)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array of three axes is cut: chunks hold one index of the first axis and a run of rows along one other."""
+
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    rows: int
+    """The axis of the rows, 1 or 2."""
+    dtype: np.dtype[Any]
+    compression: Compression
+
+    def chunk_name(self, name: str, layer: int, run: int) -> str:
+        """Name of the chunk that holds a run of rows of a layer."""
+        return f"{name}/c/{layer}/{run}/0" if self.rows == 1 else f"{name}/c/{layer}/0/{run}"
+
+    def along(self, first: int, last: int) -> tuple[slice, ...]:
+        """Rows first .. last - 1 of an array of a layer, which has one axis less."""
+        return (*(slice(None),) * (self.rows - 1), slice(first, last))
 
 
 class _RowWriter:
-    """Appends rows along one axis of a three-dimensional array, and writes whole Zarr shards only."""
+    """Appends rows along one axis of an array, and writes whole chunks only."""
 
-    def __init__(self, array: zarr.Array[Any], axis: int, shard: int) -> None:
-        self._array = array
-        self._axis = axis
-        extent = list(array.shape)
-        extent[axis] = shard
-        self._buffer = np.empty(extent, dtype=array.dtype)
-        self._held = 0
-        self._written = 0
+    def __init__(self, archive: ArchiveWriter, name: str, layout: Layout) -> None:
+        self._archive = archive
+        self._name = name
+        self._layout = layout
+        self._codec = Zstd(level=ZSTD_LEVEL) if layout.compression == "zstd" else None
+        self._buffer = np.empty((layout.shape[0], *layout.chunk[1:]), dtype=layout.dtype)
+        self._held = self._appended = self._runs = 0
 
     def append(self, rows: States) -> None:
-        start, count, shard = 0, rows.shape[self._axis], self._buffer.shape[self._axis]
+        start, count, run = 0, rows.shape[self._layout.rows], self._layout.chunk[self._layout.rows]
         while start < count:
-            taken = min(shard - self._held, count - start)
-            if taken == shard:
+            taken = min(run - self._held, count - start)
+            if taken == run:
                 self._write(rows[self._along(start, start + taken)])
             else:
                 kept = self._along(self._held, self._held + taken)
                 self._buffer[kept] = rows[self._along(start, start + taken)]
                 self._held += taken
-                if self._held == shard:
-                    self._flush()
+                if self._held == run:
+                    self._write(self._buffer)
+                    self._held = 0
             start += taken
+        self._appended += count
 
-    def _along(self, start: int, end: int) -> tuple[slice, ...]:
-        return (*(slice(None),) * self._axis, slice(start, end))
-
-    def _flush(self) -> None:
-        self._write(self._buffer[self._along(0, self._held)])
-        self._held = 0
+    def _along(self, first: int, last: int) -> tuple[slice, ...]:
+        return (slice(None), *self._layout.along(first, last))
 
     def _write(self, rows: States) -> None:
-        end = self._written + rows.shape[self._axis]
-        self._array[self._along(self._written, end)] = rows
-        self._written = end
+        """Write one chunk of every layer."""
+        for layer, chunk in enumerate(rows):
+            content = np.ascontiguousarray(chunk)
+            encoded = content if self._codec is None else self._codec.encode(content)
+            self._archive.add(self._layout.chunk_name(self._name, layer, self._runs), encoded)
+        self._runs += 1
 
     def close(self) -> None:
+        """Write the last chunk, padded with zeros; a second time it does nothing."""
+        run, expected = self._layout.chunk[self._layout.rows], self._layout.shape[self._layout.rows]
         if self._held:
-            self._flush()
-        if self._written != self._array.shape[self._axis]:
-            msg = f"{self._array.name}: {self._written} of {self._array.shape[self._axis]} rows were written"
+            self._buffer[self._along(self._held, run)] = 0
+            self._write(self._buffer)
+            self._held = 0
+        if self._appended != expected:
+            msg = f"{self._name}: {self._appended} of {expected} rows were written"
             raise FathomError(msg)
+
+
+def _read_rows(
+    archive: Archive | ArchiveWriter, name: str, layout: Layout, layers: range, first: int, last: int
+) -> States:
+    """Rows first .. last - 1 of some layers of an array, (layers, rows, width) or (layers, heads, rows)."""
+    run = layout.chunk[layout.rows]
+    shape = list(layout.shape)
+    shape[0], shape[layout.rows] = len(layers), last - first
+    found = np.empty(shape, dtype=layout.dtype)
+    row_bytes = math.prod(layout.chunk[layout.rows + 1 :]) * layout.dtype.itemsize
+    # Rows along the axis after the layers follow each other in a chunk as they do in what is returned.
+    direct = layout.rows == 1 and layout.compression == "none"
+    for number in range(first // run, math.ceil(last / run)):
+        start, end = max(first, number * run), min(last, (number + 1) * run)
+        within, place = (start - number * run, end - number * run), layout.along(start - first, end - first)
+        for at, layer in enumerate(layers):
+            chunk = layout.chunk_name(name, layer, number)
+            if direct:
+                archive.read_into(chunk, within[0] * row_bytes, found[at][place].reshape(-1).view(np.uint8))
+            else:
+                found[at][place] = _decoded(archive, chunk, layout)[layout.along(*within)]
+    return found
+
+
+def _decoded(archive: Archive | ArchiveWriter, chunk: str, layout: Layout) -> States:
+    content = archive.read(chunk)
+    if layout.compression == "none":
+        return content.view(layout.dtype).reshape(layout.chunk[1:])
+    decoded = np.empty(layout.chunk[1:], dtype=layout.dtype)
+    Zstd().decode(content, decoded)
+    return decoded
 
 
 class StoreWriter:
     """Writes one store in the order of the corpus: states, then patterns, then `close`; the manifest comes last."""
 
-    def __init__(self, path: Path, shape: Shape, *, shard_bytes: int, compression: Literal["none", "zstd"]) -> None:
+    def __init__(self, path: Path, shape: Shape, *, compression: Compression) -> None:
         self._path = path
         self._shape = shape
-        self._shard_bytes = shard_bytes
-        self._codecs: list[Any] = [Crc32cCodec()] if compression == "none" else [ZstdCodec(level=1), Crc32cCodec()]
-        self._root = zarr.open_group(path, mode="w", zarr_format=3)
-        self._root.attrs.update({"format": FORMAT_VERSION, "dtype": shape.dtype, "width": shape.width})
-        for site, layers in shape.layers.items():
-            self._root.create_group(site).attrs.update({"layers": list(layers)})
-        self._arrays = {key: self._create(key) for key in shape.arrays}
-        self._rows = {
-            key: _RowWriter(array, 1, shape.grid(key, shard_bytes).shard) for key, array in self._arrays.items()
-        }
+        self._compression = compression
+        self._archive = ArchiveWriter(path)
+        self._metadata = _Metadata(shape)
+        self._layouts = {key: shape.layout(key, compression) for key in shape.arrays}
+        self._rows = {key: _RowWriter(self._archive, "/".join(key), layout) for key, layout in self._layouts.items()}
+        for (site, position), layout in self._layouts.items():
+            attributes = {"dtype": "float32" if position == "mean" else shape.dtype}
+            axes = ("layer", "text" if is_pooled(position) else "token", "width")
+            self._metadata.add(f"{site}/{position}", layout, axes, attributes)
         self._sampled = 0
         self._spans: tuple[str, ...] = ()
-
-    def _create(self, key: ArrayKey) -> zarr.Array[Any]:
-        shape, (site, position) = self._shape, key
-        layers, rows, width = shape.extent(key, shape.texts, shape.tokens)
-        grid = shape.grid(key, self._shard_bytes)
-        # Several threads would put the chunks of a file in an order of chance; the same states give the same bytes.
-        with zarr.config.set({"threading.max_workers": 1}):
-            return self._root.create_array(
-                f"{site}/{position}",
-                shape=(layers, rows, width),
-                chunks=(1, grid.chunk, width),
-                shards=(layers, grid.shard, width),
-                dtype=array_dtype(position, shape.dtype),
-                compressors=self._codecs,
-                fill_value=0,
-                dimension_names=("layer", "text" if is_pooled(position) else "token", "width"),
-                attributes={"dtype": "float32" if position == "mean" else shape.dtype},
-            )
+        self._seal: Seal | None = None
 
     def append(self, states: Mapping[ArrayKey, States]) -> None:
         """Append the states of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
@@ -235,7 +265,8 @@ class StoreWriter:
 
     def read_back(self, key: ArrayKey, first: int, last: int) -> Float32Array:
         """Rows first .. last - 1 of an array as they are on disk, (layers, rows, width)."""
-        return to_float32(np.asarray(self._arrays[key][:, first:last]))
+        layout = self._layouts[key]
+        return to_float32(_read_rows(self._archive, "/".join(key), layout, range(layout.shape[0]), first, last))
 
     def write_patterns(self, texts: IntArray, lengths: IntArray, patterns: Iterator[Float32Array]) -> None:
         """Write the attention patterns of a sample of texts: one array (blocks, heads, T, T) a text."""
@@ -250,19 +281,10 @@ class StoreWriter:
             self._sampled = len(texts)
 
     def _pattern_rows(self, blocks: int, heads: int, entries: int) -> _RowWriter:
-        grid = Grid.fitting(entries, blocks, heads * 4, self._shard_bytes)
-        with zarr.config.set({"threading.max_workers": 1}):
-            array = self._root.create_array(
-                "attention_patterns",
-                shape=(blocks, heads, entries),
-                chunks=(1, heads, grid.chunk),
-                shards=(blocks, heads, grid.shard),
-                dtype=np.float32,
-                compressors=self._codecs,
-                fill_value=0,
-                dimension_names=("block", "head", "entry"),
-            )
-        return _RowWriter(array, 2, grid.shard)
+        chunk = (1, heads, chunk_rows(entries, heads * 4))
+        layout = Layout((blocks, heads, entries), chunk, 2, np.dtype(np.float32), self._compression)
+        self._metadata.add("attention_patterns", layout, ("block", "head", "entry"))
+        return _RowWriter(self._archive, "attention_patterns", layout)
 
     def write_spans(self, starts: Mapping[str, IntArray], ends: Mapping[str, IntArray]) -> None:
         """Write the first and last token of every marked span in every text."""
@@ -272,36 +294,31 @@ class StoreWriter:
             self._write_list("span_tokens", both.reshape(-1), "span_edge")
 
     def close(self, token_ids: npt.NDArray[np.int32], lengths: IntArray) -> None:
-        """Write what is left, the token ids and the offsets."""
+        """Write what is left, the token ids, the offsets and the metadata. The store is whole then."""
         self.end_states()
         self._write_list("token_ids", token_ids, "token")
         self._write_list("offsets", np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), "text_edge")
-        with warnings.catch_warnings():
-            # Consolidated metadata lets xarray open the store without listing the folder, in which Snakemake leaves a
-            # file of its own. Zarr warns that version 3 of its format does not define it yet.
-            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
-            zarr.consolidate_metadata(self._path)
+        for name, document in self._metadata.documents():
+            self._archive.add(name, document)
+        self._seal = self._archive.end()
 
     def _write_list(self, name: str, values: npt.NDArray[Any], dimension: str) -> None:
-        array = self._root.create_array(
-            name,
-            shape=values.shape,
-            chunks=values.shape,
-            dtype=values.dtype,
-            compressors=[Crc32cCodec()],
-            fill_value=0,
-            dimension_names=(dimension,),
-        )
-        array[:] = values
+        content = np.ascontiguousarray(values)
+        self._metadata.add(name, Layout(content.shape, content.shape, 0, content.dtype, "none"), (dimension,))
+        self._archive.add(f"{name}/c/0", content)
 
     def finish(self, manifest: Path, facts: Mapping[str, Any]) -> None:
-        """Write the manifest: `facts`, what the store holds, and every file with its size and digest."""
+        """Write the manifest of a closed store: `facts`, what the store holds, its size and its digests."""
         shape = self._shape
+        if self._seal is None:
+            msg = f"{self._path}: the store was not closed"
+            raise RuntimeError(msg)
         content = {
             **facts,
             "kind": KIND,
             "format": FORMAT_VERSION,
             "store": self._path.name,
+            **asdict(self._seal),
             "sites": [{"site": site, "layers": list(layers)} for site, layers in shape.layers.items()],
             "texts": shape.texts,
             "tokens": shape.tokens,
@@ -310,138 +327,203 @@ class StoreWriter:
             "positions": list(shape.positions),
             "spans": list(self._spans),
             "attention_texts": self._sampled,
-            "files": {name: _describe(self._path / name) for name in _files(self._path)},
         }
         write_manifest(manifest, content)
 
 
-def _files(store: Path) -> list[str]:
-    """Files of a store; Snakemake's own timestamp is none of it."""
-    names = (path.relative_to(store).as_posix() for path in store.rglob("*") if path.is_file())
-    return sorted(name for name in names if name != ".snakemake_timestamp")
+class _Metadata:
+    """What Zarr says of the groups and arrays of a store, kept in memory until the store is closed."""
+
+    def __init__(self, shape: Shape) -> None:
+        import zarr  # takes half a second, and a reader needs none of it
+        from zarr.storage import MemoryStore
+
+        self._documents: dict[str, Any] = {}
+        self._store = MemoryStore(self._documents)
+        facts = {"format": FORMAT_VERSION, "dtype": shape.dtype, "width": shape.width}
+        self._root = zarr.create_group(self._store, zarr_format=3, attributes=facts)
+        for site, layers in shape.layers.items():
+            self._root.create_group(site, attributes={"layers": list(layers)})
+
+    def add(
+        self, name: str, layout: Layout, axes: tuple[str, ...], attributes: Mapping[str, Any] | None = None
+    ) -> None:
+        from zarr.codecs import ZstdCodec
+
+        self._root.create_array(
+            name,
+            shape=layout.shape,
+            chunks=layout.chunk,
+            dtype=layout.dtype,
+            compressors=None if layout.compression == "none" else [ZstdCodec(level=ZSTD_LEVEL)],
+            fill_value=0,
+            dimension_names=axes,
+            attributes=dict(attributes or {}),
+        )
+
+    def documents(self) -> Iterator[tuple[str, bytes]]:
+        """Name and content of every document. That of the root comes last and repeats all others."""
+        import zarr
+
+        with warnings.catch_warnings():
+            # Zarr warns that version 3 of its format does not define consolidated metadata yet.
+            warnings.filterwarnings("ignore", message="Consolidated metadata is currently not part")
+            zarr.consolidate_metadata(self._store)
+        root = "zarr.json"
+        for name in [*sorted(self._documents.keys() - {root}), root]:
+            yield name, self._documents[name].to_bytes()
 
 
-def _describe(path: Path) -> dict[str, Any]:
-    return {"bytes": path.stat().st_size, "xxh3_128": _digest(path)}
+class _Arrays:
+    """An open store: its file, and the layouts of those arrays that were read."""
+
+    def __init__(self, path: Path, seal: Seal) -> None:
+        self.archive = Archive(path, seal)
+        self._layouts: dict[str, Layout] = {}
+
+    def layout(self, name: str, rows: int) -> Layout:
+        if name not in self._layouts:
+            try:
+                self._layouts[name] = _layout_of(json.loads(self.archive.read(f"{name}/zarr.json").tobytes()), rows)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+                msg = f"{name}/zarr.json lacks or garbles {error}"
+                raise DamageError(msg) from error
+        return self._layouts[name]
 
 
-def _digest(path: Path) -> str:
-    state = xxhash.xxh3_128()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 22):
-            state.update(block)
-    return state.hexdigest()
+def _layout_of(document: dict[str, Any], rows: int) -> Layout:
+    """The layout of an array with rows along an axis, from Zarr's metadata of it."""
+    shape = tuple(int(length) for length in document["shape"])
+    chunk = tuple(int(length) for length in document["chunk_grid"]["configuration"]["chunk_shape"])
+    dtype = np.dtype(str(document["data_type"]))
+    zstd = any(codec["name"] == "zstd" for codec in document["codecs"])
+    expected = (1, *shape[1:rows], chunk[rows], *shape[rows + 1 :]) if rows else shape
+    if min(*shape, *chunk) < 1 or chunk != expected or dtype.hasobject:
+        msg = f"the chunks: {chunk} of {shape}"
+        raise ValueError(msg)
+    return Layout(shape, chunk, rows, dtype, "zstd" if zstd else "none")
+
+
+@functools.lru_cache(maxsize=OPEN_STORES)
+def _opened(store: Store) -> _Arrays:
+    """The file of a store, kept open while few others are read after it."""
+    return _Arrays(store.path, store.seal)
 
 
 class Store:
-    """One finished store, opened for reading."""
+    """One finished store. Its file is opened when something of it is read."""
 
     def __init__(self, manifest: Path) -> None:
-        self.manifest = read_manifest(manifest, KIND)
+        facts = read_manifest(manifest, KIND)
         self.advice = f"delete {manifest} and run snakemake again"
-        if self.manifest.get("format") != FORMAT_VERSION:
-            found = self.manifest.get("format")
-            msg = f"{manifest}: format {found!r}, this version reads {FORMAT_VERSION}; {self.advice}"
+        if facts.get("format") != FORMAT_VERSION:
+            msg = f"{manifest}: format {facts.get('format')!r}, this version reads {FORMAT_VERSION}; {self.advice}"
             raise FathomError(msg)
         try:
-            self.path = manifest.with_name(self.manifest["store"])
-            self.layers = {
-                str(fact["site"]): tuple(str(layer) for layer in fact["layers"]) for fact in self.manifest["sites"]
-            }
-            self.texts = int(self.manifest["texts"])
-            self.width = int(self.manifest["width"])
-            self.positions = tuple(str(position) for position in self.manifest["positions"])
-            self.spans = tuple(str(span) for span in self.manifest["spans"])
-            self.sampled = int(self.manifest["attention_texts"])
-            self._files = {
-                str(name): (int(fact["bytes"]), str(fact["xxh3_128"])) for name, fact in self.manifest["files"].items()
-            }
+            self.path = manifest.with_name(facts["store"])
+            self.seal = Seal(
+                int(facts["bytes"]),
+                str(facts["xxh3_128"]),
+                int(facts["directory_at"]),
+                str(facts["directory_xxh3_128"]),
+            )
+            self.layers = {str(fact["site"]): tuple(str(layer) for layer in fact["layers"]) for fact in facts["sites"]}
+            self.texts = int(facts["texts"])
+            self.total_tokens = int(facts["tokens"])
+            self.width = int(facts["width"])
+            self.positions = tuple(str(position) for position in facts["positions"])
+            self.spans = tuple(str(span) for span in facts["spans"])
+            self.sampled = int(facts["attention_texts"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
             raise FathomError(msg) from error
-        self._intact: set[str] = set()
-        self._check_files()
-        self.offsets = np.asarray(self._read_list("offsets"), dtype=np.int64)
+        self.depth: int | None = facts.get("depth")
+        self.corpus_sha256: str | None = facts.get("corpus_sha256")
+        with self._naming_the_file():
+            if not self.path.is_file():
+                msg = "missing"
+                raise DamageError(msg)
+            check_size(self.path.stat().st_size, self.seal)
 
-    def _check_files(self) -> None:
-        """Zarr reads a missing or cut file as zeros, so sizes are checked before anything is read, and the metadata."""
-        for name, (size, _) in self._files.items():
-            path = self.path / name
-            if not path.is_file():
-                msg = f"{path}: missing; {self.advice}"
-                raise FathomError(msg)
-            if path.stat().st_size != size:
-                msg = f"{path}: holds {path.stat().st_size} bytes, the manifest says {size}; {self.advice}"
-                raise FathomError(msg)
-            if path.name == "zarr.json":
-                self._check_digest(name)
-
-    def _check_digest(self, name: str) -> None:
-        """Compare a file with the manifest, once. A chunk of zeros has no file."""
-        if name in self._intact or name not in self._files:
-            return
-        path = self.path / name
-        if _digest(path) != self._files[name][1]:
-            msg = f"{path}: its digest is not the manifest's; {self.advice}"
-            raise FathomError(msg)
-        self._intact.add(name)
-
-    def _read_list(self, name: str) -> States:
-        """A whole array of one axis, which is one file."""
-        self._check_digest(f"{name}/c/0")
-        return self._select(zarr.open_array(self.path / name, mode="r", zarr_format=3), slice(None))
-
-    def _read(self, name: str, layers: int | slice, axis: int, first: int, last: int) -> States:
-        """Rows first .. last - 1 along an axis, after a check of the files (Zarr shards) that hold them."""
-        array = zarr.open_array(self.path / name, mode="r", zarr_format=3)
-        rows = (array.shards or array.chunks)[axis]
-        for file in range(first // rows, math.ceil(last / rows)):
-            place = ["0", "0", "0"]
-            place[axis] = str(file)
-            self._check_digest(f"{name}/c/{'/'.join(place)}")
-        between = (slice(None),) * (axis - 1)
-        return self._select(array, (layers, *between, slice(first, last)))
-
-    def _select(self, array: zarr.Array[Any], selection: Any) -> States:
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """Errors of the file as one line that says which one it is and what to do."""
         try:
-            return np.asarray(array[selection])
-        except (RuntimeError, OSError, ValueError) as error:
-            msg = f"{self.path}: {array.name} cannot be read ({first_line(error)}); {self.advice}"
+            yield
+        except DamageError as error:
+            msg = f"{self.path}: {error}; {self.advice}"
             raise FathomError(msg) from error
+        except (OSError, RuntimeError, ValueError) as error:
+            msg = f"{self.path}: cannot be read ({first_line(error)}); {self.advice}"
+            raise FathomError(msg) from error
+
+    def _read_list(self, name: str, length: int) -> States:
+        """A whole array of one axis, which is one chunk."""
+        with self._naming_the_file():
+            arrays = _opened(self)
+            layout = arrays.layout(name, 0)
+            _require_shape(name, layout, (length,))
+            return arrays.archive.read(f"{name}/c/0").view(layout.dtype).reshape(layout.shape)
+
+    def _read(self, name: str, shape: tuple[int, int, int], layers: range, first: int, last: int) -> Float32Array:
+        """Rows first .. last - 1 along the second axis of an array of states."""
+        with self._naming_the_file():
+            arrays = _opened(self)
+            layout = arrays.layout(name, 1)
+            _require_shape(name, layout, shape)
+            return to_float32(_read_rows(arrays.archive, name, layout, layers, first, last))
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Where each text begins among the tokens, and the number of tokens, (texts + 1,)."""
+        offsets = np.asarray(self._read_list("offsets", self.texts + 1), dtype=np.int64)
+        if offsets[0] != 0 or offsets[-1] != self.total_tokens or (np.diff(offsets) < 0).any():
+            msg = f"{self.path}: its offsets are not those of {self.total_tokens} tokens; {self.advice}"
+            raise FathomError(msg)
+        return offsets
 
     def token_ids(self) -> npt.NDArray[np.int32]:
         """Ids of all tokens, (tokens,)."""
-        return np.asarray(self._read_list("token_ids"), dtype=np.int32)
+        return np.asarray(self._read_list("token_ids", self.total_tokens), dtype=np.int32)
 
     def span_tokens(self, span: str) -> IntArray:
         """First and last token of a marked span in every text, (texts, 2), counted from the start of the text."""
         if span not in self.spans:
             msg = f"{self.path}: marks no span {span!r}, only {', '.join(self.spans) or 'none'}"
             raise FathomError(msg)
-        tokens = np.asarray(self._read_list("span_tokens"), dtype=np.int64).reshape(len(self.spans), self.texts, 2)
-        return np.asarray(tokens[self.spans.index(span)])
+        tokens = np.asarray(self._read_list("span_tokens", 2 * len(self.spans) * self.texts), dtype=np.int64)
+        return np.asarray(tokens.reshape(len(self.spans), self.texts, 2)[self.spans.index(span)])
 
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
         self._require(site, position)
-        return to_float32(self._read(f"{site}/{position}", layer, 1, 0, self.texts))
+        shape = (len(self.layers[site]), self.texts, self.width)
+        at = range(shape[0])[layer]
+        (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
+        return np.asarray(states)
 
     def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
         """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
         self._require(site, "tokens")
         start, end = int(self.offsets[first]), int(self.offsets[last])
-        return to_float32(self._read(f"{site}/tokens", slice(None), 1, start, end))
+        shape = (len(self.layers[site]), self.total_tokens, self.width)
+        return self._read(f"{site}/tokens", shape, range(shape[0]), start, end)
 
     def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
         """Text and patterns of every sampled text: (index within this store, (blocks, heads, T, T))."""
         if not self.sampled:
             return
-        start = 0
-        for text in self._read_list("attention_texts").tolist():
-            length = int(self.offsets[text + 1] - self.offsets[text])
-            patterns = self._read("attention_patterns", slice(None), 2, start, start + length**2)
+        texts = self._read_list("attention_texts", self.sampled)
+        lengths = np.diff(self.offsets)[texts]
+        ends = np.cumsum(lengths**2)
+        for text, length, end in zip(texts.tolist(), lengths.tolist(), ends.tolist(), strict=True):
+            with self._naming_the_file():
+                arrays = _opened(self)
+                layout = arrays.layout("attention_patterns", 2)
+                _require_shape("attention_patterns", layout, (*layout.shape[:2], int(ends[-1])))
+                blocks = range(layout.shape[0])
+                patterns = _read_rows(arrays.archive, "attention_patterns", layout, blocks, end - length**2, end)
             yield text, patterns.reshape(*patterns.shape[:2], length, length)
-            start += length**2
 
     def require_site(self, site: str) -> None:
         """Refuse a site that was not stored."""
@@ -454,6 +536,12 @@ class Store:
         if position not in self.positions:
             msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
             raise FathomError(msg)
+
+
+def _require_shape(name: str, layout: Layout, expected: tuple[int, ...]) -> None:
+    if layout.shape != expected:
+        msg = f"{name} is of shape {layout.shape}, expected {expected}"
+        raise DamageError(msg)
 
 
 class Activations:
@@ -487,14 +575,18 @@ class Activations:
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
         for store in self.stores:
-            if store.manifest.get("corpus_sha256") != sha256:
+            if store.corpus_sha256 != sha256:
                 msg = f"{store.path}: its states are not of the texts in {corpus}; {store.advice}"
                 raise FathomError(msg)
 
     @property
     def depth(self) -> int:
         """Number of blocks of the model."""
-        return int(self.stores[0].manifest["depth"])
+        first = self.stores[0]
+        if first.depth is None:
+            msg = f"{first.path}: its manifest does not say how many blocks the model has; {first.advice}"
+            raise FathomError(msg)
+        return first.depth
 
     def token_ids(self) -> list[npt.NDArray[np.int32]]:
         """Ids of the tokens of every text, in the order of the corpus."""

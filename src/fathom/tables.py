@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,8 +34,10 @@ _TYPES = {
 }
 CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
+MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
 ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
+SIZES = b"fathom.sizes"
 TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...
 
 
@@ -109,7 +113,42 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
         msg = f"corpus {name}: id {frame['id'].iloc[row]!r} (row {row + 1}) occurs twice"
         raise FathomError(msg)
     plain = frame.astype(object).where(frame.notna(), None)
-    _write(pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain}), path)
+    table = pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain})
+    _write(table.replace_schema_metadata({SIZES: json.dumps(corpus_sizes(frame))}), path)
+
+
+def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
+    """Rows, labels, characters of all texts and of the longest one; of a text that is drawn for each model, its tokens.
+
+    They go with the file, so that a plan knows a corpus without reading it.
+    """
+    written = [len(text) for text in frame["text"].dropna()]
+    drawn = [len(draws) for draws in frame["token_draws"].dropna()]
+    return {
+        "texts": len(frame),
+        "characters": sum(written) + sum(drawn),
+        "longest": max([*written, *drawn]),
+        "labels": sum(column.startswith(LABEL_PREFIX) for column in frame.columns),
+    }
+
+
+def read_corpus_sizes(path: Path) -> dict[str, int]:
+    """What `corpus_sizes` gave when the corpus was written.
+
+    Errors: FileNotFoundError, naming the file, if it is missing or an earlier version wrote it, which the workflow
+    makes anew; FathomError if it is not a Parquet file.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        metadata = {}
+    except (pa.ArrowInvalid, OSError) as error:
+        msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
+        raise FathomError(msg) from error
+    if SIZES not in metadata:
+        raise FileNotFoundError(errno.ENOENT, "no corpus with its sizes", str(path))
+    sizes: dict[str, int] = json.loads(metadata[SIZES])
+    return sizes
 
 
 def count_rows(path: Path) -> int:

@@ -7,21 +7,15 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.store import Grid
+from fathom.store import CHUNK_BYTES, MINIMUM_ROWS, chunk_rows
 
 
 @settings(max_examples=50, deadline=None)
-@given(
-    length=st.integers(1, 5_000_000),
-    layers=st.integers(1, 200),
-    row_bytes=st.integers(2, 1 << 17),
-    shard_bytes=st.sampled_from([1 << 20, 1 << 25, 1 << 28]),
-)
-def test_chunks_are_hardly_padded_and_fill_shards(length: int, layers: int, row_bytes: int, shard_bytes: int) -> None:
-    grid = Grid.fitting(length, layers, row_bytes, shard_bytes)
-    chunks = math.ceil(length / grid.chunk)
-    assert grid.shard % grid.chunk == 0
-    assert chunks * grid.chunk <= 1.02 * length
-    assert grid.shard <= chunks * grid.chunk
-    # A shard is as large as was asked for, as long as one chunk of every layer fits into that.
-    assert grid.shard * row_bytes * layers <= max(shard_bytes, grid.chunk * row_bytes * layers)
+@given(length=st.integers(1, 5_000_000), row_bytes=st.integers(2, 1 << 17))
+def test_chunks_are_hardly_padded_and_about_a_megabyte(length: int, row_bytes: int) -> None:
+    rows = chunk_rows(length, row_bytes)
+    chunks = math.ceil(length / rows)
+    assert chunks * rows <= 1.02 * length
+    most = max(CHUNK_BYTES, MINIMUM_ROWS * row_bytes)
+    assert rows * row_bytes <= most
+    assert chunks == 1 or rows * row_bytes > most / 2 - row_bytes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,7 @@ print(*{name.split(".")[0] for name in sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     own, light, all_ = (set(line.split()) for line in done.stdout.splitlines())
-    assert own == {"fathom.cli", "fathom.errors"}
+    assert own == {"fathom.cli", "fathom.errors", "fathom.redaction"}
     assert light.isdisjoint({"numpy", "pandas", "torch", "pydantic", "matplotlib", "sklearn"})
     assert all_.isdisjoint({"torch", "transformers"})
 
@@ -140,3 +141,12 @@ def test_progress_says_nothing_of_work_that_failed(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO, logger="fathom"), pytest.raises(RuntimeError, match="stop"):
         fail()
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("verb", cli.STAGES)
+def test_only_what_fetches_reaches_for_the_hub(verb: str) -> None:
+    script = f"from fathom.cli import verbs; verbs.get_command(None, {verb!r}); "
+    script += "from huggingface_hub.constants import HF_HUB_OFFLINE; print(HF_HUB_OFFLINE)"
+    plain = {name: value for name, value in os.environ.items() if not name.endswith("_OFFLINE")}
+    done = subprocess.run([sys.executable, "-c", script], env=plain, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(verb not in {"models", "corpora"})

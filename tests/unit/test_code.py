@@ -17,8 +17,9 @@ from fathom.config import Config
 from fathom.metrics.registry import METRICS, TABLES
 from fathom.plan import Plan
 
-GROUND = {"errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
-GROUND |= {"curves", "dip", "distributions", "item_graph", "memory", "neighbours", "similarity"}
+GROUND = {"archive", "errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
+GROUND |= {"curves", "digests", "dip", "distributions", "item_graph", "memory", "neighbours", "shards", "similarity"}
+GROUND |= {"work"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}
 METRIC_JOBS = {"tokens", *CORPUS_METRICS}

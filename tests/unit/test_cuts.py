@@ -116,7 +116,7 @@ def test_more_shards_than_texts_are_refused_before_a_text_is_read(
 def test_a_shard_without_a_cut_is_refused(tmp_path: Path, llama: Path, corpus: Path) -> None:
     arguments = ["--settings", job(shards=2).model_dump_json(), "--corpus", str(corpus)]
     arguments += ["--model", str(prepared(llama, tmp_path))]
-    places = ["--store", str(tmp_path / "1-of-2.zarr"), "--manifest", str(tmp_path / "1-of-2.manifest.json")]
+    places = ["--store", str(tmp_path / "1-of-2.zarr.zip"), "--manifest", str(tmp_path / "1-of-2.manifest.json")]
     done = CliRunner().invoke(command, [*arguments, *places])
     assert str(done.exception) == "--cut: expected the file that says where corpus texts is cut into 2 shards"
     done = CliRunner().invoke(command, arguments)

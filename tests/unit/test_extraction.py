@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ from transformers import (
     MambaModel,
     PreTrainedModel,
 )
+from zarr.storage import ZipStore
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.capture import Batch, capture, make_batch
@@ -171,7 +173,7 @@ def test_any_windows_and_batches_give_the_texts_in_order(
 ) -> None:
     texts = random_texts()
     shape = make_shape(texts)
-    writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
     ranges = windows(texts.lengths, window)
     with WindowWriter(writer, shape, ranges, texts.lengths, CPU, describe) as sink:
         for first, last in ranges:
@@ -200,14 +202,15 @@ def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dty
     batch = make_batch(np.arange(len(LENGTHS)), texts.ids, texts.spans)
     states = run(model, batch)
     shape = make_shape(texts, dtype)
-    writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=3000, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
     with WindowWriter(writer, shape, [(0, len(LENGTHS))], texts.lengths, CPU, describe) as sink:
         sink.begin(0, len(LENGTHS))
         capture(model, batch, shape, BlockSites(), sink.targets(batch))
         sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
     for position, state in states.items():
-        found = np.asarray(zarr.open_array(tmp_path / "s.zarr" / "residual" / position, mode="r")[:])
+        with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
+            found = np.asarray(zarr.open_array(opened, path=f"residual/{position}", mode="r")[:])
         bits = state.contiguous().view(torch.uint8).numpy()
         np.testing.assert_array_equal(np.ascontiguousarray(found).view(np.uint8), bits)
 
@@ -216,7 +219,7 @@ class Gated(StoreWriter):
     """A store on a disk that does not move before `gate` is set."""
 
     def __init__(self, path: Path, shape: Shape) -> None:
-        super().__init__(path, shape, shard_bytes=1 << 20, compression="none")
+        super().__init__(path, shape, compression="none")
         self.entered, self.gate = threading.Event(), threading.Event()
 
     def append(self, states: Any) -> None:
@@ -231,7 +234,7 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     texts, tokens = 8, 2048
     lengths = np.full(texts, tokens)
     shape = Shape({"residual": tuple(map(str, range(12)))}, texts, texts * tokens, 64, "float32", ("tokens",))
-    store = Gated(tmp_path / "s.zarr", shape)
+    store = Gated(tmp_path / "s.zarr.zip", shape)
     ranges = [(text, text + 1) for text in range(texts)]
     filled: list[int] = []
     memory: set[int] = set()
@@ -309,7 +312,7 @@ def write_zeros(writer: StoreWriter, texts: TokenisedTexts, position: str = "tok
 
 def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decoder: LoadedModel) -> None:
     texts = random_texts()
-    writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    writer = Full(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     # Windows of one text each: the first one fails, and the model must not run on to the last.
     settings = job().model_copy(update={"activations": ActivationsSettings().model_copy(update={"memory_mb": 0})})
     with pytest.raises(OSError, match="No space left"):
@@ -319,7 +322,7 @@ def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decode
 
 def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
     texts = random_texts([3])
-    writer = Full(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    writer = Full(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     with pytest.raises(OSError, match="No space left"):
         write_zeros(writer, texts)
     assert writer_threads() == []
@@ -327,7 +330,7 @@ def test_an_error_of_the_last_task_appears_too(tmp_path: Path) -> None:
 
 def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     texts = random_texts([3])
-    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
 
     def fail() -> None:
         with WindowWriter(writer, make_shape(texts), [(0, 1)], texts.lengths, CPU, describe) as sink:
@@ -346,14 +349,14 @@ def test_a_state_that_is_no_number_is_refused_with_its_text_and_layer(
     tmp_path: Path, bad: float, position: str
 ) -> None:
     texts = random_texts([4, 6, 2])
-    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     with pytest.raises(FathomError, match=rf"^text 2: layer 2 gives NaN or infinity \(residual, {position}\)"):
         write_zeros(writer, texts, position, bad)
 
 
 def test_large_states_whose_sum_overflows_are_kept(tmp_path: Path) -> None:
     texts = random_texts([4, 6, 2])
-    writer = StoreWriter(tmp_path / "s.zarr", make_shape(texts), shard_bytes=3000, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     batch = make_batch(np.arange(3), texts.ids, texts.spans)
     with WindowWriter(writer, make_shape(texts), [(0, 3)], texts.lengths, CPU, describe) as sink:
         sink.begin(0, 3)
@@ -488,12 +491,12 @@ def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path:
     model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(model, corpus, job())
     before = manifest.read_bytes()
-    torn = tmp_path / "activations" / "1-of-1.zarr"
-    (torn / "residual" / "left-over").mkdir()
-    (torn / "residual" / "tokens" / "zarr.json").write_text("torn")
+    store = tmp_path / "activations" / "1-of-1.zarr.zip"
+    whole = store.read_bytes()
+    store.write_bytes(whole[: len(whole) // 2] + bytes(len(whole)))
     manifest.unlink()
     assert extracted(model, corpus, job()).read_bytes() == before
-    assert not (torn / "residual" / "left-over").exists()
+    assert store.read_bytes() == whole
 
 
 def broken(source: Path, target: Path, weight: str, row: int | slice = slice(None)) -> Path:
@@ -574,6 +577,6 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(
 ) -> None:
     model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
     monkeypatch.setattr("fathom.activations.command.StoreWriter", Full)
-    with pytest.raises(FathomError, match=r"1-of-1\.zarr: the disk is full; nothing was kept"):
+    with pytest.raises(FathomError, match=r"1-of-1\.zarr\.zip: the disk is full; nothing was kept"):
         extracted(model, corpus, job())
     assert list((tmp_path / "activations").iterdir()) == []

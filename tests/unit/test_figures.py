@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
+from fathom.experiments import MOST_EXPERIMENTS
 from fathom.figures import draw_metric
 from fathom.figures.metrics import summarise_metric
 from fathom.figures.panels import last_layer, layer_ticks
@@ -499,7 +500,7 @@ def test_colours_differ_for_the_colour_blind_and_stand_out_from_white() -> None:
     for colour in PALETTE:
         luminance = np.array([0.2126, 0.7152, 0.0722]) @ linear(colour)
         assert 1.05 / (luminance + 0.05) > 2.7
-    assert len(set(MARKERS)) == len(MARKERS) == len(PALETTE)
+    assert len(set(MARKERS)) == len(MARKERS) == len(PALETTE) == MOST_EXPERIMENTS
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 15])

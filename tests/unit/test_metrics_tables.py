@@ -294,7 +294,7 @@ def planted_store(
     layers, _, width = texts[0].shape
     names = tuple(map(str, range(layers)))
     shape = Shape({"residual": names}, len(texts), int(lengths.sum()), width, "float32", ("tokens", "mean"))
-    writer = StoreWriter(folder / "1-of-1.zarr", shape, shard_bytes=1 << 20, compression="none")
+    writer = StoreWriter(folder / "1-of-1.zarr.zip", shape, compression="none")
     for states in texts:
         writer.append({("residual", "tokens"): states, ("residual", "mean"): states.mean(axis=1, keepdims=True)})
     if patterns:

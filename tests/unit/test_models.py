@@ -252,7 +252,7 @@ def test_torn_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], con
     folder = copied(folders["llama"], tmp_path / "m")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2] if content is None else content)
-    with pytest.raises(FathomError, match=r"^model m: cannot be loaded from .* \(Error while deserializing") as caught:
+    with pytest.raises(FathomError, match=r"^model m: cannot be loaded \(.*: not a safetensors file \(") as caught:
         load(folder)
     assert "\n" not in str(caught.value)
 
@@ -373,7 +373,7 @@ def test_the_text_part_of_a_config_is_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["{", "[]", '"x"', "{}", '{"model_type": "x", "hidden_size": 3}', "\ufeff{}"])
 def test_a_config_that_says_too_little_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content, encoding="utf-8")
-    with pytest.raises(FathomError, match=r"config\.json: expected a model config with model_type") as caught:
+    with pytest.raises(FathomError, match=r"config\.json: expected (JSON|a JSON|a model config)") as caught:
         describe_config(tmp_path)
     assert "\n" not in str(caught.value)
 

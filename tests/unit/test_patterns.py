@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -158,11 +159,13 @@ def test_half_precision_has_patterns_too(tmp_path: Path, llama: Path, dtype: str
 def test_a_damaged_pattern_is_an_error_that_names_the_file(tmp_path: Path, llama: Path) -> None:
     corpus = written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(prepared(llama, tmp_path), corpus, job(attention_texts=len(SENTENCES)))
-    file = tmp_path / "activations" / "1-of-1.zarr" / "attention_patterns" / "c" / "0" / "0" / "0"
+    file = tmp_path / "activations" / "1-of-1.zarr.zip"
+    with zipfile.ZipFile(file) as opened:
+        place = opened.getinfo("attention_patterns/c/0/0/0").header_offset + 100
     content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[place] ^= 1
     file.write_bytes(content)
-    with pytest.raises(FathomError, match="attention_patterns/c/0/0/0: its digest is not the manifest's"):
+    with pytest.raises(FathomError, match=r"1-of-1\.zarr\.zip: attention_patterns/c/0/0/0 does not fit its checksum"):
         list(Activations([manifest]).attention_patterns())
 
 

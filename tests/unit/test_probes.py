@@ -16,7 +16,7 @@ from fathom.probes.gram import make_fold
 from fathom.probes.probing import run_probes
 
 if TYPE_CHECKING:
-    from fathom.probes.estimators import Estimator
+    from fathom.probes.settings import Estimator
 
 FloatArray = npt.NDArray[np.float64]
 SEEDS = 40

@@ -20,7 +20,8 @@ from fathom.probes.fitting import Outcome, Penalties, probe_layer
 from fathom.probes.targets import read_targets
 
 if TYPE_CHECKING:
-    from fathom.probes.estimators import Estimator, Selection
+    from fathom.probes.estimators import Selection
+    from fathom.probes.settings import Estimator
 
 FloatArray = npt.NDArray[np.float64]
 WIDTH = 50

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import json
-import shutil
+import zipfile
 from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 import xarray
+import xxhash
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from zarr.storage import ZipStore
 
+from fathom.archive import ArchiveWriter
 from fathom.errors import FathomError
 from fathom.provenance import read_manifest, write_manifest
 from fathom.store import (
     KIND,
+    OPEN_STORES,
     Activations,
+    Compression,
     Dtype,
     Shape,
     Store,
@@ -33,7 +40,6 @@ from fathom.store import (
 )
 
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
-Compression = Literal["none", "zstd"]
 POSITIONS = ("tokens", "mean", "last", "span:item")
 States = dict[str, npt.NDArray[Any]]
 Bits = npt.NDArray[np.uint8]
@@ -81,13 +87,12 @@ def write(
     states: dict[str, torch.Tensor],
     lengths: list[int],
     *,
-    shard_bytes: int = 1 << 28,
     compression: Compression = "none",
     texts_at_once: int = 2,
     spans: Mapping[str, list[tuple[int, int]]] | None = None,
 ) -> Path:
     """Write a store a few texts at a time, as extraction does; returns its manifest."""
-    writer = StoreWriter(folder / f"{name}.zarr", shape, shard_bytes=shard_bytes, compression=compression)
+    writer = StoreWriter(folder / f"{name}.zarr.zip", shape, compression=compression)
     edges = np.concatenate(([0], np.cumsum(lengths)))
     for first in range(0, len(lengths), texts_at_once):
         last = min(first + texts_at_once, len(lengths))
@@ -104,11 +109,17 @@ def write(
     return manifest
 
 
+def read_with_zarr(store: Path, array: str) -> npt.NDArray[Any]:
+    with closing(ZipStore(store, mode="r")) as opened:
+        return np.asarray(zarr.open_array(opened, path=array, mode="r")[:])
+
+
 def read_everything(manifest: Path) -> list[npt.NDArray[Any]]:
     activations = Activations([manifest])
     store = activations.stores[0]
     arrays: list[npt.NDArray[Any]] = [store.offsets, store.token_ids()]
     arrays += [block for blocks in activations.token_blocks(60_000) for block in blocks]
+    arrays += [store.span_tokens(span) for span in store.spans]
     for position in store.positions:
         if is_pooled(position):
             arrays += [activations.pooled(position, layer) for layer in range(len(activations.layers))]
@@ -124,9 +135,9 @@ def test_every_bit_comes_back(tmp_path: Path, dtype: Dtype, compression: Compres
     lengths = [5, 1, 9, 3, 7]
     shape = make_shape(lengths, dtype=dtype)
     tensors = random_states(shape)
-    manifest = write(tmp_path, "s", shape, tensors, lengths, shard_bytes=1, compression=compression)
+    manifest = write(tmp_path, "s", shape, tensors, lengths, compression=compression)
     for position, tensor in tensors.items():
-        on_disk = np.asarray(zarr.open_array(tmp_path / "s.zarr" / "residual" / position, mode="r")[:])
+        on_disk = read_with_zarr(tmp_path / "s.zarr.zip", f"residual/{position}")
         assert on_disk.dtype == array_dtype(position, dtype)
         np.testing.assert_array_equal(bits(on_disk), bits(stored(tensor)))
     store = Store(manifest)
@@ -143,7 +154,6 @@ def test_every_bit_comes_back(tmp_path: Path, dtype: Dtype, compression: Compres
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_states_that_are_all_zero_come_back(tmp_path: Path, dtype: Dtype) -> None:
-    # Zarr leaves out chunks that equal the fill value 0; -0.0 equals it as a number, not in its bits.
     shape = make_shape([2, 3], dtype=dtype)
     tensors = {position: torch.zeros_like(tensor) for position, tensor in random_states(shape).items()}
     tensors["tokens"][1] = -0.0
@@ -161,23 +171,20 @@ def test_half_precision_widens_exactly(dtype: Dtype) -> None:
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_ragged_texts_over_many_zarr_shards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
-) -> None:
+def test_ragged_texts_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     lengths = data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=12))
     width = data.draw(st.integers(1, 5))
     monkeypatch.setattr("fathom.store.CHUNK_BYTES", data.draw(st.integers(1, 400)))
     monkeypatch.setattr("fathom.store.MINIMUM_ROWS", data.draw(st.integers(1, 6)))
     shape = make_shape(lengths, width=width, layers=2)
     tensors = random_states(shape)
-    shutil.rmtree(tmp_path)
     manifest = write(
         tmp_path,
         "s",
         shape,
         tensors,
         lengths,
-        shard_bytes=data.draw(st.integers(1, 2000)),
+        compression=data.draw(st.sampled_from(get_args(Compression))),
         texts_at_once=data.draw(st.integers(1, 12)),
     )
     activations = Activations([manifest])
@@ -214,9 +221,7 @@ def test_shards_read_as_one_corpus_in_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("compression", get_args(Compression))
-def test_patterns_over_many_zarr_shards(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Compression
-) -> None:
+def test_patterns_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Compression) -> None:
     monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 7)
     monkeypatch.setattr("fathom.store.CHUNK_BYTES", 7 * 2 * 4)
     parts = {"1-of-2": ([4, 2, 9], [0, 2]), "2-of-2": ([5, 3], [1])}
@@ -224,7 +229,7 @@ def test_patterns_over_many_zarr_shards(
     expected, manifests = [], []
     for name, (lengths, chosen) in parts.items():
         shape = make_shape(lengths)
-        writer = StoreWriter(tmp_path / f"{name}.zarr", shape, shard_bytes=3 * 7 * 2 * 4 * 2, compression=compression)
+        writer = StoreWriter(tmp_path / f"{name}.zarr.zip", shape, compression=compression)
         writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
         patterns = [draw.random((3, 2, lengths[text], lengths[text]), dtype=np.float32) for text in chosen]
         writer.write_patterns(np.array(chosen), np.array(lengths)[chosen], iter(patterns))
@@ -232,7 +237,10 @@ def test_patterns_over_many_zarr_shards(
         manifests.append(tmp_path / f"{name}.manifest.json")
         writer.finish(manifests[-1], {})
         expected += patterns
-    assert len(list((tmp_path / "1-of-2.zarr" / "attention_patterns" / "c" / "0" / "0").iterdir())) > 5
+    names = zipfile.ZipFile(tmp_path / "1-of-2.zarr.zip").namelist()
+    assert len([name for name in names if name.startswith("attention_patterns/c/0/0/")]) > 5
+    on_disk = read_with_zarr(tmp_path / "2-of-2.zarr.zip", "attention_patterns")
+    np.testing.assert_array_equal(on_disk, expected[-1].reshape(3, 2, -1))
     found = list(Activations(manifests).attention_patterns())
     assert [text for text, _ in found] == [0, 2, 4]
     for (_, one), other in zip(found, expected, strict=True):
@@ -254,10 +262,10 @@ def test_spans_come_back_by_name(tmp_path: Path) -> None:
 
 
 def test_spans_at_the_first_token_of_every_text_come_back(tmp_path: Path) -> None:
-    # All zeros: Zarr writes no file.
+    # All zeros: Zarr itself would write no chunk.
     shape = make_shape([1, 3])
     manifest = write(tmp_path, "s", shape, random_states(shape), [1, 3], spans={"item": [(0, 0), (0, 0)]})
-    assert not list((tmp_path / "s.zarr" / "span_tokens").rglob("c/*"))
+    assert "span_tokens/c/0" in zipfile.ZipFile(tmp_path / "s.zarr.zip").namelist()
     assert Activations([manifest]).span_tokens("item").tolist() == [[0, 0], [0, 0]]
 
 
@@ -280,10 +288,10 @@ def test_a_span_that_was_not_marked_is_named(tmp_path: Path) -> None:
     states = random_states(shape)
     bare = Activations([write(tmp_path, "bare", shape, states, [5, 2, 9])])
     assert bare.spans == ()
-    with pytest.raises(FathomError, match=r"bare\.zarr: marks no span 'item', only none"):
+    with pytest.raises(FathomError, match=r"bare\.zarr\.zip: marks no span 'item', only none"):
         bare.span_tokens("item")
     marked = Activations([write(tmp_path, "marked", shape, states, [5, 2, 9], spans=SPANS)])
-    with pytest.raises(FathomError, match=r"marked\.zarr: marks no span 'item', only second, first"):
+    with pytest.raises(FathomError, match=r"marked\.zarr\.zip: marks no span 'item', only second, first"):
         marked.span_tokens("item")
 
 
@@ -294,23 +302,26 @@ def test_shards_whose_spans_differ_are_refused(tmp_path: Path) -> None:
     manifests = {name: write(tmp_path, name, shape, states, [5, 2, 9], spans=spans) for name, spans in marks.items()}
     Activations([manifests["both"], manifests["both"]])
     for other in ("bare", "first", "order"):
-        with pytest.raises(FathomError, match=rf"{other}\.zarr: .* or spans differ from .*both\.zarr"):
+        with pytest.raises(FathomError, match=rf"{other}\.zarr\.zip: .* or spans differ from .*both\.zarr\.zip"):
             Activations([manifests["both"], manifests[other]])
 
 
 def test_damage_to_spans_is_found_when_they_are_read(tmp_path: Path) -> None:
     shape = make_shape([5, 2, 9])
     manifest = write(tmp_path, "s", shape, random_states(shape), [5, 2, 9], spans=SPANS)
-    flip(tmp_path / "s.zarr" / "span_tokens" / "c" / "0", 9, 4)
+    store = tmp_path / "s.zarr.zip"
+    flip(store, place_of(store, "span_tokens/c/0") + 9, 4)
     activations = Activations([manifest])
-    with pytest.raises(FathomError, match=r"span_tokens/c/0: its digest is not the manifest's"):
+    assert activations.pooled("mean", 0).shape == (3, 8)
+    with pytest.raises(FathomError, match=r"s\.zarr\.zip: span_tokens/c/0 does not fit its checksum; delete .*s\.man"):
         activations.span_tokens("first")
 
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     shape = make_shape([4, 2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [4, 2])
-    flip(tmp_path / "s.zarr/residual/tokens/c/0/0/0", 0, 1)
+    store = tmp_path / "s.zarr.zip"
+    flip(store, place_of(store, "residual/tokens/c/0/0/0"), 1)
     activations = Activations([manifest])
     assert activations.pooled("mean", 0).shape == (2, 8)
     with pytest.raises(FathomError, match="residual/tokens/c/0/0/0"):
@@ -322,7 +333,7 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     manifests = [write(tmp_path, name, shape, random_states(shape), [2]) for name, shape in shapes.items()]
     for other in manifests[1:]:
         with pytest.raises(
-            FathomError, match=r"\w\.zarr: sites, layers, width, positions or spans differ from .*a\.zarr"
+            FathomError, match=r"\w\.zarr\.zip: sites, layers, width, positions or spans differ from .*a\.zarr\.zip"
         ):
             Activations([manifests[0], other])
 
@@ -331,7 +342,7 @@ def test_states_of_another_corpus_are_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     activations = Activations([write(tmp_path, "s", shape, random_states(shape), [2])])
     activations.require_corpus("of the corpus", Path("corpus.parquet"))
-    with pytest.raises(FathomError, match=r"s\.zarr: its states are not of the texts in corpus\.parquet"):
+    with pytest.raises(FathomError, match=r"s\.zarr\.zip: its states are not of the texts in corpus\.parquet"):
         activations.require_corpus("of another", Path("corpus.parquet"))
 
 
@@ -344,7 +355,7 @@ def test_a_position_that_was_not_stored_is_named(tmp_path: Path) -> None:
 
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     shape = make_shape([2, 3])
-    writer = StoreWriter(tmp_path / "s.zarr", shape, shard_bytes=1 << 20, compression="none")
+    writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
     writer.append({("residual", position): stored(one)[:, :1] for position, one in random_states(shape).items()})
     with pytest.raises(FathomError, match="1 of 5 rows were written"):
         writer.close(np.arange(5, dtype=np.int32), np.array([2, 3]))
@@ -370,66 +381,244 @@ def test_layer_axis(names: list[str], depth: int, numbers: list[int]) -> None:
 
 
 def flip(file: Path, position: int, mask: int) -> None:
-    content = bytearray(file.read_bytes())
-    content[position] ^= mask
-    file.write_bytes(content)
+    with file.open("r+b") as stream:
+        stream.seek(position)
+        (byte,) = stream.read(1)
+        stream.seek(position)
+        stream.write(bytes([byte ^ mask]))
+
+
+def place_of(store: Path, entry: str) -> int:
+    """Where the content of an entry begins in the file."""
+    with zipfile.ZipFile(store) as opened, opened.open(entry) as stream:
+        content = stream.read()
+        at = opened.getinfo(entry).header_offset + 30 + len(entry)
+    assert store.read_bytes()[at : at + len(content)] == content
+    return at
 
 
 @pytest.fixture(scope="module", params=get_args(Compression))
 def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Manifest of a small store with several Zarr shards and chunks."""
+    """Manifest of a small store with several chunks of every array."""
     folder = tmp_path_factory.mktemp("whole")
-    lengths = [400, 100, 300]
-    shape = make_shape(lengths, width=64, layers=2)
-    return write(folder, "s", shape, random_states(shape), lengths, shard_bytes=200_000, compression=request.param)
+    lengths = [40, 10, 30]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fathom.store.CHUNK_BYTES", 500)
+        patch.setattr("fathom.store.MINIMUM_ROWS", 2)
+        shape = make_shape(lengths, width=16, layers=2)
+        spans = {"item": [(1, 2), (0, 1), (5, 9)]}
+        return write(folder, "s", shape, random_states(shape), lengths, compression=request.param, spans=spans)
 
 
-def files_of(manifest: Path) -> list[Path]:
-    return sorted(path for path in manifest.with_name("s.zarr").rglob("*") if path.is_file())
+def store_of(manifest: Path) -> Path:
+    return manifest.with_name("s.zarr.zip")
 
 
-@settings(max_examples=50, deadline=None)
-@given(choice=st.integers(0, 10_000), position=st.integers(min_value=0, max_value=1 << 30), mask=st.integers(1, 255))
-def test_a_flipped_byte_is_an_error_that_names_the_file(whole: Path, choice: int, position: int, mask: int) -> None:
-    files = files_of(whole)
-    file = files[choice % len(files)]
-    at = position % file.stat().st_size
-    flip(file, at, mask)
+def assert_same_or_refused(manifest: Path, expected: list[npt.NDArray[Any]], *, only_refused: bool = False) -> None:
+    """Reading gives exactly what was written, or one line that names the file and what to do."""
+    try:
+        found = read_everything(manifest)
+    except FathomError as error:
+        told = str(error)
+    else:
+        assert not only_refused
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(bits(one), bits(other))
+        return
+    assert told.startswith(f"{store_of(manifest)}: ")
+    assert told.endswith(f"; delete {manifest} and run snakemake again")
+    assert "\n" not in told
+
+
+@settings(max_examples=300, deadline=None)
+@given(position=st.floats(0, 1, exclude_max=True), mask=st.integers(1, 255))
+def test_a_flipped_byte_is_an_error_or_harmless(whole: Path, position: float, mask: int) -> None:
+    store = store_of(whole)
+    expected = read_everything(whole)
+    at = int(position * store.stat().st_size)
+    flip(store, at, mask)
+    try:
+        assert_same_or_refused(whole, expected)
+    finally:
+        flip(store, at, mask)
+
+
+def test_every_byte_that_is_read_is_checked(whole: Path) -> None:
+    """Of every entry that a reader uses its first, middle and last byte; of the directory every byte."""
+    store = store_of(whole)
+    expected = read_everything(whole)
+    places: list[int] = []
+    with zipfile.ZipFile(store) as opened:
+        infos = opened.infolist()
+    # The metadata of groups are for other readers.
+    used = [info for info in infos if info.filename not in {"zarr.json", "residual/zarr.json"}]
+    assert len(used) >= 40
+    for info in used:
+        at = place_of(store, info.filename)
+        places += [at, at + info.file_size // 2, at + info.file_size - 1]
+    directory = read_manifest(whole, KIND)["directory_at"]
+    assert max(place_of(store, info.filename) + info.file_size for info in infos) <= directory
+    places += range(directory, store.stat().st_size)
+    for at in places:
+        flip(store, at, 0x40)
+        try:
+            assert_same_or_refused(whole, expected, only_refused=True)
+        finally:
+            flip(store, at, 0x40)
+    read_everything(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(kept=st.floats(0, 1, exclude_max=True))
+def test_a_cut_file_is_refused(whole: Path, kept: float) -> None:
+    store = store_of(whole)
+    content = store.read_bytes()
+    size = int(kept * len(content))
+    store.write_bytes(content[:size])
     try:
         with pytest.raises(FathomError) as caught:
-            read_everything(whole)
-        assert str(file) in str(caught.value)
-        assert "\n" not in str(caught.value)
+            Store(whole)
+        told = f"{store}: holds {size} bytes, the manifest says {len(content)}; delete {whole} and run snakemake again"
+        assert str(caught.value) == told
     finally:
-        flip(file, at, mask)
+        store.write_bytes(content)
 
 
-def test_a_flipped_byte_in_the_index_of_a_zarr_shard(whole: Path) -> None:
-    file = whole.with_name("s.zarr") / "residual/tokens/c/0/0/0"
-    size = file.stat().st_size
-    chunks = 2  # one a layer
-    for at in range(size - 16 * chunks - 4, size):
-        flip(file, at, 0x40)
-        with pytest.raises(FathomError, match=str(file)):
-            read_everything(whole)
-        flip(file, at, 0x40)
-    read_everything(whole)
+def test_a_missing_file_is_refused(whole: Path, tmp_path: Path) -> None:
+    manifest = tmp_path / whole.name
+    manifest.write_bytes(whole.read_bytes())
+    with pytest.raises(FathomError, match=rf"{store_of(manifest)}: missing; delete {manifest} and run snakemake again"):
+        Store(manifest)
 
 
-def test_a_cut_or_missing_file_is_refused(whole: Path) -> None:
-    # Zarr itself would read zeros.
-    for file in files_of(whole):
-        content = file.read_bytes()
-        file.write_bytes(content[:-1])
-        with pytest.raises(
-            FathomError, match=f"{file}: holds {len(content) - 1} bytes, the manifest says {len(content)}"
-        ):
-            Store(whole)
-        file.unlink()
-        with pytest.raises(FathomError, match=f"{file}: missing"):
-            Store(whole)
-        file.write_bytes(content)
-    read_everything(whole)
+def test_a_file_that_vanishes_or_changes_after_it_was_opened_is_refused(whole: Path, tmp_path: Path) -> None:
+    for path in (whole, store_of(whole)):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    manifest = tmp_path / whole.name
+    cut, gone = Store(manifest), Store(manifest)
+    content = store_of(manifest).read_bytes()
+    store_of(manifest).write_bytes(content[:-1])
+    with pytest.raises(FathomError, match=f"holds {len(content) - 1} bytes, the manifest says {len(content)}"):
+        cut.token_ids()
+    store_of(manifest).unlink()
+    with pytest.raises(FathomError, match=f"{store_of(manifest)}: missing"):
+        gone.pooled("mean", 0)
+
+
+def without_entry(manifest: Path, folder: Path, entry: str) -> Path:
+    """A store that lacks an entry, with a manifest that fits the file; returns the manifest."""
+    archive = ArchiveWriter(folder / "s.zarr.zip")
+    with zipfile.ZipFile(store_of(manifest)) as opened:
+        for name in opened.namelist():
+            if name != entry:
+                archive.add(name, opened.read(name))
+    facts = read_manifest(manifest, KIND) | asdict(archive.end())
+    write_manifest(folder / manifest.name, facts)
+    return folder / manifest.name
+
+
+@pytest.mark.parametrize("entry", ["residual/tokens/c/1/3/0", "residual/mean/c/1/0/0", "residual/last/zarr.json"])
+def test_a_missing_entry_is_an_error_and_never_zeros(whole: Path, tmp_path: Path, entry: str) -> None:
+    read_everything(without_entry(whole, tmp_path, "no entry"))
+    manifest = without_entry(whole, tmp_path, entry)
+    with pytest.raises(FathomError, match=f"{store_of(manifest)}: {entry} is missing; delete {manifest}"):
+        read_everything(manifest)
+
+
+def test_the_file_of_another_store_is_refused(tmp_path: Path) -> None:
+    """Of the same size, and whole in itself: only the manifest tells."""
+    shape = make_shape([4, 2])
+    manifests = []
+    for name, seed in (("a", 0), ("b", 1)):
+        (tmp_path / name).mkdir()
+        manifests.append(write(tmp_path / name, "s", shape, random_states(shape, seed), [4, 2]))
+    first, second = map(store_of, manifests)
+    assert first.stat().st_size == second.stat().st_size
+    second.replace(first)
+    with pytest.raises(FathomError, match=r"its directory, .* is not the one that the manifest names; delete"):
+        Activations(manifests[:1]).pooled("mean", 0)
+
+
+def test_an_entry_that_is_not_of_the_shape_that_the_manifest_says(tmp_path: Path) -> None:
+    shape = make_shape([4, 2])
+    manifest = write(tmp_path, "s", shape, random_states(shape), [4, 2])
+    facts = read_manifest(manifest, KIND)
+    for changes, expected in (
+        ({"width": 7}, r"residual/mean is of shape \(3, 2, 8\), expected \(3, 2, 7\)"),
+        ({"texts": 3}, r"residual/mean is of shape \(3, 2, 8\), expected \(3, 3, 8\)"),
+    ):
+        write_manifest(manifest, facts | changes)
+        with pytest.raises(FathomError, match=expected):
+            Store(manifest).pooled("mean", 0)
+    write_manifest(manifest, facts | {"tokens": 7})
+    with pytest.raises(FathomError, match=r"token_ids is of shape \(6,\), expected \(7,\)"):
+        Store(manifest).token_ids()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (b'"chunk_shape": [', b'"chunk_shape": ["', "garbles"),
+        (b'"shape"', b'"shapes"', "garbles 'shape'"),
+        (b'"float32"', b'"object"', "garbles"),
+        (b'"float32"', b'"floats"', "garbles"),
+        (b'"chunk_shape"', b'"a"', "garbles 'chunk_shape'"),
+        (b"{", b"[", "garbles"),
+        (b"{", b"\xff", "garbles"),
+    ],
+)
+def test_metadata_that_nobody_could_have_written(
+    whole: Path, tmp_path: Path, before: bytes, after: bytes, expected: str
+) -> None:
+    archive = ArchiveWriter(tmp_path / "s.zarr.zip")
+    changed = 0
+    with zipfile.ZipFile(store_of(whole)) as opened:
+        for name in opened.namelist():
+            content = opened.read(name)
+            if name == "residual/mean/zarr.json":
+                content = json.dumps(json.loads(content)).encode()
+                changed = content.count(before)
+                content = content.replace(before, after)
+            archive.add(name, content)
+    assert changed
+    manifest = tmp_path / whole.name
+    write_manifest(manifest, read_manifest(whole, KIND) | asdict(archive.end()))
+    with pytest.raises(FathomError, match=expected) as caught:
+        Store(manifest).pooled("mean", 0)
+    assert str(caught.value).startswith(f"{store_of(manifest)}: residual/mean/zarr.json lacks or garbles ")
+
+
+def test_a_store_that_was_not_ended_cannot_be_opened(tmp_path: Path) -> None:
+    shape = make_shape([2, 3])
+    writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
+    writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
+    writer.end_states()
+    with pytest.raises(RuntimeError, match="was not closed"):
+        writer.finish(tmp_path / "s.manifest.json", {})
+    del writer
+    assert (tmp_path / "s.zarr.zip").stat().st_size > 0
+    assert not zipfile.is_zipfile(tmp_path / "s.zarr.zip")
+    assert not (tmp_path / "s.manifest.json").exists()
+
+
+def test_thousands_of_shards_are_read_with_few_open_files(tmp_path: Path) -> None:
+    shape = make_shape([2])
+    one = write(tmp_path, "s", shape, random_states(shape), [2])
+    facts = read_manifest(one, KIND)
+    manifests = [tmp_path / f"{shard}.manifest.json" for shard in range(300)]
+    for shard, manifest in enumerate(manifests):
+        (tmp_path / f"{shard}.zarr.zip").hardlink_to(store_of(one))
+        write_manifest(manifest, facts | {"store": f"{shard}.zarr.zip"})
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("counts open files in /proc, which this system lacks")
+    before = len(list(descriptors.iterdir()))
+    activations = Activations(manifests)
+    assert len(list(descriptors.iterdir())) == before
+    assert activations.lengths.tolist() == [2] * 300
+    assert activations.pooled("mean", 2).shape == (300, 8)
+    assert sum(len(block) for block in activations.token_blocks(1)) == 300
+    assert len(list(descriptors.iterdir())) <= before + OPEN_STORES
 
 
 @settings(max_examples=50, deadline=None)
@@ -473,7 +662,11 @@ def test_a_manifest_that_is_not_text_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "without", ["store", "sites", "texts", "width", "positions", "spans", "attention_texts", "files"]
+    "without",
+    [
+        *("store", "bytes", "xxh3_128", "directory_at", "directory_xxh3_128"),
+        *("sites", "texts", "tokens", "width", "positions", "spans", "attention_texts"),
+    ],
 )
 def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None:
     shape = make_shape([2])
@@ -488,9 +681,9 @@ def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None
 def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    for other in (2, 99):  # the one before had no spans
+    for other in (3, 99):  # the one before was a folder
         write_manifest(manifest, {**read_manifest(manifest, KIND), "format": other})
-        with pytest.raises(FathomError, match=f"format {other}, this version reads 3"):
+        with pytest.raises(FathomError, match=f"format {other}, this version reads 4"):
             Store(manifest)
 
 
@@ -505,30 +698,33 @@ def test_a_store_without_manifest_does_not_exist(tmp_path: Path) -> None:
 # What others see -----------------------------------------------------------------------------------------------------
 
 
-def test_other_tools_open_the_store(tmp_path: Path) -> None:
-    # Warnings are errors here, also for the file that Snakemake leaves in the folder.
+@pytest.mark.parametrize("compression", get_args(Compression))
+def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) -> None:
+    # Warnings are errors here.
     lengths = [4, 2]
     shape = make_shape(lengths)
     tensors = random_states(shape)
-    write(tmp_path, "s", shape, tensors, lengths, spans={"item": [(1, 2), (0, 1)]})
-    (tmp_path / "s.zarr" / ".snakemake_timestamp").touch()
-    root = zarr.open_group(tmp_path / "s.zarr", mode="r")
-    assert sorted(name for name, _ in root.members(max_depth=None)) == [
-        "offsets",
-        "residual",
-        "residual/last",
-        "residual/mean",
-        "residual/span:item",
-        "residual/tokens",
-        "span_tokens",
-        "token_ids",
-    ]
-    with xarray.open_zarr(tmp_path / "s.zarr") as top:
-        assert top["token_ids"].dims == ("token",)
-        assert top["offsets"].to_numpy().tolist() == [0, 4, 6]
-        assert top["span_tokens"].dims == ("span_edge",)
-        assert top["span_tokens"].to_numpy().tolist() == [1, 2, 0, 1]
-    with xarray.open_zarr(tmp_path / "s.zarr", group="residual") as site:
+    spans = {"item": [(1, 2), (0, 1)]}
+    write(tmp_path, "s", shape, tensors, lengths, spans=spans, compression=compression)
+    with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
+        root = zarr.open_group(opened, mode="r")
+        assert dict(root.attrs) == {"format": 4, "dtype": "float32", "width": 8}
+        assert sorted(name for name, _ in root.members(max_depth=None)) == [
+            "offsets",
+            "residual",
+            "residual/last",
+            "residual/mean",
+            "residual/span:item",
+            "residual/tokens",
+            "span_tokens",
+            "token_ids",
+        ]
+        with xarray.open_zarr(opened) as top:
+            assert top["token_ids"].dims == ("token",)
+            assert top["offsets"].to_numpy().tolist() == [0, 4, 6]
+            assert top["span_tokens"].dims == ("span_edge",)
+            assert top["span_tokens"].to_numpy().tolist() == [1, 2, 0, 1]
+    with xarray.open_zarr(ZipStore(tmp_path / "s.zarr.zip", mode="r"), group="residual") as site:
         assert site.attrs["layers"] == ["0", "1", "2"]
         assert dict(site.sizes) == {"layer": 3, "text": 2, "token": 6, "width": 8}
         assert site["mean"].dims == ("layer", "text", "width")
@@ -536,27 +732,41 @@ def test_other_tools_open_the_store(tmp_path: Path) -> None:
         np.testing.assert_array_equal(site["tokens"].to_numpy(), tensors["tokens"].numpy())
 
 
-def test_snakemakes_time_stamp_is_no_part_of_the_store(tmp_path: Path) -> None:
-    shape = make_shape([2])
-    manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    (tmp_path / "s.zarr" / ".snakemake_timestamp").touch()
-    before = read_everything(manifest)
-    facts = read_manifest(manifest, KIND)
-    assert not any("snakemake" in name for name in facts["files"])
-    assert len(before) > 0
-
-
-def test_the_manifest_names_every_file_and_nothing_that_varies(tmp_path: Path) -> None:
-    shape = make_shape([4, 2])
+def test_the_same_states_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 2)
+    monkeypatch.setattr("fathom.store.CHUNK_BYTES", 64)
+    shape = make_shape([4, 2, 7])
     states = random_states(shape)
-    for name in "ab":
+    manifests = []
+    for name, now in (("a", 0.0), ("b", 1e9)):
+        monkeypatch.setattr("time.time", lambda now=now: now)
         (tmp_path / name).mkdir()
-        write(tmp_path / name, "s", shape, states, [4, 2])
-    first = tmp_path / "a" / "s.manifest.json"
-    assert first.read_bytes() == (tmp_path / "b" / "s.manifest.json").read_bytes()
-    store = tmp_path / "a" / "s.zarr"
-    on_disk = {path.relative_to(store).as_posix(): path.stat().st_size for path in store.rglob("*") if path.is_file()}
-    assert {name: fact["bytes"] for name, fact in json.loads(first.read_text())["files"].items()} == on_disk
+        manifests.append(write(tmp_path / name, "s", shape, states, [4, 2, 7], spans=SPANS))
+    first, second = manifests
+    assert first.read_bytes() == second.read_bytes()
+    assert store_of(first).read_bytes() == store_of(second).read_bytes()
+    assert sorted(path.name for path in first.parent.iterdir()) == ["s.manifest.json", "s.zarr.zip"]
+
+
+def test_the_manifest_tells_size_and_digest_of_the_file(tmp_path: Path) -> None:
+    shape = make_shape([4, 2])
+    manifest = write(tmp_path, "s", shape, random_states(shape), [4, 2])
+    facts, content = read_manifest(manifest, KIND), store_of(manifest).read_bytes()
+    assert facts["store"] == "s.zarr.zip"
+    assert facts["bytes"] == len(content)
+    assert facts["xxh3_128"] == xxhash.xxh3_128(content).hexdigest()
+    assert facts["directory_xxh3_128"] == xxhash.xxh3_128(content[facts["directory_at"] :]).hexdigest()
+
+
+def test_every_entry_is_written_once_and_as_it_is(whole: Path) -> None:
+    with zipfile.ZipFile(store_of(whole)) as opened:
+        infos = opened.infolist()
+        assert opened.testzip() is None
+    names = [info.filename for info in infos]
+    assert len(set(names)) == len(names)
+    assert names[-1] == "zarr.json"  # what others read first, beside the directory
+    assert {info.compress_type for info in infos} == {zipfile.ZIP_STORED}
+    assert {info.date_time for info in infos} == {(1980, 1, 1, 0, 0, 0)}
 
 
 @pytest.mark.parametrize(
@@ -572,12 +782,7 @@ def test_the_manifest_names_every_file_and_nothing_that_varies(tmp_path: Path) -
 def test_size_on_disk(tmp_path: Path, lengths: list[int], width: int, layers: int, dtype: Dtype) -> None:
     shape = make_shape(lengths, width=width, layers=layers, dtype=dtype)
     tensors = random_states(shape)
-    manifest = write(tmp_path, "s", shape, tensors, lengths, shard_bytes=1 << 20)
+    manifest = write(tmp_path, "s", shape, tensors, lengths)
     raw = sum(tensor.nbytes for tensor in tensors.values())
     assert raw > 1_000_000
-    store = tmp_path / "s.zarr"
-    used = sum(path.stat().st_size for path in store.rglob("*") if path.is_file()) + manifest.stat().st_size
-    assert used <= 1.02 * raw
-    # Seven arrays and groups at most, and a file a Zarr shard of at least half the wanted size.
-    shards = sum(-(-2 * tensor.nbytes // (1 << 20)) for tensor in tensors.values())
-    assert sum(1 for path in store.rglob("*") if path.is_file()) <= 8 + 2 + shards
+    assert store_of(manifest).stat().st_size + manifest.stat().st_size <= 1.02 * raw

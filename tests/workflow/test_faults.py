@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -64,7 +65,9 @@ def second_shard(fresh: Project) -> Iterator[Interrupted]:
             start_new_session=True,
         )
         try:
-            wait_for(lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr"))) == 2)
+            wait_for(
+                lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr.zip"))) == 2
+            )
             yield fresh, run, next(folder.glob("*.manifest.json")).name.split(".")[0]
         finally:
             if run.poll() is None:
@@ -79,7 +82,7 @@ def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted)
         process.kill()
     assert run.wait(timeout=60) != 0
     assert [path.name for path in folder.glob("*.manifest.json")] == [f"{done}.manifest.json"]
-    assert [path.name for path in folder.glob("*.zarr")] == [f"{done}.zarr"]
+    assert [path.name for path in folder.glob("*.zarr.zip")] == [f"{done}.zarr.zip"]
     again = project.run(TARGET)
     extracted = re.findall(r"Extracting tiny on random, shard (\S+)", again.stdout + again.stderr)
     assert len(extracted) == 2
@@ -92,8 +95,8 @@ def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted) -
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     folder = project.folder / "results/activations/tiny/random"
-    (torn,) = [path for path in folder.glob("*.zarr") if path.name != f"{done}.zarr"]
-    assert not torn.with_suffix(".manifest.json").exists()
+    (torn,) = [path for path in folder.glob("*.zarr.zip") if path.name != f"{done}.zarr.zip"]
+    assert not (folder / torn.name.replace(".zarr.zip", ".manifest.json")).exists()
     project.run("--unlock")
     planned = project.planned(TARGET)
     extractions = [message for message in planned if message.startswith("Extracting")]
@@ -110,15 +113,16 @@ def test_two_runs_in_one_folder(second_shard: Interrupted) -> None:
 
 
 def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> None:
-    store = project.folder / "results/activations/tiny/random/1-of-2.zarr"
-    chunk = store / "residual/tokens/c/0/0/0"
-    content = bytearray(chunk.read_bytes())
-    content[100] ^= 1
-    chunk.write_bytes(content)
+    store = project.folder / "results/activations/tiny/random/1-of-2.zarr.zip"
+    with zipfile.ZipFile(store) as opened:
+        place = opened.getinfo("residual/tokens/c/0/0/0").header_offset + 100
+    content = bytearray(store.read_bytes())
+    content[place] ^= 1
+    store.write_bytes(content)
     project.configure({"metrics": {"curvature": {"preparation": "none"}}})
     failed = project.run(check=False)
     assert failed.returncode != 0
-    assert "residual/tokens/c/0/0/0: its digest is not the manifest's" in failed.stderr + failed.stdout
+    assert "1-of-2.zarr.zip: residual/tokens/c/0/0/0 does not fit its checksum" in failed.stderr + failed.stdout
     assert "Traceback" not in failed.stderr + failed.stdout
     assert not (project.folder / "results/metrics/tiny/random/curvature.parquet").exists()
     # What the error advises.
@@ -140,7 +144,7 @@ def test_model_that_gives_nan(fresh: Project) -> None:
     assert "layer 2 gives NaN or infinity" in failed.stderr + failed.stdout
     assert "model tiny, corpus random, text 'random-00000'" in failed.stderr + failed.stdout
     assert not list(fresh.folder.glob("results/activations/**/*.manifest.json"))
-    assert not list(fresh.folder.glob("results/activations/**/*.zarr"))
+    assert not list(fresh.folder.glob("results/activations/**/*.zarr.zip"))
 
 
 @pytest.mark.parametrize(
@@ -220,7 +224,7 @@ def test_full_disk(prepared: Project, tmp_path: Path) -> None:
         assert failed.returncode != 0
         assert "the disk is full" in failed.stdout + failed.stderr
         assert not list(project.folder.glob("results/activations/**/*.manifest.json"))
-        assert not list(project.folder.glob("results/activations/**/*.zarr"))
+        assert not list(project.folder.glob("results/activations/**/*.zarr.zip"))
         assert shutil.disk_usage(disk).free > 4 << 20
     finally:
         subprocess.run(["umount", str(disk)], check=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ import pytest
 import xarray as xr
 import zarr
 from tests.workflow.project import CONFIG, Project
+from zarr.storage import ZipStore
 
 from fathom.store import Activations
 
@@ -163,17 +165,18 @@ def test_hash_seed_changes_nothing(finished: Project) -> None:
 
 def test_stores_open_without_a_warning(finished: Project) -> None:
     folder = finished.folder / "results/activations/tiny/random"
-    stores = sorted(folder.glob("*.zarr"))
-    assert [store.name for store in stores] == ["1-of-2.zarr", "2-of-2.zarr"]
-    assert all((store / ".snakemake_timestamp").exists() for store in stores)
+    stores = sorted(folder.glob("*.zarr.zip"))
+    assert [store.name for store in stores] == ["1-of-2.zarr.zip", "2-of-2.zarr.zip"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for store in stores:
-            with xr.open_zarr(store) as opened:
+            with xr.open_zarr(ZipStore(store, mode="r")) as opened:
                 assert set(opened.variables) == {"offsets", "token_ids"}
-            with xr.open_zarr(store, group="residual") as states:
+            with xr.open_zarr(ZipStore(store, mode="r"), group="residual") as states:
                 assert states["mean"].dims == ("layer", "text", "width")
-            assert dict(zarr.open_group(store, mode="r").members()).keys() == {"residual", "offsets", "token_ids"}
+            with closing(ZipStore(store, mode="r")) as whole:
+                found = dict(zarr.open_group(whole, mode="r").members())
+                assert found.keys() == {"residual", "offsets", "token_ids"}
         assert Activations(sorted(folder.glob("*.manifest.json"))).texts == 8
 
 

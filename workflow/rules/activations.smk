@@ -7,9 +7,10 @@ REQUIRED INPUTS:
     results/models/{model}/manifest.json
     results/corpora/{corpus}.parquet
 OUTPUTS:
-    results/activations/{model}/{corpus}/{shard}.zarr
+    results/activations/{model}/{corpus}/{shard}.zarr.zip
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
     results/activations/{model}/{corpus}/shards.json              where the corpus is cut, if into more shards than one
+    results/activations/{model}/{corpus}/{shard}.record.json      what the job did, when and where
 """
 
 
@@ -20,21 +21,26 @@ rule shards:
         corpus="results/corpora/{corpus}.parquet",
     output:
         cut="results/activations/{model}/{corpus}/shards.json",
+        record="results/activations/{model}/{corpus}/shards.record.json",
     log:
         "logs/activations/{model}/{corpus}/shards.log",
+    group:
+        "cutting"
     conda:
         "../../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="1h",
+        mem_mb=asked("mem_mb", cut_needs),
+        runtime=asked("runtime", cut_needs),
+        slots=1,
     params:
         settings=cut_settings,
         code=plan.code("activations"),
     message:
         "Cutting {wildcards.corpus} into shards for {wildcards.model}"
     shell:
-        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --write-cut {output.cut:q}"
 
 
@@ -45,19 +51,23 @@ rule activations:
         corpus="results/corpora/{corpus}.parquet",
         cut=shard_cut,
     output:
-        store=directory("results/activations/{model}/{corpus}/{shard}.zarr"),
+        store="results/activations/{model}/{corpus}/{shard}.zarr.zip",
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
+        record="results/activations/{model}/{corpus}/{shard}.record.json",
     log:
         "logs/activations/{model}/{corpus}/{shard}.log",
     benchmark:
         "logs/activations/{model}/{corpus}/{shard}.benchmark.tsv"
+    group:
+        shared("extraction", own_corpus)
     conda:
         "../../envs/extract.yaml"
     threads: 8
     resources:
-        gpu=0 if plan.config.activations.device == "cpu" else 1,
-        mem_mb=growing(4000),
-        runtime="4h",
+        gpu=int(needs.wants_gpu(plan.config)),
+        mem_mb=asked("mem_mb", extraction_needs),
+        runtime=asked("runtime", extraction_needs),
+        slots=1,
     params:
         settings=extraction_settings,
         code=plan.code("activations"),
@@ -65,6 +75,7 @@ rule activations:
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"
     shell:
-        "fathom --log {log:q} activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --store {output.store:q} --manifest {output.manifest:q} --threads {threads}"
         " {params.cut:q}"

@@ -6,7 +6,7 @@ import functools
 import re
 import sys
 
-from fathom import captions
+from fathom import captions, needs
 from fathom.config import load_config
 from fathom.errors import FathomError
 from fathom.plan import Plan
@@ -32,13 +32,68 @@ wildcard_constraints:
     shard=r"\d+-of-\d+",
 
 
-def growing(mb):
-    """Memory of a job: more at each attempt, for a cluster that kills what exceeds its share."""
+# Places in a job that several small ones share: counted in each of them, not over all.
+resource_scopes:
+    slots="local",
 
-    def mem_mb(wildcards, attempt):
-        return attempt * mb
 
-    return mem_mb
+def asked(what, needs_of):
+    """`mem_mb` or `runtime` of a job, computed from the files that it reads; more at each attempt."""
+
+    def resource(wildcards, input, attempt, threads):
+        return getattr(needs_of(wildcards, input, threads).at(attempt), what)
+
+    return resource
+
+
+def shared(group, corpus_of):
+    """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
+
+    def group_of(wildcards):
+        return group if plan.shards_of(corpus_of(wildcards)) == 1 else None
+
+    return group_of
+
+
+def cut_needs(wildcards, input, threads):
+    return needs.cut_needs(input.corpus)
+
+
+def extraction_needs(wildcards, input, threads):
+    return needs.extraction_needs(
+        plan.config,
+        wildcards.model,
+        wildcards.corpus,
+        input.manifest,
+        input.corpus,
+        shards=plan.shards_of(wildcards.corpus),
+        threads=threads,
+    )
+
+
+def token_metric_needs(wildcards, input, threads):
+    return needs.token_metric_needs(input.manifests, input.corpus, threads=threads)
+
+
+def corpus_metric_needs(wildcards, input, threads):
+    return needs.corpus_metric_needs(
+        plan.config, wildcards.metric, input.manifests, input.corpus
+    )
+
+
+def probe_needs(wildcards, input, threads):
+    return needs.probe_needs(
+        plan.config,
+        wildcards.model,
+        wildcards.experiment,
+        input.manifests,
+        input.corpus,
+        threads=threads,
+    )
+
+
+def coordination_needs(wildcards, input, threads):
+    return needs.coordination_needs(input.manifests, input.corpus, threads=threads)
 
 
 def model_files(wildcards):
@@ -62,7 +117,8 @@ def corpus_base(wildcards):
 
 
 def base_option(wildcards, input):
-    return f"--base {input.base}" if input.base else ""
+    """Words of a command, which the rule quotes one by one."""
+    return ["--base", str(input.base)] if input.base else []
 
 
 def experiment_corpus(wildcards):
@@ -186,7 +242,7 @@ def metric_code(wildcards):
 
 
 def figure_caption(wildcards):
-    return captions.caption(plan.config, wildcards.figure)
+    return captions.for_report(captions.caption(plan.config, wildcards.figure))
 
 
 def figure_category(wildcards):
@@ -196,5 +252,7 @@ def figure_category(wildcards):
 def figure_labels(wildcards):
     return {
         "figure": wildcards.figure,
-        "shows": captions.figure_subject(plan.config, wildcards.figure),
+        "shows": captions.as_label(
+            captions.figure_subject(plan.config, wildcards.figure)
+        ),
     }

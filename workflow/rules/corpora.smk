@@ -5,6 +5,7 @@ REQUIRED INPUTS:
     none but the package index or the hub; for a file of your own, that file
 OUTPUTS:
     results/corpora/{corpus}.parquet    one row a text: id, text, view, group, labels, spans
+    results/corpora/{corpus}.record.json    what the job did, when and where
 """
 
 
@@ -14,6 +15,7 @@ rule corpora:
         base=corpus_base,
     output:
         corpus="results/corpora/{corpus}.parquet",
+        record="results/corpora/{corpus}.record.json",
     log:
         "logs/corpora/{corpus}.log",
     localrule: True
@@ -26,5 +28,6 @@ rule corpora:
     message:
         "Building corpus {wildcards.corpus}"
     shell:
-        "fathom --log {log:q} corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
+        " --output {output.corpus:q} {params.base:q}"

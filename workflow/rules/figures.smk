@@ -5,6 +5,7 @@ REQUIRED INPUTS:
     the tables of metrics or probes that the figure draws
 OUTPUTS:
     results/figures/{figure}.svg, .png, .csv, and its caption as .txt
+    results/figures/{figure}.record.json    what the job did, when and where
 """
 
 
@@ -21,6 +22,7 @@ rule figures:
         png="results/figures/{figure}.png",
         csv="results/figures/{figure}.csv",
         text="results/figures/{figure}.txt",
+        record="results/figures/{figure}.record.json",
     log:
         "logs/figures/{figure}.log",
     localrule: True
@@ -34,5 +36,6 @@ rule figures:
         "Drawing {wildcards.figure}"
     shell:
         # Of many checkpoints the settings are longer than an argument may be (128 KiB on Linux), so they are piped.
-        "fathom --log {log:q} figures --settings - --svg {output.svg:q} --png {output.png:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " figures --settings - --svg {output.svg:q} --png {output.png:q}"
         " --csv {output.csv:q} --text {output.text:q} {input.tables:q} <<< {params.settings:q}"

@@ -6,6 +6,8 @@ REQUIRED INPUTS:
     results/corpora/{corpus}.parquet
 OUTPUTS:
     results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus, or pair of layers) and layer
+    results/metrics/{model}/{corpus}/{metric}.record.json    what the job did, when and where; tokens.record.json of
+                                                             the metrics of the tokens of a text
 """
 
 if plan.token_tables:
@@ -15,23 +17,27 @@ if plan.token_tables:
         input:
             manifests=stored("manifest.json", own_corpus),
             # The manifest holds the digests of the store, so the store's own time stamp says nothing.
-            stores=ancient(stored("zarr", own_corpus)),
+            stores=ancient(stored("zarr.zip", own_corpus)),
             corpus="results/corpora/{corpus}.parquet",
         output:
             tables=collect(
                 "results/metrics/{{model}}/{{corpus}}/{table}.parquet",
                 table=plan.token_tables,
             ),
+            record="results/metrics/{model}/{corpus}/tokens.record.json",
         log:
             "logs/metrics/{model}/{corpus}/tokens.log",
         benchmark:
             "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
+        group:
+            shared("measuring", own_corpus)
         conda:
             "../../envs/analyse.yaml"
         threads: 8
         resources:
-            mem_mb=growing(4000),
-            runtime="2h",
+            mem_mb=asked("mem_mb", token_metric_needs),
+            runtime=asked("runtime", token_metric_needs),
+            slots=1,
         params:
             settings=token_metric_settings,
             code=plan.metric_code(*plan.config.token_metrics),
@@ -41,27 +47,32 @@ if plan.token_tables:
         message:
             "Measuring tokens of {wildcards.model} on {wildcards.corpus}"
         shell:
-            "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
+            "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+            " metrics --settings {params.settings:q} --corpus {input.corpus:q}"
             " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
 rule metrics:
     input:
         manifests=stored("manifest.json", own_corpus),
-        stores=ancient(stored("zarr", own_corpus)),
+        stores=ancient(stored("zarr.zip", own_corpus)),
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",
+        record="results/metrics/{model}/{corpus}/{metric}.record.json",
     log:
         "logs/metrics/{model}/{corpus}/{metric}.log",
     benchmark:
         "logs/metrics/{model}/{corpus}/{metric}.benchmark.tsv"
+    group:
+        shared("measuring", own_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="2h",
+        mem_mb=asked("mem_mb", corpus_metric_needs),
+        runtime=asked("runtime", corpus_metric_needs),
+        slots=1,
     params:
         settings=corpus_metric_settings,
         code=metric_code,
@@ -71,5 +82,6 @@ rule metrics:
     message:
         "Measuring {wildcards.metric} of {wildcards.model} on {wildcards.corpus}"
     shell:
-        "fathom --log {log:q} metrics --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " metrics --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

@@ -6,6 +6,7 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/models/{model}/                 config.json, *.safetensors, tokenizer
     results/models/{model}/manifest.json    source, revision, digests
+    results/models/{model}.record.json      what the job did, when and where
 """
 
 
@@ -16,6 +17,7 @@ rule models:
     output:
         folder=directory("results/models/{model}"),
         manifest="results/models/{model}/manifest.json",
+        record="results/models/{model}.record.json",
     log:
         "logs/models/{model}.log",
     # What is fetched is fetched where Snakemake runs: compute nodes often have no network.
@@ -29,5 +31,6 @@ rule models:
     message:
         "Preparing model {wildcards.model}"
     shell:
-        "fathom --log {log:q} models --name {wildcards.model:q} --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " models --name {wildcards.model:q} --settings {params.settings:q}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q}"

@@ -9,6 +9,7 @@ OUTPUTS:
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
+    results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
 Coordination reads the table of texts beside what the probes read.
 """
@@ -17,22 +18,26 @@ Coordination reads the table of texts beside what the probes read.
 rule probes:
     input:
         manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr", probed_corpus)),
+        stores=ancient(stored("zarr.zip", probed_corpus)),
         corpus=experiment_corpus,
     output:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
         texts="results/probes/{model}/{experiment}.texts.parquet",
+        record="results/probes/{model}/{experiment}.record.json",
     log:
         "logs/probes/{model}/{experiment}.log",
     benchmark:
         "logs/probes/{model}/{experiment}.benchmark.tsv"
+    group:
+        shared("measuring", probed_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="4h",
+        mem_mb=asked("mem_mb", probe_needs),
+        runtime=asked("runtime", probe_needs),
+        slots=1,
     params:
         settings=probe_settings,
         code=plan.code("probes"),
@@ -42,28 +47,33 @@ rule probes:
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
-        "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
 
 
 rule coordination:
     input:
         manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr", probed_corpus)),
+        stores=ancient(stored("zarr.zip", probed_corpus)),
         corpus=experiment_corpus,
         texts="results/probes/{model}/{experiment}.texts.parquet",
     output:
         table="results/probes/{model}/{experiment}.coordination.parquet",
+        record="results/probes/{model}/{experiment}.coordination.record.json",
     log:
         "logs/probes/{model}/{experiment}.coordination.log",
     benchmark:
         "logs/probes/{model}/{experiment}.coordination.benchmark.tsv"
+    group:
+        shared("measuring", probed_corpus)
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime="2h",
+        mem_mb=asked("mem_mb", coordination_needs),
+        runtime=asked("runtime", coordination_needs),
+        slots=1,
     params:
         settings=coordination_settings,
         code=plan.code("probes"),
@@ -73,5 +83,6 @@ rule coordination:
     message:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
     shell:
-        "fathom --log {log:q} probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

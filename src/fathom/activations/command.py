@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
 from fathom.store import Shape, StoreWriter
 from fathom.tables import read_corpus
+from fathom.work import Work
 
 if TYPE_CHECKING:
     from fathom.activations.capture import Batch
@@ -52,7 +51,7 @@ class ExtractionSettings(Settings):
 )
 @click.option("--write-cut", type=click.Path(path_type=Path), help="Only write where the corpus is cut into shards.")
 @click.option("--cut", type=click.Path(path_type=Path), help="Where the corpus is cut, if into more shards than one.")
-@click.option("--store", type=click.Path(path_type=Path), help="Zarr store to write.")
+@click.option("--store", type=click.Path(path_type=Path), help="Zarr store to write, one file.")
 @click.option("--manifest", type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--threads", type=click.IntRange(min=1), default=None, help="CPU threads; all cores if left out.")
 def command(
@@ -64,19 +63,21 @@ def command(
     store: Path | None,
     manifest: Path | None,
     threads: int | None,
-) -> None:
+) -> Work:
     """Run a model over a corpus, or over one shard of it, and store its hidden states.
 
     With --write-cut, only tokenise the corpus and write where it is cut into shards of about as many tokens.
     """
     if write_cut is not None:
         _cut(CutSettings.model_validate_json(settings_json), corpus_file, model_manifest, write_cut)
-        return
+        return Work(settings_json, read=[model_manifest, corpus_file], written=[write_cut])
     if store is None or manifest is None:
         msg = "--store, --manifest: expected both, or --write-cut"
         raise FathomError(msg)
     settings = ExtractionSettings.model_validate_json(settings_json)
     _extract(settings, corpus_file, model_manifest, cut, store, manifest, threads)
+    cuts = [] if cut is None else [cut]
+    return Work(settings_json, read=[model_manifest, corpus_file, *cuts], written=[manifest])
 
 
 def _cut(settings: CutSettings, corpus_file: Path, model_manifest: Path, path: Path) -> None:
@@ -105,7 +106,7 @@ def _extract(
     checkpoint = read_manifest(model_manifest, "model")
     corpus, part = _shard(settings, corpus_file, model_manifest, cut)
     manifest.unlink(missing_ok=True)
-    shutil.rmtree(store, ignore_errors=True)
+    store.unlink(missing_ok=True)
     store.parent.mkdir(parents=True, exist_ok=True)
 
     # torch takes seconds to import; what was refused above did not have to wait for it.
@@ -143,7 +144,7 @@ def _extract(
         positions=_positions(wanted, texts, place),
     )
     try:
-        writer = StoreWriter(store, shape, shard_bytes=wanted.shard_mb << 20, compression=wanted.compression)
+        writer = StoreWriter(store, shape, compression=wanted.compression)
         extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
         no_patterns = _sample_attention(model, texts, corpus, part, shape, writer, settings, found)
         writer.write_spans(texts.span_starts, texts.spans)
@@ -165,14 +166,14 @@ def _extract(
                 "truncated": texts.truncated,
                 "no_attention_patterns": no_patterns,
                 "block": f"{found.order}, {found.norm}-norm" if found.order else None,
-                "versions": versions_of("torch", "transformers", "tokenizers", "zarr", "zarrs"),
+                "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),
                 "device": str(model.device.type),
             },
         )
-    except (OSError, RuntimeError) as error:
-        if not _disk_is_full(error):
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        shutil.rmtree(store, ignore_errors=True)
+        store.unlink(missing_ok=True)
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
     log.info(
@@ -186,11 +187,6 @@ def _extract(
     )
     if texts.truncated:
         log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
-
-
-def _disk_is_full(error: BaseException) -> bool:
-    """The zarrs pipeline reports the operating system's error as text."""
-    return getattr(error, "errno", None) in {errno.ENOSPC, errno.EDQUOT} or os.strerror(errno.ENOSPC) in str(error)
 
 
 def _smaller(first: int | None, second: int | None) -> int | None:
@@ -252,7 +248,7 @@ def _tell_missing(found: BlockSites, place: str) -> None:
 
 def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: ActivationsSettings) -> list[tuple[int, int]]:
     """First and last + 1 text of every window, so that two of them and the store's own buffers fit into memory_mb."""
-    left = (wanted.memory_mb << 20) - shape.buffer_bytes(wanted.shard_mb << 20)
+    left = (wanted.memory_mb << 20) - shape.buffer_bytes
     return windows(shape.sizes(texts.lengths), max(1, left // 2))
 
 

@@ -87,9 +87,6 @@ class ActivationsSettings(Settings):
     memory_mb: Annotated[int, Field(ge=16)] = 512
     """States held in memory, of all sites, while they wait to be written. Texts are sorted by length within as many as
     half of it holds, so that the model fills one half while the other is written."""
-    shard_mb: Annotated[int, Field(ge=1)] = 16
-    """Size of one file of the store, all layers of a run of tokens. Those of up to 27 MB were written faster
-    than those of 55 MB and more where this was tried (on a CPU); take 256 where a cluster counts files."""
     compression: Literal["none", "zstd"] = "none"
     """Both are lossless. Half-precision states shrink by a tenth only and take three times as long, so: none."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None

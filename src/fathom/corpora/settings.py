@@ -22,9 +22,20 @@ from pydantic_core import PydanticCustomError
 
 from fathom.corpora.headers import label_name
 from fathom.corpora.templates import ANALOGY_SLOTS, ITEM_SLOTS, PLACES, RELATION_SLOTS, parse_template
-from fathom.settings import NOT_EXPECTED, MemberPath, Name, Repository, Revision, Settings, Wheel
+from fathom.settings import (
+    NOT_EXPECTED,
+    Line,
+    MemberPath,
+    Name,
+    PathLine,
+    Repository,
+    Revision,
+    Seed,
+    Settings,
+    Wheel,
+    Wording,
+)
 
-Seed = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
@@ -95,9 +106,9 @@ def _differ_from_the_first(more: tuple[str, ...], info: ValidationInfo) -> tuple
     return more
 
 
-ItemTemplate = Annotated[str, _check_slots(*ITEM_SLOTS)]
-RelationTemplate = Annotated[str, _check_slots(*RELATION_SLOTS)]
-AnalogyTemplate = Annotated[str, _check_slots(*ANALOGY_SLOTS)]
+ItemTemplate = Annotated[Wording, _check_slots(*ITEM_SLOTS)]
+RelationTemplate = Annotated[Wording, _check_slots(*RELATION_SLOTS)]
+AnalogyTemplate = Annotated[Wording, _check_slots(*ANALOGY_SLOTS)]
 # Defaults are checked too, since a first template of one's own may be the second of the defaults.
 FurtherTemplates = (Field(validate_default=True), AfterValidator(_differ_from_the_first))
 
@@ -105,7 +116,7 @@ FurtherTemplates = (Field(validate_default=True), AfterValidator(_differ_from_th
 class DesignCorpus(Settings):
     """A design of items worded in templates: its texts mark spans, and control texts are views of it."""
 
-    table: str | None = None
+    table: PathLine | None = None
     """CSV with the stimuli in the columns of fathom's own table, which is taken if this is left out."""
     shuffled: bool = True
     """Whether to add the view `shuffled`: each text with its words in another order, items kept whole. A probe that
@@ -127,8 +138,8 @@ class ItemsCorpus(DesignCorpus):
 class _PairsCorpus(DesignCorpus):
     """What is made of pairs: table first, second, relation."""
 
-    template: str
-    more_templates: tuple[str, ...]
+    template: Wording
+    more_templates: tuple[Wording, ...]
     questions: Wheel | None = None
     """Google analogy questions inside a wheel (lines `: section` and lines of four words) in place of a table. Pairs
     that share no word are kept, taken in turns by the sections. Not every word takes an article, so no template may."""
@@ -215,7 +226,7 @@ class EarlyContextCorpus(DesignCorpus):
     )
     """Words of filler, a view each; a word is one token in usual vocabularies. Equal steps of a logarithm, from none to
     about as long as the default passages."""
-    closing: Annotated[str, StringConstraints(pattern=r"^\S(.*\S)?$")] = "and so on"
+    closing: Annotated[Line, StringConstraints(pattern=r"^\S(.*\S)?$")] = "and so on"
     """Last words of every text, so that the last token is the same in all. They fit after a list of two."""
     blocks: Annotated[int, Field(ge=2)] | None = 32
     """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts in the default views hold
@@ -235,11 +246,11 @@ Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
 
 
 class _Table(Settings):
-    column: str = "text"
+    column: Line = "text"
     """Column that holds the text."""
     limit: Count | None = None
     """First rows only."""
-    skip: Annotated[str, AfterValidator(_compiled)] | None = None
+    skip: Annotated[Line, AfterValidator(_compiled)] | None = None
     """Regular expression; rows whose text it matches from the start are left out (headings, say)."""
     min_characters: Count | None = None
     """Shorter texts are left out, after stripping white space."""
@@ -251,7 +262,7 @@ class FileCorpus(_Table):
     """A file of your own: .txt (a line a text), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
-    path: Annotated[str, Endings]
+    path: Annotated[PathLine, Endings]
     """The file, relative to where Snakemake runs."""
 
 

@@ -47,6 +47,7 @@ from fathom.figures.stages import draw_stages
 from fathom.figures.style import render
 from fathom.figures.sweep import draw_sweep
 from fathom.tables import read_corpus, read_table
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
 
@@ -60,7 +61,7 @@ QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of 
 @click.option("--csv", required=True, type=click.Path(path_type=Path), help="Numbers to write.")
 @click.option("--text", required=True, type=click.Path(path_type=Path), help="Caption to write.")
 @click.argument("tables", nargs=-1, type=click.Path(path_type=Path))
-def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tables: tuple[Path, ...]) -> None:
+def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tables: tuple[Path, ...]) -> Work:
     """Draw a figure from TABLES of metrics or probes, with the numbers behind it and its caption."""
     job = FigureJob.model_validate_json(sys.stdin.read() if settings_json == "-" else settings_json)
     if len(tables) != len(job.tables):
@@ -88,6 +89,7 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
     text.write_text(caption + "\n", encoding="utf-8")
     png.write_bytes(render(figure, "png", caption=caption))
     svg.write_bytes(render(figure, "svg", caption=caption))
+    return Work(settings_json, read=tables, written=[svg, png, csv, text])
 
 
 def _claim(frames: Tables, job: FigureJob) -> list[str]:

@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from fathom.figures.coordination import COMPLEMENTARITY, draw_coordination
 from fathom.figures.early_context import draw_early_context
 from fathom.figures.probe_frames import (
-    MEAN,
     Tables,
     all_views,
     experiment_curves,
@@ -37,6 +36,7 @@ from fathom.figures.sites import draw_sites
 from fathom.figures.spans import draw_spans
 from fathom.figures.style import PALETTE
 from fathom.figures.summary import draw_summary, summary_table
+from fathom.tables import MEAN
 
 FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
 

@@ -9,11 +9,10 @@ import pandas as pd
 
 from fathom.curves import HitCurve
 from fathom.figures.settings import Table
-from fathom.tables import text_items
+from fathom.tables import MEAN, text_items
 
 Tables = Sequence[tuple[Table, pd.DataFrame]]
 
-MEAN = "mean"
 ACCURACY = "balanced_accuracy"
 PLACE = ("view", "site", "position")
 SITES = {

@@ -25,6 +25,7 @@ from fathom.figures.scores import (
     split_selections,
 )
 from fathom.figures.style import house_style
+from fathom.tables import MEAN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,8 +41,6 @@ HEIGHT = 0.95
 SCALES = ("two classes", "several classes", "numbers")
 # The chance level of two classes is a half, but for the permutations it may come from; of three it is a third.
 TWO_CLASSES = 0.45
-# The label of the mean curve over the binary labels.
-MEAN = "mean"
 
 
 def draw_properties(

@@ -18,6 +18,7 @@ from fathom.provenance import sha256_of
 from fathom.shards import shard_manifests
 from fathom.store import Activations
 from fathom.tables import read_corpus, write_table
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
 
@@ -29,7 +30,7 @@ log = logging.getLogger("fathom")
 @click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the Parquet files to write.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Texts or layers at a time.")
-def command(settings_json: str, corpus_file: Path, states: Path, shards: int, folder: Path, threads: int) -> None:
+def command(settings_json: str, corpus_file: Path, states: Path, shards: int, folder: Path, threads: int) -> Work:
     """Measure representation metrics on every layer of stored states.
 
     All metrics of the tokens of a text that the settings name share one read of the stores.
@@ -37,7 +38,8 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     keep_freed_memory()
     job = MetricJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
-    activations = Activations(shard_manifests(states, shards))
+    manifests = shard_manifests(states, shards)
+    activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     measures = [make_measure(one) for one in job.measured]
     of_texts = {measure.metric.name for measure in measures if measure.metric.of == "text"}
@@ -49,8 +51,10 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     for name, table in tables.items():
         _report(name, table, job, needed=name in of_texts)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
+    files = {folder / f"{name}.parquet": table for name, table in tables.items()}
+    for file, table in files.items():
+        write_table(table, file)
+    return Work(settings_json, read=[corpus_file, *manifests], written=[*files])
 
 
 def _report(name: str, table: pd.DataFrame, job: MetricJob, *, needed: bool) -> None:

@@ -37,7 +37,7 @@ def find_anatomy(model: nn.Module, name: str) -> Anatomy:
 
     Errors: FathomError if there is no such list, or more than one.
     """
-    config = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    config = model.config.get_text_config()  # type: ignore[operator, union-attr]  # attributes are tensors to nn.Module
     depth, width = int(config.num_hidden_layers), int(config.hidden_size)
     lists = {path: part for path, part in model.named_modules() if isinstance(part, nn.ModuleList)}
     outermost = {

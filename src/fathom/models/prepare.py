@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 from fathom.errors import FathomError, first_line
+from fathom.models.doors import close_doors
+from fathom.models.headers import GgufHeader, read_gguf_header
+from fathom.models.untrusted import CONFIG, TOKENIZER_CONFIG, check_checkpoint, check_links, copy_config, read_object
 
 # What a checkpoint needs, and nothing that could be executed.
 PATTERNS = (
@@ -23,6 +26,8 @@ PATTERNS = (
     "vocab.txt",
     "merges.txt",
 )
+MOST_UNREAD = 2  # a config's model may have heads (BERT's pooler) that its files lack, never as many weights again
+LARGEST_SIZE = 1 << 31  # of depth and width
 
 
 def plain_files(folder: Path) -> list[Path]:
@@ -41,20 +46,46 @@ def plain_files(folder: Path) -> list[Path]:
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
 
-def copy_plain(source: Path, target: Path) -> None:
-    """Copy what is kept of a checkpoint folder; on one file system large files are linked and cost no space."""
-    for path in plain_files(source):
+def copy_plain(source: Path, target: Path, *, own: bool = False) -> set[str]:
+    """Copy what is kept of a checkpoint folder; returns the keys of its configs that are left out (see `untrusted`).
+
+    The copies are files of their own: a later write to one never changes the other. File systems that can share the
+    content of two files until one is written to (Btrfs, XFS) do. Files of fathom's `own` are moved.
+    Errors: FathomError if a file is a link out of its folder, or a config is no JSON.
+    """
+    files = plain_files(source)
+    check_links(files)
+    left_out: set[str] = set()
+    for path in files:
+        if path.name in (CONFIG, TOKENIZER_CONFIG):
+            left_out |= copy_config(path, target / path.name)
+        elif own:
+            path.rename(target / path.name)
+        else:
+            _clone(path, target / path.name)
+    return left_out
+
+
+def _clone(source: Path, target: Path) -> None:
+    """Copy a file; the kernel shares the blocks of both where the file system can."""
+    with source.open("rb") as read, target.open("xb") as write:
         try:
-            (target / path.name).hardlink_to(path.resolve())
-        except OSError:  # another file system, or one without links
-            shutil.copyfile(path, target / path.name)
+            while os.copy_file_range(read.fileno(), write.fileno(), 1 << 30):
+                pass
+        except (OSError, AttributeError):  # across some file systems, or not on this system
+            read.seek(0)
+            write.seek(0)
+            write.truncate()
+            shutil.copyfileobj(read, write, 1 << 22)
 
 
 def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
     """Turn a GGUF file into a safetensors folder, its quantised weights expanded to float32.
 
-    Returns what was done, for the manifest. Errors: FathomError if transformers cannot read the file.
+    Returns what was done, for the manifest. Errors: FathomError if the file is torn or transformers cannot read it.
     """
+    _check_gguf(read_gguf_header(file), file.name)
+    close_doors()
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
@@ -64,7 +95,7 @@ def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
         config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
         tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
         quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # a bad file makes the libraries raise anything: struct.error, IndexError, MemoryError
         msg = f"{file.name}: transformers cannot read this GGUF file ({first_line(error)})"
         raise FathomError(msg) from error
     # A model that carries its GGUF origin refuses to be saved; one built from the bare config does not.
@@ -75,12 +106,28 @@ def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
     return {"from": file.name, "to": "safetensors", "dtype": "float32"}
 
 
+def _check_gguf(header: GgufHeader, name: str) -> None:
+    """Compare what a GGUF file claims with its tensors, before a model of that size is built."""
+    blocks, width = header.count("block_count"), header.count("embedding_length")
+    if blocks is None or width is None or blocks < 1 or width < 1:
+        msg = f"{name}: not a GGUF file of a model, it names no architecture with block_count and embedding_length"
+        raise FathomError(msg)
+    if blocks > len(header.weights.shapes):
+        msg = f"{name}: claims {blocks:,} blocks, it holds {len(header.weights.shapes):,} tensors"
+        raise FathomError(msg)
+    if width not in header.weights.sides:
+        msg = f"{name}: claims width {width:,}, it holds no tensor of that width"
+        raise FathomError(msg)
+
+
 def draw_weights(source: Path, target: Path, *, seed: int) -> None:
     """Write a model of the shape and with the tokenizer of a prepared checkpoint, its weights drawn anew in float32.
 
     They come from the architecture's own initialiser, which is where training starts. Errors: FathomError if
     transformers cannot build such a model.
     """
+    checked = check_checkpoint(source)
+    close_doors()
     import torch
     from transformers import AutoConfig, AutoModel
     from transformers.utils import logging
@@ -88,10 +135,16 @@ def draw_weights(source: Path, target: Path, *, seed: int) -> None:
     logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
+        with torch.device("meta"):  # takes no memory, whatever size the config claims
+            shape = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        claimed = sum(parameter.numel() for parameter in shape.parameters())
+        if claimed > MOST_UNREAD * checked.numbers:
+            msg = f"its config claims {claimed:,} weights, its files hold {checked.numbers:,}"
+            raise ValueError(msg)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # a bad config makes transformers raise anything
         msg = f"{source}: transformers cannot build a model of this shape ({first_line(error)})"
         raise FathomError(msg) from error
     model.save_pretrained(target)
@@ -105,28 +158,26 @@ def describe_config(folder: Path) -> dict[str, Any]:
 
     Errors: FathomError if config.json cannot be read or does not name depth and width.
     """
-    path = folder / "config.json"
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-        text = config.get("text_config", config)
-        # GPT-2 and DistilBERT have names of their own for what all others call the same.
-        depth = text.get("num_hidden_layers", text.get("n_layer", text.get("n_layers")))
-        width = text.get("hidden_size", text.get("n_embd", text.get("dim")))
-        return {
-            "architecture": str(config["model_type"]),
-            "depth": int(depth),
-            "width": int(width),
-            "context": text.get("max_position_embeddings", text.get("n_positions")),
-            "vocabulary": text.get("vocab_size"),
-        }
-    except (
-        OSError,
-        UnicodeDecodeError,
-        json.JSONDecodeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        msg = f"{path}: expected a model config with model_type, hidden size and number of layers ({error})"
-        raise FathomError(msg) from error
+    path = folder / CONFIG
+    config = read_object(path)
+    text = config.get("text_config", config)
+    if not isinstance(text, dict):
+        text = {}
+    # GPT-2 and DistilBERT have names of their own for what all others call the same.
+    depth = text.get("num_hidden_layers", text.get("n_layer", text.get("n_layers")))
+    width = text.get("hidden_size", text.get("n_embd", text.get("dim")))
+    if not (isinstance(config.get("model_type"), str) and _is_count(depth) and _is_count(width)):
+        found = f"found {str(config.get('model_type'))[:40]!r}, {str(width)[:40]}, {str(depth)[:40]}"
+        msg = f"{path}: expected a model config with model_type, hidden size and number of layers; {found}"
+        raise FathomError(msg)
+    return {
+        "architecture": config["model_type"],
+        "depth": depth,
+        "width": width,
+        "context": text.get("max_position_embeddings", text.get("n_positions")),
+        "vocabulary": text.get("vocab_size"),
+    }
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= LARGEST_SIZE

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fathom.settings import Name, Repository, Revision, Settings, Wheel
+from fathom.settings import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel
 
 
 class _Model(Settings):
-    label: str | None = None
+    label: Line | None = None
     """Name in figures; the key if left out."""
-    note: str | None = None
+    note: Line | None = None
     """What every figure made from this model must say, for example that its weights are 4-bit ones."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of weights and computation. float32 by default: on a CPU it is the fast one."""
@@ -40,7 +40,7 @@ class PathModel(_Model):
     """A folder of your own, as `save_pretrained` writes it: config.json, *.safetensors and a tokenizer."""
 
     source: Literal["path"]
-    path: str
+    path: PathLine
     """The folder, relative to where Snakemake runs."""
 
 
@@ -50,7 +50,7 @@ class RandomModel(_Model):
     source: Literal["random"]
     of: Name
     """Name of the other model in the config."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of the weights. Another one is another draw, for the spread among untrained models."""
 
 

@@ -9,7 +9,8 @@ import numpy.typing as npt
 
 from fathom.probes.designs import check_folds, check_groups, grouped_folds, permuted_labels
 from fathom.probes.designs import inner_folds as divide_again
-from fathom.probes.estimators import Estimator, Selection
+from fathom.probes.estimators import Selection
+from fathom.probes.settings import Estimator
 from fathom.probes.targets import Labels, Target
 
 IntArray = npt.NDArray[np.int64]

@@ -15,6 +15,7 @@ from fathom.provenance import sha256_of
 from fathom.shards import shard_manifests
 from fathom.store import Activations
 from fathom.tables import read_corpus, read_table, write_table
+from fathom.work import Work
 
 
 @click.command()
@@ -33,7 +34,7 @@ def command(
     shards: int,
     folder: Path,
     threads: int,
-) -> None:
+) -> Work:
     """Fit linear probes on every layer of stored states.
 
     Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet (which
@@ -41,7 +42,8 @@ def command(
     """
     job = ProbeJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
-    activations = Activations(shard_manifests(states, shards))
+    manifests = shard_manifests(states, shards)
+    activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     try:
         tables = _tables(job, corpus, activations, hits_file, threads)
@@ -49,8 +51,11 @@ def command(
         msg = f"experiment {job.experiment} of model {job.model}: {error}"
         raise FathomError(msg) from error
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.parquet")
+    files = {folder / f"{name}.parquet": table for name, table in tables.items()}
+    for file, table in files.items():
+        write_table(table, file)
+    hits = [] if hits_file is None else [hits_file]
+    return Work(settings_json, read=[corpus_file, *hits, *manifests], written=[*files])
 
 
 def _tables(

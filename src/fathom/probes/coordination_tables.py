@@ -19,9 +19,8 @@ from fathom.probes.coordination import (
     probe_coordination,
     state_similarity,
 )
-from fathom.probes.estimators import Estimator
 from fathom.probes.probing import run_probes
-from fathom.probes.settings import CoordinationSettings, ProbeJob
+from fathom.probes.settings import CoordinationSettings, Estimator, ProbeJob
 from fathom.probes.states import AdjacentLayers, LayerStates
 from fathom.store import Activations, layer_axis
 from fathom.tables import LABEL_PREFIX, text_items

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.probes import machines, ridge
+from fathom.probes.settings import Estimator
 
 if TYPE_CHECKING:
     from fathom.probes.gram import Fold
 
 FloatArray = npt.NDArray[np.float64]
-Estimator = Literal["svm", "ridge", "logistic"]
 Selection = Literal["fixed", "inner"]
 
 

@@ -11,9 +11,10 @@ import numpy.typing as npt
 from fathom.probes import ridge
 from fathom.probes.batches import Batch, Curve
 from fathom.probes.designs import OUTSIDE
-from fathom.probes.estimators import Estimator, predict
+from fathom.probes.estimators import predict
 from fathom.probes.gram import Fold, make_fold
 from fathom.probes.scores import RunningScore
+from fathom.probes.settings import Estimator
 from fathom.probes.targets import Target
 
 FloatArray = npt.NDArray[np.float64]
@@ -148,7 +149,9 @@ class _Choices:
     def __init__(self, batch: Batch, chunks: list[_Chunk], grids: dict[Estimator, tuple[float, ...]]) -> None:
         self._batch, self.chunks, self._grids = batch, chunks, grids
         self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
-        self._scores = {curve: np.zeros(len(grids[curve[1]])) for curve in batch.curves if curve[2] == "inner"}
+        inner = [curve for curve in batch.curves if curve[2] == "inner"]
+        self._ridge = any(estimator == "ridge" for _, estimator, _ in inner)
+        self._scores = {curve: np.zeros(len(grids[curve[1]])) for curve in inner if curve[1] != "ridge"}
 
     def add_folds(self, states: FloatArray, inner: IntArray) -> None:
         """Fit every inner fold at every penalty; `inner` (texts,) is -1 for those that the outer fold tests."""
@@ -156,13 +159,12 @@ class _Choices:
         for number in range(int(inner.max()) + 1):
             training, test = seen & (inner != number), inner == number
             fold = make_fold(states[seen], training[seen])
-            for place, chunk in enumerate(self.chunks):
+            for place, chunk in enumerate(self.chunks if self._ridge else ()):
                 columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
                 errors = ridge.squared_errors(fold, columns, test_columns, self._grids["ridge"])
                 self._errors[place] = self._errors[place] + errors if number else errors
             for curve, scores in self._scores.items():
-                if curve[1] != "ridge":
-                    scores += [self._score(curve, fold, training, test, one) for one in self._grids[curve[1]]]
+                scores += [self._score(curve, fold, training, test, one) for one in self._grids[curve[1]]]
 
     def ridge(self, chunk: int) -> FloatArray:
         """Return the penalty of each column of a chunk: that of the least error of its labelling."""

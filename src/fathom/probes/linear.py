@@ -8,8 +8,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fathom.probes.arguments import States
-from fathom.probes.estimators import Estimator, Selection
+from fathom.probes.estimators import Selection
 from fathom.probes.probing import run_probes
+from fathom.probes.settings import Estimator
 
 LABEL = "label"
 

@@ -19,12 +19,11 @@ from fathom.probes.states import LayerStates, static_vectors
 from fathom.progress import Progress
 from fathom.statistics import peak_interval, tails
 from fathom.store import Activations, layer_axis
-from fathom.tables import LABEL_PREFIX, ORIGINAL, shuffled_view, template_views, text_items
+from fathom.tables import LABEL_PREFIX, MEAN, ORIGINAL, shuffled_view, template_views, text_items
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
 KEY = ["label", "estimator", "selection", "measure"]
 CurveKey = tuple[str, str, str, str]
 Replicates = Mapping[CurveKey, FloatArray]
@@ -93,6 +92,7 @@ class _Probing:
         self._job, self._corpus, self._activations, self._threads = job, corpus, activations, threads
         self._settings: ExperimentSettings = job.settings
         self._labels = self._chosen_labels()
+        self._static: dict[str, ProbeTables] = {}
 
     def views(self) -> list[str]:
         found = [str(view) for view in self._corpus["view"].unique()]
@@ -142,8 +142,7 @@ class _Probing:
             states = LayerStates(self._activations, reading.site, reading.position, texts)
             found.append(("shuffled", self._run(states, texts)))
         if "static" in wanted:
-            texts = self._texts(reading.view)
-            found.append(("static", self._run(static_vectors(self._activations, texts), texts)))
+            found.append(("static", self._static_control(reading.view)))
         parts: list[tuple[str, pd.DataFrame, Replicates]] = [
             (name, tables.curves, tables.replicates) for name, tables in found
         ]
@@ -152,6 +151,13 @@ class _Probing:
         if "selectivity" in wanted and reading.view == ORIGINAL and len(templates) > 1 and classes:
             parts += self._selectivity(reading, templates, classes)
         return parts
+
+    def _static_control(self, view: str) -> ProbeTables:
+        """Static vectors know no site and no position, so that one fit serves all readings of a view."""
+        if view not in self._static:
+            texts = self._texts(view)
+            self._static[view] = self._run(static_vectors(self._activations, texts), texts)
+        return self._static[view]
 
     def _selectivity(
         self, reading: Reading, templates: list[str], labels: list[str]

@@ -17,8 +17,9 @@ from fathom.probes import scores
 from fathom.probes.arguments import States, check_count, check_names, check_penalty, read_layer
 from fathom.probes.batches import Batch, Curve, make_batch
 from fathom.probes.designs import check_groups
-from fathom.probes.estimators import Estimator, Selection
+from fathom.probes.estimators import Selection
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.settings import MARGIN_PENALTIES, RIDGE_PENALTIES, Estimator
 from fathom.probes.targets import Target, by_rows, read_targets
 from fathom.statistics import check_level, family_wise_p, group_weights
 
@@ -28,9 +29,9 @@ IntArray = npt.NDArray[np.int64]
 # Strongest first, for ties take the first. On features that are not divided by the root of the width these are alpha
 # from 1 to 1e6 and C from 1e-5 to 0.1 at a width of 1,000.
 PENALTIES: dict[Estimator, tuple[float, ...]] = {
-    "ridge": tuple(10.0 ** (exponent / 2) for exponent in range(6, -7, -1)),
-    "svm": (100.0, 10.0, 1.0, 0.1, 0.01),
-    "logistic": (100.0, 10.0, 1.0, 0.1, 0.01),
+    "ridge": RIDGE_PENALTIES,
+    "svm": MARGIN_PENALTIES,
+    "logistic": MARGIN_PENALTIES,
 }
 CURVE_COLUMNS = ["label", "estimator", "selection"]
 TEXT_COLUMNS = [*CURVE_COLUMNS, "layer", "text", "hit"]

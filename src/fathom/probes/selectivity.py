@@ -19,8 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from fathom.probes import scores
 from fathom.probes.arguments import States, check_count, check_names, check_penalty, read_layer
-from fathom.probes.estimators import Estimator, predict
+from fathom.probes.estimators import predict
 from fathom.probes.gram import make_fold
+from fathom.probes.settings import Estimator
 from fathom.probes.targets import Labels, Target, by_rows, read_targets
 from fathom.statistics import check_level, group_codes, group_weights
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Name, Settings, Uncertainty
+from fathom.settings import NOT_EXPECTED, Line, Name, Seed, Settings, Uncertainty
 
-Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]+)$")]
+Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
 Estimator = Literal["svm", "ridge", "logistic"]
 Control = Literal["random", "shuffled", "static", "selectivity"]
@@ -38,6 +38,8 @@ def _falling(penalties: tuple[float, ...]) -> tuple[float, ...]:
 
 Penalty = Annotated[float, Field(gt=0.0)]
 Penalties = Annotated[tuple[Penalty, ...], Field(min_length=2), AfterValidator(_falling)]
+RIDGE_PENALTIES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+MARGIN_PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
 
 
 class CoordinationSettings(Settings):
@@ -57,18 +59,18 @@ class ExperimentSettings(Settings):
 
     corpus: Name
     """Corpus with the labelled texts."""
-    title: str | None = None
+    title: Line | None = None
     """Name in figures; the key if left out."""
-    views: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
     """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of
     an early-context corpus). Shuffled texts and further templates are controls of them."""
     sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(_once)] = ("residual",)
     """Where in a block."""
     positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)]
     """Where in a text the state is read: `mean`, `last` or `span:<name>`."""
-    labels: Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    labels: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
     """Labels to probe for; all of the corpus if left out. Those with two values are averaged into one curve as well."""
-    strata: str | None = None
+    strata: Line | None = None
     """Label whose classes are spread evenly over the folds, which all labels share. Left out, it is the label itself
     where there is one only."""
     estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
@@ -80,9 +82,9 @@ class ExperimentSettings(Settings):
     """Estimators that are run once more with a penalty that is chosen for every layer and training fold by folds inside
     it, as good as the probe can be. Ridge alone by default: it answers all penalties at once, while an SVM is fitted
     130 times a layer and repeat."""
-    ridge_penalties: Penalties = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
+    ridge_penalties: Penalties = RIDGE_PENALTIES
     """Penalties that inner folds choose from: six decades, half a decade a step."""
-    margin_penalties: Penalties = (100.0, 10.0, 1.0, 0.1, 0.01)
+    margin_penalties: Penalties = MARGIN_PENALTIES
     """The same for SVM and logistic regression: fewer, since each is a fit of its own."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the groups; each is predicted once from the others."""
@@ -107,7 +109,7 @@ class ExperimentSettings(Settings):
     coordination: CoordinationSettings | None = None
     """Also measure how the attention outputs of adjacent layers coordinate. Needs the site `attention`, and attention
     patterns of the corpus."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Seed of folds, permutations, bootstrap and control task."""
 
 

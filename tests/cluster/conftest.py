@@ -1,0 +1,89 @@
+"""A cluster that all tests of this folder share, and a project whose jobs it runs."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.cluster import OWN_SPACES, Cluster, Job
+from tests.workflow.conftest import prepared
+from tests.workflow.project import ROOT, Project
+
+__all__ = ["prepared"]
+
+PROFILE = ROOT / "workflow/profiles/slurm"
+# Without accounting, and without the 40 seconds that are kind to a cluster of thousands of users.
+STATUS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+
+
+@dataclass
+class Submitted:
+    """A finished run of Snakemake: what it said, and the jobs that it gave to the cluster."""
+
+    code: int
+    output: str
+    jobs: Sequence[Job]
+
+
+def run_on(
+    cluster: Cluster,
+    project: Project,
+    *arguments: str,
+    profile: Path = PROFILE,
+    inside: Sequence[str] = (),
+    check: bool = True,
+) -> Submitted:
+    """Run a project's jobs on the cluster; `inside` is a command line to run Snakemake with."""
+    before = len(cluster.jobs())
+    command = project.command(*arguments)
+    cores = command.index("--cores")
+    command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else [])]
+    done = subprocess.run(
+        [*inside, *command],
+        env={**project.variables(), **{name: cluster.environment[name] for name in ("PATH", "SLURM_CONF")}},
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert not check or done.returncode == 0, done.stdout + logs_of(project)
+    return Submitted(done.returncode, done.stdout, cluster.jobs()[before:])
+
+
+def logs_of(project: Project) -> str:
+    """What Slurm wrote down of a project's jobs."""
+    logs = sorted((project.folder / "logs/slurm").rglob("*.log"))
+    return "\n".join(f"--- {log}\n{log.read_text(encoding='utf-8', errors='replace')}" for log in logs)
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two nodes without and one with a GPU; what the login node sees as `shared`, they see as it is on disk."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with Cluster(folder, shared=folder / "disk") as cluster:
+        yield cluster
+
+
+def seen_late(cluster: Cluster, seconds: float) -> list[str]:
+    """A command line to run a command with, for which files of the nodes appear late in the folder `shared`.
+
+    The view is mounted in a namespace that ends with the command.
+    """
+    assert cluster.shared is not None
+    view = [
+        sys.executable,
+        str(Path(__file__).with_name("late.py")),
+        str(cluster.shared),
+        str(cluster.folder / "shared"),
+    ]
+    mounted = f'mountpoint -q "{cluster.folder / "shared"}"'
+    script = f'{shlex.join([*view, str(seconds)])} & until {mounted}; do sleep 0.1; done; "$@"'
+    return ["unshare", *OWN_SPACES, "sh", "-c", script, "sh"]

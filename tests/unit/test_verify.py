@@ -1,0 +1,279 @@
+"""`fathom verify` finds what is torn, missing, stale or unknown, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from tests.records import (
+    CORPUS,
+    FIGURE,
+    MODEL,
+    SETTINGS,
+    STATES,
+    TABLE,
+    plant,
+    plant_corpus,
+    plant_shard,
+    plant_table,
+    record,
+    write,
+)
+
+from fathom.errors import FathomError
+from fathom.verify import command
+from fathom.work import Work
+
+CHUNK = STATES / "1-of-2.zarr/c/0"
+
+
+@pytest.fixture(autouse=True)
+def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plant()
+
+
+def verify(*arguments: str | Path, status: int = 1) -> str:
+    done = CliRunner().invoke(command, [str(one) for one in arguments], catch_exceptions=False)
+    assert done.exit_code == status, done.output
+    assert max(map(len, done.output.splitlines())) <= 110  # a path and its command are never broken
+    return done.output
+
+
+def findings(output: str) -> dict[str, str]:
+    """Path -> fault."""
+    return {path: fault for fault, path in re.findall(r"^(torn|missing|stale|unknown) +(\S+)$", output, re.MULTILINE)}
+
+
+def commands(output: str) -> list[list[str]]:
+    """Targets of the commands that are advised, one list a command."""
+    found = re.findall(r"^    snakemake --cores all --force ((?:.+\\\n)*.+)$", output, re.MULTILINE)
+    return [one.replace("\\\n", " ").split() for one in found]
+
+
+def flip(path: Path) -> None:
+    """One bit, and the time that the file had."""
+    times = path.stat()
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_all_is_well() -> None:
+    output = verify(status=0)
+    assert re.fullmatch(r"\d+ files, 0\.00 GB read in [\d.]+ s \([\d.]+ GB/s\): all is well\n", output)
+
+
+@pytest.mark.parametrize("file", [CORPUS, TABLE, FIGURE, FIGURE.with_suffix(".csv")])
+def test_a_flipped_bit_in_a_result(file: Path) -> None:
+    whole = file.read_bytes()
+    flip(file)
+    output = verify()
+    assert findings(output) == {str(file): "torn"}
+    assert "its digest is not that of its record" in output
+    assert commands(output) == [[str(file)]]
+    aside = file.with_name(file.name + ".torn")
+    assert (file.exists(), aside.exists()) == (False, True)
+    assert findings(verify()) == {str(file): "missing"}
+    file.write_bytes(whole)
+    assert str(aside) in verify(status=0)
+
+
+@pytest.mark.parametrize(
+    ("file", "manifest"),
+    [(CHUNK, STATES / "1-of-2.manifest.json"), (MODEL.with_name("model.safetensors"), MODEL)],
+)
+def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path) -> None:
+    flip(file)
+    output = verify("--keep")
+    assert findings(output) == {str(file): "torn"}
+    assert f"its digest is not that of its manifest {manifest.name}" in output
+    assert commands(output) == [[str(manifest)]]
+    assert "Set aside" not in output
+    assert manifest.exists()
+    output = verify()
+    assert commands(output) == [[str(manifest)]]
+    assert not manifest.exists()
+    assert file.exists()  # the job that makes it anew clears it away
+
+
+@pytest.mark.parametrize("file", [CORPUS, CHUNK])
+def test_a_cut_file(file: Path) -> None:
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[:-1])
+    output = verify()
+    assert findings(output) == {str(file): "torn"}
+    assert f"it holds {size - 1} bytes, " in output
+    assert f"says {size}" in output
+
+
+@pytest.mark.parametrize("file", [CORPUS, CHUNK, STATES / "2-of-2.manifest.json", FIGURE.with_suffix(".png")])
+def test_a_missing_file(file: Path) -> None:
+    file.unlink()
+    output = verify()
+    assert findings(output) == {str(file): "missing"}
+    assert "Set aside" not in output
+    manifest = STATES / "1-of-2.manifest.json"
+    assert commands(output) == [[str(manifest if file == CHUNK else file)]]
+
+
+@pytest.mark.parametrize("file", [MODEL, STATES / "1-of-2.manifest.json", Path("results/corpora/c.record.json")])
+def test_a_torn_manifest_or_record(file: Path) -> None:
+    flip(file)
+    output = verify()
+    assert findings(output)[str(file)] == "torn"
+    assert str(file) in commands(output)[0]
+    assert file.with_name(file.name + ".torn").exists()
+
+
+def test_a_manifest_of_another_store_is_torn() -> None:
+    """It fits its own digest, and is not what the job wrote."""
+    from fathom.provenance import DIGEST, write_manifest
+
+    manifest = STATES / "1-of-2.manifest.json"
+    content = json.loads(manifest.read_text())
+    content.pop(DIGEST)
+    write_manifest(manifest, {**content, "texts": 1})
+    assert findings(verify()) == {str(manifest): "torn"}
+
+
+def test_an_unknown_file() -> None:
+    write(Path("results/figures/mine.svg"), "drawn by hand")
+    write(Path("results/activations/m/c/9-of-9.zarr/c/0"), "states without a manifest")
+    output = verify()
+    assert set(findings(output).values()) == {"unknown"}
+    assert set(findings(output)) == {"results/figures/mine.svg", "results/activations/m/c/9-of-9.zarr/c/0"}
+    assert commands(output) == []
+
+
+def test_what_is_no_result_is_left_alone() -> None:
+    for name in ("report.html", "ro-crate-metadata.json", "provenance/curve.txt", "models/m/.snakemake_timestamp"):
+        write(Path("results") / name, "")
+    for name in ("models/.m-x/draft/w", "corpora/c.parquet.part"):
+        write(Path("results") / name, "")
+    verify(status=0)
+
+
+def test_a_result_with_a_manifest_and_no_record_is_known() -> None:
+    (STATES / "1-of-2.record.json").unlink()
+    verify(status=0)
+    flip(CHUNK)
+    assert findings(verify()) == {str(CHUNK): "torn"}
+
+
+# Stale ---------------------------------------------------------------------------------------------------------------
+
+
+def test_made_from_another_corpus() -> None:
+    plant_corpus("other texts")
+    output = verify()
+    assert findings(output) == {
+        str(TABLE): "stale",
+        str(STATES / "1-of-2.manifest.json"): "stale",
+        str(STATES / "2-of-2.manifest.json"): "stale",
+    }
+    assert f"{CORPUS} is another one now" in output
+    assert commands(output) == []
+    assert "    snakemake --cores all\n" in output
+
+
+def test_made_from_other_states() -> None:
+    shards = [plant_shard(shard, 2, "other states") for shard in (1, 2)]
+    assert findings(verify()) == {str(TABLE): "stale"}
+    plant_table(shards)
+    verify(status=0)
+
+
+def test_made_from_a_file_of_ones_own_that_changed() -> None:
+    mine = write(Path("mine.txt"), "texts")
+    record("corpora", CORPUS, Work(json.dumps(SETTINGS["corpora"]), read=[mine], written=[CORPUS]))
+    verify(status=0)
+    mine.write_text("other")
+    assert findings(verify()) == {str(CORPUS): "stale"}
+    mine.unlink()
+    assert findings(verify()) == {str(CORPUS): "stale"}
+
+
+def test_made_by_other_code() -> None:
+    work = Work(json.dumps(SETTINGS["metrics"]), read=[CORPUS], written=[TABLE])
+    record("metrics", TABLE, work, code="0" * 16)
+    output = verify()
+    assert findings(output) == {str(TABLE): "stale"}
+    assert "its code has changed" in output
+
+
+def test_made_with_settings_that_are_no_more() -> None:
+    """A version that refuses the settings would not run this code with them."""
+    settings = {**SETTINGS["metrics"], "no_such_setting": 1}
+    record("metrics", TABLE, Work(json.dumps(settings), read=[CORPUS], written=[TABLE]), code="0" * 16)
+    assert findings(verify()) == {str(TABLE): "stale"}
+
+
+def test_what_is_torn_makes_nothing_stale() -> None:
+    flip(CORPUS)
+    flip(CHUNK)
+    output = verify()
+    assert set(findings(output).values()) == {"torn"}
+    assert commands(output) == [[str(CORPUS)], [str(STATES / "1-of-2.manifest.json")]]
+    assert findings(verify()) == {
+        str(CORPUS): "missing",
+        str(STATES / "1-of-2.manifest.json"): "missing",
+        str(CHUNK): "torn",
+    }
+
+
+def test_settings_of_a_config(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    corpora: dict[str, dict[str, Any]] = {"c": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7}}
+    record("corpora", CORPUS, Work(planned(corpora), read=[], written=[CORPUS]))
+    config.write_text(json.dumps({"corpora": corpora}))
+    assert str(CORPUS) not in findings(verify("results/corpora", "--configfile", config, status=0))
+    config.write_text(json.dumps({"corpora": {"c": {**corpora["c"], "seed": 8}}}))
+    output = verify("results/corpora", "--configfile", config)
+    assert findings(output) == {str(CORPUS): "stale"}
+    assert "its settings in the config are others now" in output
+    # A config without this corpus says nothing of it.
+    config.write_text(json.dumps({"corpora": {"d": corpora["c"]}}))
+    verify("results/corpora", "--configfile", config, status=0)
+
+
+def planned(corpora: Mapping[str, Any]) -> str:
+    from fathom.config import Config
+    from fathom.plan import Plan
+
+    return Plan(Config.model_validate({"corpora": corpora})).corpus_settings("c")
+
+
+# Places --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_part_of_the_results() -> None:
+    flip(CORPUS)
+    verify("results/figures", TABLE, status=0)
+    assert findings(verify(CORPUS)) == {str(CORPUS): "torn"}
+
+
+def test_one_file_is_verified_with_what_its_job_made() -> None:
+    flip(FIGURE.with_suffix(".png"))
+    assert findings(verify(FIGURE)) == {str(FIGURE.with_suffix(".png")): "torn"}
+    assert findings(verify(write(Path("other.txt"), ""))) == {"other.txt": "unknown"}
+
+
+def test_no_such_place() -> None:
+    with pytest.raises(FathomError, match="nowhere: no such file or folder"):
+        verify("nowhere")
+
+
+def test_names_are_quoted_in_the_command() -> None:
+    odd = Path("results/corpora/a b.parquet")
+    write(odd, "texts")
+    record("corpora", odd, Work(json.dumps(SETTINGS["corpora"]), read=[], written=[odd]))
+    odd.unlink()
+    assert "    snakemake --cores all --force 'results/corpora/a b.parquet'\n" in verify()

@@ -1,0 +1,46 @@
+"""What the profiles make of the default run, by its plan."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.workflow.project import ROOT
+
+MOST = 20  # jobs that a default run may give to a scheduler
+GPU_RULES = {"Extracting"}
+
+
+def planned(folder: Path, profile: str, *arguments: str) -> str:
+    """The plan of the default run with a profile, in a folder where nothing is made yet."""
+    place = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(ROOT / "config/config.yaml")]
+    command = [sys.executable, "-m", "snakemake", "--dry-run", *place, "--directory", str(folder)]
+    command += ["--profile", str(ROOT / "workflow/profiles" / profile), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("profile", ["slurm", "cluster"])
+def test_default_run_submits_few_jobs(tmp_path: Path, profile: str) -> None:
+    plan = planned(tmp_path, profile)
+    # A group is told with its jobs indented below it; what stands alone and is not local is submitted alone.
+    groups = re.split(r"^.*Group job (?=\w+ \(jobs)", plan, flags=re.MULTILINE)[1:]
+    grouped = [re.findall(r"^    Job \d+: (\w+)", group, flags=re.MULTILINE) for group in groups]
+    alone = re.findall(r"^Job \d+: (\w+)", plan, flags=re.MULTILINE)
+    submitted_alone = [message for message in alone if message not in {"Preparing", "Building", "Drawing"}]
+    assert sum(map(len, grouped)) + len(submitted_alone) == 16 + 24 + 4 + 16  # all that is not local
+    assert 0 < len(groups) + len(submitted_alone) <= MOST
+    for jobs in grouped:  # a GPU is never held by jobs that have no use for it
+        assert set(jobs) <= GPU_RULES or not set(jobs) & GPU_RULES
+
+
+def test_shards_are_submitted_one_by_one(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text("activations:\n  shards: 3\n", encoding="utf-8")
+    plan = planned(tmp_path, "slurm", "--configfile", str(own))
+    assert "Group job" not in plan
+    assert len(re.findall(r"^Job \d+: Extracting", plan, flags=re.MULTILINE)) == 16 * 3

@@ -1,0 +1,203 @@
+"""What a real run leaves behind: every figure can be traced, and what is torn is found and made anew alone."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.workflow.project import Project
+
+from fathom.records import described_files, read_any_manifest, read_record
+
+SHARD = "results/activations/tiny/random/1-of-2.manifest.json"
+TABLE = "results/metrics/tiny/random/curvature.parquet"
+FIGURE = "results/figures/curvature.svg"
+
+
+def fathom(project: Project, *arguments: str, status: int = 0) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "fathom.cli", *arguments],
+        cwd=project.folder,
+        env=project.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def advised(output: str) -> list[list[str]]:
+    """Arguments of the Snakemake commands that `fathom verify` advises."""
+    found = re.findall(r"^    snakemake --cores all (--force (?:.+\\\n)*.+)$", output, re.MULTILINE)
+    return [shlex.split(one.replace("\\\n", " ")) for one in found]
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def store_file(project: Project) -> Path:
+    """A file of the store that the manifest of the shard describes, the largest one."""
+    manifest = project.folder / SHARD
+    return max(described_files(manifest, read_any_manifest(manifest)), key=lambda entry: entry.bytes).path
+
+
+def test_every_result_has_a_record_and_is_as_recorded(finished: Project) -> None:
+    output = fathom(finished, "verify", "--configfile", "mine.yaml")
+    assert output.endswith(": all is well\n")
+    for path in finished.folder.glob("results/**/*.record.json"):
+        content = read_record(path).content
+        assert re.fullmatch("[0-9a-f]{16}", content["code"])
+        assert content["seconds"] >= 0
+
+
+def test_a_figure_names_its_model_revision_corpus_and_code(finished: Project) -> None:
+    text = fathom(finished, "trace", FIGURE)
+    record = read_record(finished.folder / "results/figures/curvature.record.json")
+    for words in (
+        f"{FIGURE}  as recorded",
+        f"code {record.content['code']}",
+        "results/models/tiny/manifest.json  as recorded",
+        "revision: local folder",
+        "tiny/model.safetensors  as recorded, no record",
+        "results/corpora/random.parquet  as recorded",
+        "kind: random-tokens, seed: 0, texts: 8, tokens: 12",
+        "results/activations/tiny/random: 2 shards  as recorded",
+        "metric: curvature",
+        "Every file is as recorded",
+    ):
+        assert words in text, words
+    assert max(map(len, text.splitlines())) <= 80
+    versions = json.loads(fathom(finished, "trace", FIGURE, "--json"))["packages"]
+    assert {"fathom", "python", "torch", "transformers", "zarr", "matplotlib"} <= versions["same"].keys()
+    assert versions["different"] == {}
+
+
+def test_figures_do_not_follow_the_clock(project: Project) -> None:
+    """A job that runs again leaves the same bytes, and another record."""
+    figures = [path for path in sorted(project.folder.glob("results/figures/*")) if ".record." not in path.name]
+    record = project.folder / "results/figures/curvature.record.json"
+    before, told = [path.read_bytes() for path in figures], record.read_bytes()
+    project.run("--forcerun", "figures")
+    assert [path.read_bytes() for path in figures] == before
+    assert record.read_bytes() != told
+    assert project.planned() == []
+
+
+def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(project: Project) -> None:
+    figure = (project.folder / FIGURE).read_bytes()
+    path = store_file(project)
+    whole = path.read_bytes()
+    flip(path)
+    output = fathom(project, "verify", status=1)
+    assert f"torn     {path.relative_to(project.folder)}\n" in output
+    assert ": 1 torn, 0 missing, 0 stale, 0 unknown" in output
+    # The default target asks for the shard again, and with it for whatever reads it.
+    planned = project.planned()
+    assert [one for one in planned if one.startswith("Extracting")] == ["Extracting tiny on random, shard 1-of-2"]
+    assert "Measuring tokens of tiny on random" in planned
+    # The command that was advised makes the shard only.
+    assert advised(output) == [["--force", SHARD]]
+    assert project.planned(*advised(output)[0]) == ["Extracting tiny on random, shard 1-of-2"]
+    project.run(*advised(output)[0])
+    assert path.read_bytes() == whole
+    assert project.planned() == []
+    assert (project.folder / FIGURE).read_bytes() == figure
+    assert ": all is well" in fathom(project, "verify")
+
+
+def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
+    manifest = project.folder / SHARD
+    for entry in described_files(manifest, read_any_manifest(manifest)):
+        entry.path.unlink()
+    assert project.planned() == []
+    output = fathom(project, "verify", status=1)
+    assert " 0 torn, " in output
+    assert project.planned() == []
+    # What needs them, and the command that is advised, make them anew.
+    assert project.planned(*advised(output)[0]) == ["Extracting tiny on random, shard 1-of-2"]
+    project.configure({"metrics": {"dataset_entropy": {"alpha": 2.0}}})
+    assert "Extracting tiny on random, shard 1-of-2" in project.planned()
+
+
+def test_what_is_torn_and_lost_in_many_places_is_made_anew_alone(project: Project) -> None:
+    flip(project.folder / TABLE)
+    flip(store_file(project))
+    (project.folder / "results/corpora/random.parquet").unlink()
+    output = fathom(project, "verify", status=1)
+    assert ": 2 torn, 1 missing, 0 stale, 0 unknown" in output
+    assert advised(output) == [["--force", one] for one in ("results/corpora/random.parquet", SHARD, TABLE)]
+    made = []
+    for targets in advised(output):
+        made += project.planned(*targets)
+        project.run(*targets)
+    assert made == [
+        "Building corpus random",
+        "Extracting tiny on random, shard 1-of-2",
+        "Measuring tokens of tiny on random",
+    ]
+    assert project.planned() == []
+    assert ": all is well" in fathom(project, "verify")
+
+
+def test_verify_names_what_snakemake_would_make_anew(project: Project, tmp_path: Path) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom/metrics/by_corpus.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
+    output = fathom(project, "verify", status=1)
+    stale = re.findall(r"^stale +(\S+)$", output, re.MULTILINE)
+    assert stale == ["results/metrics/tiny/random/dataset_entropy.parquet"]
+    assert project.planned() == ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]
+
+
+def test_verify_names_changed_settings(project: Project) -> None:
+    project.configure({"metrics": {"dataset_entropy": {"alpha": 2.0}}})
+    assert ": all is well" in fathom(project, "verify")
+    output = fathom(project, "verify", "--configfile", "mine.yaml", status=1)
+    assert "stale    results/metrics/tiny/random/dataset_entropy.parquet\n" in output
+    assert "its settings in the config are others now" in output
+
+
+def test_a_changed_file_of_ones_own_makes_the_model_stale(project: Project) -> None:
+    config = project.folder / "tiny/config.json"
+    text = config.read_text(encoding="utf-8")
+    config.unlink()  # the model in results/ may be the same file under another name
+    config.write_text(text + "\n", encoding="utf-8")
+    output = fathom(project, "verify", status=1)
+    assert "stale    results/models/tiny/manifest.json\n             tiny/config.json is another one now\n" in output
+
+
+@pytest.mark.parametrize("file", ["verify.py", "trace.py", "lineage.py", "crate.py", "records.py", "cli.py", "jobs.py"])
+def test_code_that_only_looks_reruns_nothing(project: Project, tmp_path: Path, file: str) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom" / file
+    path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
+    assert project.planned() == []
+
+
+def test_the_report_and_the_crate_tell_what_figures_came_from(project: Project) -> None:
+    tools = ("--forcerun", "provenance", "crate", "--allowed-rules", "provenance", "crate")
+    project.run("crate", *tools)
+    assert project.planned() == []
+    project.run("default", "crate", "--report", "report.html")
+    page = (project.folder / "report.html").read_text(encoding="utf-8")
+    assert "Provenance" in page
+    texts = [base64.b64decode(one).decode() for one in re.findall(r"data:text/plain;[^,]*base64,([\w+/=]+)", page)]
+    (text,) = [one for one in texts if one.startswith(f"{FIGURE}  ")]
+    assert text == fathom(project, "trace", FIGURE)
+    assert "results/models/tiny/manifest.json" in text
+    crate = json.loads((project.folder / "results/ro-crate-metadata.json").read_text(encoding="utf-8"))
+    files = {entity["@id"] for entity in crate["@graph"] if entity["@type"] == "File"}
+    for path in project.folder.glob("results/figures/*.svg"):
+        assert f"figures/{path.name}" in files
+    assert {"models/tiny/manifest.json", "corpora/random.parquet"} <= files
+    assert any(one.startswith("file:///") for one in files)  # the user's own, outside of results/
