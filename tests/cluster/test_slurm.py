@@ -80,7 +80,7 @@ def test_memory_and_time_are_those_of_the_model_that_was_fetched_meanwhile(
     project, run = cut
     monkeypatch.chdir(project.folder)
     file = project.folder / "mine.yaml"
-    config = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [file])
+    config = load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)])
     results = project.folder / "results"
     corpus = str(results / "corpora/random.parquet")
     manifest = str(results / "models/tiny/manifest.json")
