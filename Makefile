@@ -39,7 +39,7 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 test: $(INSTALLED)
 	pytest --numprocesses 2 --dist loadfile
 
-# Many more cases of bad input than `make test` tries: 16,000 in place of 800.
+# Many more cases of bad input than `make test` tries: 14,000 in place of 700.
 nightly: $(INSTALLED)
 	HYPOTHESIS_PROFILE=nightly pytest --numprocesses 2 tests/property/test_hostile_properties.py \
 		tests/property/test_hostile_store_properties.py

@@ -1,6 +1,6 @@
 """Whatever stands in a store or its manifest: what was written, or one clear error; nothing else.
 
-The number of cases is that of the hypothesis profile, see tests/conftest.py. Nothing here knows which files a store has.
+The number of cases is that of the hypothesis profile (tests/conftest.py). Nothing here knows which files a store has.
 """
 
 from __future__ import annotations
