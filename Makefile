@@ -12,6 +12,9 @@ TORCH_INDEX ?=
 TORCH := torch==2.13.0
 CORES ?= all
 SNAKEMAKE_FLAGS ?=
+# A config of one's own, or of somebody else: it is read as data, and checked, before Snakemake sees it.
+CONFIG ?=
+override SNAKEMAKE_FLAGS += $(if $(CONFIG),--configfile $(CONFIG))
 
 VENV := .venv
 INSTALLED := $(VENV)/installed
@@ -22,6 +25,7 @@ CODE := src tests benchmarks
 
 # The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
 run: $(INSTALLED)
+	$(if $(CONFIG),python -m fathom.check $(CONFIG))
 	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=1 $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
@@ -34,6 +38,7 @@ report: results/report.html
 
 # Made anew only when a figure is newer.
 results/report.html: $(INSTALLED) $(wildcard results/figures/*)
+	$(if $(CONFIG),python -m fathom.check $(CONFIG))
 	snakemake --report $@ $(SNAKEMAKE_FLAGS)
 
 test: $(INSTALLED)
