@@ -18,7 +18,7 @@ from fathom.metrics.registry import METRICS, TABLES
 from fathom.plan import Plan
 
 GROUND = {"errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
-GROUND |= {"curves", "dip", "distributions", "item_graph", "memory", "neighbours", "similarity"}
+GROUND |= {"curves", "dip", "distributions", "item_graph", "memory", "neighbours", "reading", "redaction", "similarity"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}
 METRIC_JOBS = {"tokens", *CORPUS_METRICS}
