@@ -56,9 +56,14 @@ def run_on(
     """Run a project's jobs on the cluster; `inside` is a command line to run Snakemake with."""
     before = len(cluster.jobs())
     done = subprocess.run(
-        [*inside, *command_on_cluster(project, *arguments, profile=profile)],
+        [
+            *inside,
+            "env",
+            f"--chdir={project.folder}",  # which may be there inside only
+            *command_on_cluster(project, *arguments, profile=profile),
+        ],
         env=variables_on_cluster(cluster, project),
-        cwd=project.folder,
+        cwd=cluster.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -74,7 +74,5 @@ def test_what_a_killed_writer_left_is_taken_away_by_the_next_one(tmp_path: Path)
 def test_a_draft_that_another_job_took_away_is_an_error(tmp_path: Path) -> None:
     draft = Draft(tmp_path / "a.json")
     (tmp_path / names(tmp_path)[0]).unlink()
-    with pytest.raises(
-        FathomError, match=r"a\.json: another job makes this file at the same time; run"
-    ):
+    with pytest.raises(FathomError, match=r"a\.json: another job makes this file at the same time; run"):
         draft.publish()
