@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,8 +15,9 @@ import psutil
 
 from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, command_on_cluster, logs_of, variables_on_cluster
-from tests.workflow.project import Project
+from tests.workflow.project import ROOT, Project
 
+FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")  # from Debian's package libfaketime
 PATIENCE = 240.0
 """Seconds until a run must have come to where a test waits for it."""
 
@@ -118,3 +120,37 @@ def extractions(project: Project, shard: str) -> list[psutil.Process]:
 def go_on(process: psutil.Process) -> None:
     """Let a held extraction go on."""
     process.send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def wrong_clock(cluster: Cluster, node: str, project: Project, seconds: int) -> Iterator[None]:
+    """The clock of a node is so many seconds ahead: its jobs read it, and their files of a project are dated by it."""
+    behind = project.folder.with_name(f"{project.folder.name}-behind-{node}")
+    behind.mkdir()
+    place = str(project.folder)
+    run_inside(cluster, node, "mount", "--bind", place, str(behind))
+    script = Path(__file__).with_name("skewed.py")
+    view = ["env", f"PYTHONPATH={ROOT}", sys.executable, str(script), str(behind), place, str(seconds)]
+    cluster.set_environment(
+        node, {"LD_PRELOAD": str(FAKETIME), "FAKETIME": f"{seconds:+d}", "FAKETIME_DONT_RESET": "1"}
+    )
+    with subprocess.Popen(cluster.inside(node, *view)) as mounted:
+        try:
+            cluster.wait_for(lambda: is_view(cluster, node, place), "the skewed view is mounted")
+            yield
+        finally:
+            cluster.set_environment(node, {})
+            run_inside(cluster, node, "umount", place)
+            mounted.wait()
+            run_inside(cluster, node, "umount", str(behind))
+
+
+def is_view(cluster: Cluster, node: str, place: str) -> bool:
+    """Whether a FUSE view is mounted on a node."""
+    command = cluster.inside(node, "findmnt", "--noheadings", "--output", "FSTYPE", "--mountpoint", place)
+    return "fuse" in subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+
+def run_inside(cluster: Cluster, node: str, *command: str) -> None:
+    """Run a command on a node."""
+    subprocess.run(cluster.inside(node, *command), check=True)

@@ -1,20 +1,23 @@
 """Faults of a cluster: nothing wrong is accepted, only unfinished work is repeated, results are those of a quiet run.
 
-Each test compares every byte of the results with those of a run on one machine that nothing disturbed, and the jobs that
-Slurm was given with those that were left.
+Each test compares every byte of the results with those of a run on one machine that nothing disturbed, and the jobs
+that Slurm was given with those that were left.
 """
 
 from __future__ import annotations
 
 import shutil
+import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from fathom.provenance import read_manifest
+from fathom.records import read_record
 from tests.cluster.cluster import Cluster
-from tests.cluster.conftest import Submitted, run_on
-from tests.cluster.faults import go_on, running
+from tests.cluster.conftest import Submitted, logs_of, run_on
+from tests.cluster.faults import go_on, running, wrong_clock
 from tests.workflow.faults import contents, make_room
 from tests.workflow.project import Project
 
@@ -22,6 +25,7 @@ TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
 SHARDS = ("1-of-2", "2-of-2")
 # Small batches: an extraction takes some seconds, so that a test can hold it in the middle.
 LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"shards": 2, "token_budget": 240}}
+HOUR = 3600
 THREADS = 8  # what the rules ask for
 TWO_NODES = ("--set-resources", "activations:slurm_partition=cpu")
 
@@ -173,8 +177,8 @@ def test_a_full_disk_is_told_and_only_unfinished_work_is_repeated(
 ) -> None:
     project = begun.copy(small / "project")
     folder = project.folder / "results/activations/tiny/random"
-    room = 4 << 20  # for logs and Snakemake's own files
-    make_room(small, f"size={shutil.disk_usage(small).used + room + store_bytes(begun) // 2}")
+    room = 8 << 20  # for logs and Snakemake's own files; a store has more
+    make_room(small, f"size={shutil.disk_usage(small).used + room}")
     failed = run_on(cluster, project, TARGET, *TWO_NODES, "--retries", "0", check=False)
     assert failed.code != 0
     assert "the disk is full; nothing was kept, make room and run snakemake again" in failed.output
@@ -187,18 +191,16 @@ def test_a_full_disk_is_told_and_only_unfinished_work_is_repeated(
     check_results(project, undisturbed)
 
 
-def store_bytes(begun: Project) -> int:
-    """About the bytes of a shard's store, without those of the token ids: texts x tokens x layers x width x 4."""
-    return 3000 * 60 * 5 * 16 * 4
-
-
 def test_a_job_that_takes_too_much_memory_gets_more(
     cluster: Cluster, project: Project, undisturbed: dict[str, str]
 ) -> None:
     too_little = "activations:mem_mb=300 if attempt == 1 else 3000"
     done = run_on(cluster, project, TARGET, "--set-resources", too_little, "activations:slurm_partition=cpu")
-    states = {(job.state, job.memory_mb) for job in done.jobs if "shard" in job.comment or "of-2" in job.comment}
-    assert states == {("OUT_OF_MEMORY", 300), ("COMPLETED", 3000)}
+    states = {(job.state, job.memory_mb) for job in done.jobs if "of-2" in job.comment}
+    # FAILED is what Slurm calls it that looks itself; with control groups it is OUT_OF_MEMORY.
+    assert states == {("FAILED", 300), ("COMPLETED", 3000)}
+    assert "exceeded memory limit" in logs_of(project)
+    assert "fathom:" not in done.output  # no advice where none is needed
     check_results(project, undisturbed)
 
 
@@ -207,6 +209,35 @@ def test_a_job_that_never_fits_ends_with_what_to_do(cluster: Cluster, project: P
     arguments = ("--set-resources", never, "activations:slurm_partition=cpu", "--retries", "1")
     failed = run_on(cluster, project, "results/activations/tiny/random/1-of-2.manifest.json", *arguments, check=False)
     assert failed.code != 0
-    assert [job.state for job in failed.jobs] == ["OUT_OF_MEMORY"] * 2
+    assert [(job.state, job.memory_mb) for job in failed.jobs] == [("FAILED", 300)] * 2
     assert not list((project.folder / "results/activations").rglob("*.manifest.json"))
-    assert "memory" in failed.output
+    (line,) = [line for line in failed.output.splitlines() if line.startswith("fathom: ")]
+    assert line.startswith("fathom: activations was killed for its memory (")
+    assert "snakemake --set-resources activations:mem_mb=MEGABYTES, or make it need less" in line
+
+
+# Clocks --------------------------------------------------------------------------------------------------------------
+
+
+def test_clocks_an_hour_apart_repeat_nothing_and_hide_no_change(
+    cluster: Cluster, project: Project, undisturbed: dict[str, str]
+) -> None:
+    with wrong_clock(cluster, "cpu1", project, HOUR), wrong_clock(cluster, "cpu2", project, -HOUR):
+        done = run_on(cluster, project, TARGET, *TWO_NODES)
+    assert work_of(done) == [(what, "COMPLETED", 0) for what in (*SHARDS, "metrics")]
+    check_results(project, undisturbed)
+    hosts = {}
+    for shard in SHARDS:
+        record = project.folder / f"results/activations/tiny/random/{shard}.record.json"
+        started = datetime.fromisoformat(read_record(record).content["started"]).timestamp()
+        hours = {round((when - time.time()) / HOUR) for when in (started, record.stat().st_mtime)}
+        hosts[read_record(record).content["machine"]["host"]] = hours
+    assert hosts == {"cpu1": {1}, "cpu2": {-1}}  # the clocks were wrong indeed
+    assert run_on(cluster, project, TARGET, *TWO_NODES).jobs == []
+    project.configure({**LONG, "corpora": {"random": {"texts": 6000, "tokens": 60, "seed": 1}}})
+    assert project.planned(TARGET) == [
+        "Building corpus random",
+        "Cutting random into shards for tiny",
+        *(f"Extracting tiny on random, shard {shard}" for shard in SHARDS),
+        "Measuring dataset_entropy of tiny on random",
+    ]
