@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -41,8 +42,9 @@ def command_on_cluster(project: Project, *arguments: str, profile: Path = PROFIL
 
 
 def variables_on_cluster(cluster: Cluster, project: Project) -> dict[str, str]:
-    """Environment of such a run."""
-    return {**project.variables(), **{name: cluster.environment[name] for name in ("PATH", "SLURM_CONF")}}
+    """Environment of such a run: there is no accounting."""
+    path = os.pathsep.join([str(PROFILE / "without-accounting"), cluster.environment["PATH"]])
+    return {**project.variables(), "PATH": path, "SLURM_CONF": cluster.environment["SLURM_CONF"]}
 
 
 def run_on(

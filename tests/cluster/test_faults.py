@@ -24,7 +24,7 @@ from tests.workflow.project import Project
 TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
 SHARDS = ("1-of-2", "2-of-2")
 # Small batches: an extraction takes some seconds, so that a test can hold it in the middle.
-LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"shards": 2, "token_budget": 240}}
+LONG = {"corpora": {"random": {"texts": 2400, "tokens": 60}}, "activations": {"shards": 2, "token_budget": 240}}
 HOUR = 3600
 THREADS = 8  # what the rules ask for
 TWO_NODES = ("--set-resources", "activations:slurm_partition=cpu")
@@ -234,7 +234,7 @@ def test_clocks_an_hour_apart_repeat_nothing_and_hide_no_change(
         hosts[read_record(record).content["machine"]["host"]] = hours
     assert hosts == {"cpu1": {1}, "cpu2": {-1}}  # the clocks were wrong indeed
     assert run_on(cluster, project, TARGET, *TWO_NODES).jobs == []
-    project.configure({**LONG, "corpora": {"random": {"texts": 6000, "tokens": 60, "seed": 1}}})
+    project.configure({**LONG, "corpora": {"random": {"texts": 2400, "tokens": 60, "seed": 1}}})
     assert project.planned(TARGET) == [
         "Building corpus random",
         "Cutting random into shards for tiny",
