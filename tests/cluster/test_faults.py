@@ -258,7 +258,7 @@ def manifest_of(project: Project, shard: str) -> Path:
 
 
 def hours_ahead(project: Project, shard: str) -> tuple[str, set[int]]:
-    """The node that made a shard, and how far ahead its clock was, by what it wrote down and by the date of the file."""
+    """The node that made a shard, and how far ahead its clock was, by what it wrote and by the date of the file."""
     path = manifest_of(project, shard).with_name(f"{shard}.record.json")
     content = read_record(path).content
     started = datetime.fromisoformat(content["started"]).timestamp()
