@@ -229,9 +229,8 @@ def test_a_clock_an_hour_ahead_repeats_nothing_and_hides_no_change(
     assert sorted(hours_ahead(project, shard) for shard in SHARDS) == [("cpu1", 1), ("cpu2", 0)]
     assert run_on(cluster, project, TARGET, *TWO_NODES).jobs == []
     project.configure({**LONG, "corpora": {"random": {"texts": 2400, "tokens": 60, "seed": 1}}})
-    assert project.planned(TARGET) == [
+    assert project.planned(TARGET) == [  # and where the corpus is cut, which a plan lists with its group
         "Building corpus random",
-        "Cutting random into shards for tiny",
         *(f"Extracting tiny on random, shard {shard}" for shard in SHARDS),
         "Measuring dataset_entropy of tiny on random",
     ]
@@ -258,7 +257,7 @@ def manifest_of(project: Project, shard: str) -> Path:
 
 
 def hours_ahead(project: Project, shard: str) -> tuple[str, int]:
-    """The node that made a shard, and how many hours ahead it dated the log. Snakemake dates results anew by its clock."""
+    """The node that made a shard, and how many hours ahead it dated the log: Snakemake dates results anew."""
     record = read_record(manifest_of(project, shard).with_name(f"{shard}.record.json"))
     log = project.folder / f"logs/activations/tiny/random/{shard}.log"
     return record.content["machine"]["host"], round((log.stat().st_mtime - time.time()) / HOUR)
