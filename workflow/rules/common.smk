@@ -3,6 +3,7 @@ The plan of this run: the config, checked, and what the rules ask of it.
 """
 
 import functools
+import os
 import re
 import sys
 
@@ -10,10 +11,15 @@ from fathom import captions, needs
 from fathom.config import load_config
 from fathom.errors import FathomError
 from fathom.plan import Plan
+from fathom.settings import in_storage
 from fathom.shards import shard_names
 
 try:
-    plan = Plan(load_config(config, workflow.configfiles))
+    plan = Plan(
+        load_config(
+            config, workflow.configfiles, files_here=workflow.is_main_process
+        )
+    )
 except FathomError as error:
     sys.exit(f"fathom: error: {error}")
 
@@ -40,10 +46,26 @@ resource_scopes:
 def asked(what, needs_of):
     """`mem_mb` or `runtime` of a job, computed from the files that it reads; more at each attempt."""
 
-    def resource(wildcards, input, attempt, threads):
-        return getattr(needs_of(wildcards, input, threads).at(attempt), what)
+    def resource(wildcards, input, attempt, threads, async_run):
+        while True:
+            try:
+                return getattr(needs_of(wildcards, input, threads).at(attempt), what)
+            except FileNotFoundError as missing:
+                if not brought(missing.filename, input, async_run):
+                    raise
 
     return resource
+
+
+def brought(path, input, async_run):
+    """Bring a file of a storage here, if it is there: its size says what the job needs. A plan brings none."""
+    file = next(file for file in input if file == path)
+    if os.path.exists(path) or not file.is_storage:
+        return False
+    if not async_run(file.exists_in_storage()):
+        return False
+    async_run(file.retrieve_from_storage())
+    return True
 
 
 def shared(group, corpus_of):
@@ -96,6 +118,18 @@ def coordination_needs(wildcards, input, threads):
     return needs.coordination_needs(input.manifests, input.corpus, threads=threads)
 
 
+def own(files_of):
+    """Files of the user's: in a storage where their path is an address, else here, wherever the results are."""
+
+    def place(path):
+        return storage(path) if in_storage(path) else local(path)
+
+    def files(wildcards):
+        return list(map(place, files_of(wildcards)))
+
+    return files
+
+
 def model_files(wildcards):
     return plan.model_files(wildcards.model)
 
@@ -119,6 +153,17 @@ def corpus_base(wildcards):
 def base_option(wildcards, input):
     """Words of a command, which the rule quotes one by one."""
     return ["--base", str(input.base)] if input.base else []
+
+
+def brought_option(files_of):
+    """Where Snakemake has put a file or folder of the user's that comes from a storage."""
+
+    def option(wildcards, input):
+        if any(map(in_storage, files_of(wildcards))):
+            return ["--brought", input.files[0]]
+        return []
+
+    return option
 
 
 def experiment_corpus(wildcards):
