@@ -537,7 +537,7 @@ class ImpossibleError(ValueError):
 
 
 def _is_missing(path: str) -> bool:
-    """Whether there is no such file here. What is in a storage is not asked for: Snakemake says what is missing there."""
+    """Whether there is no such file here. What is missing in a storage Snakemake says."""
     return not in_storage(path) and not Path(path).is_file()
 
 

@@ -6,6 +6,8 @@ import functools
 import os
 import re
 import sys
+import tempfile
+from pathlib import Path
 
 from fathom import captions, needs
 from fathom.config import load_config
@@ -16,9 +18,7 @@ from fathom.shards import shard_names
 
 try:
     plan = Plan(
-        load_config(
-            config, workflow.configfiles, files_here=workflow.is_main_process
-        )
+        load_config(config, workflow.configfiles, files_here=workflow.is_main_process)
     )
 except FathomError as error:
     sys.exit(f"fathom: error: {error}")
@@ -51,20 +51,31 @@ def asked(what, needs_of):
             try:
                 return getattr(needs_of(wildcards, input, threads).at(attempt), what)
             except FileNotFoundError as missing:
-                if not brought(missing.filename, input, async_run):
+                if not copied(missing.filename, input, async_run):
                     raise
 
     return resource
 
 
-def brought(path, input, async_run):
-    """Bring a file of a storage here, if it is there: its size says what the job needs. A plan brings none."""
+# Of files in a storage, from which the needs of jobs are read. They go when Snakemake ends.
+copies = tempfile.TemporaryDirectory(prefix="fathom-")
+
+
+def copied(path, input, async_run):
+    """Copy a file from a storage, if it is there. A dry run copies none, for a plan cannot wait.
+
+    The copy is apart from where Snakemake puts the file: a manifest there would make it think that the folder is.
+    """
     file = next(file for file in input if file == path)
-    if os.path.exists(path) or not file.is_storage:
+    if os.path.exists(path) or not file.is_storage or path in needs.copies:
         return False
     if not async_run(file.exists_in_storage()):
         return False
-    async_run(file.retrieve_from_storage())
+    copy = Path(copies.name, str(len(needs.copies)))
+    found = file.storage_object.provider.object(file.storage_object.query)
+    found.set_local_path(copy)
+    async_run(found.managed_retrieve())
+    needs.copies[path] = copy
     return True
 
 
@@ -142,6 +153,11 @@ def model_base(wildcards):
     """Manifest of the model whose shape a model of random weights has; nothing for others."""
     base = plan.model_base(wildcards.model)
     return [] if base is None else f"results/models/{base}/manifest.json"
+
+
+def model_base_folder(wildcards):
+    base = plan.model_base(wildcards.model)
+    return [] if base is None else f"results/models/{base}"
 
 
 def corpus_base(wildcards):

@@ -13,6 +13,8 @@ OUTPUTS:
 rule models:
     input:
         files=own(model_files),
+        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
+        base_folder=ancient(model_base_folder),
         base=model_base,
     output:
         folder=directory("results/models/{model}"),
