@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import shutil
@@ -115,8 +116,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
     (folder / "texts.csv").write_text("\n".join(["text", *texts, ""]), encoding="utf-8")
     pairs = (ROOT / "src/fathom/corpora/data/pairs.csv").read_text(encoding="utf-8").splitlines()
     (folder / "pairs.csv").write_text("\n".join([*pairs[:33], ""]), encoding="utf-8")
-    (folder / "mine.yaml").write_text(yaml.safe_dump(CONFIG), encoding="utf-8")
-    return Project(folder, environment={"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{PLUGINS}"})
+    project = Project(folder, environment={"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{PLUGINS}"})
+    configure(project, CONFIG)
+    return project
+
+
+def configure(project: Project, config: dict[str, Any]) -> None:
+    """Write the config of a project."""
+    (project.folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
 def results(folder: Path) -> dict[str, bytes]:
@@ -176,6 +183,15 @@ def test_jobs_that_share_no_file_system_leave_the_same_results_in_the_bucket(
     elsewhere = prepared.copy(tmp_path / "elsewhere")
     elsewhere.environment = dict(project.environment)
     assert "Nothing to be done" in run(elsewhere, *pods)
+    # A model of random weights needs all of its base's folder, and there it is only in the bucket.
+    drawn = "results/models/tiny-random/manifest.json"
+    for one, options in ((alone, []), (elsewhere, pods)):
+        configure(one, {**CONFIG, "probes": {"pairs": {**CONFIG["probes"]["pairs"], "controls": ["random"]}}})
+        run(one, drawn, *options)
+    made, expected = comparable(server.objects("run")), results(alone.folder)
+    assert drawn in expected
+    assert sorted(made) == sorted(expected)
+    assert [name for name in made if made[name] != expected[name]] == []
 
 
 def test_files_of_the_user_may_stand_in_a_bucket(server: Server, prepared: Project, tmp_path: Path) -> None:
@@ -186,11 +202,11 @@ def test_files_of_the_user_may_stand_in_a_bucket(server: Server, prepared: Proje
     for path in [*(project.folder / "tiny").iterdir(), project.folder / "texts.csv", project.folder / "pairs.csv"]:
         server.bucket().upload_file(str(path), f"own/{path.relative_to(project.folder)}")
         path.unlink()
-    config = yaml.safe_load((project.folder / "mine.yaml").read_text(encoding="utf-8"))
+    config = copy.deepcopy(CONFIG)
     config["models"]["tiny"]["path"] = f"s3://{BUCKET}/own/tiny"
     config["corpora"]["own"]["path"] = f"s3://{BUCKET}/own/texts.csv"
     config["corpora"]["pairs"]["table"] = f"s3://{BUCKET}/own/pairs.csv"
-    (project.folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    configure(project, config)
     project.environment |= server.variables
     run(project, *targets, *server.options)
 
