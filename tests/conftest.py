@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 
 # Cases of each property of bad input (tests/property/test_hostile_*.py), which name no number themselves:
-# `make test` tries 800 in all, `make nightly` 16,000.
+# `make test` tries 700 in all, `make nightly` 14,000.
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 settings.register_profile("default", max_examples=100, deadline=None, suppress_health_check=SLOW)
 settings.register_profile("nightly", max_examples=2000, deadline=None, suppress_health_check=SLOW)

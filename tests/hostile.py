@@ -52,7 +52,8 @@ def mutated(draw: st.DrawFn, valid: Any) -> Any:
         elif change == "delete":
             del holder[last]
         elif change == "rename" and isinstance(holder, dict):
-            holder[draw(st.text(max_size=8) | st.sampled_from(list(map(str, holder))))] = holder.pop(last)
+            name = draw(st.text(max_size=8) | st.sampled_from(list(map(str, holder))))
+            holder[name] = holder.pop(last)
         else:
             *other_above, other = draw(st.sampled_from([place for place in places(tree) if place]))
             part = tree

@@ -119,14 +119,10 @@ class Archive(_Pieces):
     """
 
     def __init__(self, path: Path, seal: Seal) -> None:
-        try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except FileNotFoundError:
-            msg = "missing"
-            raise DamageError(msg) from None
+        check_size(path, seal)
+        descriptor = os.open(path, os.O_RDONLY)
         super().__init__(descriptor)
         self._close = weakref.finalize(self, os.close, descriptor)
-        check_size(os.fstat(descriptor).st_size, seal)
         self._check_directory(seal)
         self._entries = self._read_directory()
 
@@ -153,11 +149,16 @@ class Archive(_Pieces):
         return self._entries[name]
 
 
-def check_size(found: int, seal: Seal) -> None:
-    """Refuse a file of another size than it was written with.
+def check_size(path: Path, seal: Seal) -> None:
+    """Refuse a file that is missing or of another size than it was written with.
 
     Errors: DamageError.
     """
+    try:
+        found = path.stat().st_size
+    except FileNotFoundError:
+        msg = "missing"
+        raise DamageError(msg) from None
     if found != seal.bytes:
         msg = f"holds {found} bytes, the manifest says {seal.bytes}"
         raise DamageError(msg)

@@ -71,6 +71,7 @@ LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
+EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
 TOKEN_SHAPES = ("text", "sinks")
 
 
@@ -313,6 +314,7 @@ class Config(Settings):
     def _impossible(self) -> Iterator[tuple[str, object, str]]:
         """Combinations that no single section can see: place, what was found, what was expected."""
         yield from self._unpinned()
+        yield from self._colliding_names()
         yield from self._missing_files()
         yield from self._wrong_bases()
         yield from self._unknown_layers()
@@ -357,6 +359,20 @@ class Config(Settings):
                 ]
                 if corpus.of not in known:
                     yield f"corpora.{name}.of", corpus.of, f"one of {', '.join(known) or 'none'}"
+
+    def _colliding_names(self) -> Iterator[tuple[str, object, str]]:
+        """Names whose results would be one file: another table's, or where upper and lower case are the same."""
+        for section in ("models", "corpora", "experiments", "all_figures"):
+            names = list(getattr(self, section))
+            place = {"experiments": "probes", "all_figures": "figures"}.get(section, section)
+            folded = [name.casefold() for name in names]
+            for index, name in enumerate(names):
+                if folded[index] in folded[:index]:
+                    yield f"{place}.{name}", name, "a name that differs from others in more than upper and lower case"
+        for name in self.experiments:
+            base, _, table = name.rpartition(".")
+            if table in EXPERIMENT_TABLES and base in self.experiments:
+                yield f"probes.{name}", name, f"another name, since results of {base} have this one"
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
         for name, model in self.models.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -123,12 +124,12 @@ class Lineage:
 def walk(step: Step) -> Iterator[Step]:
     """A step and all that it came from, each once, the nearest first."""
     seen: dict[Path, Step] = {}
-    waiting = [step]
+    waiting = deque([step])
     while waiting:
-        one = waiting.pop(0)
+        one = waiting.popleft()
         if one.record.path not in seen:
             seen[one.record.path] = one
-            waiting += [maker for source in one.sources for maker in source.makers]
+            waiting.extend(maker for source in one.sources for maker in source.makers)
     yield from seen.values()
 
 

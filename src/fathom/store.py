@@ -440,10 +440,7 @@ class Store:
         self.depth: int | None = facts.get("depth")
         self.corpus_sha256: str | None = facts.get("corpus_sha256")
         with self._naming_the_file():
-            if not self.path.is_file():
-                msg = "missing"
-                raise DamageError(msg)
-            check_size(self.path.stat().st_size, self.seal)
+            check_size(self.path, self.seal)
 
     @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -513,7 +510,10 @@ class Store:
         """Text and patterns of every sampled text: (index within this store, (blocks, heads, T, T))."""
         if not self.sampled:
             return
-        texts = self._read_list("attention_texts", self.sampled)
+        texts = np.asarray(self._read_list("attention_texts", self.sampled), dtype=np.int64)
+        if texts.min() < 0 or texts.max() >= self.texts:
+            msg = f"{self.path}: has patterns of text {texts.max()}, expected at most {self.texts - 1}; {self.advice}"
+            raise FathomError(msg)
         lengths = np.diff(self.offsets)[texts]
         ends = np.cumsum(lengths**2)
         for text, length, end in zip(texts.tolist(), lengths.tolist(), ends.tolist(), strict=True):
@@ -608,7 +608,13 @@ class Activations:
 
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width) in float32."""
-        return np.concatenate([store.pooled(position, layer, site) for store in self.stores])
+        if len(self.stores) == 1:
+            return self.stores[0].pooled(position, layer, site)
+        states, first = np.empty((self.texts, self.width), dtype=np.float32), 0
+        for store in self.stores:
+            states[first : first + store.texts] = store.pooled(position, layer, site)
+            first += store.texts
+        return states
 
     def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
         """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.

@@ -263,7 +263,7 @@ def _wrapped(text: str, head: str, margin: str) -> list[str]:
 def trace_json(file: Path, step: Step, lineage: Lineage, *, every_shard: bool = False) -> dict[str, Any]:
     """What a file came from. Steps are named by their records; shards are summed up unless each is asked for."""
     steps = list(walk(step))
-    summed = set() if every_shard else {one.record.path for one in steps if _is_shard(one, steps)}
+    summed = set() if every_shard else _shard_records(steps) - {step.record.path}
     same, differ = packages(steps)
     return {
         "file": str(file),
@@ -278,10 +278,12 @@ def trace_json(file: Path, step: Step, lineage: Lineage, *, every_shard: bool = 
     }
 
 
-def _is_shard(step: Step, steps: Iterable[Step]) -> bool:
-    """Whether a step is only known as one of the shards that another one read."""
-    readers = [source for one in steps for source in one.sources if step in source.makers]
-    return bool(readers) and all(source.entry.shards for source in readers)
+def _shard_records(steps: Sequence[Step]) -> set[Path]:
+    """Records of steps that are only known as one of the shards that another step read."""
+    of_shards, others = set[Path](), set[Path]()
+    for source in (source for step in steps for source in step.sources):
+        (of_shards if source.entry.shards else others).update(maker.record.path for maker in source.makers)
+    return of_shards - others
 
 
 def _strings(versions: Mapping[str, Sequence[Path]]) -> dict[str, list[str]]:

@@ -45,9 +45,9 @@ def run_on(
     cores = command.index("--cores")
     command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else [])]
     done = subprocess.run(
-        [*inside, *command],
+        [*inside, "env", f"--chdir={project.folder}", *command],  # which may be there inside only
         env={**project.variables(), **{name: cluster.environment[name] for name in ("PATH", "SLURM_CONF")}},
-        cwd=project.folder,
+        cwd=cluster.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -18,18 +18,20 @@ from typing import Any
 
 from mfusepy import FUSE, FuseOSError, Operations
 
+UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2  # from Linux's sys/stat.h
 FACTS = ("st_gid", "st_mode", "st_nlink", "st_size", "st_uid")
 TIMES = ("st_atime", "st_ctime", "st_mtime")
 
 
 class Late(Operations):  # type: ignore[misc]  # the library has no types
-    """Passes everything on, and hides what others made less than `seconds` ago."""
+    """Passes everything on, and hides what others made since it began and less than `seconds` ago."""
 
     use_ns = True
 
     def __init__(self, folder: Path, seconds: float) -> None:
         self._folder = folder
         self._seconds = seconds
+        self._began = time.time()
         self._own: set[str] = set()
 
     def _path(self, path: str) -> str:
@@ -43,7 +45,7 @@ class Late(Operations):  # type: ignore[misc]  # the library has no types
                 born = os.lstat(real).st_ctime
             except OSError as error:
                 raise FuseOSError(error.errno or errno.EIO) from None
-            if time.time() - born < self._seconds:
+            if born > self._began and time.time() - born < self._seconds:
                 raise FuseOSError(errno.ENOENT)
             self._own.add(path)  # what was once seen stays
         return real
@@ -107,7 +109,8 @@ class Late(Operations):  # type: ignore[misc]  # the library has no types
 
     def rename(self, old: str, new: str) -> None:
         os.rename(self._path(old), self._make(new))
-        self._own.discard(old)
+        moved = {path for path in self._own if path == old or path.startswith(f"{old}/")}
+        self._own = (self._own - moved) | {new + path.removeprefix(old) for path in moved}
 
     def symlink(self, target: str, source: str) -> None:
         os.symlink(source, self._make(target))
@@ -125,7 +128,11 @@ class Late(Operations):  # type: ignore[misc]  # the library has no types
         os.chown(self._seen(path), uid, gid)
 
     def utimens(self, path: str, times: tuple[int, int]) -> None:
-        os.utime(self._seen(path), ns=times)
+        real = self._seen(path)
+        now, before = time.time_ns(), os.stat(real)
+        special = [{UTIME_NOW: now, UTIME_OMIT: kept} for kept in (before.st_atime_ns, before.st_mtime_ns)]
+        accessed, changed = (words.get(one, one) for words, one in zip(special, times, strict=True))
+        os.utime(real, ns=(accessed, changed))
 
     def statfs(self, path: str) -> dict[str, int]:
         found = os.statvfs(self._path(path))

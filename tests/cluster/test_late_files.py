@@ -7,7 +7,6 @@ from tests.cluster.conftest import run_on, seen_late
 from tests.workflow.project import Project
 
 TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
-ON_THE_NODES = {"rule_activations_wildcards_tiny_random_1-of-1", "rule_metrics_wildcards_tiny_random_dataset_entropy"}
 
 
 def test_latency_wait_decides_whether_late_files_are_an_error(cluster: Cluster, prepared: Project) -> None:
@@ -28,5 +27,6 @@ def test_latency_wait_decides_whether_late_files_are_an_error(cluster: Cluster, 
 
     patient = run_on(cluster, seen, TARGET, inside=seen_late(cluster, 20))
     assert "Waiting at most 60 seconds for missing files" in patient.output
-    assert [job.state for job in patient.jobs] == ["COMPLETED"] * 2
+    # The extraction had finished on its node, and is there by now: only what is left is done.
+    assert [(job.state, job.partition) for job in patient.jobs] == [("COMPLETED", "cpu")]
     assert (on_disk.folder / TARGET).exists()

@@ -18,8 +18,8 @@ from fathom.metrics.registry import METRICS, TABLES
 from fathom.plan import Plan
 
 GROUND = {"archive", "errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
-GROUND |= {"curves", "digests", "dip", "distributions", "item_graph", "memory", "neighbours", "shards", "similarity"}
-GROUND |= {"work"}
+GROUND |= {"curves", "digests", "dip", "distributions", "item_graph", "memory", "neighbours", "reading", "redaction"}
+GROUND |= {"shards", "similarity", "work"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}
 METRIC_JOBS = {"tokens", *CORPUS_METRICS}

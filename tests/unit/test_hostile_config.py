@@ -189,6 +189,26 @@ def test_a_path_that_snakemake_would_take_for_wildcards_is_refused(path: str) ->
         load_config({"models": {"m": {"source": "path", "path": path}}}, [])
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "other", "expected"),
+    [
+        ("corpora", "mine", "Mine", "expected a name that differs from others in more than upper and lower case"),
+        ("probes", "mine", "MINE", "expected a name that differs from others in more than upper and lower case"),
+        ("probes", "mine", "mine.layers", "expected another name, since results of mine have this one"),
+        ("probes", "mine", "mine.coordination", "expected another name, since results of mine have this one"),
+    ],
+)
+def test_names_whose_results_would_be_one_file_are_refused(section: str, name: str, other: str, expected: str) -> None:
+    entries = {
+        "corpora": {"kind": "random-tokens"},
+        "probes": {"corpus": "items", "positions": ["span:item"], "title": "TITLE"},
+    }
+    entry = json.dumps(entries[section])
+    config = {section: {one: json.loads(entry.replace("TITLE", one)) for one in (name, other)}}
+    with pytest.raises(FathomError, match=expected):
+        load_config(config, [])
+
+
 @pytest.mark.parametrize("seed", [1 << 32, 10**400])
 def test_a_seed_that_numpy_does_not_take_is_refused(seed: int) -> None:
     with pytest.raises(FathomError, match=r"uncertainty\.seed: input should be less than 4294967296"):

@@ -39,6 +39,7 @@ from transformers import (
     RobertaModel,
 )
 
+from fathom.digests import xxh3_of
 from fathom.errors import FathomError
 from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
 from fathom.models.command import command
@@ -406,7 +407,8 @@ def test_a_path_is_prepared(tmp_path: Path, llama: Path) -> None:
     assert (facts["architecture"], facts["depth"], facts["width"], facts["context"]) == ("llama", 3, 16, 64)
     assert facts["source"] == {"source": "path", "path": str(llama)}
     assert facts["files"] == {
-        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)} for path in sorted(llama.iterdir())
+        path.name: {"bytes": path.stat().st_size, "sha256": sha256_of(path), "xxh3_128": xxh3_of(path)}
+        for path in sorted(llama.iterdir())
     }
     assert {path.name for path in folder.iterdir()} == {*facts["files"], "manifest.json"}
     assert [path.name for path in folder.parent.iterdir()] == ["m"]  # no scratch folder is left
