@@ -82,7 +82,7 @@ def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
 
 def make_empty(output: Path) -> None:
     """An empty file, or an empty folder where the rule makes one: a model."""
-    if output.parent.name == "models":
+    if output.parent.name == "models" and not output.name.endswith(".record.json"):
         output.mkdir(parents=True, exist_ok=True)
     else:
         output.parent.mkdir(parents=True, exist_ok=True)
