@@ -2,7 +2,7 @@
 
 It is written from its start to its end by one thread, every piece once, and its entries bear no time: the same pieces
 in the same order give the same bytes. The list of pieces (the directory of a zip) comes last, so a file that was not
-ended cannot be opened by anyone.
+ended cannot be opened by anyone; and it takes its place only when it is published.
 A reader is told the size of the file and the digest of the list, compares both when it opens the file, and compares
 each piece with its CRC-32 in that list when it first reads of it. So nothing is used that is not what was written.
 """
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from fathom.drafts import Draft
 from fathom.errors import first_line
 
 BLOCK_BYTES = 1 << 22  # of one read, where a file is read from end to end
@@ -165,11 +166,12 @@ def check_size(path: Path, seal: Seal) -> None:
 
 
 class ArchiveWriter(_Pieces):
-    """Writes one file. What was added can be read back; `end` makes it a file that others can open."""
+    """Writes one file. What was added can be read back; `end` makes it whole, `publish` lets it take its place."""
 
     def __init__(self, path: Path) -> None:
-        self._stream = _Stream(path)
-        super().__init__(self._stream.descriptor)
+        self._draft = Draft(path)
+        self._stream = _Stream(self._draft.descriptor)
+        super().__init__(self._draft.descriptor)
         self._zip = _Zip(self._stream, "w", zipfile.ZIP_STORED)  # write and tell are enough
 
     def add(self, name: str, content: bytes | npt.NDArray[Any]) -> None:
@@ -179,18 +181,24 @@ class ArchiveWriter(_Pieces):
         self._zip.writestr(info, content if isinstance(content, bytes) else content.reshape(-1).view(np.uint8).data)
 
     def end(self) -> Seal:
-        """Write the list of pieces, and wait until the disk holds the whole file."""
+        """Write the list of pieces."""
         directory_at, digest = self._stream.tell(), xxhash.xxh3_128()
         self._stream.digests.append(digest)
         self._zip.close()
-        os.fsync(self._stream.descriptor)
-        self._stream.close()
         return Seal(
             bytes=self._stream.tell(),
             xxh3_128=self._stream.digests[0].hexdigest(),
             directory_at=directory_at,
             directory_xxh3_128=digest.hexdigest(),
         )
+
+    def publish(self) -> None:
+        """Wait until the disk holds the file, and let it take its place. It was ended before."""
+        self._draft.publish()
+
+    def discard(self) -> None:
+        """Take away what was written, unless it was published."""
+        self._draft.discard()
 
     def _find(self, name: str) -> zipfile.ZipInfo:
         return self._zip.getinfo(name)
@@ -202,11 +210,10 @@ class _Zip(zipfile.ZipFile):
 
 
 class _Stream:
-    """A new file to which bytes are appended, and their digests on the way. Nothing is held back in a buffer."""
+    """An open file to which bytes are appended, and their digests on the way. Nothing is held back in a buffer."""
 
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
-        self.close = weakref.finalize(self, os.close, self.descriptor)
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
         self._written = 0
         self.digests = [xxhash.xxh3_128()]
 
@@ -224,3 +231,6 @@ class _Stream:
 
     def flush(self) -> None:
         """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing to do: the file belongs to the draft."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from fathom.drafts import draft_of
 from fathom.errors import FathomError, first_line
 from fathom.reading import read_json
 
@@ -34,12 +34,8 @@ def write_manifest(path: Path, content: dict[str, Any]) -> None:
     """
     signed = {**content, DIGEST: _digest(content)}
     text = json.dumps(signed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    with draft_of(path) as stream:
+        stream.write(text.encode())
 
 
 def read_manifest(path: Path, kind: str) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -253,6 +253,13 @@ class StoreWriter:
         self._spans: tuple[str, ...] = ()
         self._seal: Seal | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take away what was written of a store that was not finished."""
+        self._archive.discard()
+
     def append(self, states: Mapping[ArrayKey, States]) -> None:
         """Append the states of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
         for key, rows in self._rows.items():
@@ -308,11 +315,12 @@ class StoreWriter:
         self._archive.add(f"{name}/c/0", content)
 
     def finish(self, manifest: Path, facts: Mapping[str, Any]) -> None:
-        """Write the manifest of a closed store: `facts`, what the store holds, its size and its digests."""
+        """Let a closed store take its place, then its manifest: `facts`, what it holds, its size and its digests."""
         shape = self._shape
         if self._seal is None:
             msg = f"{self._path}: the store was not closed"
             raise RuntimeError(msg)
+        self._archive.publish()
         content = {
             **facts,
             "kind": KIND,

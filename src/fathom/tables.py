@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fathom.drafts import draft_of
 from fathom.errors import FathomError, first_line
 
 # A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
@@ -47,9 +48,8 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    draft = path.with_name(path.name + ".part")
-    pq.write_table(table, draft, compression="zstd", row_group_size=ROW_GROUP)
-    draft.replace(path)
+    with draft_of(path) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
 
 
 def read_table(path: Path) -> pd.DataFrame:

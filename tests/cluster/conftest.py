@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from tests.cluster.cluster import OWN_SPACES, Cluster, Job
 from tests.workflow.conftest import prepared
+from tests.workflow.faults import small_disk
 from tests.workflow.project import ROOT, Project
 
 __all__ = ["prepared"]
@@ -31,6 +33,20 @@ class Submitted:
     jobs: Sequence[Job]
 
 
+def command_on_cluster(project: Project, *arguments: str, profile: Path = PROFILE) -> list[str]:
+    """The command line of a run whose jobs go to the cluster."""
+    command = project.command(*arguments)
+    cores = command.index("--cores")
+    command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else [])]
+    return command
+
+
+def variables_on_cluster(cluster: Cluster, project: Project) -> dict[str, str]:
+    """Environment of such a run: there is no accounting."""
+    path = os.pathsep.join([str(PROFILE / "without-accounting"), cluster.environment["PATH"]])
+    return {**project.variables(), "PATH": path, "SLURM_CONF": cluster.environment["SLURM_CONF"]}
+
+
 def run_on(
     cluster: Cluster,
     project: Project,
@@ -41,12 +57,14 @@ def run_on(
 ) -> Submitted:
     """Run a project's jobs on the cluster; `inside` is a command line to run Snakemake with."""
     before = len(cluster.jobs())
-    command = project.command(*arguments)
-    cores = command.index("--cores")
-    command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else [])]
     done = subprocess.run(
-        [*inside, "env", f"--chdir={project.folder}", *command],  # which may be there inside only
-        env={**project.variables(), **{name: cluster.environment[name] for name in ("PATH", "SLURM_CONF")}},
+        [
+            *inside,
+            "env",
+            f"--chdir={project.folder}",  # which may be there inside only
+            *command_on_cluster(project, *arguments, profile=profile),
+        ],
+        env=variables_on_cluster(cluster, project),
         cwd=cluster.folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -68,8 +86,14 @@ def logs_of(project: Project) -> str:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two nodes without and one with a GPU; what the login node sees as `shared`, they see as it is on disk."""
     folder = tmp_path_factory.mktemp("cluster")
-    with Cluster(folder, shared=folder / "disk") as cluster:
+    with small_disk(folder / "small", "size=256m"), Cluster(folder, shared=folder / "disk") as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def small(cluster: Cluster) -> Path:
+    """A disk that login node and nodes share, and whose size may be changed."""
+    return cluster.folder / "small"
 
 
 def seen_late(cluster: Cluster, seconds: float) -> list[str]:

@@ -513,6 +513,7 @@ def without_entry(manifest: Path, folder: Path, entry: str) -> Path:
             if name != entry:
                 archive.add(name, opened.read(name))
     facts = read_manifest(manifest, KIND) | asdict(archive.end())
+    archive.publish()
     write_manifest(folder / manifest.name, facts)
     return folder / manifest.name
 
@@ -583,22 +584,26 @@ def test_metadata_that_nobody_could_have_written(
     assert changed
     manifest = tmp_path / whole.name
     write_manifest(manifest, read_manifest(whole, KIND) | asdict(archive.end()))
+    archive.publish()
     with pytest.raises(FathomError, match=expected) as caught:
         Store(manifest).pooled("mean", 0)
     assert str(caught.value).startswith(f"{store_of(manifest)}: residual/mean/zarr.json lacks or garbles ")
 
 
-def test_a_store_that_was_not_ended_cannot_be_opened(tmp_path: Path) -> None:
+def test_a_store_that_was_not_ended_does_not_exist(tmp_path: Path) -> None:
     shape = make_shape([2, 3])
     writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
     writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
     writer.end_states()
     with pytest.raises(RuntimeError, match="was not closed"):
         writer.finish(tmp_path / "s.manifest.json", {})
-    del writer
-    assert (tmp_path / "s.zarr.zip").stat().st_size > 0
-    assert not zipfile.is_zipfile(tmp_path / "s.zarr.zip")
-    assert not (tmp_path / "s.manifest.json").exists()
+    (draft,) = tmp_path.iterdir()
+    assert draft.name.endswith(".part")
+    assert draft.stat().st_size > 0
+    assert not zipfile.is_zipfile(draft)
+    with writer:
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_thousands_of_shards_are_read_with_few_open_files(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from fathom import captions, needs
+from fathom.advice import advice
 from fathom.config import load_config
 from fathom.errors import FathomError
 from fathom.plan import Plan
@@ -41,6 +42,12 @@ wildcard_constraints:
     experiment=one_of(plan.config.experiments),
     figure=one_of(plan.figures),
     shard=r"\d+-of-\d+",
+
+
+# A job that is killed from outside cannot say what to do.
+onerror:
+    for line in advice(Path(log).read_text(encoding="utf-8", errors="replace")):
+        print(line, file=sys.stderr)
 
 
 # Places in a job that several small ones share: counted in each of them, not over all.

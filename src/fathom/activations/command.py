@@ -144,36 +144,35 @@ def _extract(
         positions=_positions(wanted, texts, place),
     )
     try:
-        writer = StoreWriter(store, shape, compression=wanted.compression)
-        extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
-        no_patterns = _sample_attention(model, texts, corpus, part, shape, writer, settings, found)
-        writer.write_spans(texts.span_starts, texts.spans)
-        writer.close(np.concatenate(texts.ids), texts.lengths)
-        writer.finish(
-            manifest,
-            {
-                "model": settings.model,
-                "corpus": settings.corpus,
-                "model_manifest_sha256": sha256_of(model_manifest),
-                "corpus_sha256": sha256_of(corpus_file),
-                "revision": checkpoint["revision"],
-                "architecture": checkpoint["architecture"],
-                "depth": checkpoint["depth"],
-                "settings": settings.model_dump(mode="json"),
-                "first_text": str(corpus["id"].iloc[0]),
-                "last_text": str(corpus["id"].iloc[-1]),
-                "passes": part.passes,
-                "truncated": texts.truncated,
-                "no_attention_patterns": no_patterns,
-                "block": f"{found.order}, {found.norm}-norm" if found.order else None,
-                "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),
-                "device": str(model.device.type),
-            },
-        )
+        with StoreWriter(store, shape, compression=wanted.compression) as writer:
+            extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
+            no_patterns = _sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+            writer.write_spans(texts.span_starts, texts.spans)
+            writer.close(np.concatenate(texts.ids), texts.lengths)
+            writer.finish(
+                manifest,
+                {
+                    "model": settings.model,
+                    "corpus": settings.corpus,
+                    "model_manifest_sha256": sha256_of(model_manifest),
+                    "corpus_sha256": sha256_of(corpus_file),
+                    "revision": checkpoint["revision"],
+                    "architecture": checkpoint["architecture"],
+                    "depth": checkpoint["depth"],
+                    "settings": settings.model_dump(mode="json"),
+                    "first_text": str(corpus["id"].iloc[0]),
+                    "last_text": str(corpus["id"].iloc[-1]),
+                    "passes": part.passes,
+                    "truncated": texts.truncated,
+                    "no_attention_patterns": no_patterns,
+                    "block": f"{found.order}, {found.norm}-norm" if found.order else None,
+                    "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),
+                    "device": str(model.device.type),
+                },
+            )
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT}:
             raise
-        store.unlink(missing_ok=True)
         msg = f"{store}: the disk is full; nothing was kept, make room and run snakemake again"
         raise FathomError(msg) from error
     log.info(
