@@ -219,20 +219,14 @@ def test_a_job_that_never_fits_ends_with_what_to_do(cluster: Cluster, project: P
 # Clocks --------------------------------------------------------------------------------------------------------------
 
 
-def test_clocks_an_hour_apart_repeat_nothing_and_hide_no_change(
+def test_a_clock_an_hour_ahead_repeats_nothing_and_hides_no_change(
     cluster: Cluster, project: Project, undisturbed: dict[str, str]
 ) -> None:
-    with wrong_clock(cluster, "cpu1", project, HOUR), wrong_clock(cluster, "cpu2", project, -HOUR):
+    with wrong_clock(cluster, "cpu1", project, HOUR):
         done = run_on(cluster, project, TARGET, *TWO_NODES)
     assert work_of(done) == [(what, "COMPLETED", 0) for what in (*SHARDS, "metrics")]
     check_results(project, undisturbed)
-    hosts = {}
-    for shard in SHARDS:
-        record = project.folder / f"results/activations/tiny/random/{shard}.record.json"
-        started = datetime.fromisoformat(read_record(record).content["started"]).timestamp()
-        hours = {round((when - time.time()) / HOUR) for when in (started, record.stat().st_mtime)}
-        hosts[read_record(record).content["machine"]["host"]] = hours
-    assert hosts == {"cpu1": {1}, "cpu2": {-1}}  # the clocks were wrong indeed
+    assert sorted(map(str, (hours_ahead(project, shard) for shard in SHARDS))) == ["('cpu1', {1})", "('cpu2', {0})"]
     assert run_on(cluster, project, TARGET, *TWO_NODES).jobs == []
     project.configure({**LONG, "corpora": {"random": {"texts": 2400, "tokens": 60, "seed": 1}}})
     assert project.planned(TARGET) == [
@@ -241,3 +235,31 @@ def test_clocks_an_hour_apart_repeat_nothing_and_hide_no_change(
         *(f"Extracting tiny on random, shard {shard}" for shard in SHARDS),
         "Measuring dataset_entropy of tiny on random",
     ]
+
+
+def test_a_clock_an_hour_behind_is_an_error_that_says_so(
+    cluster: Cluster, project: Project, undisturbed: dict[str, str]
+) -> None:
+    """What a node makes would seem older than what it was made from, and would be made anew for ever."""
+    with wrong_clock(cluster, "cpu1", project, -HOUR):
+        failed = run_on(cluster, project, TARGET, *TWO_NODES, "--retries", "0", "--keep-going", check=False)
+    assert failed.code != 0
+    assert "has older modification time" in logs_of(project)
+    (kept,) = [shard for shard in SHARDS if manifest_of(project, shard).exists()]
+    assert hours_ahead(project, kept) == ("cpu2", {0})
+    again = run_on(cluster, project, TARGET, *TWO_NODES)
+    assert work_of(again) == [(what, "COMPLETED", 0) for what in (*SHARDS, "metrics") if what != kept]
+    check_results(project, undisturbed)
+
+
+def manifest_of(project: Project, shard: str) -> Path:
+    """The manifest of a shard."""
+    return project.folder / f"results/activations/tiny/random/{shard}.manifest.json"
+
+
+def hours_ahead(project: Project, shard: str) -> tuple[str, set[int]]:
+    """The node that made a shard, and how far ahead its clock was, by what it wrote and by the date of the file."""
+    path = manifest_of(project, shard).with_name(f"{shard}.record.json")
+    content = read_record(path).content
+    started = datetime.fromisoformat(content["started"]).timestamp()
+    return content["machine"]["host"], {round((when - time.time()) / HOUR) for when in (started, path.stat().st_mtime)}
