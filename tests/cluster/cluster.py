@@ -12,7 +12,6 @@ import ctypes
 import os
 import re
 import secrets
-import shlex
 import shutil
 import signal
 import socket
@@ -41,13 +40,6 @@ while True:
         os.wait()
     except ChildProcessError:
         time.sleep(0.1)
-"""
-
-
-# What Slurm runs before every task: it sets what the script prints.
-PROLOG = """#!/bin/sh
-cat {file}-"$SLURMD_NODENAME" 2> /dev/null
-exit 0
 """
 
 
@@ -176,11 +168,6 @@ class Cluster:
         self._end(name)
         self._end(f"slurmd-{name}")
 
-    def set_environment(self, name: str, variables: Mapping[str, str]) -> None:
-        """Give variables to the jobs that start on a node from now on."""
-        lines = "".join(f"export {variable}={value}\n" for variable, value in variables.items())
-        (self.folder / f"environment-{name}").write_text(lines, encoding="utf-8")
-
     def node_state(self, name: str) -> str:
         """A node's state in Slurm's words: IDLE, MIXED, ALLOCATED, DOWN."""
         found = re.search(r"State=([A-Z+*]+)", self._ask("scontrol", "show", "node", name).stdout)
@@ -292,9 +279,6 @@ class Cluster:
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(64))
         key.chmod(0o400)
-        prolog = self.folder / "prolog.sh"
-        prolog.write_text(PROLOG.format(file=shlex.quote(str(self.folder / "environment"))), encoding="utf-8")
-        prolog.chmod(0o755)
         # Slurm 22.05 counts a GPU only with a device file; any does.
         gpus = [f"NodeName={node.name} Name=gpu File=/dev/null" for node in self.nodes if node.gpu]
         for folder, controller in ((self.folder, "127.0.0.1"), (self.folder / "nodes", self._gateway)):
@@ -336,7 +320,6 @@ class Cluster:
             "SlurmdTimeout": "10",
             "SlurmctldTimeout": "10",
             "MessageTimeout": "5",
-            "TaskProlog": str(self.folder / "prolog.sh"),
             "InactiveLimit": "0",
             "KillWait": "2",
             **self.slurm,

@@ -153,13 +153,14 @@ def test_jobs_of_a_killed_snakemake_do_not_mix_with_those_of_the_next_one(
     folder = project.folder / "results/activations/tiny/random"
     with running(cluster, project, TARGET, *TWO_NODES) as first:
         orphan = first.hold("1-of-2")
+        place = first.before + [job.number for job in first.jobs].index(first.job_of("1-of-2").number)
         first.wait_until(lambda: first.job_of("2-of-2").state == "COMPLETED", "the other shard is finished")
         first.kill()
         project.run("--unlock")
         with running(cluster, project, TARGET, *TWO_NODES) as second:
             repeated = second.hold("1-of-2", drafts=2)
             go_on(orphan)
-            second.wait_until(lambda: first.job_of("1-of-2").state == "COMPLETED", "the first job ends")
+            second.wait_until(lambda: cluster.jobs()[place].state == "COMPLETED", "the first job ends")
             # The store of the first job is there with its own manifest: whole, whoever made it.
             assert read_manifest(folder / "1-of-2.manifest.json", "activations")["store"] == "1-of-2.zarr.zip"
             go_on(repeated)

@@ -46,8 +46,9 @@ wildcard_constraints:
 
 # A job that is killed from outside cannot say what to do.
 onerror:
-    for line in advice(Path(log).read_text(encoding="utf-8", errors="replace")):
-        print(line, file=sys.stderr)
+    for file in log:
+        for line in advice(Path(file).read_text(encoding="utf-8", errors="replace")):
+            print(line, file=sys.stderr)
 
 
 # Places in a job that several small ones share: counted in each of them, not over all.
