@@ -51,7 +51,7 @@ nightly: $(INSTALLED)
 		tests/property/test_hostile_store_properties.py
 
 # A real Slurm on this machine, with nodes of its own. Debian's packages are installed where they are missing.
-SLURM := slurmctld slurmd slurm-client munge iproute2 fuse3 libfaketime
+SLURM := slurmctld slurmd slurm-client munge iproute2 fuse3
 test-cluster: $(INSTALLED)
 	@test "$$(id -u)" = 0 || { echo "make test-cluster: expected root, which namespaces and Slurm's daemons need" >&2; exit 1; }
 	@command -v apt-get > /dev/null || { echo "make test-cluster: expected Debian (apt-get) for the packages $(SLURM)" >&2; exit 1; }

@@ -17,7 +17,6 @@ from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, command_on_cluster, logs_of, variables_on_cluster
 from tests.workflow.project import ROOT, Project
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")  # from Debian's package libfaketime
 PATIENCE = 240.0
 """Seconds until a run must have come to where a test waits for it."""
 
@@ -124,7 +123,7 @@ def go_on(process: psutil.Process) -> None:
 
 @contextmanager
 def wrong_clock(cluster: Cluster, node: str, project: Project, seconds: int) -> Iterator[None]:
-    """The clock of a node is so many seconds ahead: its jobs read it, and their files of a project are dated by it."""
+    """The clock of a node is so many seconds ahead, and it dates the files of a project that it writes."""
     behind = project.folder.with_name(f"{project.folder.name}-behind-{node}")
     behind.mkdir()
     place = str(project.folder)
@@ -139,7 +138,11 @@ def wrong_clock(cluster: Cluster, node: str, project: Project, seconds: int) -> 
             cluster.wait_for(lambda: is_view(cluster, node, place), "the skewed view is mounted")
             yield
         finally:
-            cluster.set_environment(node, {})
+            with subprocess.Popen(cluster.inside(node, *view)) as mounted:
+        try:
+            cluster.wait_for(lambda: is_view(cluster, node, place), "the skewed view is mounted")
+            yield
+        finally:
             run_inside(cluster, node, "umount", place)
             mounted.wait()
             run_inside(cluster, node, "umount", str(behind))
