@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import curvature, curves, entropy, extraction, invariance, probes, reading, size, workflow
+from benchmarks import curvature, curves, entropy, extraction, invariance, probes, reading, size, verifying, workflow
 from benchmarks.models import pythia, smollm2
 from benchmarks.table import comparison_lines, cpu_model, machine_lines, no_op_lines, slug
 from fathom.memory import keep_freed_memory
@@ -62,6 +62,8 @@ def measure(scratch: Path) -> list[str]:
         comparisons += [speed, size.measure(case.title, manifest)]
     say("reading")
     comparisons += reading.measure(scratch)
+    say("verifying")
+    comparisons.append(verifying.measure(scratch / "verified"))
     say("entropy")
     comparisons.append(entropy.measure())
     say("curvature")

@@ -1,7 +1,7 @@
 """How planning, files and reading grow with the number of shards: `python -m benchmarks.scaling`.
 
-Plans are of simulated projects, whose results are empty files that Snakemake was told to take as done. Files and
-readers are those of real extractions by a model of three tiny blocks.
+Plans are of simulated projects: their results are empty files, or nearly, that Snakemake was told to take as done.
+Files and readers are those of real extractions by a model of three tiny blocks.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from click.testing import CliRunner
 
 from benchmarks import opened, watched
 from benchmarks.table import cpu_model, machine_lines, slug
-from benchmarks.workflow import ROOT, make_empty, project_folder
+from benchmarks.workflow import ROOT, make_output, project_folder
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
 from fathom.config import load_config
@@ -78,11 +78,11 @@ def planning_line(name: str, project: Path) -> str:
     """How long Snakemake plans a project of which nothing is made, and one of which everything is."""
     first, said = _planned(project, "--dry-run")
     quiet, _ = _planned(project, "--dry-run", "--quiet", "all")
-    counted = re.findall(r"^(?:total|activations)\s+(\d+)$", said, re.MULTILINE)
-    extractions, jobs = sorted(int(count) for count in counted)
+    counted = dict(re.findall(r"^(total|activations)\s+(\d+)$", said, re.MULTILINE))
+    extractions, jobs = int(counted["activations"]), int(counted["total"])
     for line in _snakemake(project, "--summary").splitlines()[1:]:
-        make_empty(project / line.split("\t")[0])
-    _snakemake(project, "--touch", "--forceall", "--quiet", "all")
+        make_output(project / line.split("\t")[0])
+    _snakemake(project, "--touch", "--forceall")
     last, said = _planned(project)
     if "Nothing to be done" not in said:
         msg = f"{name}: expected Snakemake to find nothing to be done; it said:\n{said[-2000:]}"

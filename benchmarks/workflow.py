@@ -9,14 +9,28 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from benchmarks import watched
+from fathom.tables import write_corpus
 
 ROOT = Path(__file__).parent.parent
 # What Snakemake reads of the project, linked into an empty folder so that the project's own results are left alone.
 READ = ("Snakefile", "workflow", "config", "profiles")
 MODELS, CORPORA = 40, 5
+# Of manifests, what the memory and time of jobs are computed from.
+MODEL_FACTS = json.dumps({"parameters": 1000, "depth": 2, "width": 8, "files": {"model.safetensors": {"bytes": 4000}}})
+STATES_FACTS = json.dumps(
+    {
+        "texts": 1,
+        "passes": 1,
+        "tokens": 10,
+        "sites": [{"site": "residual", "layers": ["0", "1", "2"]}],
+        "width": 8,
+        "dtype": "float32",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -64,9 +78,9 @@ def project_folder(folder: Path) -> Path:
 
 
 def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
-    """Make every output as an empty file, let Snakemake mark it as done, then time runs without anything to do."""
+    """Make every output as small as can be, let Snakemake mark it as done, then time runs without anything to do."""
     for line in _snakemake(project, "--summary", *options).splitlines()[1:]:
-        make_empty(project / line.split("\t")[0])
+        make_output(project / line.split("\t")[0])
     touched = re.search(r"(\d+) of \d+ steps \(100%\)", _snakemake(project, "--touch", "--forceall", *options))
     if touched is None:
         msg = f"{name}: Snakemake did not mark the outputs as done"
@@ -80,12 +94,21 @@ def _measure(name: str, project: Path, *options: str, runs: int) -> NoOp:
     )
 
 
-def make_empty(output: Path) -> None:
-    """An empty file, or an empty folder where the rule makes one: a model."""
-    if output.parent.name == "models":
+def make_output(output: Path) -> None:
+    """An empty file, or as small a one as can be where a plan reads the sizes of jobs from it; a model is a folder."""
+    if output.parent.name == "models" and not output.name.endswith(".record.json"):
         output.mkdir(parents=True, exist_ok=True)
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    if output.match("corpora/*.parquet"):
+        write_corpus(
+            pd.DataFrame({"id": ["t"], "text": ["A text."], "view": ["original"], "group": ["t"]}), output, "c"
+        )
+    elif output.match("models/*/manifest.json"):
+        output.write_text(MODEL_FACTS, encoding="utf-8")
+    elif output.match("activations/*/*/*.manifest.json"):
+        output.write_text(STATES_FACTS, encoding="utf-8")
     else:
-        output.parent.mkdir(parents=True, exist_ok=True)
         output.touch()
 
 

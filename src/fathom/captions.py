@@ -45,7 +45,7 @@ from fathom.figures.settings import (
 )
 from fathom.metrics.registry import METRICS
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
-from fathom.settings import Wheel
+from fathom.settings import Wheel, in_storage
 
 PREPARATIONS = {
     "none": "raw states",
@@ -275,7 +275,7 @@ def _origin(model: ModelSettings) -> str:
     if isinstance(model, HubModel):
         return f"{model.repository} at {model.revision[:12]}"
     if isinstance(model, PathModel):
-        return "local folder"
+        return model.path if in_storage(model.path) else "local folder"
     if isinstance(model, RandomModel):
         return f"weights drawn anew with seed {model.seed}, shape of {model.of}"
     return f"{model.package} {model.version}"

@@ -3,35 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 from fathom.config import load_config
-from fathom.config_files import read_config_file
+from fathom.config_files import read_config_files
 from fathom.errors import FathomError
-
-
-def merged(files: list[str]) -> dict[str, Any]:
-    """The config that Snakemake makes of several files: later ones go over earlier ones, key by key."""
-    config: dict[str, Any] = {}
-    for file in files:
-        content = read_config_file(Path(file))
-        if not isinstance(content, dict):
-            msg = f"config: {file}: expected keys at top level"
-            raise FathomError(msg)
-        _put_over(config, content)
-    return config
-
-
-def _put_over(config: dict[str, Any], content: Mapping[str, Any]) -> None:
-    for key, value in content.items():
-        if isinstance(value, Mapping):
-            if not isinstance(config.get(key), dict):
-                config[key] = {}
-            _put_over(config[key], value)
-        else:
-            config[key] = value
 
 
 def main(files: list[str]) -> int:
@@ -40,7 +15,7 @@ def main(files: list[str]) -> int:
         print("usage: python -m fathom.check FILE ...", file=sys.stderr)
         return 2
     try:
-        config = load_config(merged(files), files)
+        config = load_config(read_config_files(files), files)
     except FathomError as error:
         print(f"fathom: error: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.config_files import read_config_file
@@ -62,12 +62,13 @@ from fathom.metrics.settings import MetricsSettings
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.reading import read_json
-from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel
+from fathom.settings import UNKNOWN_KEY, Name, Settings, Uncertainty, Wheel, in_storage
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
 FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
 LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
+FILES_ELSEWHERE = "files elsewhere"
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
 TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
@@ -306,16 +307,17 @@ class Config(Settings):
         return hierarchy({name: self.experiments[name] for name in drawn}, self.corpora)
 
     @model_validator(mode="after")
-    def _refuse_impossible(self) -> Config:
-        for place, found, expected in self._impossible():
+    def _refuse_impossible(self, info: ValidationInfo) -> Config:
+        for place, found, expected in self._impossible(files_here=info.context != FILES_ELSEWHERE):
             raise ImpossibleError(place, found, expected)
         return self
 
-    def _impossible(self) -> Iterator[tuple[str, object, str]]:
+    def _impossible(self, *, files_here: bool) -> Iterator[tuple[str, object, str]]:
         """Combinations that no single section can see: place, what was found, what was expected."""
         yield from self._unpinned()
         yield from self._colliding_names()
-        yield from self._missing_files()
+        if files_here:
+            yield from self._missing_files()
         yield from self._wrong_bases()
         yield from self._unknown_layers()
         yield from self._unknown_names()
@@ -376,12 +378,12 @@ class Config(Settings):
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
         for name, model in self.models.items():
-            if isinstance(model, PathModel) and not (Path(model.path) / "config.json").is_file():
+            if isinstance(model, PathModel) and _is_missing(f"{model.path}/config.json"):
                 yield f"models.{name}.path", model.path, "a folder with config.json, *.safetensors and a tokenizer"
         for name, corpus in self.corpora.items():
-            if isinstance(corpus, FileCorpus) and not Path(corpus.path).is_file():
+            if isinstance(corpus, FileCorpus) and _is_missing(corpus.path):
                 yield f"corpora.{name}.path", corpus.path, "an existing file"
-            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and not Path(corpus.table).is_file():
+            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and _is_missing(corpus.table):
                 yield f"corpora.{name}.table", corpus.table, "an existing CSV file"
 
     def _unknown_layers(self) -> Iterator[tuple[str, object, str]]:
@@ -534,6 +536,11 @@ class ImpossibleError(ValueError):
         self.place = place
 
 
+def _is_missing(path: str) -> bool:
+    """Whether there is no such file here. What is missing in a storage Snakemake says."""
+    return not in_storage(path) and not Path(path).is_file()
+
+
 def _depth(model: ModelSettings) -> int | None:
     """Number of blocks as far as it is known before a model is fetched."""
     if model.depth is not None or not isinstance(model, PathModel):
@@ -545,14 +552,15 @@ def _depth(model: ModelSettings) -> int | None:
         return None
 
 
-def load_config(data: Mapping[str, Any], files: Sequence[str]) -> Config:
+def load_config(data: Mapping[str, Any], files: Sequence[str], *, files_here: bool = True) -> Config:
     """Check a config that Snakemake has read from `files`, and these files themselves, by a stricter reader.
 
+    Without `files_here` the files that the config names are not looked for: a job may run where they are not.
     Errors: FathomError with one line: the key, the file it stands in, what was expected and what was found.
     """
     contents = {str(file): read_config_file(Path(file)) for file in files}
     try:
-        return Config.model_validate(data)
+        return Config.model_validate(data, context=None if files_here else FILES_ELSEWHERE)
     except ValidationError as error:
         place, message = _first_problem(error)
         file = _file_with(place, contents)

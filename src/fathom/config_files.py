@@ -7,7 +7,7 @@ before Snakemake sees it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,31 @@ def read_config_file(path: Path) -> Any:
     except (OSError, ValueError, yaml.YAMLError) as error:
         msg = f"config: {path}: not a config that can be read ({_said(error)})"
         raise FathomError(msg) from error
+
+
+def read_config_files(paths: Sequence[str]) -> dict[str, Any]:
+    """The config that Snakemake makes of several files: later ones go over earlier ones, key by key.
+
+    Errors: FathomError if one cannot be read, or has no keys.
+    """
+    config: dict[str, Any] = {}
+    for path in paths:
+        content = read_config_file(Path(path))
+        if not isinstance(content, dict):
+            msg = f"config: {path}: expected keys at top level"
+            raise FathomError(msg)
+        _put_over(config, content)
+    return config
+
+
+def _put_over(config: dict[str, Any], content: Mapping[str, Any]) -> None:
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            if not isinstance(config.get(key), dict):
+                config[key] = {}
+            _put_over(config[key], value)
+        else:
+            config[key] = value
 
 
 def _said(error: Exception) -> str:

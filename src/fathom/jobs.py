@@ -13,12 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from fathom.cli import STAGES
 from fathom.code import code_digest
 from fathom.config import load_config
+from fathom.config_files import read_config_files
 from fathom.corpora.settings import CorpusSettings
-from fathom.errors import FathomError, first_line
 from fathom.metrics.settings import MetricJob
 from fathom.plan import Plan, corpus_code, metric_code
 from fathom.records import SUFFIX, Record
 
+CUT = "shards"  # names the record of the job that cuts a corpus
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 COORDINATION = ".coordination"
 
@@ -46,7 +47,8 @@ class PlannedJobs:
     """The settings that a config gives to the jobs that records tell of."""
 
     def __init__(self, configfiles: Sequence[Path]) -> None:
-        self._plan = Plan(load_config(_read(configfiles), [str(file) for file in configfiles]))
+        files = [str(file) for file in configfiles]
+        self._plan = Plan(load_config(read_config_files(files), files))
 
     def settings(self, record: Record) -> Any | None:
         """Settings of the job by the config; None if the config has no such job."""
@@ -64,6 +66,8 @@ class PlannedJobs:
                 return plan.model_settings(name)
             case "corpora":
                 return plan.corpus_settings(name)
+            case "activations" if name == CUT:
+                return plan.cut_settings(above, model)
             case "activations":
                 return plan.extraction_settings(above, model, name)
             case "metrics" if name == OF_TOKENS:
@@ -77,22 +81,3 @@ class PlannedJobs:
             case "figures":
                 return plan.figure_settings(name)
         raise KeyError(verb)
-
-
-def _read(configfiles: Sequence[Path]) -> dict[str, Any]:
-    """The content of config files, read and put together as Snakemake does it: later ones win.
-
-    Errors: FathomError if one cannot be read.
-    """
-    from snakemake.common.configfile import load_configfile
-    from snakemake.exceptions import WorkflowError
-    from snakemake.utils import update_config
-
-    content: dict[str, Any] = {}
-    for file in configfiles:
-        try:
-            update_config(content, load_configfile(str(file)))
-        except (OSError, WorkflowError) as error:
-            msg = f"--configfile: {file} cannot be read ({first_line(error)})"
-            raise FathomError(msg) from error
-    return content

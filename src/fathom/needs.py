@@ -30,6 +30,8 @@ from fathom.sizes import (
     token_metrics,
 )
 
+copies: dict[str, Path] = {}
+"""Copies of files that are in a storage, by the place that Snakemake gives the file while a job uses it."""
 ITEMSIZE = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -134,14 +136,14 @@ def _manifest(path: str, *facts: str) -> dict[str, Any]:
 
 def _version(path: str) -> tuple[int, int]:
     """What changes when a file does. A plan asks for the same files at every job."""
-    found = os.stat(path)  # noqa: PTH116 - its error names the file as Snakemake does
+    found = os.stat(copies.get(path, path))  # noqa: PTH116 - its error names the file as Snakemake does
     return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1024)
 def _json(path: str, _version: tuple[int, int]) -> Any:
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(Path(copies.get(path, path)).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
 
@@ -150,4 +152,4 @@ def _json(path: str, _version: tuple[int, int]) -> Any:
 def _corpus_size(texts: str, _version: tuple[int, int]) -> CorpusSize:
     from fathom.tables import read_corpus_sizes  # it brings pandas, which a plan without corpora does not need
 
-    return CorpusSize(**read_corpus_sizes(Path(texts)))
+    return CorpusSize(**read_corpus_sizes(Path(copies.get(texts, texts))))

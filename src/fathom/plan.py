@@ -24,6 +24,7 @@ from fathom.metrics.registry import METRICS, PUBLISHED, TABLES
 from fathom.metrics.settings import Measured, MetricJob, SinksSettings
 from fathom.models.settings import PathModel, RandomModel
 from fathom.probes.settings import ProbeJob
+from fathom.settings import in_storage
 
 OF_EXPERIMENTS = ("probes", "hits", "coordination")  # tables that are of an experiment, not of a corpus
 CUT_BY = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
@@ -59,10 +60,12 @@ class Plan:
         return tuple((str(model), corpus) for model, corpus in pairs)
 
     def model_files(self, model: str) -> list[str]:
-        """Files that a model folder of the user's is made of; none for what is fetched."""
+        """Files that a model folder of the user's is made of, or its address in a storage; none for what is fetched."""
         settings = self.config.all_models[model]
         if not isinstance(settings, PathModel):
             return []
+        if in_storage(settings.path):
+            return [settings.path]
         folder = Path(settings.path)
         # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
         endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"

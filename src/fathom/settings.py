@@ -76,6 +76,11 @@ def _path(text: str) -> str:
     return _one_line(text)
 
 
+def in_storage(path: str) -> bool:
+    """Whether a path is an address in a storage (`s3://bucket/file`), from which Snakemake brings it."""
+    return "://" in path
+
+
 PathLine = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LINE), AfterValidator(_path)]
 
 

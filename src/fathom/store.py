@@ -442,6 +442,9 @@ class Store:
             self.positions = tuple(str(position) for position in facts["positions"])
             self.spans = tuple(str(span) for span in facts["spans"])
             self.sampled = int(facts["attention_texts"])
+            if not all(self.layers.values()) or min(len(self.layers), self.texts, self.total_tokens, self.width) < 1:
+                msg = "its sites, layers, texts, tokens or width, of which there must be some"
+                raise ValueError(msg)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
             raise FathomError(msg) from error

@@ -357,6 +357,18 @@ def test_missing_files_are_refused(tmp_path: Path) -> None:
         assert refusal(tmp_path, changed(**{name: entry})).startswith(expected)
 
 
+def test_files_in_a_storage_or_on_another_machine_are_not_looked_for(tmp_path: Path) -> None:
+    config = changed(
+        models__mine={"source": "path", "path": "s3://bucket/model"},
+        corpora__mine={"kind": "file", "path": "s3://bucket/mine.txt"},
+    )
+    assert load_config(config, []).corpora["mine"].kind == "file"
+    config = changed(corpora__mine={"kind": "file", "path": str(tmp_path / "nowhere.txt")})
+    with pytest.raises(FathomError, match="an existing file"):
+        load_config(config, [])
+    assert load_config(config, [], files_here=False).corpora["mine"].kind == "file"
+
+
 def test_texts_of_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "texts.docx").touch()
     message = refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": str(tmp_path / "texts.docx")}))

@@ -92,23 +92,14 @@ def test_settings_longer_than_an_argument_reach_a_figure(prepared: Project, tmp_
     corpora = {f"corpus-{seed}": {"kind": "random-tokens", "texts": 8, "seed": seed} for seed in range(4)}
     figure = {"kind": "metric", "metric": "curvature", "models": list(models), "corpora": list(corpora)}
     project.configure({"models": models, "corpora": corpora, "probes": {}, "figures": {"many": figure}})
+    # A table as the metrics write it, with two texts and two layers.
+    one = {"view": "original", "site": "residual", "preparation": "centred", "sinks": "with"}
+    unknown = dict.fromkeys(("variant", "low", "high", "error", "chance", "texts"), float("nan"))
     rows = pd.DataFrame(
-        {
-            "text": ["a", "a", "b", "b"],
-            "group": ["a", "a", "b", "b"],
-            "view": "plain",
-            "layer": [0, 1, 0, 1],
-            "depth": [0.0, 1.0, 0.0, 1.0],
-            "site": "residual",
-            "preparation": "centred",
-            "sinks": "with",
-            "value": [0.1, 0.2, 0.3, 0.4],
-            "low": float("nan"),
-            "high": float("nan"),
-            "chance": float("nan"),
-            "reason": None,
-        }
-    )
+        {**one, **unknown, "text": text, "group": text, "layer": layer, "depth": float(layer), "value": 0.1 + layer}
+        for text in ("a", "b")
+        for layer in (0, 1)
+    ).assign(raw=0.0, reason=None)
     for model, corpus in itertools.product(models, corpora):
         path = project.folder / f"results/metrics/{model}/{corpus}/curvature.parquet"
         path.parent.mkdir(parents=True)

@@ -16,8 +16,9 @@ OUTPUTS:
 
 rule shards:
     input:
-        manifest="results/models/{model}/manifest.json",
+        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
         folder=ancient("results/models/{model}"),
+        manifest="results/models/{model}/manifest.json",
         corpus="results/corpora/{corpus}.parquet",
     output:
         cut="results/activations/{model}/{corpus}/shards.json",
@@ -46,8 +47,9 @@ rule shards:
 
 rule activations:
     input:
-        manifest="results/models/{model}/manifest.json",
+        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
         folder=ancient("results/models/{model}"),
+        manifest="results/models/{model}/manifest.json",
         corpus="results/corpora/{corpus}.parquet",
         cut=shard_cut,
     output:

@@ -3,8 +3,11 @@ The plan of this run: the config, checked, and what the rules ask of it.
 """
 
 import functools
+import gc
+import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 
 from fathom import captions, needs
@@ -12,10 +15,17 @@ from fathom.advice import advice
 from fathom.config import load_config
 from fathom.errors import FathomError
 from fathom.plan import Plan
+from fathom.settings import in_storage
 from fathom.shards import shard_names
 
+# A plan of 10,000 jobs is millions of objects, all of which stay: a tenth of the planning went into looking through them
+# for garbage, as often as Python does by itself.
+gc.set_threshold(200_000, 50, 100)
+
 try:
-    plan = Plan(load_config(config, workflow.configfiles))
+    plan = Plan(
+        load_config(config, workflow.configfiles, files_here=workflow.is_main_process)
+    )
 except FathomError as error:
     sys.exit(f"fathom: error: {error}")
 
@@ -49,10 +59,37 @@ resource_scopes:
 def asked(what, needs_of):
     """`mem_mb` or `runtime` of a job, computed from the files that it reads; more at each attempt."""
 
-    def resource(wildcards, input, attempt, threads):
-        return getattr(needs_of(wildcards, input, threads).at(attempt), what)
+    def resource(wildcards, input, attempt, threads, async_run):
+        while True:
+            try:
+                return getattr(needs_of(wildcards, input, threads).at(attempt), what)
+            except FileNotFoundError as missing:
+                if not copied(missing.filename, input, async_run):
+                    raise
 
     return resource
+
+
+# Of files in a storage, from which the needs of jobs are read. They go when Snakemake ends.
+copies = tempfile.TemporaryDirectory(prefix="fathom-")
+
+
+def copied(path, input, async_run):
+    """Copy a file from a storage, if it is there. A dry run copies none, for a plan cannot wait.
+
+    The copy is apart from where Snakemake puts the file: a manifest there would make it think that the folder is.
+    """
+    file = next(file for file in input if file == path)
+    if os.path.exists(path) or not file.is_storage or path in needs.copies:
+        return False
+    if not async_run(file.exists_in_storage()):
+        return False
+    copy = Path(copies.name, str(len(needs.copies)))
+    found = file.storage_object.provider.object(file.storage_object.query)
+    found.set_local_path(copy)
+    async_run(found.managed_retrieve())
+    needs.copies[path] = copy
+    return True
 
 
 def shared(group, corpus_of):
@@ -105,6 +142,18 @@ def coordination_needs(wildcards, input, threads):
     return needs.coordination_needs(input.manifests, input.corpus, threads=threads)
 
 
+def own(files_of):
+    """Files of the user's: in a storage where their path is an address, else here, wherever the results are."""
+
+    def place(path):
+        return storage(path) if in_storage(path) else local(path)
+
+    def files(wildcards):
+        return list(map(place, files_of(wildcards)))
+
+    return files
+
+
 def model_files(wildcards):
     return plan.model_files(wildcards.model)
 
@@ -119,6 +168,11 @@ def model_base(wildcards):
     return [] if base is None else f"results/models/{base}/manifest.json"
 
 
+def model_base_folder(wildcards):
+    base = plan.model_base(wildcards.model)
+    return [] if base is None else f"results/models/{base}"
+
+
 def corpus_base(wildcards):
     """The corpus whose texts a corpus changes; nothing for others."""
     base = plan.corpus_base(wildcards.corpus)
@@ -128,6 +182,17 @@ def corpus_base(wildcards):
 def base_option(wildcards, input):
     """Words of a command, which the rule quotes one by one."""
     return ["--base", str(input.base)] if input.base else []
+
+
+def brought_option(files_of):
+    """Where Snakemake has put a file or folder of the user's that comes from a storage."""
+
+    def option(wildcards, input):
+        if any(map(in_storage, files_of(wildcards))):
+            return ["--brought", input.files[0]]
+        return []
+
+    return option
 
 
 def experiment_corpus(wildcards):

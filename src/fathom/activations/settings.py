@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from fathom.settings import NOT_EXPECTED, Name, Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
+# Ten times what was planned with (docs/scaling.md); a slip of the keyboard shall not fill the memory with jobs.
+Shards = Annotated[int, Field(ge=1, le=100_000)]
 
 
 def _say_what_layers_are(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -60,7 +62,7 @@ class CorpusActivations(Settings):
     """What of a text."""
     attention_texts: Annotated[int, Field(ge=0)] | None = None
     """Texts whose attention patterns are stored."""
-    shards: Annotated[int, Field(ge=1)] | None = None
+    shards: Shards | None = None
     """Jobs that the corpus is cut into."""
 
 
@@ -93,7 +95,7 @@ class ActivationsSettings(Settings):
     """Longest text, in tokens; the model's context if left out."""
     truncate: bool = False
     """Cut longer texts, and count them in the manifest. Otherwise they are refused."""
-    shards: Annotated[int, Field(ge=1)] = 1
+    shards: Shards = 1
     """Jobs that a corpus is cut into: 1 on a laptop, many on a cluster. All run about as many tokens."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """`auto` takes the GPU where there is one."""

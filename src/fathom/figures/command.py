@@ -63,7 +63,9 @@ QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of 
 @click.argument("tables", nargs=-1, type=click.Path(path_type=Path))
 def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tables: tuple[Path, ...]) -> Work:
     """Draw a figure from TABLES of metrics or probes, with the numbers behind it and its caption."""
-    job = FigureJob.model_validate_json(sys.stdin.read() if settings_json == "-" else settings_json)
+    if settings_json == "-":
+        settings_json = sys.stdin.read().strip()
+    job = FigureJob.model_validate_json(settings_json)
     if len(tables) != len(job.tables):
         msg = f"figure {job.figure}: expected {len(job.tables)} tables, found {len(tables)}"
         raise FathomError(msg)
