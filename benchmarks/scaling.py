@@ -211,7 +211,7 @@ def _extract(plan: Plan, corpus: Path, model: Path, folder: Path, shards: int) -
     _verb("--settings", plan.cut_settings(name, "random"), *common, "--write-cut", str(cut))
     for shard in shard_names(shards):
         settings = plan.extraction_settings(name, "random", shard)
-        written = ["--store", str(folder / f"{shard}.zarr"), "--manifest", str(folder / f"{shard}{MANIFEST}")]
+        written = ["--store", str(folder / f"{shard}.zarr.zip"), "--manifest", str(folder / f"{shard}{MANIFEST}")]
         _verb("--settings", settings, *common, "--cut", str(cut), *written)
 
 
