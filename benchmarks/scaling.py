@@ -82,7 +82,8 @@ def planning_line(name: str, project: Path) -> str:
     extractions, jobs = int(counted["activations"]), int(counted["total"])
     for line in _snakemake(project, "--summary").splitlines()[1:]:
         make_output(project / line.split("\t")[0])
-    _snakemake(project, "--touch", "--forceall")
+    # As many at a time as there are: each time that it chooses, Snakemake looks at all jobs that could run.
+    _snakemake(project, "--touch", "--forceall", cores=jobs)
     last, said = _planned(project)
     if "Nothing to be done" not in said:
         msg = f"{name}: expected Snakemake to find nothing to be done; it said:\n{said[-2000:]}"
@@ -211,7 +212,7 @@ def _extract(plan: Plan, corpus: Path, model: Path, folder: Path, shards: int) -
     _verb("--settings", plan.cut_settings(name, "random"), *common, "--write-cut", str(cut))
     for shard in shard_names(shards):
         settings = plan.extraction_settings(name, "random", shard)
-        written = ["--store", str(folder / f"{shard}.zarr"), "--manifest", str(folder / f"{shard}{MANIFEST}")]
+        written = ["--store", str(folder / f"{shard}.zarr.zip"), "--manifest", str(folder / f"{shard}{MANIFEST}")]
         _verb("--settings", settings, *common, "--cut", str(cut), *written)
 
 
