@@ -19,7 +19,7 @@ from fathom.plan import Plan
 
 GROUND = {"archive", "errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
 GROUND |= {"curves", "digests", "dip", "distributions", "item_graph", "memory", "neighbours", "reading", "redaction"}
-GROUND |= {"shards", "similarity", "work"}
+GROUND |= {"drafts", "shards", "similarity", "work"}
 
 CORPUS_METRICS = {name for name, metric in METRICS.items() if metric.of not in {"text", "sinks"}}
 METRIC_JOBS = {"tokens", *CORPUS_METRICS}
