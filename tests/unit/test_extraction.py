@@ -208,6 +208,7 @@ def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dty
         capture(model, batch, shape, BlockSites(), sink.targets(batch))
         sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
+    writer.finish(tmp_path / "s.manifest.json", {})
     for position, state in states.items():
         with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
             found = np.asarray(zarr.open_array(opened, path=f"residual/{position}", mode="r")[:])
