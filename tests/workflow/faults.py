@@ -36,7 +36,7 @@ def contents(project: Project) -> dict[str, str]:
 
 def done_jobs(run: subprocess.CompletedProcess[str]) -> list[str]:
     """Messages of the jobs that a run started, sorted."""
-    return sorted(re.findall(r"^Job \d+: (.+)$", run.stdout + run.stderr, flags=re.MULTILINE))
+    return sorted(re.findall(r"^ *Job \d+: (.+)$", run.stdout + run.stderr, flags=re.MULTILINE))
 
 
 def need_root(what: str) -> None:

@@ -80,7 +80,7 @@ class Project:
     def planned(self, *arguments: str) -> list[str]:
         """What a dry run would do: the message of every job, sorted; empty if there is nothing to be done."""
         done = self.run("--dry-run", *arguments)
-        messages = re.findall(r"^Job \d+: (.+)$", done.stdout + done.stderr, flags=re.MULTILINE)
+        messages = re.findall(r"^ *Job \d+: (.+)$", done.stdout + done.stderr, flags=re.MULTILINE)
         nothing = "Nothing to be done" in done.stdout + done.stderr
         assert nothing == (not messages), done.stdout + done.stderr
         return sorted(messages)

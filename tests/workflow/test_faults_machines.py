@@ -34,7 +34,8 @@ CHANGES = {"corpora": {"random": {"texts": 300, "tokens": 60}}, "activations": {
 BUILDING, PREPARING = "Building corpus random", "Preparing model tiny"
 MEASURING = "Measuring tokens of tiny on random"
 EXTRACTING = [f"Extracting tiny on random, shard {shard}-of-2" for shard in (1, 2)]
-ALL_JOBS = sorted([BUILDING, PREPARING, MEASURING, *EXTRACTING])
+CUTTING = "Cutting random into shards for tiny"
+ALL_JOBS = sorted([BUILDING, PREPARING, CUTTING, MEASURING, *EXTRACTING])
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +279,7 @@ def test_results_from_a_clock_an_hour_ahead_are_neither_repeated_nor_trusted_whe
     assert project.planned(TARGET) == []
     # What they were made of changes: they are made anew although they seem to be younger than that.
     project.configure({**CHANGES, "corpora": {"random": {"texts": 300, "tokens": 60, "seed": 1}}})
-    assert project.planned(TARGET) == sorted([BUILDING, MEASURING, *EXTRACTING])
+    assert project.planned(TARGET) == sorted([BUILDING, CUTTING, MEASURING, *EXTRACTING])
 
 
 @pytest.fixture
