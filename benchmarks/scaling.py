@@ -82,8 +82,8 @@ def planning_line(name: str, project: Path) -> str:
     extractions, jobs = int(counted["activations"]), int(counted["total"])
     for line in _snakemake(project, "--summary").splitlines()[1:]:
         make_output(project / line.split("\t")[0])
-    # As many at a time as there are: each time that it chooses, Snakemake looks at all jobs that could run.
-    _snakemake(project, "--touch", "--forceall", cores=jobs)
+    # All at a time, of 8 threads each: whenever it chooses, Snakemake looks at every job that could run.
+    _snakemake(project, "--touch", "--forceall", cores=8 * jobs)
     last, said = _planned(project)
     if "Nothing to be done" not in said:
         msg = f"{name}: expected Snakemake to find nothing to be done; it said:\n{said[-2000:]}"
