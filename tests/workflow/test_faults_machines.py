@@ -68,7 +68,7 @@ def test_after_a_full_disk_only_unfinished_work_is_repeated(
     with small_disk(tmp_path / "disk", "size=16m") as disk:
         project = prepared.copy(disk / "project")
         project.configure(CHANGES)
-        project.run("results/corpora/random.parquet", "results/models/tiny/manifest.json")
+        project.run("results/activations/tiny/random/shards.json")
         # Room for the states of one shard, not of two.
         one = sum(path.stat().st_size for path in shard_files(undisturbed, "1-of-2"))
         held = shutil.disk_usage(disk).used
@@ -92,7 +92,7 @@ def test_after_a_full_quota_of_files_only_unfinished_work_is_repeated(
     with small_disk(tmp_path / "disk", "size=256m") as disk:
         project = prepared.copy(disk / "project")
         project.configure(CHANGES)
-        project.run("results/corpora/random.parquet", "results/models/tiny/manifest.json")
+        project.run("results/activations/tiny/random/shards.json")
         used = os.statvfs(disk)
         # Enough for Snakemake's own few files, not for those of the extractions.
         make_room(disk, f"nr_inodes={used.f_files - used.f_ffree + 16}")
@@ -249,7 +249,7 @@ def wait_for_lock(project: Project, run: subprocess.Popen[bytes]) -> None:
 
 
 def test_a_job_killed_for_memory_ends_the_run_and_is_repeated(fresh: Project, undisturbed: Project) -> None:
-    fresh.run("results/corpora/random.parquet", "results/models/tiny/manifest.json")
+    fresh.run("results/activations/tiny/random/shards.json")
     # Enough for Snakemake, not for a model's libraries.
     with little_memory(f"fathom-test-{os.getpid()}", 250) as limited:
         failed = subprocess.run(
