@@ -14,6 +14,7 @@ import struct
 import weakref
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,16 @@ class Seal:
     directory_xxh3_128: str
 
 
-class _Pieces:
+class _Pieces(ABC):
     """Reads pieces of an open file. Several threads may read at once."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._intact: set[str] = set()
 
+    @abstractmethod
     def _find(self, name: str) -> zipfile.ZipInfo:
-        raise NotImplementedError
+        """The entry of a piece. Errors: KeyError if there is none."""
 
     def read(self, name: str) -> Bytes:
         """A whole piece, after a check of its checksum."""
