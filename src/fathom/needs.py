@@ -15,6 +15,7 @@ from typing import Any
 
 from fathom.activations.settings import ActivationsSettings
 from fathom.config import Config
+from fathom.errors import FathomError
 from fathom.experiments import probed_views
 from fathom.models.settings import RandomModel
 from fathom.sizes import (
@@ -152,4 +153,8 @@ def _json(path: str, _version: tuple[int, int]) -> Any:
 def _corpus_size(texts: str, _version: tuple[int, int]) -> CorpusSize:
     from fathom.tables import read_corpus_sizes  # it brings pandas, which a plan without corpora does not need
 
-    return CorpusSize(**read_corpus_sizes(Path(copies.get(texts, texts))))
+    try:
+        return CorpusSize(**read_corpus_sizes(Path(copies.get(texts, texts))))
+    except (FathomError, ValueError, TypeError) as error:
+        # As with a manifest: the job reads it too, and says what is wrong in a line of its own.
+        raise FileNotFoundError(errno.ENOENT, "no corpus that can be read", texts) from error

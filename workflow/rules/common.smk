@@ -47,7 +47,9 @@ wildcard_constraints:
 # A job that is killed from outside cannot say what to do.
 onerror:
     for file in log:
-        for line in advice(Path(file).read_text(encoding="utf-8", errors="replace")):
+        for line in advice(
+            Path(file).read_text(encoding="utf-8", errors="replace")
+        ):
             print(line, file=sys.stderr)
 
 
