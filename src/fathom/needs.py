@@ -15,6 +15,7 @@ from typing import Any
 
 from fathom.activations.settings import ActivationsSettings
 from fathom.config import Config
+from fathom.copies import readable
 from fathom.errors import FathomError
 from fathom.experiments import probed_views
 from fathom.models.settings import RandomModel
@@ -31,8 +32,6 @@ from fathom.sizes import (
     token_metrics,
 )
 
-copies: dict[str, Path] = {}
-"""Copies of files that are in a storage, by the place that Snakemake gives the file while a job uses it."""
 ITEMSIZE = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -137,14 +136,14 @@ def _manifest(path: str, *facts: str) -> dict[str, Any]:
 
 def _version(path: str) -> tuple[int, int]:
     """What changes when a file does. A plan asks for the same files at every job."""
-    found = os.stat(copies.get(path, path))  # noqa: PTH116 - its error names the file as Snakemake does
+    found = os.stat(readable(path))  # noqa: PTH116 - its error names the file as Snakemake does
     return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1024)
 def _json(path: str, _version: tuple[int, int]) -> Any:
     try:
-        return json.loads(Path(copies.get(path, path)).read_text(encoding="utf-8"))
+        return json.loads(Path(readable(path)).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
 
@@ -154,7 +153,7 @@ def _corpus_size(texts: str, _version: tuple[int, int]) -> CorpusSize:
     from fathom.tables import read_corpus_sizes  # it brings pandas, which a plan without corpora does not need
 
     try:
-        return CorpusSize(**read_corpus_sizes(Path(copies.get(texts, texts))))
+        return CorpusSize(**read_corpus_sizes(Path(readable(texts))))
     except (FathomError, ValueError, TypeError) as error:
         # As with a manifest: the job reads it too, and says what is wrong in a line of its own.
         raise FileNotFoundError(errno.ENOENT, "no corpus that can be read", texts) from error

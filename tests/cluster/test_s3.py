@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.tiny import tiny_llama
-from tests.workflow.project import ROOT, Project
+from tests.workflow.project import ROOT, Project, said
 
 PLUGINS = ROOT / "tests/cluster/plugins"
 BUCKET = "bucket"
@@ -145,18 +145,7 @@ def run(project: Project, *arguments: str) -> str:
     """Run the rules that stand in the project's own folder; what Snakemake said."""
     command = project.command(*arguments)
     command[command.index("--snakefile") + 1] = "workflow/Snakefile"
-    done = subprocess.run(
-        command,
-        env=project.variables(),
-        cwd=project.folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    return said(project.execute(command, check=True))
 
 
 def test_jobs_that_share_no_file_system_leave_the_same_results_in_the_bucket(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -14,6 +13,7 @@ from fathom.config import load_config
 from fathom.needs import extraction_needs, token_metric_needs
 from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, run_on
+from tests.workflow.faults import contents
 from tests.workflow.project import Project
 
 # `device: auto` asks for a GPU, and falls to the CPU where the test's node has none. No controls: their jobs take time.
@@ -42,16 +42,6 @@ def whole(cluster: Cluster, prepared: Project, tmp_path_factory: pytest.TempPath
 def of(run: Submitted, name: str) -> list[Job]:
     """Jobs of a rule or group."""
     return [job for job in run.jobs if re.match(rf"(rule|group)_{name}(_|\s|$)", job.comment)]
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Every result by its digest; records of when and where are not results."""
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-        if path.name != ".snakemake_timestamp" and not path.name.endswith(".record.json")
-    }
 
 
 def test_gpu_rules_go_to_the_gpu_partition_and_no_others(cut: Run) -> None:
@@ -97,9 +87,9 @@ def test_results_are_those_of_one_machine(cut: Run, prepared: Project, tmp_path:
     alone = prepared.copy(tmp_path / "project")
     alone.configure(ON_A_CLUSTER)
     alone.run(cores=THREADS)  # a sum in another order of threads may round otherwise
-    expected = digests(alone.folder / "results")
+    expected = contents(alone)
     assert len(expected) > 20
-    assert digests(project.folder / "results") == expected
+    assert contents(project) == expected
 
 
 def test_second_run_submits_nothing(cluster: Cluster, cut: Run) -> None:

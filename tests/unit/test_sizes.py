@@ -113,12 +113,15 @@ def test_what_is_not_there_yet_is_named_as_snakemake_names_it(tmp_path: Path) ->
     write_table(pd.DataFrame({"text": ["a"]}), old)
     torn = tmp_path / "manifest.json"
     torn.write_text('{"kind": "mod', encoding="utf-8")
+    torn_corpus = tmp_path / "torn.parquet"
+    torn_corpus.write_bytes(old.read_bytes()[:-100])
     for ask, path in (
         (lambda path: model_size(path, "float32"), tmp_path / "none.json"),
         (lambda path: model_size(path, "float32"), torn),
         (lambda path: states_size([path]), tmp_path / "none.json"),
         (corpus_size, tmp_path / "none.parquet"),
         (corpus_size, old),
+        (corpus_size, torn_corpus),
     ):
         with pytest.raises(FileNotFoundError) as caught:
             ask(str(path))

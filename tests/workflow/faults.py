@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,11 +31,6 @@ def contents(project: Project) -> dict[str, str]:
         for path in files
         if not path.name.endswith(".record.json")
     }
-
-
-def done_jobs(run: subprocess.CompletedProcess[str]) -> list[str]:
-    """Messages of the jobs that a run started, sorted."""
-    return sorted(re.findall(r"^ *Job \d+: (.+)$", run.stdout + run.stderr, flags=re.MULTILINE))
 
 
 def need_root(what: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,20 +72,55 @@ class Project:
 
     def run(self, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run Snakemake to its end."""
-        command = self.command(*arguments, cores=cores)
+        return self.execute(self.command(*arguments, cores=cores), check=check)
+
+    def execute(
+        self, command: Sequence[str], *, variables: Mapping[str, str] | None = None, check: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in this folder to its end, with the environment of a run or another one."""
         done = subprocess.run(
-            command, env=self.variables(), cwd=self.folder, capture_output=True, text=True, check=False, timeout=600
+            command,
+            env=variables or self.variables(),
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
         )
-        assert not check or done.returncode == 0, done.stdout + done.stderr
+        assert not check or done.returncode == 0, said(done)
         return done
+
+    @contextmanager
+    def background(
+        self, command: Sequence[str], *, variables: Mapping[str, str] | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a command in this folder while a test does something else; it and what it started end with the block.
+
+        What it says is in `output.txt` beside the folder.
+        """
+        with self.folder.with_name("output.txt").open("wb") as output:
+            run = subprocess.Popen(
+                command,
+                env=variables or self.variables(),
+                cwd=self.folder,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+            try:
+                yield run
+            finally:
+                if run.poll() is None:
+                    os.killpg(run.pid, signal.SIGKILL)
+                run.wait()
 
     def planned(self, *arguments: str) -> list[str]:
         """What a dry run would do: the message of every job, sorted; empty if there is nothing to be done."""
         done = self.run("--dry-run", *arguments)
-        messages = re.findall(r"^ *Job \d+: (.+)$", done.stdout + done.stderr, flags=re.MULTILINE)
-        nothing = "Nothing to be done" in done.stdout + done.stderr
-        assert nothing == (not messages), done.stdout + done.stderr
-        return sorted(messages)
+        messages = done_jobs(done)
+        nothing = "Nothing to be done" in said(done)
+        assert nothing == (not messages), said(done)
+        return messages
 
     def copy(self, folder: Path, *, keep_times: bool = True) -> Project:
         """The same project in another folder."""
@@ -94,6 +131,16 @@ class Project:
         """The same project, run with a copy of fathom's source that a test may edit."""
         shutil.copytree(ROOT / "src" / "fathom", folder / "fathom", ignore=shutil.ignore_patterns("__pycache__"))
         return Project(self.folder, folder, dict(self.environment))
+
+
+def done_jobs(run: subprocess.CompletedProcess[str]) -> list[str]:
+    """Messages of the jobs that a run started, or of those that a dry run would start, sorted."""
+    return sorted(re.findall(r"^ *Job \d+: (.+)$", said(run), flags=re.MULTILINE))
+
+
+def said(run: subprocess.CompletedProcess[str]) -> str:
+    """Everything that a run has said."""
+    return run.stdout + run.stderr
 
 
 def _merge(config: dict[str, Any], changes: Mapping[str, Any]) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import signal
 import subprocess
 import time
@@ -16,9 +14,9 @@ import psutil
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tests.workflow.project import Project
+from tests.workflow.faults import TARGET, contents
+from tests.workflow.project import Project, done_jobs, said
 
-TARGET = "results/metrics/tiny/random/curvature.parquet"
 LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"shards": 3, "token_budget": 240}}
 
 
@@ -50,32 +48,26 @@ def extraction_of(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return found
 
 
+@pytest.fixture(scope="module")
+def undisturbed(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of the results of a long run that nothing disturbed."""
+    project = prepared.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    project.configure(LONG)
+    project.run(TARGET)
+    return contents(project)
+
+
 @pytest.fixture
 def second_shard(fresh: Project) -> Iterator[Interrupted]:
     """A run that has finished one of three shards and is in the middle of the next one, and the finished one's name."""
     fresh.configure(LONG)
     folder = fresh.folder / "results/activations/tiny/random"
-    with (fresh.folder / "output.txt").open("wb") as output:
-        run = subprocess.Popen(
-            fresh.command(TARGET, cores=1),
-            env=fresh.variables(),
-            cwd=fresh.folder,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-        try:
-            wait_for(
-                lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr.zip*"))) == 2
-            )
-            yield fresh, run, next(folder.glob("*.manifest.json")).name.split(".")[0]
-        finally:
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
+    with fresh.background(fresh.command(TARGET, cores=1)) as run:
+        wait_for(lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr.zip*"))) == 2)
+        yield fresh, run, next(folder.glob("*.manifest.json")).name.split(".")[0]
 
 
-def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted) -> None:
+def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted, undisturbed: dict[str, str]) -> None:
     project, run, done = second_shard
     folder = project.folder / "results/activations/tiny/random"
     for process in extraction_of(run):
@@ -83,14 +75,11 @@ def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted)
     assert run.wait(timeout=60) != 0
     assert [path.name for path in folder.glob("*.manifest.json")] == [f"{done}.manifest.json"]
     assert [path.name for path in folder.glob("*.zarr.zip")] == [f"{done}.zarr.zip"]
-    again = project.run(TARGET)
-    extracted = re.findall(r"Extracting tiny on random, shard (\S+)", again.stdout + again.stderr)
-    assert len(extracted) == 2
-    assert done not in extracted
-    assert len(list(folder.glob("*.manifest.json"))) == 3
+    assert done_jobs(project.run(TARGET)) == jobs_without(done)
+    assert contents(project) == undisturbed
 
 
-def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted) -> None:
+def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted, undisturbed: dict[str, str]) -> None:
     project, run, done = second_shard
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
@@ -99,10 +88,14 @@ def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted) -
     assert [path.name for path in folder.glob("*.zarr.zip")] == [f"{done}.zarr.zip"]
     assert not torn.name.startswith(done)
     project.run("--unlock")
-    planned = project.planned(TARGET)
-    extractions = [message for message in planned if message.startswith("Extracting")]
-    assert len(extractions) == 2
-    assert not any(f"shard {done}" in message for message in extractions)
+    assert done_jobs(project.run(TARGET)) == jobs_without(done)
+    assert contents(project) == undisturbed
+
+
+def jobs_without(done: str) -> list[str]:
+    """What is left to do after one shard."""
+    left = [f"{shard}-of-3" for shard in (1, 2, 3) if f"{shard}-of-3" != done]
+    return [*(f"Extracting tiny on random, shard {shard}" for shard in left), "Measuring tokens of tiny on random"]
 
 
 def test_two_runs_in_one_folder(second_shard: Interrupted) -> None:
@@ -114,6 +107,7 @@ def test_two_runs_in_one_folder(second_shard: Interrupted) -> None:
 
 
 def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> None:
+    before = contents(project)
     store = project.folder / "results/activations/tiny/random/1-of-2.zarr.zip"
     with zipfile.ZipFile(store) as opened:
         place = opened.getinfo("residual/tokens/c/0/0/0").header_offset + 100
@@ -131,7 +125,21 @@ def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> N
     assert [message for message in project.planned() if message.startswith("Extracting")] == [
         "Extracting tiny on random, shard 1-of-2"
     ]
+    project.configure()
     project.run()
+    assert contents(project) == before
+
+
+def test_torn_corpus_ends_with_one_line(project: Project) -> None:
+    """A plan reads a corpus's size before any job reads the corpus itself."""
+    corpus = project.folder / "results/corpora/random.parquet"
+    corpus.write_bytes(corpus.read_bytes()[:-100])
+    before = contents(project)
+    failed = project.run(TARGET, check=False)
+    assert failed.returncode != 0
+    assert "random.parquet: not a Parquet table" in said(failed)
+    assert "Traceback" not in said(failed)
+    assert contents(project).items() <= before.items()
 
 
 def test_model_that_gives_nan(fresh: Project) -> None:
@@ -209,23 +217,3 @@ def test_bad_input_ends_with_one_line(fresh: Project, changes: dict[str, object]
     assert "Traceback" not in failed.stdout + failed.stderr
     assert not list(fresh.folder.glob("results/activations/**/*.manifest.json"))
     assert not list(fresh.folder.glob("results/figures/*"))
-
-
-def test_full_disk(prepared: Project, tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)]
-    mounted = subprocess.run(command, capture_output=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip("a small file system cannot be mounted here (needs root)")
-    try:
-        project = prepared.copy(disk / "project")
-        project.configure({"corpora": {"random": {"texts": 600, "tokens": 60}}, "activations": {"shards": 1}})
-        failed = project.run("results/figures/curvature.svg", check=False)
-        assert failed.returncode != 0
-        assert "the disk is full" in failed.stdout + failed.stderr
-        assert not list(project.folder.glob("results/activations/**/*.manifest.json"))
-        assert not list(project.folder.glob("results/activations/**/*.zarr.zip"))
-        assert shutil.disk_usage(disk).free > 4 << 20
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -20,7 +19,6 @@ from tests.workflow.faults import (
     TARGET,
     UIDS,
     contents,
-    done_jobs,
     little_memory,
     make_room,
     need_root,
@@ -28,7 +26,7 @@ from tests.workflow.faults import (
     small_disk,
     variables_of,
 )
-from tests.workflow.project import Project
+from tests.workflow.project import Project, done_jobs, said
 
 CHANGES = {"corpora": {"random": {"texts": 300, "tokens": 60}}, "activations": {"shards": 2}}
 BUILDING, PREPARING = "Building corpus random", "Preparing model tiny"
@@ -53,10 +51,6 @@ def fresh(prepared: Project, tmp_path: Path) -> Project:
     project = prepared.copy(tmp_path / "project")
     project.configure(CHANGES)
     return project
-
-
-def said(run: subprocess.CompletedProcess[str]) -> str:
-    return run.stdout + run.stderr
 
 
 # Disks ---------------------------------------------------------------------------------------------------------------
@@ -132,9 +126,7 @@ def test_read_only_results_are_one_error_and_stay_as_they_are(undisturbed: Proje
     # In a mount namespace of its own, so that nothing has to be taken back.
     mount = f'mount --bind {results} {results} && mount -o remount,ro,bind {results} && exec "$@"'
     command = ["unshare", "--mount", "sh", "-c", mount, "sh", *project.command(TARGET)]
-    run = subprocess.run(
-        command, env=project.variables(), cwd=project.folder, capture_output=True, text=True, check=False, timeout=300
-    )
+    run = project.execute(command)
     assert run.returncode != 0
     assert "Write-protected output files" in said(run)  # of what is there; of a new file "Read-only file system"
     assert "Traceback" not in said(run)
@@ -149,14 +141,8 @@ def test_results_of_somebody_else_are_one_error_and_stay_as_they_are(undisturbed
         project = undisturbed.copy(folder / "project")
         before = contents(project)
         project.configure({**CHANGES, "metrics": {"curvature": {"preparation": "none"}}})
-        run = subprocess.run(
-            run_as(UIDS[0], project, TARGET),
-            env=variables_of(UIDS[0], project, folder / "home"),
-            cwd=project.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
+        run = project.execute(
+            run_as(UIDS[0], project, TARGET), variables=variables_of(UIDS[0], project, folder / "home")
         )
         assert run.returncode != 0
         assert "Permission denied" in said(run)
@@ -195,45 +181,15 @@ def test_two_users_start_the_same_workflow(prepared: Project, undisturbed: Proje
         project.configure(CHANGES)
         give_to_group(project)
         one, two = (variables_of(uid, project, folder / "home") for uid in UIDS)
-        with (folder / "output.txt").open("wb") as output:
-            first = subprocess.Popen(
-                run_as(UIDS[0], project, TARGET),
-                env=one,
-                cwd=project.folder,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
-        try:
+        with project.background(run_as(UIDS[0], project, TARGET), variables=one) as first:
             wait_for_lock(project, first)
-            second = subprocess.run(
-                run_as(UIDS[1], project, TARGET),
-                env=two,
-                cwd=project.folder,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=300,
-            )
+            second = project.execute(run_as(UIDS[1], project, TARGET), variables=two)
             assert second.returncode != 0
             assert "cannot be locked" in said(second)
             assert done_jobs(second) == []
             assert first.wait(timeout=300) == 0, (folder / "output.txt").read_text()
-        finally:
-            if first.poll() is None:
-                os.killpg(first.pid, signal.SIGKILL)
-                first.wait()
         assert contents(project) == contents(undisturbed)
-        third = subprocess.run(
-            run_as(UIDS[1], project, TARGET),
-            env=two,
-            cwd=project.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert third.returncode == 0, said(third)
+        third = project.execute(run_as(UIDS[1], project, TARGET), variables=two, check=True)
         assert "Nothing to be done" in said(third)
 
 
@@ -252,15 +208,7 @@ def test_a_job_killed_for_memory_ends_the_run_and_is_repeated(fresh: Project, un
     fresh.run("results/activations/tiny/random/shards.json")
     # Enough for Snakemake, not for a model's libraries.
     with little_memory(f"fathom-test-{os.getpid()}", 250) as limited:
-        failed = subprocess.run(
-            [*limited, *fresh.command(TARGET, cores=1)],
-            env=fresh.variables(),
-            cwd=fresh.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        failed = fresh.execute([*limited, *fresh.command(TARGET, cores=1)])
     assert failed.returncode != 0
     assert "Error in rule activations" in said(failed)
     assert shards(fresh) == []
@@ -280,39 +228,3 @@ def test_results_from_a_clock_an_hour_ahead_are_neither_repeated_nor_trusted_whe
     # What they were made of changes: they are made anew although they seem to be younger than that.
     project.configure({**CHANGES, "corpora": {"random": {"texts": 300, "tokens": 60, "seed": 1}}})
     assert project.planned(TARGET) == sorted([BUILDING, CUTTING, MEASURING, *EXTRACTING])
-
-
-@pytest.fixture
-def stopped(fresh: Project) -> Project:
-    """A project whose run was killed, with everything that it had started, in the middle of an extraction."""
-    folder = fresh.folder / "results/activations/tiny/random"
-    with (fresh.folder / "output.txt").open("wb") as output:
-        run = subprocess.Popen(
-            fresh.command(TARGET, cores=1),
-            env=fresh.variables(),
-            cwd=fresh.folder,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    try:
-        until = time.monotonic() + 120
-        while not list(folder.glob("*.manifest.json")):
-            assert run.poll() is None
-            assert time.monotonic() < until
-            time.sleep(0.02)
-    finally:
-        os.killpg(run.pid, signal.SIGKILL)
-        run.wait()
-    return fresh
-
-
-def test_after_a_killed_run_only_unfinished_work_is_repeated(stopped: Project, undisturbed: Project) -> None:
-    kept = shards(stopped)
-    stopped.run("--unlock")
-    planned = stopped.planned(TARGET)
-    left = [one for one in EXTRACTING if not any(shard in one for shard in kept)]
-    # Of a job that ended a moment before the kill, Snakemake may not have written down that it ended.
-    assert set(left) | {MEASURING} <= set(planned) <= {*EXTRACTING, MEASURING}
-    assert done_jobs(stopped.run(TARGET)) == planned
-    assert contents(stopped) == contents(undisturbed)

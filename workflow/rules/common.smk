@@ -4,15 +4,14 @@ The plan of this run: the config, checked, and what the rules ask of it.
 
 import functools
 import gc
-import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
 from fathom import captions, needs
 from fathom.advice import advice
 from fathom.config import load_config
+from fathom.copies import copied
 from fathom.errors import FathomError
 from fathom.plan import Plan
 from fathom.settings import in_storage
@@ -70,28 +69,6 @@ def asked(what, needs_of):
                     raise
 
     return resource
-
-
-# Of files in a storage, from which the needs of jobs are read. They go when Snakemake ends.
-copies = tempfile.TemporaryDirectory(prefix="fathom-")
-
-
-def copied(path, input, async_run):
-    """Copy a file from a storage, if it is there. A dry run copies none, for a plan cannot wait.
-
-    The copy is apart from where Snakemake puts the file: a manifest there would make it think that the folder is.
-    """
-    file = next(file for file in input if file == path)
-    if os.path.exists(path) or not file.is_storage or path in needs.copies:
-        return False
-    if not async_run(file.exists_in_storage()):
-        return False
-    copy = Path(copies.name, str(len(needs.copies)))
-    found = file.storage_object.provider.object(file.storage_object.query)
-    found.set_local_path(copy)
-    async_run(found.managed_retrieve())
-    needs.copies[path] = copy
-    return True
 
 
 def shared(group, corpus_of):
