@@ -31,6 +31,8 @@ from fathom.work import Work
 KIND = "record"
 FORMAT_VERSION = 1
 SUFFIX = ".record.json"
+ASIDE = ".torn"
+"""What `fathom verify` adds to the name of a file that it sets aside."""
 MANIFEST = "manifest.json"
 SHARD_MANIFEST = re.compile(r"^(\d+)-of-(\d+)\.manifest\.json$")
 # Modules that are not called as the package that holds them.
@@ -129,6 +131,12 @@ PARTS = ("inputs", "outputs")
 def entry_of(path: Path, manifest: Path | None = None) -> FileEntry:
     """A file as it is now: its size and digest."""
     return FileEntry(path, path.stat().st_size, xxh3_of(path), manifest=manifest)
+
+
+def torn_shards(folder: Path) -> frozenset[str]:
+    """Shards in a folder whose store is torn: `fathom verify` has set their records aside, and none is there anew."""
+    aside = (path.name.removesuffix(SUFFIX + ASIDE) for path in folder.glob(f"*{SUFFIX}{ASIDE}"))
+    return frozenset(shard for shard in aside if not (folder / f"{shard}{SUFFIX}").exists())
 
 
 def shards_entry(folder: Path, entries: Sequence[FileEntry]) -> FileEntry:

@@ -22,6 +22,7 @@ from fathom.errors import FathomError, first_line
 from fathom.lineage import READERS, Lineage
 from fathom.progress import Progress
 from fathom.records import (
+    ASIDE,
     SUFFIX,
     FileEntry,
     Record,
@@ -31,11 +32,10 @@ from fathom.records import (
     read_record,
     shards_entry,
 )
-from fathom.shards import expected_manifests
+from fathom.shards import MANIFEST, expected_manifests
 
 Fault = Literal["torn", "missing", "stale", "unknown"]
 FAULTS: tuple[Fault, ...] = ("torn", "missing", "stale", "unknown")
-ASIDE = ".torn"
 # What stands in a results folder and is no result: Snakemake's mark in a folder, what is made from results and records.
 NO_RESULTS = {".snakemake_timestamp", "report.html", "report.zip", "ro-crate-metadata.json"}
 FOLDER_OF_TRACES = "provenance"
@@ -135,6 +135,8 @@ def _look_into(folder: Path, found: Found) -> None:
     for path in _files(folder):
         if path.name.endswith(ASIDE):
             found.aside.append(path)
+            if path.name.endswith(SUFFIX + ASIDE) and not path.with_suffix("").exists():
+                found.findings.append(Finding("missing", path.with_suffix(""), "set aside, and not made anew since"))
         elif path.name.endswith(SUFFIX):
             records.append(path)
         else:
@@ -328,11 +330,13 @@ def summary(found: Found, findings: Sequence[Finding], read: int, seconds: float
 def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> list[Path]:
     """Rename what is torn, so that Snakemake makes it anew; returns what was renamed, under its old name.
 
-    Of a store or a model it is the manifest: without it they do not exist, and the job that makes them anew clears the
-    rest away. Of a store that is missing the manifest is left: it may have been deleted to make room.
+    Of a model it is the manifest: without it a model does not exist. Of a store it is the record, which nothing is made
+    from: by its absence the rules know that the shard is to be made anew, and by the manifest, which stands, that what
+    was made from it is right. The job that makes it anew clears the store away. Of a store that is missing both are
+    left: it may have been deleted to make room.
     """
     renamed = []
-    for path in dict.fromkeys(_to_make(finding, files) for finding in findings if finding.fault == "torn"):
+    for path in dict.fromkeys(_to_rename(finding, files) for finding in findings if finding.fault == "torn"):
         if path.exists():
             path.replace(path.with_name(path.name + ASIDE))
             renamed.append(path)
@@ -340,9 +344,18 @@ def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> l
 
 
 def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
-    """The output of a rule that a finding is about: for a file that a manifest describes, the manifest."""
+    """The output of a rule that a finding is about: of a store or model, and of a shard's record, the manifest."""
     entry = files.get(finding.path)
-    return entry.manifest if entry is not None and entry.manifest is not None else finding.path
+    if entry is not None and entry.manifest is not None:
+        return entry.manifest
+    manifest = finding.path.with_name(finding.path.name.removesuffix(SUFFIX) + MANIFEST)
+    return manifest if finding.path.name.endswith(SUFFIX) and manifest.exists() else finding.path
+
+
+def _to_rename(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
+    path = _to_make(finding, files)
+    record = path.with_name(path.name.removesuffix(MANIFEST) + SUFFIX)
+    return record if finding.path != path and path.name.endswith(MANIFEST) and record.exists() else path
 
 
 def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:

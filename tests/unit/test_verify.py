@@ -27,6 +27,7 @@ from tests.records import (
 )
 
 from fathom.errors import FathomError
+from fathom.records import torn_shards
 from fathom.verify import command
 from fathom.work import Work
 
@@ -87,10 +88,13 @@ def test_a_flipped_bit_in_a_result(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "manifest"),
-    [(CHUNK, STATES / "1-of-2.manifest.json"), (MODEL.with_name("model.safetensors"), MODEL)],
+    ("file", "manifest", "aside"),
+    [
+        (CHUNK, STATES / "1-of-2.manifest.json", STATES / "1-of-2.record.json"),
+        (MODEL.with_name("model.safetensors"), MODEL, MODEL),
+    ],
 )
-def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path) -> None:
+def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path, aside: Path) -> None:
     flip(file)
     output = verify("--keep")
     assert findings(output) == {str(file): "torn"}
@@ -100,8 +104,22 @@ def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path) 
     assert manifest.exists()
     output = verify()
     assert commands(output) == [[str(manifest)]]
-    assert not manifest.exists()
+    assert not aside.exists()
+    assert aside.with_name(f"{aside.name}.torn").exists()
     assert file.exists()  # the job that makes it anew clears it away
+
+
+def test_the_rules_know_which_shards_are_torn() -> None:
+    record = STATES / "1-of-2.record.json"
+    content = record.read_bytes()
+    assert torn_shards(STATES) == set()
+    flip(CHUNK)
+    verify()
+    assert torn_shards(STATES) == {"1-of-2"}
+    assert findings(verify()) == {str(CHUNK): "torn", str(record): "missing"}
+    assert torn_shards(STATES) == {"1-of-2"}
+    record.write_bytes(content)  # made anew
+    assert torn_shards(STATES) == set()
 
 
 @pytest.mark.parametrize("file", [CORPUS, CHUNK])
@@ -224,7 +242,7 @@ def test_what_is_torn_makes_nothing_stale() -> None:
     assert commands(output) == [[str(CORPUS)], [str(STATES / "1-of-2.manifest.json")]]
     assert findings(verify()) == {
         str(CORPUS): "missing",
-        str(STATES / "1-of-2.manifest.json"): "missing",
+        str(STATES / "1-of-2.record.json"): "missing",
         str(CHUNK): "torn",
     }
 

@@ -29,7 +29,7 @@ def contents(project: Project) -> dict[str, str]:
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if not path.name.endswith(".record.json")
+        if ".record.json" not in path.name
     }
 
 

@@ -14,6 +14,7 @@ from fathom.config import load_config
 from fathom.copies import copied
 from fathom.errors import FathomError
 from fathom.plan import Plan
+from fathom.records import torn_shards
 from fathom.settings import in_storage
 from fathom.shards import shard_names
 
@@ -178,20 +179,50 @@ def experiment_corpus(wildcards):
     return f"results/corpora/{plan.config.experiments[wildcards.experiment].corpus}.parquet"
 
 
+def states_folder(model, corpus):
+    return f"results/activations/{model}/{corpus}"
+
+
+def torn_records(wildcards):
+    """Records that `fathom verify` has set aside, since the stores of their shards are torn: those are made anew."""
+    return [
+        f"{states_folder(model, corpus)}/{shard}.record.json"
+        for model, corpus in plan.extractions
+        for shard in torn_shards(Path(states_folder(model, corpus)))
+        if shard in shard_names(plan.shards_of(corpus))
+    ]
+
+
+# Many jobs read the same ones.
 @functools.cache
-def shard_files(model, corpus, kind):
-    """Manifests or stores of all shards of a corpus. Many jobs read the same ones."""
-    return collect(
-        f"results/activations/{model}/{corpus}/{{shard}}.{kind}",
-        shard=shard_names(plan.shards_of(corpus)),
-    )
+def manifest_files(model, corpus):
+    """Manifests of all shards. That of a torn one says what it will be again: what was made from it is right."""
+    folder = states_folder(model, corpus)
+    torn = torn_shards(Path(folder))
+    return [
+        (
+            ancient(f"{folder}/{shard}.manifest.json")
+            if shard in torn
+            else f"{folder}/{shard}.manifest.json"
+        )
+        for shard in shard_names(plan.shards_of(corpus))
+    ]
 
 
-def stored(kind, corpus_of):
-    """Manifests or stores of all shards of the corpus that a job reads."""
+@functools.cache
+def store_files(model, corpus):
+    """Stores of all shards."""
+    return [
+        f"{states_folder(model, corpus)}/{shard}.zarr.zip"
+        for shard in shard_names(plan.shards_of(corpus))
+    ]
+
+
+def stored(files_of, corpus_of):
+    """Files of all shards of the corpus that a job reads."""
 
     def files(wildcards):
-        return shard_files(wildcards.model, corpus_of(wildcards), kind)
+        return files_of(wildcards.model, corpus_of(wildcards))
 
     return files
 

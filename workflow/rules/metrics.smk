@@ -15,9 +15,9 @@ if plan.token_tables:
     # All metrics of the tokens of a text share one read of the states.
     rule token_metrics:
         input:
-            manifests=stored("manifest.json", own_corpus),
+            manifests=stored(manifest_files, own_corpus),
             # The manifest holds the digests of the store, so the store's own time stamp says nothing.
-            stores=ancient(stored("zarr.zip", own_corpus)),
+            stores=ancient(stored(store_files, own_corpus)),
             corpus="results/corpora/{corpus}.parquet",
         output:
             tables=collect(
@@ -54,8 +54,8 @@ if plan.token_tables:
 
 rule metrics:
     input:
-        manifests=stored("manifest.json", own_corpus),
-        stores=ancient(stored("zarr.zip", own_corpus)),
+        manifests=stored(manifest_files, own_corpus),
+        stores=ancient(stored(store_files, own_corpus)),
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",

@@ -17,8 +17,8 @@ Coordination reads the table of texts beside what the probes read.
 
 rule probes:
     input:
-        manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr.zip", probed_corpus)),
+        manifests=stored(manifest_files, probed_corpus),
+        stores=ancient(stored(store_files, probed_corpus)),
         corpus=experiment_corpus,
     output:
         folds="results/probes/{model}/{experiment}.parquet",
@@ -54,8 +54,8 @@ rule probes:
 
 rule coordination:
     input:
-        manifests=stored("manifest.json", probed_corpus),
-        stores=ancient(stored("zarr.zip", probed_corpus)),
+        manifests=stored(manifest_files, probed_corpus),
+        stores=ancient(stored(store_files, probed_corpus)),
         corpus=experiment_corpus,
         texts="results/probes/{model}/{experiment}.texts.parquet",
     output:
