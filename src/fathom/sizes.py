@@ -25,7 +25,7 @@ BLOCK = 128 * 1.048576  # token states that are read at a time, see fathom.metri
 BLOCKS = 3  # as they are read, as they are cut into texts, and those of the block before
 LAYERS_AT_A_TIME = 16 * 1.048576 * 6  # states of one text in float64, prepared and as they are, with and without sinks
 LABEL = 6  # scores of the folds of one label, and of its resampled texts
-TOKENISED = 100  # bytes of a character that is a token of its own, with its place in the text, as Python objects
+TOKENISED = 12  # bytes of the tokens of a character: three, where an alphabet is cut into bytes
 MATRICES = 6  # Gram matrices, their eigenvectors and work space
 
 # Minutes, and operations a second that a job is trusted to do at least.
@@ -114,6 +114,7 @@ def extraction(
         + STEPS_HELD * 4 * longest_batch * model.width / MB
         + _patterns(model, attention_tokens if attention_texts else 0)
         + _table(corpus)
+        + TOKENISED * corpus.characters / shards / MB
     )
     # Two operations a weight and token; a character is a token at most, where texts are written in an alphabet.
     operations = 2 * model.parameters * corpus.characters / shards

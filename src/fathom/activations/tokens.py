@@ -49,30 +49,33 @@ def tokenise(
     A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does. What a perturbation
     replaces are the tokens that are left then, and never those special tokens before and after them.
     """
-    ids: list[list[int]] = []
+    tokens: list[npt.NDArray[np.int32]] = []
     offsets: list[list[tuple[int, int]]] = []
     before, after = _special_frame(tokenizer)
-    for text, draws in zip(corpus["text"], corpus["token_draws"], strict=True):
+    for text, draws, marked in zip(corpus["text"], corpus["token_draws"], corpus["spans"], strict=True):
+        places: list[tuple[int, int]] = []
         if draws is None:
-            encoded = tokenizer(text, return_offsets_mapping=True, verbose=False)
-            ids.append(list(encoded["input_ids"]))
-            offsets.append(list(encoded["offset_mapping"]))
+            # As Python objects they are a hundred bytes a token, so only those that are looked at are kept.
+            encoded = tokenizer(text, return_offsets_mapping=marked is not None, verbose=False)
+            ids = encoded["input_ids"]
+            places = encoded.get("offset_mapping", places)
         else:
             drawn = draw_tokens(np.asarray(draws, dtype=np.float64), tokenizer)
-            ids.append([*before, *drawn.tolist(), *after])
-            offsets.append([])
-    lengths = np.array([len(one) for one in ids])
+            ids = [*before, *drawn.tolist(), *after]
+        tokens.append(np.array(ids, dtype=np.int32))
+        offsets.append(places)
+    lengths = np.array([len(ids) for ids in tokens])
     frame = len(before) + len(after)
     if (lengths <= frame).any():
         msg = f"{place}: text {corpus['id'].iloc[int(lengths.argmin())]!r} gives no token"
         raise FathomError(msg)
     span_starts, spans = _find_spans(corpus, offsets, place)
-    too_long = lengths > longest if longest is not None else np.zeros(len(ids), dtype=bool)
+    too_long = lengths > longest if longest is not None else np.zeros(len(tokens), dtype=bool)
     if too_long.any():
         first = int(too_long.argmax())
         if not truncate:
             msg = (
-                f"{place}: {int(too_long.sum())} of {len(ids)} texts are longer than {longest} tokens, first "
+                f"{place}: {int(too_long.sum())} of {len(tokens)} texts are longer than {longest} tokens, first "
                 f"{corpus['id'].iloc[first]!r} with {lengths[first]}; set activations.truncate to true to cut them"
             )
             raise FathomError(msg)
@@ -81,8 +84,8 @@ def tokenise(
             msg = f"{place}: texts cannot be cut to {longest} tokens, {frame} of which are the tokenizer's own"
             raise FathomError(msg)
         _refuse_cut_spans(spans, too_long, kept, corpus["id"], place)
-        ids = [[*one[:kept], *after] if cut else one for one, cut in zip(ids, too_long, strict=True)]
-    tokens = [np.array(one, dtype=np.int32) for one in ids]
+        end = np.array(after, dtype=np.int32)
+        tokens = [np.concatenate([ids[:kept], end]) if cut else ids for ids, cut in zip(tokens, too_long, strict=True)]
     _perturb(tokens, corpus, tokenizer, len(before), len(after), place)
     return TokenisedTexts(ids=tokens, spans=spans, span_starts=span_starts, truncated=int(too_long.sum()))
 
