@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fathom.digests import file_facts
+from fathom.digests import file_facts, xxh3_of
 from fathom.provenance import write_manifest
 from fathom.records import Started, write_record
 from fathom.work import Work
@@ -62,10 +62,10 @@ def plant_corpus(content: str = "texts") -> None:
 
 def plant_shard(shard: int, shards: int, states: str = "states") -> Path:
     """A shard's store, its manifest and its record; returns the manifest."""
-    store = write(STATES / f"{shard}-of-{shards}.zarr" / "c" / "0", f"{states} of shard {shard}")
+    store = write(STATES / f"{shard}-of-{shards}.zarr.zip", f"{states} of shard {shard}")
     manifest = STATES / f"{shard}-of-{shards}.manifest.json"
-    facts = {"c/0": file_facts(store)}
-    write_manifest(manifest, {"kind": "activations", "store": f"{shard}-of-{shards}.zarr", "files": facts})
+    digest = {"bytes": store.stat().st_size, "xxh3_128": xxh3_of(store)}
+    write_manifest(manifest, {"kind": "activations", "store": store.name, **digest})
     settings = {"model": "m", "corpus": "c", "shard": shard - 1, "activations": {"shards": shards}}
     record("activations", manifest, Work(json.dumps(settings), read=[MODEL, CORPUS], written=[manifest]))
     return manifest

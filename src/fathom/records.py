@@ -155,12 +155,11 @@ def described_files(manifest: Path, content: Mapping[str, Any]) -> list[FileEntr
     Errors: FathomError if the manifest does not say their sizes and digests.
     """
     try:
-        if "store" in content and "files" not in content:
-            one = manifest.with_name(str(content["store"]))
-            return [FileEntry(one, int(content["bytes"]), str(content["xxh3_128"]), manifest=manifest)]
-        folder = manifest.with_name(str(content["store"])) if "store" in content else manifest.parent
+        if "store" in content:
+            store = manifest.with_name(str(content["store"]))
+            return [FileEntry(store, int(content["bytes"]), str(content["xxh3_128"]), manifest=manifest)]
         return [
-            FileEntry(folder / name, int(facts["bytes"]), str(facts["xxh3_128"]), manifest=manifest)
+            FileEntry(manifest.with_name(name), int(facts["bytes"]), str(facts["xxh3_128"]), manifest=manifest)
             for name, facts in content.get("files", {}).items()
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -31,7 +31,7 @@ from fathom.records import torn_shards
 from fathom.verify import command
 from fathom.work import Work
 
-CHUNK = STATES / "1-of-2.zarr/c/0"
+STORE = STATES / "1-of-2.zarr.zip"
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_a_flipped_bit_in_a_result(file: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "manifest", "aside"),
     [
-        (CHUNK, STATES / "1-of-2.manifest.json", STATES / "1-of-2.record.json"),
+        (STORE, STATES / "1-of-2.manifest.json", STATES / "1-of-2.record.json"),
         (MODEL.with_name("model.safetensors"), MODEL, MODEL),
     ],
 )
@@ -113,16 +113,16 @@ def test_the_rules_know_which_shards_are_torn() -> None:
     record = STATES / "1-of-2.record.json"
     content = record.read_bytes()
     assert torn_shards(STATES) == set()
-    flip(CHUNK)
+    flip(STORE)
     verify()
     assert torn_shards(STATES) == {"1-of-2"}
-    assert findings(verify()) == {str(CHUNK): "torn", str(record): "missing"}
+    assert findings(verify()) == {str(STORE): "torn", str(record): "missing"}
     assert torn_shards(STATES) == {"1-of-2"}
     record.write_bytes(content)  # made anew
     assert torn_shards(STATES) == set()
 
 
-@pytest.mark.parametrize("file", [CORPUS, CHUNK])
+@pytest.mark.parametrize("file", [CORPUS, STORE])
 def test_a_cut_file(file: Path) -> None:
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-1])
@@ -132,14 +132,14 @@ def test_a_cut_file(file: Path) -> None:
     assert f"says {size}" in output
 
 
-@pytest.mark.parametrize("file", [CORPUS, CHUNK, STATES / "2-of-2.manifest.json", FIGURE.with_suffix(".png")])
+@pytest.mark.parametrize("file", [CORPUS, STORE, STATES / "2-of-2.manifest.json", FIGURE.with_suffix(".png")])
 def test_a_missing_file(file: Path) -> None:
     file.unlink()
     output = verify()
     assert findings(output) == {str(file): "missing"}
     assert "Set aside" not in output
     manifest = STATES / "1-of-2.manifest.json"
-    assert commands(output) == [[str(manifest if file == CHUNK else file)]]
+    assert commands(output) == [[str(manifest if file == STORE else file)]]
 
 
 @pytest.mark.parametrize("file", [MODEL, STATES / "1-of-2.manifest.json", Path("results/corpora/c.record.json")])
@@ -164,10 +164,10 @@ def test_a_manifest_of_another_store_is_torn() -> None:
 
 def test_an_unknown_file() -> None:
     write(Path("results/figures/mine.svg"), "drawn by hand")
-    write(Path("results/activations/m/c/9-of-9.zarr/c/0"), "states without a manifest")
+    write(Path("results/activations/m/c/9-of-9.zarr.zip"), "states without a manifest")
     output = verify()
     assert set(findings(output).values()) == {"unknown"}
-    assert set(findings(output)) == {"results/figures/mine.svg", "results/activations/m/c/9-of-9.zarr/c/0"}
+    assert set(findings(output)) == {"results/figures/mine.svg", "results/activations/m/c/9-of-9.zarr.zip"}
     assert commands(output) == []
 
 
@@ -182,8 +182,8 @@ def test_what_is_no_result_is_left_alone() -> None:
 def test_a_result_with_a_manifest_and_no_record_is_known() -> None:
     (STATES / "1-of-2.record.json").unlink()
     verify(status=0)
-    flip(CHUNK)
-    assert findings(verify()) == {str(CHUNK): "torn"}
+    flip(STORE)
+    assert findings(verify()) == {str(STORE): "torn"}
 
 
 # Stale ---------------------------------------------------------------------------------------------------------------
@@ -236,14 +236,14 @@ def test_made_with_settings_that_are_no_more() -> None:
 
 def test_what_is_torn_makes_nothing_stale() -> None:
     flip(CORPUS)
-    flip(CHUNK)
+    flip(STORE)
     output = verify()
     assert set(findings(output).values()) == {"torn"}
     assert commands(output) == [[str(CORPUS)], [str(STATES / "1-of-2.manifest.json")]]
     assert findings(verify()) == {
         str(CORPUS): "missing",
         str(STATES / "1-of-2.record.json"): "missing",
-        str(CHUNK): "torn",
+        str(STORE): "torn",
     }
 
 

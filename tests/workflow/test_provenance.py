@@ -6,33 +6,25 @@ import base64
 import json
 import re
 import shlex
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.workflow.faults import contents
-from tests.workflow.project import Project, done_jobs
+from tests.workflow.project import Project, done_jobs, said
 
 from fathom.provenance import write_manifest
-from fathom.records import described_files, read_any_manifest, read_record
+from fathom.records import read_record
 
 SHARD = "results/activations/tiny/random/1-of-2.manifest.json"
+STORE = "results/activations/tiny/random/1-of-2.zarr.zip"
 TABLE = "results/metrics/tiny/random/curvature.parquet"
 FIGURE = "results/figures/curvature.svg"
 
 
 def fathom(project: Project, *arguments: str, status: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "fathom.cli", *arguments],
-        cwd=project.folder,
-        env=project.variables(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == status, done.stdout + done.stderr
+    done = project.execute([sys.executable, "-m", "fathom.cli", *arguments])
+    assert done.returncode == status, said(done)
     return done.stdout
 
 
@@ -46,12 +38,6 @@ def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-
-
-def store_file(project: Project) -> Path:
-    """A file of the store that the manifest of the shard describes, the largest one."""
-    manifest = project.folder / SHARD
-    return max(described_files(manifest, read_any_manifest(manifest)), key=lambda entry: entry.bytes).path
 
 
 def test_every_result_has_a_record_and_is_as_recorded(finished: Project) -> None:
@@ -99,7 +85,7 @@ def test_figures_do_not_follow_the_clock(project: Project) -> None:
 @pytest.mark.parametrize("by_advice", [False, True], ids=["by the next run", "by the command that is advised"])
 def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(project: Project, by_advice: bool) -> None:
     before = contents(project)
-    path = store_file(project)
+    path = project.folder / STORE
     whole = path.read_bytes()
     flip(path)
     output = fathom(project, "verify", status=1)
@@ -119,7 +105,7 @@ def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(projec
 
 def test_a_torn_shard_that_comes_out_otherwise_has_all_made_anew_in_the_next_run(project: Project) -> None:
     """As on another machine. Here the manifest is written anew with another digest, as by that one."""
-    flip(store_file(project))
+    flip(project.folder / STORE)
     fathom(project, "verify", status=1)
     project.run()
     manifest = project.folder / SHARD
@@ -129,8 +115,7 @@ def test_a_torn_shard_that_comes_out_otherwise_has_all_made_anew_in_the_next_run
 
 
 def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
-    for store in (project.folder / SHARD).parent.glob("1-of-2.zarr*"):
-        store.unlink() if store.is_file() else shutil.rmtree(store)
+    (project.folder / STORE).unlink()
     assert project.planned() == []
     output = fathom(project, "verify", status=1)
     assert " 0 torn, " in output
@@ -143,7 +128,7 @@ def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
 
 def test_what_is_torn_and_lost_in_many_places_is_made_anew_alone(project: Project) -> None:
     flip(project.folder / TABLE)
-    flip(store_file(project))
+    flip(project.folder / STORE)
     (project.folder / "results/corpora/random.parquet").unlink()
     output = fathom(project, "verify", status=1)
     assert ": 2 torn, 1 missing, 0 stale, 0 unknown" in output
