@@ -28,16 +28,21 @@ from benchmarks.table import cpu_model, machine_lines, slug
 from benchmarks.workflow import ROOT, make_output, project_folder
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
+from fathom.activations.settings import ActivationsSettings
 from fathom.config import load_config
 from fathom.plan import Plan
 from fathom.shards import MANIFEST, shard_names
+from fathom.store import Shape, StoreWriter
 
 RESULTS = Path(__file__).parent / "results"
 SHARDS = (10, 100, 1_000, 10_000)
 CHECKPOINTS, CORPORA, EACH = 100, 4, 25  # 10,000 extractions
-RUN_SHARDS = (2, 10)  # of real runs of Snakemake: what a shard more leaves is their difference
-READ_SHARDS = (10, 100, 1_000)
-TEXTS = 2_000
+MARKED = (
+    1_000  # jobs that Snakemake marks as done in one run: of ten times as many it takes far more than ten times as long
+)
+RUN_SHARDS = (10, 100)  # of real runs of Snakemake: what a shard more leaves is their difference
+TEXTS, TEXT_TOKENS = 10_000, 12
+WIDTH, LAYERS = 16, ("0", "1", "2", "final")
 
 
 @dataclass(frozen=True)
@@ -80,15 +85,29 @@ def planning_line(name: str, project: Path) -> str:
     quiet, _ = _planned(project, "--dry-run", "--quiet", "all")
     counted = dict(re.findall(r"^(total|activations)\s+(\d+)$", said, re.MULTILINE))
     extractions, jobs = int(counted["activations"]), int(counted["total"])
-    for line in _snakemake(project, "--summary").splitlines()[1:]:
-        make_output(project / line.split("\t")[0])
-    # All at a time, of 8 threads each: whenever it chooses, Snakemake looks at every job that could run.
-    _snakemake(project, "--touch", "--forceall", cores=8 * jobs)
+    _make_all(project)
     last, said = _planned(project)
     if "Nothing to be done" not in said:
         msg = f"{name}: expected Snakemake to find nothing to be done; it said:\n{said[-2000:]}"
         raise RuntimeError(msg)
     return f"| {name} | {extractions:,} | {jobs:,} | {first.cell()} | {quiet.cell()} | {last.cell()} |"
+
+
+def _make_all(project: Path) -> None:
+    """Make every result as small as can be, and let Snakemake mark it as done."""
+    outputs = [line.split("\t")[0] for line in _snakemake(project, "--summary").splitlines()[1:]]
+    for output in outputs:
+        make_output(project / output)
+    folder = "results/activations/"
+    shards = [one for one in outputs if one.startswith(folder) and one.endswith(MANIFEST)]
+    first = [one for one in outputs if one.startswith(("results/corpora/", "results/models/"))]
+    first += [one for one in outputs if one.startswith(folder) and one.endswith("/shards.json")]
+    # In the order of the workflow, so that nothing is younger than what was made from it.
+    targets = [first, *(shards[start : start + MARKED] for start in range(0, len(shards), MARKED))]
+    for some in targets:
+        _snakemake(project, "--touch", "--force", "--", *some, cores=8 * len(some))
+    rest = ("token_metrics", "metrics", "figures")
+    _snakemake(project, "--touch", "--forcerun", *rest, cores=8 * len(outputs))
 
 
 def _planned(project: Path, *options: str) -> tuple[Planned, str]:
@@ -117,21 +136,25 @@ def _command(*options: str, cores: int = 1) -> list[str]:
 # Files ----------------------------------------------------------------------------------------------------------------
 
 
-def shard_files(scratch: Path) -> list[str]:
-    """What one shard more leaves behind, by real runs of Snakemake: files by their pattern, as a table."""
-    few, many = (_left_behind(scratch / f"run-{shards}", shards) for shards in RUN_SHARDS)
+def run_lines(scratch: Path) -> list[str]:
+    """Real runs of Snakemake, and what one shard more leaves behind: files by their pattern."""
+    runs = ["| shards | a run of all extractions | files |", "|---|---|---|"]
+    found = []
+    for shards in RUN_SHARDS:
+        start = time.perf_counter()
+        found.append(_left_behind(scratch / f"run-{shards}", shards))
+        seconds = time.perf_counter() - start
+        runs.append(f"| {shards:,} | {seconds:.0f} s | {sum(map(len, found[-1].values())):,} |")
+    few, many = found
     added = RUN_SHARDS[1] - RUN_SHARDS[0]
-    lines = [
-        "| files of one shard more | how many | bytes of each |",
-        "|---|---|---|",
-    ]
+    lines = ["| files of one shard more | how many | bytes of each |", "|---|---|---|"]
     total = 0.0
     for pattern, sizes in sorted(many.items()):
         each = (len(sizes) - len(few.get(pattern, []))) / added
         total += each
         if each:
             lines.append(f"| `{pattern}` | {each:g} | {np.median(sizes):,.0f} |")
-    return [*lines, f"| all | {total:g} | |"]
+    return [*runs, "", *lines, f"| all | {total:g} | |"]
 
 
 def _left_behind(folder: Path, shards: int) -> dict[str, list[int]]:
@@ -160,7 +183,7 @@ def _real(project: Path, shards: int) -> dict[str, Any]:
     tiny_llama(project / "tiny")
     return {
         "models": {"tiny": {"source": "path", "path": "tiny"}},
-        "corpora": {"random": {"kind": "random-tokens", "texts": TEXTS, "tokens": 12}},
+        "corpora": {"random": {"kind": "random-tokens", "texts": TEXTS, "tokens": TEXT_TOKENS}},
         "activations": {"shards": shards, "device": "cpu"},
         "probes": {},
     }
@@ -176,13 +199,15 @@ def reading_lines(scratch: Path) -> list[str]:
     (project / "many.yaml").write_text(yaml.safe_dump(_real(project, 1)), encoding="utf-8")
     _snakemake(project, "--", str(corpus.relative_to(project)), str(model.relative_to(project)))
     lines = [
-        "| shards | shards.json | a manifest | opened | one layer of means read | peak memory |",
-        "|---|---|---|---|---|---|",
+        "| shards | shards.json | opened | one layer of means read | peak memory |",
+        "|---|---|---|---|---|",
     ]
-    for shards in READ_SHARDS:
+    for shards in SHARDS:
         folder = project / f"states-{shards}"
         folder.mkdir()
-        _extract(_real_plan(shards), corpus, model, folder, shards)
+        cut = folder / "shards.json"
+        _cut(shards, corpus, model, cut)
+        _write_stores(folder, shards)
         done = subprocess.run(
             [sys.executable, str(Path(opened.__file__)), str(folder), str(shards)],
             capture_output=True,
@@ -190,37 +215,39 @@ def reading_lines(scratch: Path) -> list[str]:
             check=True,
         )
         found = json.loads(done.stdout)
-        manifest = np.median([(folder / f"{shard}{MANIFEST}").stat().st_size for shard in shard_names(shards)])
-        cut = (folder / "shards.json").stat().st_size
         lines.append(
-            f"| {shards:,} | {cut:,} bytes | {manifest:,.0f} bytes | {found['opened']:.2f} s | {found['read']:.2f} s "
+            f"| {shards:,} | {cut.stat().st_size:,} bytes | {found['opened']:.2f} s | {found['read']:.2f} s "
             f"| {found['peak_mb']:.0f} MB |"
         )
     return lines
 
 
-def _real_plan(shards: int) -> Plan:
-    corpora = {"random": {"kind": "random-tokens", "texts": TEXTS, "tokens": 12}}
-    return Plan(load_config({"corpora": corpora, "activations": {"shards": shards, "device": "cpu"}, "probes": {}}, []))
-
-
-def _extract(plan: Plan, corpus: Path, model: Path, folder: Path, shards: int) -> None:
-    """All shards, one after another in this process: each job of its own would load torch first."""
-    name = next(iter(plan.config.models))
-    common = ["--corpus", str(corpus), "--model", str(model)]
-    cut = folder / "shards.json"
-    _verb("--settings", plan.cut_settings(name, "random"), *common, "--write-cut", str(cut))
-    for shard in shard_names(shards):
-        settings = plan.extraction_settings(name, "random", shard)
-        written = ["--store", str(folder / f"{shard}.zarr.zip"), "--manifest", str(folder / f"{shard}{MANIFEST}")]
-        _verb("--settings", settings, *common, "--cut", str(cut), *written)
-
-
-def _verb(*arguments: str) -> None:
-    done = CliRunner().invoke(extract, list(arguments), catch_exceptions=False)
+def _cut(shards: int, corpus: Path, model: Path, path: Path) -> None:
+    """Let fathom cut the corpus."""
+    corpora = {"random": {"kind": "random-tokens", "texts": TEXTS, "tokens": TEXT_TOKENS}}
+    config = {"corpora": corpora, "activations": {"shards": shards, "device": "cpu"}, "probes": {}}
+    plan = Plan(load_config(config, []))
+    settings = plan.cut_settings(next(iter(plan.config.models)), "random")
+    words = ["--settings", settings, "--corpus", str(corpus), "--model", str(model), "--write-cut", str(path)]
+    done = CliRunner().invoke(extract, words, catch_exceptions=False)
     if done.exit_code:
         msg = f"fathom activations failed: {done.output}"
         raise RuntimeError(msg)
+
+
+def _write_stores(folder: Path, shards: int) -> None:
+    """Stores of random states, each of as many texts: to run a model for each would take an hour."""
+    texts = TEXTS // shards
+    lengths = np.full(texts, TEXT_TOKENS, dtype=np.int64)
+    positions = tuple(ActivationsSettings().positions[:3])  # tokens, mean, last: there are no spans
+    shape = Shape({"residual": LAYERS}, texts, int(lengths.sum()), WIDTH, "float32", positions)
+    random = np.random.default_rng(0)
+    states = {key: random.standard_normal(shape.extent(key, texts, shape.tokens), np.float32) for key in shape.arrays}
+    for shard in shard_names(shards):
+        with StoreWriter(folder / f"{shard}.zarr.zip", shape, compression="none") as writer:
+            writer.append(states)
+            writer.close(np.zeros(shape.tokens, dtype=np.int32), lengths)
+            writer.finish(folder / f"{shard}{MANIFEST}", {"model": "tiny", "corpus": "random", "shard": shard})
 
 
 # Cutting --------------------------------------------------------------------------------------------------------------
@@ -251,7 +278,7 @@ def main() -> None:
         if only in (None, "planning"):
             lines += ["", *planning_lines(Path(scratch))]
         if only in (None, "files"):
-            lines += ["", *shard_files(Path(scratch))]
+            lines += ["", *run_lines(Path(scratch))]
         if only in (None, "reading"):
             lines += ["", *reading_lines(Path(scratch))]
         if only in (None, "cutting"):
