@@ -229,8 +229,9 @@ def test_a_clock_an_hour_ahead_repeats_nothing_and_hides_no_change(
     assert sorted(hours_ahead(project, shard) for shard in SHARDS) == [("cpu1", 1), ("cpu2", 0)]
     assert run_on(cluster, project, TARGET, *TWO_NODES).jobs == []
     project.configure({**LONG, "corpora": {"random": {"texts": 2400, "tokens": 60, "seed": 1}}})
-    assert project.planned(TARGET) == [  # and where the corpus is cut, which a plan lists with its group
+    assert project.planned(TARGET) == [
         "Building corpus random",
+        "Cutting random into shards for tiny",
         *(f"Extracting tiny on random, shard {shard}" for shard in SHARDS),
         "Measuring dataset_entropy of tiny on random",
     ]
