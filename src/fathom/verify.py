@@ -330,10 +330,10 @@ def summary(found: Found, findings: Sequence[Finding], read: int, seconds: float
 def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> list[Path]:
     """Rename what is torn, so that Snakemake makes it anew; returns what was renamed, under its old name.
 
-    Of a model it is the manifest: without it a model does not exist. Of a store it is the record, which nothing is made
+    Of a model it is the manifest: without it a model does not exist. Of a shard it is the record, which nothing is made
     from: by its absence the rules know that the shard is to be made anew, and by the manifest, which stands, that what
-    was made from it is right. The job that makes it anew clears the store away. Of a store that is missing both are
-    left: it may have been deleted to make room.
+    was made from it is right. The job that makes it anew clears both away. Of a store that is missing they are left: it
+    may have been deleted to make room.
     """
     renamed = []
     for path in dict.fromkeys(_to_rename(finding, files) for finding in findings if finding.fault == "torn"):
@@ -355,7 +355,11 @@ def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
 def _to_rename(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
     path = _to_make(finding, files)
     record = path.with_name(path.name.removesuffix(MANIFEST) + SUFFIX)
-    return record if finding.path != path and path.name.endswith(MANIFEST) and record.exists() else path
+    if not path.name.endswith(MANIFEST) or not record.exists():
+        return path
+    # No reader takes a manifest that does not fit its own digest. One that does, and is of another store, they would.
+    of_another = finding.path == path and not isinstance(_described_or_fault(path), Finding)
+    return path if of_another else record
 
 
 def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:

@@ -142,13 +142,21 @@ def test_a_missing_file(file: Path) -> None:
     assert commands(output) == [[str(manifest if file == STORE else file)]]
 
 
-@pytest.mark.parametrize("file", [MODEL, STATES / "1-of-2.manifest.json", Path("results/corpora/c.record.json")])
-def test_a_torn_manifest_or_record(file: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "aside"),
+    [
+        (MODEL, MODEL),
+        (STATES / "1-of-2.manifest.json", STATES / "1-of-2.record.json"),
+        (Path("results/corpora/c.record.json"), Path("results/corpora/c.record.json")),
+    ],
+)
+def test_a_torn_manifest_or_record(file: Path, aside: Path) -> None:
     flip(file)
     output = verify()
     assert findings(output)[str(file)] == "torn"
     assert str(file) in commands(output)[0]
-    assert file.with_name(file.name + ".torn").exists()
+    assert aside.with_name(aside.name + ".torn").exists()
+    assert not aside.exists()
 
 
 def test_a_manifest_of_another_store_is_torn() -> None:

@@ -82,10 +82,19 @@ def test_figures_do_not_follow_the_clock(project: Project) -> None:
     assert project.planned() == []
 
 
-@pytest.mark.parametrize("by_advice", [False, True], ids=["by the next run", "by the command that is advised"])
-def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(project: Project, by_advice: bool) -> None:
+@pytest.mark.parametrize(
+    ("file", "by_advice"),
+    [
+        pytest.param(STORE, False, id="store, by the next run"),
+        pytest.param(STORE, True, id="store, by the command that is advised"),
+        pytest.param(SHARD, False, id="manifest, by the next run"),
+    ],
+)
+def test_a_flipped_byte_of_a_shard_is_named_and_the_shard_alone_made_anew(
+    project: Project, file: str, by_advice: bool
+) -> None:
     before = contents(project)
-    path = project.folder / STORE
+    path = project.folder / file
     whole = path.read_bytes()
     flip(path)
     output = fathom(project, "verify", status=1)
