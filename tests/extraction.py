@@ -21,7 +21,7 @@ from fathom.models.command import command as prepare_command
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
 from fathom.plan import CUT_BY
-from fathom.store import Shape
+from fathom.store import Dtype, Shape
 from fathom.tables import read_corpus, write_corpus
 from tests.tiny import SENTENCES
 
@@ -64,7 +64,7 @@ def assert_round_off(found: Tensor, expected: Tensor) -> None:
         torch.testing.assert_close(one, other, rtol=0, atol=bound)
 
 
-def job(shard: int = 0, dtype: str = "float32", **activations: Any) -> ExtractionSettings:
+def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> ExtractionSettings:
     from fathom.activations.command import ExtractionSettings
 
     return ExtractionSettings(

@@ -123,7 +123,8 @@ class _Graph:
     def _file_id(self, path: Path) -> Entity:
         relative = os.path.relpath(path, self._folder)
         inside = not relative.startswith("..")
-        where = quote(Path(relative).as_posix()) if inside else Path(os.path.abspath(path)).as_uri()  # noqa: PTH100
+        absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+        where = quote(Path(relative).as_posix()) if inside else absolute.as_uri()
         self._files[where] = None
         facts: Entity = {"@id": where, "@type": "File", "name": path.name}
         if kind := FORMATS.get(path.suffix):

@@ -106,6 +106,8 @@ def write_record(path: Path, verb: str, work: Work, code: str | None, started: S
         "seconds": started.seconds(),
     }
     write_manifest(path, content)
+    # What it marked has been made anew.
+    path.with_name(path.name + ASIDE).unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:
@@ -244,7 +246,7 @@ def _portable(path: Path, folder: Path) -> str:
     absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links, and a result may be one
     if not absolute.is_relative_to(Path.cwd()):
         return str(absolute)
-    return os.path.relpath(absolute, os.path.abspath(folder))  # noqa: PTH100
+    return os.path.relpath(absolute, folder)
 
 
 def joined(folder: Path, path: str) -> Path:

@@ -7,7 +7,7 @@ import shlex
 import textwrap
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,12 +232,12 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _digest(entry: FileEntry, advance: object) -> str | OSError:
+def _digest(entry: FileEntry, advance: Callable[[memoryview], None]) -> str | OSError:
     """Digest of a file as the disk has it, where the system can be asked to forget what it remembers of the file."""
     state = xxhash.xxh3_128()
     try:
         _forget(entry.path)
-        read_blocks(entry.path, state.update, advance)  # type: ignore[arg-type]  # a function of a block
+        read_blocks(entry.path, state.update, advance)
     except OSError as error:
         return error
     return state.hexdigest()
@@ -353,6 +353,7 @@ def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
 
 
 def _to_rename(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
+    """What is set aside for a finding: see `set_aside`."""
     path = _to_make(finding, files)
     record = path.with_name(path.name.removesuffix(MANIFEST) + SUFFIX)
     if not path.name.endswith(MANIFEST) or not record.exists():

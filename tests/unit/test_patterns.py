@@ -21,7 +21,7 @@ from fathom.errors import FathomError
 from fathom.models.load import load_model, load_tokenizer
 from fathom.models.sites import attends
 from fathom.provenance import read_manifest
-from fathom.store import Activations
+from fathom.store import Activations, Dtype
 from fathom.tables import read_corpus, write_corpus
 
 
@@ -149,7 +149,7 @@ def test_states_of_another_attention_are_refused(tmp_path: Path, llama: Path, mo
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-def test_half_precision_has_patterns_too(tmp_path: Path, llama: Path, dtype: str) -> None:
+def test_half_precision_has_patterns_too(tmp_path: Path, llama: Path, dtype: Dtype) -> None:
     corpus = written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(prepared(llama, tmp_path), corpus, job(dtype=dtype, attention_texts=2))
     for _, patterns in Activations([manifest]).attention_patterns():

@@ -21,7 +21,7 @@ from fathom.memory import keep_freed_memory
 from fathom.progress import Progress
 from fathom.provenance import read_manifest, sha256_of, versions_of
 from fathom.settings import Name, Settings
-from fathom.store import Shape, StoreWriter
+from fathom.store import Dtype, Shape, StoreWriter
 from fathom.tables import read_corpus
 from fathom.work import Work
 
@@ -38,7 +38,7 @@ class ExtractionSettings(Settings):
 
     model: Name
     corpus: Name
-    dtype: str
+    dtype: Dtype
     shard: int = Field(ge=0)
     activations: ActivationsSettings
 
@@ -140,7 +140,7 @@ def _extract(
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
-        dtype=settings.dtype,  # type: ignore[arg-type]  # one of these words, as the config checked
+        dtype=settings.dtype,
         positions=_positions(wanted, texts, place),
     )
     try:
