@@ -14,7 +14,7 @@ import torch
 from benchmarks import curvature, curves, entropy, extraction, invariance, probes, reading, size, verifying, workflow
 from benchmarks.models import pythia, smollm2
 from benchmarks.table import comparison_lines, cpu_model, machine_lines, no_op_lines, slug
-from fathom.memory import keep_freed_memory
+from fathom.runtime.malloc import keep_freed_memory
 
 ROOT = Path(__file__).parent.parent
 RESULTS = Path(__file__).parent / "results"

@@ -9,7 +9,7 @@ from benchmarks.pairs import Aim, Comparison, clock, interleave
 from benchmarks.reading import LAYERS, TEXT_TOKENS, WIDTH, write_states
 from fathom.metrics.geometry import curvature
 from fathom.metrics.text_tables import BLOCK_BYTES
-from fathom.store import Activations
+from fathom.store.reader import Activations
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave
-from fathom.metrics.arrays import FloatArray
 from fathom.metrics.by_text import measure_text
-from fathom.metrics.measured import make_measure
+from fathom.metrics.checks import FloatArray
+from fathom.metrics.job import Measured
+from fathom.metrics.measure import make_measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.preparation import prepare
-from fathom.metrics.settings import EntropySettings, Measured, MetricsSettings
+from fathom.metrics.settings import EntropySettings, MetricsSettings
 from fathom.metrics.sinks import named_tokens
 
 PAIRS = 11

@@ -9,16 +9,18 @@ import torch
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
 from fathom.activations.capture import Batch, forward
-from fathom.activations.command import ExtractionSettings, extract, window_batches, window_ranges
-from fathom.models.anatomy import layer_names
+from fathom.activations.extraction import extract, window_batches, window_ranges
+from fathom.activations.job import ExtractionSettings
+from fathom.models.architecture import layer_names
 from fathom.models.sites import BlockSites
-from fathom.store import Shape, StoreWriter
+from fathom.store.layout import Shape
+from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.models import Case
-    from fathom.activations.tokens import TokenisedTexts
+    from fathom.activations.tokenisation import TokenisedTexts
 
 PAIRS = 5
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.pairs import Comparison, clock, interleave
-from fathom.metrics.arrays import FloatArray
+from fathom.metrics.checks import FloatArray
 from fathom.metrics.invariance import dime, lidar
 from fathom.metrics.preparation import prepare
 

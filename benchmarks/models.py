@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModel, GPTNeoXConfig, LlamaConfig
 
 from fathom.activations.settings import ActivationsSettings
-from fathom.activations.tokens import TokenisedTexts
-from fathom.models.anatomy import find_anatomy
+from fathom.activations.tokenisation import TokenisedTexts
+from fathom.models.architecture import find_anatomy
 from fathom.models.load import LoadedModel
 
 

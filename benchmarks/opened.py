@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from fathom.shards import shard_manifests
-from fathom.store import Activations
+from fathom.io.shards import shard_manifests
+from fathom.store.reader import Activations
 
 
 def main(folder: str, shards: str) -> None:

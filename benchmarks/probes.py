@@ -17,8 +17,8 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
-from fathom.probes.batches import Batch, make_batch
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.label_batches import Batch, make_batch
 from fathom.probes.probing import PENALTIES, run_probes
 from fathom.probes.settings import Estimator
 from fathom.probes.targets import read_targets

@@ -10,7 +10,9 @@ import numpy as np
 from benchmarks.pairs import Comparison, clock, interleave, speeds
 from fathom.activations.settings import ActivationsSettings
 from fathom.metrics.text_tables import BLOCK_BYTES
-from fathom.store import Activations, Shape, StoreWriter
+from fathom.store.layout import Shape
+from fathom.store.reader import Activations
+from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable

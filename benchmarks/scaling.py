@@ -29,10 +29,11 @@ from benchmarks.workflow import ROOT, make_output, project_folder
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
 from fathom.activations.settings import ActivationsSettings
-from fathom.config import load_config
-from fathom.plan import Plan
-from fathom.shards import MANIFEST, shard_names
-from fathom.store import Shape, StoreWriter
+from fathom.io.shards import MANIFEST, shard_names
+from fathom.store.layout import Shape
+from fathom.store.writer import StoreWriter
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
 
 RESULTS = Path(__file__).parent / "results"
 SHARDS = (10, 100, 1_000, 10_000)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from benchmarks.pairs import Aim, Comparison
-from fathom.store import array_dtype, is_pooled
+from fathom.store.layout import array_dtype, is_pooled
 
 
 def measure(title: str, manifest: Path) -> Comparison:

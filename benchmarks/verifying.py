@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
 from benchmarks.reading import TEXT_TOKENS, write_states
-from fathom.verify import check_files, look
+from fathom.provenance.verify import check_files, look
 
 if TYPE_CHECKING:
     from pathlib import Path

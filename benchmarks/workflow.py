@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from benchmarks import watched
-from fathom.tables import write_corpus
+from fathom.io.corpus_table import write_corpus
 
 ROOT = Path(__file__).parent.parent
 # What Snakemake reads of the project, linked into an empty folder so that the project's own results are left alone.

@@ -12,7 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from fathom.figures.style import SMALL, house_style
+from fathom.figures.drawing.style import SMALL, house_style
 
 FloatArray = npt.NDArray[np.float64]
 

@@ -14,19 +14,19 @@ from torch import Tensor
 
 from fathom.activations.capture import Batch, capture, make_batch, packed_targets
 from fathom.activations.command import command
-from fathom.activations.cuts import CutSettings
 from fathom.activations.settings import ActivationsSettings
-from fathom.activations.tokens import TokenisedTexts, tokenise
+from fathom.activations.sharding import CutSettings
+from fathom.activations.tokenisation import TokenisedTexts, tokenise
+from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.models.command import command as prepare_command
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
-from fathom.plan import CUT_BY
-from fathom.store import Dtype, Shape
-from fathom.tables import read_corpus, write_corpus
+from fathom.store.layout import Dtype, Shape
+from fathom.workflow.jobs.activations import CUT_BY
 from tests.tiny import SENTENCES
 
 if TYPE_CHECKING:
-    from fathom.activations.command import ExtractionSettings
+    from fathom.activations.job import ExtractionSettings
 
 CPU = torch.device("cpu")
 LAYERS = ("0", "1", "2", "3")
@@ -65,7 +65,7 @@ def assert_round_off(found: Tensor, expected: Tensor) -> None:
 
 
 def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> ExtractionSettings:
-    from fathom.activations.command import ExtractionSettings
+    from fathom.activations.job import ExtractionSettings
 
     return ExtractionSettings(
         model="tiny", corpus="texts", dtype=dtype, shard=shard, activations=ActivationsSettings(**activations)

@@ -13,9 +13,10 @@ from fathom.corpora.analogies import analogy_texts
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.figures.probe_frames import Tables
-from fathom.figures.settings import FigureJob, FigureSettings, Table
-from fathom.settings import Uncertainty
+from fathom.figures.job import FigureJob, Table
+from fathom.figures.probes.rows import Tables
+from fathom.figures.settings import FigureSettings
+from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fathom.errors import FathomError
+from fathom.runtime.errors import FathomError
 
 SCALARS = st.one_of(
     st.none(),

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from fathom.metrics.measured import Measure, make_measure
-from fathom.metrics.settings import Measured
+from fathom.metrics.job import Measured
+from fathom.metrics.measure import Measure, make_measure
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "prompt_entropy": {"alpha": 1.0},

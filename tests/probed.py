@@ -12,13 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 from click.testing import CliRunner, Result
 
+from fathom.io.corpus_table import read_corpus, text_items, write_corpus
+from fathom.io.manifests import sha256_of
+from fathom.io.shards import shard_names
+from fathom.io.tables import read_table
 from fathom.probes.command import command
-from fathom.probes.settings import ExperimentSettings, ProbeJob
-from fathom.provenance import sha256_of
-from fathom.settings import Uncertainty
-from fathom.shards import shard_names
-from fathom.store import Shape, StoreWriter
-from fathom.tables import read_corpus, read_table, text_items, write_corpus
+from fathom.probes.job import ProbeJob
+from fathom.probes.settings import ExperimentSettings
+from fathom.schema import Uncertainty
+from fathom.store.layout import Shape
+from fathom.store.writer import StoreWriter
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fathom.digests import file_facts, xxh3_of
-from fathom.provenance import write_manifest
-from fathom.records import Started, write_record
-from fathom.work import Work
+from fathom.io.hashing import file_facts, xxh3_of
+from fathom.io.manifests import write_manifest
+from fathom.provenance.records import Started, write_record
+from fathom.runtime.job_files import Work
 
 FIGURE = Path("results/figures/curve.svg")
 TABLE = Path("results/metrics/m/c/dataset_entropy.parquet")
@@ -34,7 +34,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def record(verb: str, target: Path, work: Work, code: str | None = None) -> Path:
     """Write the record of a job that wrote `target`, with the code of this version unless another is given."""
-    from fathom.jobs import current_code
+    from fathom.provenance.expected_jobs import current_code
 
     path = target.parent.with_name(target.parent.name + ".record.json")
     if verb != "models":

@@ -13,20 +13,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fathom.errors import FathomError
-from fathom.redaction import RedactingFormatter
+from fathom.runtime.errors import FathomError
+from fathom.runtime.redaction import RedactingFormatter
+from fathom.stages import STAGES
 
 if TYPE_CHECKING:
-    from fathom.work import Work
+    from fathom.runtime.job_files import Work
 
-STAGES = {
-    "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
-    "corpora": "Build the texts of a corpus and their views.",
-    "activations": "Run a model over a corpus and store its hidden states.",
-    "metrics": "Measure a representation metric on every layer.",
-    "probes": "Fit linear probes on every layer.",
-    "figures": "Draw a figure, with the numbers behind it.",
-}
+
 # What looks at results, whichever stage made them.
 TOOLS = {
     "trace": "Print what a figure, or any other result, came from.",
@@ -94,7 +88,7 @@ def verbs(ctx: click.Context, log_file: Path | None, record: Path | None, code: 
         if ctx.invoked_subcommand in TOOLS:
             msg = f"--record is for stages; {ctx.invoked_subcommand} makes no result"
             raise click.UsageError(msg)
-        from fathom.records import Started
+        from fathom.provenance.records import Started
 
         record.unlink(missing_ok=True)
         ctx.obj = Started()
@@ -105,7 +99,7 @@ def verbs(ctx: click.Context, log_file: Path | None, record: Path | None, code: 
 def write_down(ctx: click.Context, work: Work, log_file: Path | None, record: Path | None, code: str | None) -> None:  # noqa: ARG001 - click hands over all options
     """Write the record of a job that has succeeded, last of all."""
     if record is not None:
-        from fathom.records import write_record
+        from fathom.provenance.records import write_record
 
         write_record(record, str(ctx.invoked_subcommand), work, code, ctx.obj)
 

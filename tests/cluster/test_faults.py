@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from fathom.provenance import read_manifest
-from fathom.records import read_record
+from fathom.io.manifests import read_manifest
+from fathom.provenance.records import read_record
 from tests.cluster.cluster import Cluster
 from tests.cluster.conftest import Submitted, logs_of, run_on
 from tests.cluster.faults import go_on, running, wrong_clock

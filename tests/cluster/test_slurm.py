@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fathom.config import load_config
-from fathom.needs import extraction_needs, token_metric_needs
+from fathom.workflow.jobs.activations import extraction_needs
+from fathom.workflow.jobs.metrics import token_metric_needs
+from fathom.workflow.load import load_config
 from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, run_on
 from tests.workflow.faults import contents

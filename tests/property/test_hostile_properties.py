@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hostile import VALUES, damaged, mutated, outcome
 
-from fathom.config import Config, load_config
-from fathom.config_files import read_config_file
-from fathom.defaults import default_yaml
+from fathom.io.manifests import DIGEST, read_manifest
+from fathom.models.checkpoint_checks import check_checkpoint, without_orders
 from fathom.models.prepare import describe_config
-from fathom.models.untrusted import check_checkpoint, without_orders
-from fathom.plan import Plan
-from fathom.provenance import DIGEST, read_manifest
+from fathom.workflow.config import Config
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
+from fathom.workflow.strict_yaml import read_config_file
+from fathom.workflow.write_reference import default_yaml
 
 # Config --------------------------------------------------------------------------------------------------------------
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from tests.hostile import damaged, mutated, outcome
 from tests.unit.test_store import make_shape, random_states, read_everything, write
 
-from fathom.provenance import DIGEST
-from fathom.store import KIND, Store
+from fathom.io.manifests import DIGEST
+from fathom.store.layout import KIND
+from fathom.store.reader import Store
 
 
 @pytest.fixture(scope="module")

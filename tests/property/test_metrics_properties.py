@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from fathom.distributions import renyi_entropy
 from fathom.metrics import (
     as_published,
     attention_rank,
@@ -34,6 +33,7 @@ from fathom.metrics import (
     two_nn_by_scale,
 )
 from fathom.metrics.spectrum import gram_of, normalised_eigenvalues, prepared_spectrum, spectrum
+from fathom.statistics.renyi import renyi_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Callable

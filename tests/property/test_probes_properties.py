@@ -7,10 +7,10 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.item_graph import item_components
-from fathom.probes.batches import make_batch
 from fathom.probes.designs import OUTSIDE, permuted_labels
+from fathom.probes.label_batches import make_batch
 from fathom.probes.targets import read_targets
+from fathom.statistics.item_graph import item_components
 
 IntArray = npt.NDArray[np.int64]
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fathom.statistics import bootstrap_mean, family_wise_p, group_weights, peak_interval
+from fathom.statistics.multiple_testing import family_wise_p
+from fathom.statistics.resampling import bootstrap_mean, group_weights, peak_interval
 
 numbers = st.floats(-1e3, 1e3, width=32)
 few = settings(max_examples=50, deadline=None)

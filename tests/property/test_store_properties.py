@@ -7,7 +7,7 @@ import math
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.store import CHUNK_BYTES, MINIMUM_ROWS, chunk_rows
+from fathom.store.layout import CHUNK_BYTES, MINIMUM_ROWS, chunk_rows
 
 
 @settings(max_examples=50, deadline=None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fathom.advice import advice
+from fathom.workflow.killed_jobs import advice
 
 ERROR = """Error in rule activations:
     message: SLURM-job '7' failed, SLURM status is: 'FAILED'.

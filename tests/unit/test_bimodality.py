@@ -7,9 +7,9 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from fathom.dip import dip, dip_null, modes
-from fathom.figures.bimodality import Sample, bimodality_table, draw_bimodality
-from fathom.figures.style import SMALL, render
+from fathom.figures.drawing.style import SMALL, render
+from fathom.figures.metrics.bimodality import Sample, bimodality_table, draw_bimodality
+from fathom.statistics.dip_test import dip, dip_null, modes
 
 FloatArray = npt.NDArray[np.float64]
 

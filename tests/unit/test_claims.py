@@ -12,9 +12,11 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from fathom.figures.claims import TESTS, Curves, evaluate, rank_trend, valley_depth
-from fathom.figures.papers import CLAIMS, ClaimName
-from fathom.figures.power_law import power_law_entropies
+from fathom.figures.claims.claim_tests import rank_trend, valley_depth
+from fathom.figures.claims.evaluate import TESTS, evaluate
+from fathom.figures.claims.papers import CLAIMS, ClaimName
+from fathom.figures.claims.rows import Curves
+from fathom.figures.metrics.power_law import power_law_entropies
 
 FloatArray = npt.NDArray[np.float64]
 Table = tuple[str, str, str, pd.DataFrame]

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fathom import cli
-from fathom.progress import Progress
+from fathom.runtime.progress import Progress
 
 
 def fathom(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -53,7 +53,7 @@ print(*{name.split(".")[0] for name in sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     own, light, all_ = (set(line.split()) for line in done.stdout.splitlines())
-    assert own == {"fathom.cli", "fathom.errors", "fathom.redaction"}
+    assert own == {"fathom.cli", "fathom.runtime.errors", "fathom.runtime.redaction"}
     assert light.isdisjoint({"numpy", "pandas", "torch", "pydantic", "matplotlib", "sklearn"})
     assert all_.isdisjoint({"torch", "transformers"})
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from fathom.cli import STAGES
-from fathom.code import code_digest, imported_modules, plain_code
-from fathom.config import Config
-from fathom.metrics.registry import METRICS, TABLES
-from fathom.plan import Plan
+from fathom.metrics.settings import METRICS, TABLES
+from fathom.stages import STAGES
+from fathom.workflow.code_digest import code_digest, imported_modules, plain_code
+from fathom.workflow.config import Config
+from fathom.workflow.plan import Plan
 
 GROUND = {"archive", "errors", "settings", "store", "sources", "provenance", "statistics", "tables", "progress"}
 GROUND |= {"curves", "digests", "dip", "distributions", "item_graph", "memory", "neighbours", "reading", "redaction"}

@@ -15,11 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from fathom.config import Config, load_config
-from fathom.defaults import MARK, default_yaml, options_markdown, schema_json
-from fathom.errors import FathomError
-from fathom.metrics.registry import METRICS
-from fathom.settings import Name
+from fathom.metrics.settings import METRICS
+from fathom.runtime.errors import FathomError
+from fathom.schema import Name
+from fathom.workflow.config import Config
+from fathom.workflow.load import load_config
+from fathom.workflow.write_reference import MARK, default_yaml, options_markdown, schema_json
 
 DEFAULTS: dict[str, Any] = yaml.safe_load(default_yaml())
 
@@ -482,7 +483,7 @@ def test_the_rest_is_counted(tmp_path: Path) -> None:
 
 
 def test_reading_a_config_imports_nothing_heavy() -> None:
-    code = "import sys, fathom.config; print(*sys.modules)"
+    code = "import sys, fathom.workflow.config; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert loaded & {"numpy", "pandas", "torch", "sklearn", "scipy", "matplotlib", "zarr", "transformers"} == set()

@@ -9,11 +9,9 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from fathom.config import Config, FigureTable, load_config
-from fathom.errors import FathomError
-from fathom.figures.papers import ClaimName
-from fathom.metrics.registry import METRICS
+from fathom.figures.claims.papers import ClaimName
 from fathom.metrics.settings import (
+    METRICS,
     CurvatureSettings,
     DimeSettings,
     EntropySettings,
@@ -23,6 +21,10 @@ from fathom.metrics.settings import (
     MetricsSettings,
     OverlapSettings,
 )
+from fathom.runtime.errors import FathomError
+from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import FigureTable
+from fathom.workflow.load import load_config
 
 DEFAULT = Config().model_dump(mode="json")
 HUB = {"kind": "hub", "repository": "owner/name", "revision": "main", "file": "texts.parquet"}

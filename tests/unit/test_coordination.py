@@ -13,23 +13,21 @@ from hypothesis import strategies as st
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from fathom.curves import HitCurve
 from fathom.metrics.similarity import linear_cka, neighbourhood_overlap
-from fathom.neighbours import nearest_neighbours, neighbours_within
-from fathom.probes.coordination import (
-    COLUMNS,
-    Resampling,
+from fathom.probes.coordination.alternation import (
     alternation_index,
-    attention_coordination,
-    complementarity,
     detrended,
-    item_weights,
     parity_contrast,
     probe_coordination,
-    state_similarity,
     tradeoff,
 )
-from fathom.statistics import group_weights
+from fathom.probes.coordination.attention import attention_coordination, item_weights
+from fathom.probes.coordination.complementarity import complementarity
+from fathom.probes.coordination.resampling import COLUMNS, Resampling
+from fathom.probes.coordination.similarity import state_similarity
+from fathom.statistics.accuracy_curve import HitCurve
+from fathom.statistics.neighbours import nearest_neighbours, neighbours_within
+from fathom.statistics.resampling import group_weights
 
 few = settings(max_examples=50, deadline=None)
 FloatArray = npt.NDArray[np.float64]

@@ -17,11 +17,13 @@ from tests.tiny import tiny_llama
 
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.errors import FathomError
-from fathom.probes.coordination import Resampling, attention_coordination, item_weights
-from fathom.probes.coordination_tables import hit_curves
-from fathom.store import Activations
-from fathom.tables import read_corpus, read_table, write_table
+from fathom.io.corpus_table import read_corpus
+from fathom.io.tables import read_table, write_table
+from fathom.probes.coordination.attention import attention_coordination, item_weights
+from fathom.probes.coordination.resampling import Resampling
+from fathom.probes.coordination.table import hit_curves
+from fathom.runtime.errors import FathomError
+from fathom.store.reader import Activations
 
 FloatArray = npt.NDArray[np.float64]
 BLOCKS, SAMPLED = 6, 12

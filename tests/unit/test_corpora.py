@@ -24,10 +24,11 @@ from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import CorpusSettings, labels_of, spans_of, views_of
-from fathom.corpora.stimuli import load_items
-from fathom.errors import FathomError
-from fathom.provenance import sha256_of
-from fathom.tables import CORPUS_COLUMNS, read_corpus, read_table, write_corpus, write_table
+from fathom.corpora.word_tables import load_items
+from fathom.io.corpus_table import CORPUS_COLUMNS, read_corpus, write_corpus
+from fathom.io.manifests import sha256_of
+from fathom.io.tables import read_table, write_table
+from fathom.runtime.errors import FathomError
 
 # The Bible -----------------------------------------------------------------------------------------------------------
 

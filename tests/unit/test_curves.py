@@ -9,16 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
-from fathom.curves import (
-    HitCurve,
-    TooFewGroupsError,
-    centre_interval,
-    centre_of_mass,
-    dip_between_peaks,
-    normalised,
-    order_test,
-    paired_units,
-)
+from fathom.statistics.accuracy_curve import HitCurve, TooFewGroupsError
+from fathom.statistics.curve_shape import centre_interval, centre_of_mass, normalised
+from fathom.statistics.double_peak import dip_between_peaks
+from fathom.statistics.peak_order import order_test, paired_units
 
 few = settings(max_examples=50, deadline=None)
 FloatArray = npt.NDArray[np.float64]

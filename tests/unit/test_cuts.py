@@ -20,14 +20,14 @@ from tests.extraction import (
     written_corpus,
 )
 
-from fathom.activations import cuts
+from fathom.activations import sharding as cuts
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command
-from fathom.activations.cuts import read_part
-from fathom.errors import FathomError
-from fathom.provenance import read_manifest, sha256_of, write_manifest
-from fathom.store import Activations
-from fathom.tables import write_corpus
+from fathom.activations.sharding import read_part
+from fathom.io.corpus_table import write_corpus
+from fathom.io.manifests import read_manifest, sha256_of, write_manifest
+from fathom.runtime.errors import FathomError
+from fathom.store.reader import Activations
 
 LENGTHS = (2, 9, 1, 1, 1, 14, 3, 3, 3, 3, 7, 1)
 

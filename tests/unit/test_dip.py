@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from fathom.dip import dip, dip_null, dip_p, dip_test, modes
+from fathom.statistics.dip_test import dip, dip_null, dip_p, dip_test, modes
 
 FloatArray = npt.NDArray[np.float64]
 

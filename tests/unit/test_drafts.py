@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from fathom.drafts import Draft, clear_abandoned, draft_of
-from fathom.errors import FathomError
+from fathom.io.atomic import Draft, clear_abandoned, draft_of
+from fathom.runtime.errors import FathomError
 
 WRITER = """
 import os, sys

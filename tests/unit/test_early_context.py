@@ -9,7 +9,7 @@ from tests.designs import RELATION, items_of, occurrences, pair_table, view_of
 from fathom.corpora.early_context import FILLER, early_context_texts, filler_words
 from fathom.corpora.relations import relation_texts
 from fathom.corpora.settings import EarlyContextCorpus, views_of
-from fathom.corpora.stimuli import load_items, load_pairs
+from fathom.corpora.word_tables import load_items, load_pairs
 
 COUNTS = (0, 8, 200)
 

@@ -8,30 +8,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from fathom.activations.settings import ActivationsSettings
-from fathom.captions import caption, figure_subject, figure_title
-from fathom.config import Config, load_config
 from fathom.corpora.settings import CorpusSettings
-from fathom.errors import FathomError
-from fathom.experiments import (
-    Corpora,
-    Experiments,
-    default_experiments,
-    default_figures,
-    drawn_experiments,
-    drawn_tables,
-    hierarchy,
-    impossible_experiments,
-    impossible_figures,
-    keeps_static,
-    named_experiments,
-    probed_views,
-    random_model_of,
-    random_models,
-)
+from fathom.figures.job import FigureJob
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
-    FigureJob,
     FigureSettings,
     ProbesFigure,
     PropertiesFigure,
@@ -40,8 +21,25 @@ from fathom.figures.settings import (
     SummaryFigure,
 )
 from fathom.models.settings import HubModel, ModelSettings, RandomModel
-from fathom.plan import Plan
 from fathom.probes.settings import ExperimentSettings
+from fathom.runtime.errors import FathomError
+from fathom.workflow.captions import caption, figure_subject, figure_title
+from fathom.workflow.checks import impossible_experiments, impossible_figures
+from fathom.workflow.config import Config
+from fathom.workflow.defaults import (
+    Corpora,
+    Experiments,
+    default_experiments,
+    default_figures,
+    hierarchy,
+    keeps_static,
+    random_model_of,
+    random_models,
+)
+from fathom.workflow.figure_tables import drawn_experiments, drawn_tables, named_experiments
+from fathom.workflow.jobs.probes import probed_views
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
 
 CORPUS: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
 ALL_KINDS = ("items", "relations", "analogies", "documents", "early-context")

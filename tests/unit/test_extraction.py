@@ -50,19 +50,21 @@ from zarr.storage import ZipStore
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.capture import Batch, capture, make_batch
-from fathom.activations.command import extract
+from fathom.activations.extraction import extract
 from fathom.activations.settings import ActivationsSettings
-from fathom.activations.tokens import TokenisedTexts, tokenise
-from fathom.activations.writer import WINDOWS, WindowWriter
-from fathom.errors import FathomError
+from fathom.activations.tokenisation import TokenisedTexts, tokenise
+from fathom.activations.window_writer import WINDOWS, WindowWriter
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.manifests import read_manifest, sha256_of
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
-from fathom.provenance import read_manifest, sha256_of
-from fathom.store import Activations, Shape, Store, StoreWriter
-from fathom.tables import read_corpus, write_corpus
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import Shape
+from fathom.store.reader import Activations, Store
+from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from fathom.store import Dtype
+    from fathom.store.layout import Dtype
 
 
 @pytest.fixture(scope="module", params=["llama", "bert", "gpt_neox", "gpt2", "mamba"])

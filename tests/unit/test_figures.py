@@ -16,11 +16,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.text import Text
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
-from fathom.experiments import MOST_EXPERIMENTS
 from fathom.figures import draw_metric
-from fathom.figures.metrics import summarise_metric
-from fathom.figures.panels import last_layer, layer_ticks
-from fathom.figures.style import (
+from fathom.figures.drawing.axes import last_layer, layer_ticks
+from fathom.figures.drawing.style import (
     DOUBLE_COLUMN,
     MARKERS,
     PALETTE,
@@ -33,12 +31,14 @@ from fathom.figures.style import (
     render,
     text_width,
 )
-from fathom.statistics import bootstrap_mean
+from fathom.figures.metrics.rows import summarise_metric
+from fathom.statistics.resampling import bootstrap_mean
+from fathom.workflow.checks import MOST_EXPERIMENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from fathom.figures.style import Format
+    from fathom.figures.drawing.style import Format
 
 FloatArray = npt.NDArray[np.float64]
 

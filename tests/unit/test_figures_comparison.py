@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.comparison import draw_comparison
-from fathom.figures.style import DOUBLE_COLUMN, PALETTE, SINGLE_COLUMN, render
+from fathom.figures.drawing.style import DOUBLE_COLUMN, PALETTE, SINGLE_COLUMN, render
+from fathom.figures.metrics.comparison import draw_comparison
 
 UNITS = {
     "Prompt entropy": "entropy / log min(T, d)",

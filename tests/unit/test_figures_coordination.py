@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_band, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.coordination import draw_coordination
-from fathom.figures.style import PALETTE, render
+from fathom.figures.drawing.style import PALETTE, render
+from fathom.figures.probes.coordination import draw_coordination
 
 NAMES = ("items", "relations", "analogies")
 

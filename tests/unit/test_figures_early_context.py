@@ -8,8 +8,8 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.early_context import draw_early_context
-from fathom.figures.style import DASHED, ordered_colours, render
+from fathom.figures.drawing.style import DASHED, ordered_colours, render
+from fathom.figures.probes.early_context import draw_early_context
 
 AMOUNTS = (0, 8, 32)
 

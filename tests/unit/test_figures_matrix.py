@@ -8,8 +8,8 @@ import pytest
 from matplotlib.figure import Figure
 from tests.drawings import LONG_NAME, LONG_NOTES, FloatArray, check_texts, drawn, names, written
 
-from fathom.figures.matrix import draw_matrices
-from fathom.figures.style import DOUBLE_COLUMN, SINGLE_COLUMN, render
+from fathom.figures.drawing.style import DOUBLE_COLUMN, SINGLE_COLUMN, render
+from fathom.figures.metrics.matrix import draw_matrices
 
 
 def matrix(model: str, last: int, corpus: str = "prose") -> pd.DataFrame:

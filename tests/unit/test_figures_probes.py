@@ -10,14 +10,14 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 from tests.scores import EXPERIMENTS, LAYERED, score_rows, three_experiments, with_controls
 
-from fathom.figures.probes import draw_probes
-from fathom.figures.style import DOUBLE_COLUMN, INK, PALETTE, render
+from fathom.figures.drawing.style import DOUBLE_COLUMN, INK, PALETTE, render
+from fathom.figures.probes.curves import draw_probes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fathom.figures.style import Format
+    from fathom.figures.drawing.style import Format
 
 
 def rows_of_panels(figure: Figure, models: int) -> list[list[Axes]]:

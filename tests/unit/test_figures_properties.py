@@ -8,8 +8,8 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, names, points, written
 from tests.scores import LAYERED, score_rows, with_controls
 
-from fathom.figures.properties import draw_properties
-from fathom.figures.style import render
+from fathom.figures.drawing.style import render
+from fathom.figures.probes.properties import draw_properties
 
 
 def properties() -> pd.DataFrame:

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.sinks import NORM_COLUMNS, RATE_COLUMNS, draw_sinks, summarise_sinks
-from fathom.figures.style import render
-from fathom.statistics import bootstrap_mean
+from fathom.figures.drawing.style import render
+from fathom.figures.metrics.sinks import NORM_COLUMNS, RATE_COLUMNS, draw_sinks, summarise_sinks
+from fathom.statistics.resampling import bootstrap_mean
 
 # Text t0 has two sink tokens, t1 one, t2 (of the same group as t1) one that is named at the last layer only, t3 none.
 NORMS = {

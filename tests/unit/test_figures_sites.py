@@ -8,8 +8,8 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points
 from tests.scores import EXPERIMENTS, score_rows
 
-from fathom.figures.sites import draw_sites
-from fathom.figures.style import PALETTE, render
+from fathom.figures.drawing.style import PALETTE, render
+from fathom.figures.probes.sites import draw_sites
 
 SITES = ("residual stream", "attention", "MLP")
 

@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 from tests.drawings import LONG_NAME, LONG_NOTES, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.spans import draw_spans
-from fathom.figures.style import render
+from fathom.figures.drawing.style import render
+from fathom.figures.probes.spans import draw_spans
 
 POSITIONS = {"span:first": 1, "span:second": 3, "last": 5}
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.stages import draw_stages
-from fathom.figures.style import render
+from fathom.figures.drawing.style import render
+from fathom.figures.metrics.block_sites import draw_stages
 
 STAGES = {
     "attention's input": False,

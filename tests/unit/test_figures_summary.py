@@ -8,8 +8,8 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_texts, written
 from tests.scores import LAYERED, score_rows, three_experiments, with_controls
 
-from fathom.figures.style import DOUBLE_COLUMN, render
-from fathom.figures.summary import draw_summary, summary_table
+from fathom.figures.drawing.style import DOUBLE_COLUMN, render
+from fathom.figures.probes.summary import draw_summary, summary_table
 
 
 def test_a_row_has_the_peak_and_the_controls_at_its_layer() -> None:

@@ -15,7 +15,7 @@ from fathom.corpora.analogies import analogy_texts
 from fathom.corpora.documents import document_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.item_graph import item_components
+from fathom.statistics.item_graph import item_components
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,12 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from fathom.check import main
-from fathom.config import Config, load_config
-from fathom.config_files import read_config_file
-from fathom.errors import FathomError
-from fathom.plan import Plan, as_json
-from fathom.provenance import DIGEST, read_manifest, write_manifest
+from fathom.io.manifests import DIGEST, read_manifest, write_manifest
+from fathom.runtime.errors import FathomError
+from fathom.workflow.check import main
+from fathom.workflow.config import Config
+from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
+from fathom.workflow.strict_yaml import read_config_file
 
 
 def refusal(file: Path, content: str | bytes) -> str:
@@ -118,7 +120,9 @@ def test_several_files_are_checked_as_snakemake_merges_them(tmp_path: Path, root
     second.write_text("activations: {shards: 3}\n")
     assert main([str(first)]) == 1
     assert main([str(first), str(second)]) == 0
-    done = subprocess.run([sys.executable, "-m", "fathom.check", str(first)], capture_output=True, text=True, cwd=root)
+    done = subprocess.run(
+        [sys.executable, "-m", "fathom.workflow.check", str(first)], capture_output=True, text=True, cwd=root
+    )
     assert done.returncode == 1
     assert "activations.shards: input should be greater than or equal to 1; found 0" in done.stderr
 

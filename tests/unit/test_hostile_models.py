@@ -17,13 +17,13 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
 
-from fathom.errors import FathomError
+from fathom.io.manifests import read_manifest
+from fathom.models.checkpoint_checks import ORDERS, check_checkpoint, check_prepared
 from fathom.models.command import command
-from fathom.models.headers import read_gguf_header, read_safetensors_header
 from fathom.models.load import context_length, load_model, load_tokenizer
 from fathom.models.prepare import convert_gguf, copy_plain
-from fathom.models.untrusted import ORDERS, check_checkpoint, check_prepared
-from fathom.provenance import read_manifest
+from fathom.models.weight_headers import read_gguf_header, read_safetensors_header
+from fathom.runtime.errors import FathomError
 
 CPU = torch.device("cpu")
 Harm = Callable[[Path, Path], None]

@@ -24,10 +24,10 @@ import pytest
 from tests.wheels import wheel_with
 
 from fathom.corpora.files import read_texts
-from fathom.errors import LONGEST, FathomError, one_line
-from fathom.redaction import REDACTED, RedactingFormatter, redact
-from fathom.sources import unpack
-from fathom.tables import read_table
+from fathom.io.download import unpack
+from fathom.io.tables import read_table
+from fathom.runtime.errors import LONGEST, FathomError, one_line
+from fathom.runtime.redaction import REDACTED, RedactingFormatter, redact
 
 # Zip members ---------------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fathom.item_graph import check_design, item_components
+from fathom.statistics.item_graph import check_design, item_components
 
 # Two closed blocks of two pairs: related, related, re-paired, re-paired, every item as often with 1 as with 0.
 ITEMS = [["church", "organ"], ["kitchen", "stove"], ["church", "stove"], ["kitchen", "organ"]]

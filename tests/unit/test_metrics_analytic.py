@@ -30,7 +30,7 @@ from fathom.metrics import (
     two_nn_by_scale,
 )
 from fathom.metrics.preparation import find_sinks
-from fathom.metrics.registry import METRICS
+from fathom.metrics.settings import METRICS
 from fathom.metrics.spectrum import spectrum
 
 if TYPE_CHECKING:
@@ -340,7 +340,7 @@ def test_two_nn_of_uniform_cubes_in_a_wider_space(dimension: int) -> None:
 def test_two_nn_works_on_one_block_as_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.random.default_rng(9).standard_normal((53, 4))
     whole = two_nn(points), neighbourhood_overlap(points, points[:, :2], k=5)
-    monkeypatch.setattr("fathom.neighbours._BLOCK", 53 * 7)
+    monkeypatch.setattr("fathom.statistics.neighbours._BLOCK", 53 * 7)
     assert (two_nn(points), neighbourhood_overlap(points, points[:, :2], k=5)) == whole
     with pytest.raises(ValueError, match=r"rows 20 and 52\)"):
         two_nn(np.vstack([points[:52], points[20]]))
@@ -698,4 +698,4 @@ def test_importing_one_metric_loads_the_code_of_no_other() -> None:
 
 
 def test_importing_the_registry_is_quick_because_it_loads_no_arrays() -> None:
-    assert not modules_after("import fathom.metrics.registry") & {"numpy", "scipy", "pandas"}
+    assert not modules_after("import fathom.metrics.settings") & {"numpy", "scipy", "pandas"}

@@ -17,10 +17,10 @@ from fathom.metrics.by_corpus import COLUMNS, measure_corpus
 from fathom.metrics.entropy import matrix_entropy
 from fathom.metrics.geometry import two_nn_by_scale
 from fathom.metrics.invariance import dime_with_error, infonce, lidar
-from fathom.metrics.measured import Measure
+from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.similarity import label_overlap
-from fathom.statistics import half_sample_interval, half_samples
+from fathom.statistics.resampling import half_sample_interval, half_samples
 
 Array = npt.NDArray[np.float64]
 TEXTS, WIDTH = 24, 10

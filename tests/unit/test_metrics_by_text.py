@@ -16,7 +16,7 @@ from fathom.metrics import as_published
 from fathom.metrics.by_text import VALUE_COLUMNS, LayerStates, entropy_left, measure_states, measure_text
 from fathom.metrics.entropy import matrix_entropy
 from fathom.metrics.geometry import curvature, effective_rank
-from fathom.metrics.measured import Measure
+from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.spectrum import gram_of
 

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fathom.distributions import renyi_entropy
 from fathom.metrics.geometry import effective_rank, effective_rank_of
 from fathom.metrics.preparation import prepare
 from fathom.metrics.spectrum import gram_of, prepared_gram, prepared_spectrum, spectrum
+from fathom.statistics.renyi import renyi_entropy
 
 if TYPE_CHECKING:
     from fathom.metrics.preparation import Preparation

@@ -63,7 +63,7 @@ def test_two_nn_by_scale_is_the_mean_over_disjoint_sets() -> None:
 def test_two_nn_by_scale_works_on_one_block_as_on_many(monkeypatch: pytest.MonkeyPatch) -> None:
     points = np.random.default_rng(3).standard_normal((53, 4))
     whole = two_nn_by_scale(points), neighbourhood_overlap_matrix([points, points[:, :2]], k=5).tolist()
-    monkeypatch.setattr("fathom.neighbours._BLOCK", 53 * 7)
+    monkeypatch.setattr("fathom.statistics.neighbours._BLOCK", 53 * 7)
     assert (
         two_nn_by_scale(points),
         neighbourhood_overlap_matrix([points, points[:, :2]], k=5).tolist(),

@@ -16,20 +16,23 @@ from tests.extraction import extracted, job, prepared
 from tests.measures import measure, measured, only
 from tests.tiny import SENTENCES
 
-from fathom.errors import FathomError
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.tables import read_table, write_table
 from fathom.metrics import text_tables as text_tables_module
 from fathom.metrics.corpus_tables import corpus_table, layer_pairs_table
 from fathom.metrics.entropy import matrix_entropy
 from fathom.metrics.geometry import curvature, effective_rank
 from fathom.metrics.invariance import infonce, lidar
-from fathom.metrics.measured import CURVE_COLUMNS, Measure, make_measure
+from fathom.metrics.job import MetricJob
+from fathom.metrics.measure import CURVE_COLUMNS, Measure, make_measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.profile import attention_rank, heads_looking
-from fathom.metrics.settings import MetricJob
 from fathom.metrics.similarity import label_overlap, label_overlap_chance, linear_cka
 from fathom.metrics.text_tables import make_tables as text_tables
-from fathom.store import Activations, Shape, StoreWriter
-from fathom.tables import read_corpus, read_table, write_corpus, write_table
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import Shape
+from fathom.store.reader import Activations
+from fathom.store.writer import StoreWriter
 
 Array = npt.NDArray[np.float64]
 MULTIPLE = 1.05  # of the median norm: the states of a model with random weights hardly differ in norm

@@ -42,14 +42,14 @@ from transformers import (
     RobertaModel,
 )
 
-from fathom.digests import xxh3_of
-from fathom.errors import FathomError
-from fathom.models.anatomy import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
+from fathom.io.hashing import xxh3_of
+from fathom.io.manifests import read_manifest, sha256_of
+from fathom.models.architecture import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
 from fathom.models.command import command
 from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
 from fathom.models.prepare import copy_plain, describe_config, plain_files
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
-from fathom.provenance import read_manifest, sha256_of
+from fathom.runtime.errors import FathomError
 
 CPU = torch.device("cpu")
 DEPTH, WIDTH, VOCABULARY = 3, 16, 100

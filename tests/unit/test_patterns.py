@@ -15,14 +15,15 @@ from tests.extraction import CPU, extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES, byte_level_tokenizer, save
 from transformers import AutoModel, MambaConfig, MambaModel
 
-from fathom.activations.cuts import sample_texts
-from fathom.activations.tokens import tokenise
-from fathom.errors import FathomError
+from fathom.activations.sharding import sample_texts
+from fathom.activations.tokenisation import tokenise
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.manifests import read_manifest
 from fathom.models.load import load_model, load_tokenizer
 from fathom.models.sites import attends
-from fathom.provenance import read_manifest
-from fathom.store import Activations, Dtype
-from fathom.tables import read_corpus, write_corpus
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import Dtype
+from fathom.store.reader import Activations
 
 
 def own_patterns(folder: Path, corpus: Path, text: int) -> np.ndarray[Any, Any]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.activations.perturbation import Tokens, randomise_tokens, repeat_tokens
+from fathom.activations.token_replacement import Tokens, randomise_tokens, repeat_tokens
 
 VOCABULARY: Tokens = np.arange(1000, 1100, dtype=np.int32)
 TEXT: Tokens = np.arange(400, dtype=np.int32)

@@ -11,21 +11,22 @@ import pytest
 import yaml
 from pydantic import TypeAdapter
 
-from fathom.activations.command import ExtractionSettings
-from fathom.activations.cuts import CutSettings
-from fathom.captions import caption, figure_category, figure_subject, metric_axis, model_label
-from fathom.config import Config, load_config
+from fathom.activations.job import ExtractionSettings
+from fathom.activations.sharding import CutSettings
 from fathom.corpora.settings import CorpusSettings
-from fathom.figures.settings import FigureJob
+from fathom.figures.job import FigureJob
+from fathom.io.shards import shard_names
 from fathom.metrics.by_corpus import evaluate
 from fathom.metrics.by_text import LayerStates, measure_states
-from fathom.metrics.measured import make_measure
-from fathom.metrics.registry import METRICS
-from fathom.metrics.settings import MetricJob
+from fathom.metrics.job import MetricJob
+from fathom.metrics.measure import make_measure
+from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
-from fathom.plan import Plan
-from fathom.probes.settings import ProbeJob
-from fathom.shards import shard_names
+from fathom.probes.job import ProbeJob
+from fathom.workflow.captions import caption, figure_category, figure_subject, metric_axis, model_label
+from fathom.workflow.config import Config
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
 
 
 @pytest.fixture(scope="module")

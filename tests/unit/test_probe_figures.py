@@ -17,10 +17,11 @@ from tests.drawings import names, points, written
 from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 from tests.unit.test_figures_coordination import coordination, panel
 
-from fathom.config import FigureTable, load_config
-from fathom.figures.command import command
-from fathom.figures.coordination import OF_SCORES
-from fathom.figures.probe_figures import draw_probe_figure, probe_notes
+from fathom.figures.command import command, draw_probe_figure
+from fathom.figures.drawing.style import DOUBLE_COLUMN, ONE_AND_A_HALF, PALETTE
+from fathom.figures.job import Table
+from fathom.figures.probes.coordination import OF_SCORES
+from fathom.figures.probes.notes import probe_notes
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
@@ -30,11 +31,12 @@ from fathom.figures.settings import (
     SitesFigure,
     SpansFigure,
     SummaryFigure,
-    Table,
 )
-from fathom.figures.style import DOUBLE_COLUMN, ONE_AND_A_HALF, PALETTE
-from fathom.plan import Plan
-from fathom.tables import write_corpus, write_table
+from fathom.io.corpus_table import write_corpus
+from fathom.io.tables import write_table
+from fathom.workflow.figure_tables import FigureTable
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
 
 SITES = ("residual", "attention", "mlp")
 CONFIG: dict[str, Any] = {

@@ -9,7 +9,8 @@ from tests.designs import RELATION, pair_table
 from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, step_tables, told
 
 from fathom.corpora.relations import relation_texts
-from fathom.figures.probe_frames import (
+from fathom.figures.job import Table
+from fathom.figures.probes.rows import (
     all_views,
     experiment_curves,
     hit_curves,
@@ -21,8 +22,7 @@ from fathom.figures.probe_frames import (
     one_site,
     with_site_words,
 )
-from fathom.figures.settings import Table
-from fathom.tables import text_items
+from fathom.io.corpus_table import text_items
 
 
 def placed(**columns: str) -> pd.DataFrame:

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 
-from fathom.figures.probe_figures import probe_notes
-from fathom.figures.probe_frames import Tables, experiment_curves, one_label
-from fathom.figures.probe_notes import dip_columns, hierarchy_notes
-from fathom.figures.settings import ProbesFigure, SpansFigure, SummaryFigure, Table
-from fathom.figures.summary import summary_table
+from fathom.figures.job import Table
+from fathom.figures.probes.notes import dip_columns, hierarchy_notes, probe_notes
+from fathom.figures.probes.rows import Tables, experiment_curves, one_label
+from fathom.figures.probes.summary import summary_table
+from fathom.figures.settings import ProbesFigure, SpansFigure, SummaryFigure
 
 RIDGE = ProbesFigure(kind="probes", estimator="ridge")
 TWO_PEAKS = np.array([0.5, 0.9, 0.9, 0.6, 0.55, 0.6, 0.9, 0.9, 0.5])

@@ -15,11 +15,11 @@ from tests.probed import item_states, probe_job, probed, run_probes_command, sto
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.errors import FathomError
-from fathom.probes.probe_tables import probe_tables
+from fathom.io.corpus_table import read_corpus, shuffled_view, template_views, text_items, write_corpus
 from fathom.probes.states import AdjacentLayers, LayerStates, static_vectors
-from fathom.store import Activations
-from fathom.tables import read_corpus, shuffled_view, template_views, text_items, write_corpus
+from fathom.probes.tables import probe_tables
+from fathom.runtime.errors import FathomError
+from fathom.store.reader import Activations
 
 FloatArray = npt.NDArray[np.float64]
 Tables = dict[str, pd.DataFrame]

@@ -15,8 +15,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from tests.planted import partly_told
 
-from fathom.probes.batches import Batch, make_batch
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.label_batches import Batch, make_batch
 from fathom.probes.targets import read_targets
 
 if TYPE_CHECKING:

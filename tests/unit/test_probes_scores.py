@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import balanced_accuracy_score, r2_score, roc_auc_score
 
-from fathom.probes import scores
+from fathom.probes import measures as scores
 from fathom.probes.targets import Target, read_targets
 
 FloatArray = npt.NDArray[np.float64]

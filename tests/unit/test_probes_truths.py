@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fathom.item_graph import check_design, item_components
 from fathom.probes.probing import run_probes
+from fathom.statistics.item_graph import check_design, item_components
 
 if TYPE_CHECKING:
     from fathom.probes.estimators import Selection

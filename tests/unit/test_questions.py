@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from tests.designs import ANALOGY, pair_table
 
 from fathom.corpora.analogies import analogy_texts
-from fathom.corpora.questions import disjoint_pairs, parse_questions
+from fathom.corpora.google_analogies import disjoint_pairs, parse_questions
 from fathom.corpora.relations import relation_texts
-from fathom.errors import FathomError
+from fathom.runtime.errors import FathomError
 
 QUESTIONS = """: capitals
 Oslo Norway Lima Peru

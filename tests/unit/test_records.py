@@ -14,11 +14,11 @@ import pytest
 import xxhash
 from tests.records import CORPUS, MODEL, SETTINGS, STATES, TABLE, plant, plant_shard, write
 
-from fathom.digests import BLOCK_BYTES, file_facts, xxh3_of
-from fathom.errors import FathomError
-from fathom.provenance import sha256_of, write_manifest
-from fathom.records import Started, described_files, read_record, shards_entry, write_record
-from fathom.work import Work
+from fathom.io.hashing import BLOCK_BYTES, file_facts, xxh3_of
+from fathom.io.manifests import sha256_of, write_manifest
+from fathom.provenance.records import Started, described_files, read_record, shards_entry, write_record
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
 
 SECRETS = {"HF_TOKEN": "hf_secret", "AWS_SECRET_ACCESS_KEY": "aws_secret", "SLURM_JOB_ID": "4711"}
 
@@ -143,7 +143,7 @@ def test_manifests_of_shards_are_one_entry() -> None:
 
 
 def test_the_entry_of_shards_follows_each_of_them() -> None:
-    from fathom.records import entry_of
+    from fathom.provenance.records import entry_of
 
     manifests = [plant_shard_of_planted_model(shard) for shard in (1, 2)]
     before = shards_entry(STATES, [entry_of(path) for path in manifests])
@@ -207,6 +207,6 @@ def test_digests_in_blocks_are_those_of_the_whole(folder: Path, size: int) -> No
 
 def test_settings_of_the_planted_history_are_real() -> None:
     """The planted code digests are those of this version only where it understands the settings."""
-    from fathom.jobs import current_code
+    from fathom.provenance.expected_jobs import current_code
 
     assert all(current_code(verb, settings) for verb, settings in SETTINGS.items())

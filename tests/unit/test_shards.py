@@ -7,9 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fathom.errors import FathomError
-from fathom.shards import shard_manifests, shard_names
-from fathom.tables import count_rows, read_corpus, write_corpus
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.shards import shard_manifests, shard_names
+from fathom.io.tables import count_rows
+from fathom.runtime.errors import FathomError
 
 
 def test_manifests_come_in_the_order_of_the_corpus_and_other_cuts_are_ignored(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def corpus_of(texts: int, path: Path) -> pd.DataFrame:
 
 @pytest.mark.parametrize("group", [1, 4, 100])
 def test_rows_of_a_corpus_are_those_of_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: int) -> None:
-    monkeypatch.setattr("fathom.tables.ROW_GROUP", group)
+    monkeypatch.setattr("fathom.io.tables.ROW_GROUP", group)
     path = tmp_path / "texts.parquet"
     whole = corpus_of(11, path)
     assert count_rows(path) == 11
@@ -68,7 +69,7 @@ def test_rows_of_a_corpus_are_those_of_the_whole(tmp_path: Path, monkeypatch: py
 
 
 def test_no_more_than_the_row_groups_of_the_rows_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fathom.tables.ROW_GROUP", 4)
+    monkeypatch.setattr("fathom.io.tables.ROW_GROUP", 4)
     path = tmp_path / "texts.parquet"
     corpus_of(40, path)
     content = bytearray(path.read_bytes())

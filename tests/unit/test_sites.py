@@ -46,14 +46,15 @@ from transformers import (
 )
 
 from fathom.activations.capture import capture, make_batch, packed_targets
-from fathom.activations.command import layers_of_sites
+from fathom.activations.extraction import layers_of_sites
 from fathom.activations.settings import ActivationsSettings
-from fathom.errors import FathomError
-from fathom.models.anatomy import capturing, find_anatomy
+from fathom.io.manifests import read_manifest
+from fathom.models.architecture import capturing, find_anatomy
 from fathom.models.load import LoadedModel, load_model
 from fathom.models.sites import SUBLAYER_SITES, choose_sites, existing_sites, find_sites, tapping
-from fathom.provenance import read_manifest
-from fathom.store import Activations, Shape
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import Shape
+from fathom.store.reader import Activations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

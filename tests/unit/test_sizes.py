@@ -10,21 +10,23 @@ import pandas as pd
 import pytest
 from tests.tiny import tiny_llama
 
-from fathom.errors import FathomError
-from fathom.models.untrusted import check_checkpoint
-from fathom.needs import corpus_size, model_size, states_size
-from fathom.sizes import (
+from fathom.io.corpus_table import read_corpus_sizes, write_corpus
+from fathom.io.tables import write_table
+from fathom.models.checkpoint_checks import check_checkpoint
+from fathom.runtime.errors import FathomError
+from fathom.workflow.jobs.activations import extraction
+from fathom.workflow.jobs.metrics import corpus_metrics, token_metrics
+from fathom.workflow.jobs.probes import probes
+from fathom.workflow.resources import (
     SNAKEMAKE,
     CorpusSize,
     ModelSize,
     Needs,
     StatesSize,
-    corpus_metrics,
-    extraction,
-    probes,
-    token_metrics,
+    corpus_size,
+    model_size,
+    states_size,
 )
-from fathom.tables import read_corpus_sizes, write_corpus, write_table
 
 SMOLLM2 = ModelSize(file_bytes=538_090_408, itemsize=4, parameters=134_515_008, depth=30, width=576)
 MINILM = ModelSize(file_bytes=90_868_376, itemsize=4, parameters=22_713_728, depth=6, width=384)

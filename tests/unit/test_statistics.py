@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fathom.statistics import bootstrap_mean, family_wise_p, group_codes, group_weights, holm, peak_interval
+from fathom.statistics.multiple_testing import family_wise_p, holm
+from fathom.statistics.resampling import bootstrap_mean, group_codes, group_weights, peak_interval
 
 
 def test_weights_draw_whole_groups_as_many_as_there_are() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.statistics import FEWEST_GROUPS, half_sample_interval, half_samples
+from fathom.statistics.resampling import FEWEST_GROUPS, half_sample_interval, half_samples
 
 few = settings(max_examples=50, deadline=None)
 some_groups = st.lists(st.integers(0, 7), min_size=1, max_size=40)

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathom.corpora.headers import is_continuous, label_name
-from fathom.corpora.stimuli import check_items, check_pairs, load_items, load_pairs
-from fathom.errors import FathomError
+from fathom.corpora.column_names import is_continuous, label_name
+from fathom.corpora.word_tables import check_items, check_pairs, load_items, load_pairs
+from fathom.runtime.errors import FathomError
 
 if TYPE_CHECKING:
     from pathlib import Path

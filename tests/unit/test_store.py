@@ -21,23 +21,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from zarr.storage import ZipStore
 
-from fathom.archive import ArchiveWriter
-from fathom.errors import FathomError
-from fathom.provenance import read_manifest, write_manifest
-from fathom.store import (
-    KIND,
-    OPEN_STORES,
-    Activations,
-    Compression,
-    Dtype,
-    Shape,
-    Store,
-    StoreWriter,
-    array_dtype,
-    is_pooled,
-    layer_axis,
-    to_float32,
-)
+from fathom.io.manifests import read_manifest, write_manifest
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import KIND, Compression, Dtype, Shape, array_dtype, is_pooled, to_float32
+from fathom.store.reader import OPEN_STORES, Activations, Store, layer_axis
+from fathom.store.writer import StoreWriter
+from fathom.store.zip_archive import ArchiveWriter
 
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 POSITIONS = ("tokens", "mean", "last", "span:item")
@@ -174,8 +163,8 @@ def test_half_precision_widens_exactly(dtype: Dtype) -> None:
 def test_ragged_texts_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject) -> None:
     lengths = data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=12))
     width = data.draw(st.integers(1, 5))
-    monkeypatch.setattr("fathom.store.CHUNK_BYTES", data.draw(st.integers(1, 400)))
-    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", data.draw(st.integers(1, 6)))
+    monkeypatch.setattr("fathom.store.layout.CHUNK_BYTES", data.draw(st.integers(1, 400)))
+    monkeypatch.setattr("fathom.store.layout.MINIMUM_ROWS", data.draw(st.integers(1, 6)))
     shape = make_shape(lengths, width=width, layers=2)
     tensors = random_states(shape)
     manifest = write(
@@ -222,8 +211,8 @@ def test_shards_read_as_one_corpus_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compression", get_args(Compression))
 def test_patterns_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: Compression) -> None:
-    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 7)
-    monkeypatch.setattr("fathom.store.CHUNK_BYTES", 7 * 2 * 4)
+    monkeypatch.setattr("fathom.store.layout.MINIMUM_ROWS", 7)
+    monkeypatch.setattr("fathom.store.layout.CHUNK_BYTES", 7 * 2 * 4)
     parts = {"1-of-2": ([4, 2, 9], [0, 2]), "2-of-2": ([5, 3], [1])}
     draw = np.random.default_rng(0)
     expected, manifests = [], []
@@ -403,8 +392,8 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("whole")
     lengths = [40, 10, 30]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fathom.store.CHUNK_BYTES", 500)
-        patch.setattr("fathom.store.MINIMUM_ROWS", 2)
+        patch.setattr("fathom.store.layout.CHUNK_BYTES", 500)
+        patch.setattr("fathom.store.layout.MINIMUM_ROWS", 2)
         shape = make_shape(lengths, width=16, layers=2)
         spans = {"item": [(1, 2), (0, 1), (5, 9)]}
         return write(folder, "s", shape, random_states(shape), lengths, compression=request.param, spans=spans)
@@ -738,8 +727,8 @@ def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) ->
 
 
 def test_the_same_states_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fathom.store.MINIMUM_ROWS", 2)
-    monkeypatch.setattr("fathom.store.CHUNK_BYTES", 64)
+    monkeypatch.setattr("fathom.store.layout.MINIMUM_ROWS", 2)
+    monkeypatch.setattr("fathom.store.layout.CHUNK_BYTES", 64)
     shape = make_shape([4, 2, 7])
     states = random_states(shape)
     manifests = []

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.designs import units_of
 
-from fathom.corpora.stimuli import load_items, load_pairs
 from fathom.corpora.templates import (
     ANALOGY_SLOTS,
     ITEM_SLOTS,
@@ -19,6 +18,7 @@ from fathom.corpora.templates import (
     parse_template,
     shuffle_words,
 )
+from fathom.corpora.word_tables import load_items, load_pairs
 
 
 def test_spans_follow_the_template() -> None:

@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from tests.tiny import CONTEXT, byte_level_tokenizer, word_piece_tokenizer
 
-from fathom.activations.tokens import TokenisedTexts, draw_tokens, tokenise
-from fathom.errors import FathomError
+from fathom.activations.tokenisation import TokenisedTexts, draw_tokens, tokenise
+from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.models.load import load_tokenizer
-from fathom.tables import read_corpus, write_corpus
+from fathom.runtime.errors import FathomError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

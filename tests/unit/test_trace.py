@@ -11,9 +11,9 @@ import pytest
 from click.testing import CliRunner
 from tests.records import CORPUS, FIGURE, MODEL, SETTINGS, STATES, TABLE, plant, plant_corpus, plant_shard, write
 
-from fathom.errors import FathomError
-from fathom.provenance import DIGEST, write_manifest
-from fathom.trace import command
+from fathom.io.manifests import DIGEST, write_manifest
+from fathom.provenance.trace import command
+from fathom.runtime.errors import FathomError
 
 
 @pytest.fixture(autouse=True)

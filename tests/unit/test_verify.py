@@ -26,10 +26,10 @@ from tests.records import (
     write,
 )
 
-from fathom.errors import FathomError
-from fathom.records import torn_shards
-from fathom.verify import command
-from fathom.work import Work
+from fathom.provenance.records import torn_shards
+from fathom.provenance.verify import command
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
 
 STORE = STATES / "1-of-2.zarr.zip"
 
@@ -163,7 +163,7 @@ def test_a_torn_manifest_or_record(file: Path, aside: Path) -> None:
 
 def test_a_manifest_of_another_store_is_torn() -> None:
     """It fits its own digest, and is not what the job wrote."""
-    from fathom.provenance import DIGEST, write_manifest
+    from fathom.io.manifests import DIGEST, write_manifest
 
     manifest = STATES / "1-of-2.manifest.json"
     content = json.loads(manifest.read_text())
@@ -273,8 +273,8 @@ def test_settings_of_a_config(tmp_path: Path) -> None:
 
 
 def planned(corpora: Mapping[str, Any]) -> str:
-    from fathom.config import Config
-    from fathom.plan import Plan
+    from fathom.workflow.config import Config
+    from fathom.workflow.plan import Plan
 
     return Plan(Config.model_validate({"corpora": corpora})).corpus_settings("c")
 

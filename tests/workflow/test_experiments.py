@@ -13,7 +13,7 @@ import yaml
 from tests.tiny import SENTENCES
 from tests.workflow.project import Project
 
-from fathom.provenance import read_manifest
+from fathom.io.manifests import read_manifest
 
 FIGURES: dict[str, dict[str, Any]] = {
     "comparison": {

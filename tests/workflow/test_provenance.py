@@ -13,8 +13,8 @@ import pytest
 from tests.workflow.faults import contents
 from tests.workflow.project import Project, done_jobs, said
 
-from fathom.provenance import write_manifest
-from fathom.records import read_record
+from fathom.io.manifests import write_manifest
+from fathom.provenance.records import read_record
 
 SHARD = "results/activations/tiny/random/1-of-2.manifest.json"
 STORE = "results/activations/tiny/random/1-of-2.zarr.zip"

@@ -15,7 +15,7 @@ import zarr
 from tests.workflow.project import CONFIG, Project
 from zarr.storage import ZipStore
 
-from fathom.store import Activations
+from fathom.store.reader import Activations
 
 
 def of(messages: list[str], start: str) -> list[str]:

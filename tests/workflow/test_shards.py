@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from tests.workflow.project import Project
 
-from fathom.provenance import read_manifest
-from fathom.store import Activations
-from fathom.tables import write_table
+from fathom.io.manifests import read_manifest
+from fathom.io.tables import write_table
+from fathom.store.reader import Activations
 
 ARGUMENT = 128 << 10  # bytes that Linux lets a single argument of a program have
 

@@ -9,14 +9,14 @@ import sys
 from pathlib import Path
 
 from fathom import captions, needs
-from fathom.advice import advice
-from fathom.config import load_config
-from fathom.copies import copied
-from fathom.errors import FathomError
-from fathom.plan import Plan
-from fathom.records import torn_shards
-from fathom.settings import in_storage
-from fathom.shards import shard_names
+from fathom.workflow.killed_jobs import advice
+from fathom.workflow.config import load_config
+from fathom.workflow.remote_files import copied
+from fathom.runtime.errors import FathomError
+from fathom.workflow.plan import Plan
+from fathom.provenance.records import torn_shards
+from fathom.schema import in_storage
+from fathom.io.shards import shard_names
 
 # A plan of 10,000 jobs is millions of objects, all of which stay: a tenth of the planning went into looking through them
 # for garbage, as often as Python does by itself.

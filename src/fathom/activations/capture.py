@@ -11,11 +11,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fathom.errors import FathomError
-from fathom.models.anatomy import FINAL, capturing
+from fathom.models.architecture import FINAL, capturing
 from fathom.models.load import LoadedModel
 from fathom.models.sites import RESIDUAL, BlockSites, tapping
-from fathom.store import ArrayKey, Shape
+from fathom.runtime.errors import FathomError
+from fathom.store.layout import ArrayKey, Shape
 
 
 @dataclass(frozen=True)

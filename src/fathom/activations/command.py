@@ -10,37 +10,29 @@ from typing import TYPE_CHECKING
 import click
 import numpy as np
 import pandas as pd
-from pydantic import Field
 
-from fathom.activations.batching import batches, windows
-from fathom.activations.cuts import CutSettings, Part, read_part, sample_texts, whole_corpus, write_cut
-from fathom.activations.settings import ActivationsSettings
-from fathom.activations.tokens import TokenisedTexts, tokenise
-from fathom.errors import FathomError
-from fathom.memory import keep_freed_memory
-from fathom.progress import Progress
-from fathom.provenance import read_manifest, sha256_of, versions_of
-from fathom.settings import Name, Settings
-from fathom.store import Dtype, Shape, StoreWriter
-from fathom.tables import read_corpus
-from fathom.work import Work
+from fathom.activations.extraction import (
+    extract,
+    layers_of_sites,
+    log_missing_sites,
+    sample_attention,
+    stored_positions,
+)
+from fathom.activations.job import ExtractionSettings
+from fathom.activations.sharding import CutSettings, Part, read_part, whole_corpus, write_cut
+from fathom.activations.tokenisation import tokenise
+from fathom.io.corpus_table import read_corpus
+from fathom.io.manifests import read_manifest, sha256_of, versions_of
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
+from fathom.store.layout import Shape
+from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
-    from fathom.activations.capture import Batch
-    from fathom.models.load import LoadedModel
-    from fathom.models.sites import BlockSites
+    pass
+
 
 log = logging.getLogger("fathom")
-
-
-class ExtractionSettings(Settings):
-    """What one extraction job is told."""
-
-    model: Name
-    corpus: Name
-    dtype: Dtype
-    shard: int = Field(ge=0)
-    activations: ActivationsSettings
 
 
 @click.command()
@@ -134,19 +126,19 @@ def _extract(
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
-        _tell_missing(found, place)
+        log_missing_sites(found, place)
     shape = Shape(
         layers=layers_of_sites(sites, wanted, model, settings.model),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
         dtype=settings.dtype,
-        positions=_positions(wanted, texts, place),
+        positions=stored_positions(wanted, texts, place),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
             extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
-            no_patterns = _sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+            no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
             writer.write_spans(texts.span_starts, texts.spans)
             writer.close(np.concatenate(texts.ids), texts.lengths)
             writer.finish(
@@ -206,132 +198,3 @@ def _shard(
         raise FathomError(msg)
     part = read_part(cut, settings.shard, shards, sha256_of(corpus_file), sha256_of(model_manifest))
     return read_corpus(corpus_file, rows=(part.first, part.last)), part
-
-
-def _positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
-    plain = [position for position in wanted.positions if position != "spans"]
-    spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
-    if not plain and not spans:
-        msg = f"{place}: activations.positions asks for spans only, and the corpus marks none"
-        raise FathomError(msg)
-    return (*plain, *spans)
-
-
-def layers_of_sites(
-    sites: tuple[str, ...], wanted: ActivationsSettings, model: LoadedModel, name: str
-) -> dict[str, tuple[str, ...]]:
-    """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
-
-    Errors: FathomError if the model has no such layer, or a site none of those that are asked for.
-    """
-    from fathom.models.anatomy import FINAL, layer_names, lists_embedding
-    from fathom.models.sites import RESIDUAL
-
-    anatomy = model.anatomy
-    embedding = wanted.layers != "transformers" or lists_embedding(model.module, anatomy)
-    residual = layer_names(wanted.layers, anatomy.depth, name, embedding=embedding)
-    numbered = isinstance(wanted.layers, tuple)
-    blocks = residual if numbered else layer_names("all", anatomy.depth, name)
-    sublayers = tuple(layer for layer in blocks if layer not in {"0", FINAL})
-    if not sublayers and sites != (RESIDUAL,):
-        msg = f"activations.layers: names no block, expected one from 1 to {anatomy.depth} for activations.sites"
-        raise FathomError(msg)
-    return {site: residual if site == RESIDUAL else sublayers for site in sites}
-
-
-def _tell_missing(found: BlockSites, place: str) -> None:
-    for reason in dict.fromkeys(found.missing.values()):
-        sites = ", ".join(site for site, why in found.missing.items() if why == reason)
-        log.info("%s: no site %s: %s", place, sites, reason)
-
-
-def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: ActivationsSettings) -> list[tuple[int, int]]:
-    """First and last + 1 text of every window, so that two of them and the store's own buffers fit into memory_mb."""
-    left = (wanted.memory_mb << 20) - shape.buffer_bytes
-    return windows(shape.sizes(texts.lengths), max(1, left // 2))
-
-
-def extract(
-    model: LoadedModel,
-    texts: TokenisedTexts,
-    shape: Shape,
-    writer: StoreWriter,
-    settings: ExtractionSettings,
-    *,
-    ids: list[str],
-    found: BlockSites,
-) -> None:
-    """Run all texts, window by window, and append their states to the store.
-
-    The finished store holds texts in the order of the corpus; within a window they run sorted by length.
-    """
-    from fathom.activations.capture import capture
-    from fathom.activations.writer import WindowWriter
-
-    keep_freed_memory()
-    wanted = settings.activations
-    place = f"model {settings.model}, corpus {settings.corpus}"
-    ranges = window_ranges(texts, shape, wanted)
-    with (
-        Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
-        WindowWriter(
-            writer, shape, ranges, texts.lengths, model.device, lambda text: f"{place}, text {ids[text]!r}"
-        ) as sink,
-    ):
-        for first, last in ranges:
-            sink.begin(first, last)
-            for batch in window_batches(texts, first, last, wanted.token_budget):
-                targets = sink.targets(batch)
-                capture(model, batch, shape, found, targets)
-                sink.put(batch, targets)
-                progress.advance(int(batch.lengths.sum()))
-            sink.end()
-
-
-def _sample_attention(
-    model: LoadedModel,
-    texts: TokenisedTexts,
-    corpus: pd.DataFrame,
-    part: Part,
-    shape: Shape,
-    writer: StoreWriter,
-    settings: ExtractionSettings,
-    found: BlockSites,
-) -> str | None:
-    """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
-    from fathom.activations.patterns import write_sample
-    from fathom.models.sites import attends
-
-    wanted = settings.activations
-    place = f"model {settings.model}, corpus {settings.corpus}"
-    if not wanted.attention_texts:
-        return "activations.attention_texts is 0"
-    if not attends(model.anatomy):
-        reason = f"{type(model.module).__name__} has blocks without attention"
-        log.info("%s: no attention patterns: %s", place, reason)
-        return reason
-    if not part.attention_texts:
-        return "the sampled texts are in other shards, if any is short enough"
-    chosen = sample_texts(corpus["view"], texts.lengths, count=part.attention_texts, longest=wanted.attention_tokens)
-    if not len(chosen):
-        reason = f"no original text has at most {wanted.attention_tokens} tokens"
-        log.info("%s: no attention patterns: %s", place, reason)
-        return reason
-    ids = corpus["id"].tolist()
-    largest = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
-    log.info(
-        "%s: attention patterns of %s texts; with eager attention the states differ from the stored ones by at most "
-        "%.1e of the largest state of a layer",
-        place,
-        len(chosen),
-        largest,
-    )
-    return None
-
-
-def window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:
-    """The batches of a window of texts, longest first."""
-    from fathom.activations.capture import make_batch
-
-    chosen = batches(texts.lengths[first:last], token_budget)
-    return [make_batch(first + rows, texts.ids, texts.spans) for rows in chosen]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Name, Settings
+from fathom.schema import NOT_EXPECTED, Name, Settings
 
 LayerNumber = Annotated[int, Field(ge=0)]
 # Ten times what was planned with (docs/scaling.md); a slip of the keyboard shall not fill the memory with jobs.

@@ -8,8 +8,8 @@ import numpy as np
 
 from fathom.corpora.blocks import deal_quads
 from fathom.corpora.designs import DesignText, closed_groups, word_design, wordings
-from fathom.corpora.stimuli import check_pairs
 from fathom.corpora.templates import ANALOGY_SLOTS
+from fathom.corpora.word_tables import check_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

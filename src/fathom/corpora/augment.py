@@ -35,7 +35,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.corpora.derive import originals, text_seed
-from fathom.tables import LABEL_PREFIX
+from fathom.io.corpus_table import LABEL_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,7 +85,7 @@ def augmented_views(
     """`views` augmented views of every text of a corpus: `view-01`, `view-02`, ...
 
     Args:
-        base: a corpus (columns: see fathom.tables); only its view `original` is read.
+        base: a corpus (columns: see fathom.io.tables); only its view `original` is read.
         of: its name, for errors.
         views: number of views, at least 1.
         p: share of words, and of characters in a chosen word, in [0, 1]; see the head of this module.

@@ -7,8 +7,8 @@ import ast
 import numpy as np
 import pandas as pd
 
-from fathom.errors import FathomError
-from fathom.tables import LABEL_PREFIX
+from fathom.io.corpus_table import LABEL_PREFIX
+from fathom.runtime.errors import FathomError
 
 VERSES_PER_CHAPTER_ID = 1_000  # a verse id is book * 1,000,000 + chapter * 1,000 + verse
 VERSES_PER_BOOK_ID = 1_000_000

@@ -16,9 +16,9 @@ from fathom.corpora.bible import parse_verses, passages
 from fathom.corpora.documents import document_texts
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.files import read_texts, select
+from fathom.corpora.google_analogies import disjoint_pairs, parse_questions
 from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
-from fathom.corpora.questions import disjoint_pairs, parse_questions
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.relations import relation_texts
 from fathom.corpora.settings import (
@@ -37,12 +37,12 @@ from fathom.corpora.settings import (
     RepetitionCorpus,
     ViewsCorpus,
 )
-from fathom.corpora.stimuli import load_items, load_pairs
-from fathom.errors import FathomError
-from fathom.settings import Wheel
-from fathom.sources import fetch_hub, fetch_wheel, unpack
-from fathom.tables import read_corpus, write_corpus
-from fathom.work import Work
+from fathom.corpora.word_tables import load_items, load_pairs
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.download import fetch_hub, fetch_wheel, unpack
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
+from fathom.schema import Wheel
 
 log = logging.getLogger("fathom")
 COMMIT = "commit"  # attribute of the table of a corpus from the hub
@@ -83,7 +83,7 @@ def _own_files(settings: CorpusSettings) -> list[Path]:
 
 
 def build(settings: CorpusSettings, scratch: Path, base: Path | None) -> pd.DataFrame:
-    """The texts of a corpus as a data frame (columns: see fathom.tables).
+    """The texts of a corpus as a data frame (columns: see fathom.io.tables).
 
     `base` is the table of the corpus that it is made of. Errors: FathomError if that is missing, or not needed.
     """

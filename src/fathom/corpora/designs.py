@@ -11,8 +11,8 @@ import pandas as pd
 
 from fathom.corpora.derive import text_seed
 from fathom.corpora.templates import Worded, fill, parse_template, shuffle_words
-from fathom.item_graph import check_design, item_components
-from fathom.tables import LABEL_PREFIX
+from fathom.io.corpus_table import LABEL_PREFIX
+from fathom.statistics.item_graph import check_design, item_components
 
 
 @dataclass(frozen=True)

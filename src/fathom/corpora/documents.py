@@ -9,8 +9,8 @@ import numpy as np
 
 from fathom.corpora.blocks import theme_blocks
 from fathom.corpora.designs import DesignText, closed_groups, template_views, word_design
-from fathom.corpora.stimuli import check_items
 from fathom.corpora.templates import ITEM_SLOTS, PLACES, Span, Worded, embed, fill, parse_template
+from fathom.corpora.word_tables import check_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

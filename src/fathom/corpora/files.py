@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fathom.errors import FathomError, first_line
+from fathom.runtime.errors import FathomError, first_line
 
 ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
 # A byte order mark, as some editors write it, is no part of the first text.

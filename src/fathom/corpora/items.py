@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fathom.corpora.column_names import label_name
 from fathom.corpora.designs import DesignText, word_design, wordings
-from fathom.corpora.headers import label_name
-from fathom.corpora.stimuli import check_items
 from fathom.corpora.templates import ITEM_SLOTS
+from fathom.corpora.word_tables import check_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,9 +31,9 @@ def perturbed_texts(
     alone (common random numbers).
 
     Args:
-        base: a corpus (columns: see fathom.tables); only its view `original` is read.
+        base: a corpus (columns: see fathom.io.tables); only its view `original` is read.
         of: its name, for errors.
-        kind: what replaces a token, see fathom.activations.perturbation.
+        kind: what replaces a token, see fathom.activations.token_replacement.
         probabilities: each in [0, 1]; the view of its texts is `p = 0.50`, two decimals.
         draws: perturbed versions of every text. Those beyond the first have ids that end in #2, #3, ...
         seed: seed of the settings.

@@ -14,8 +14,8 @@ import numpy as np
 
 from fathom.corpora.blocks import pair_blocks
 from fathom.corpora.designs import DesignText, closed_groups, word_design, wordings
-from fathom.corpora.stimuli import check_pairs
 from fathom.corpora.templates import RELATION_SLOTS
+from fathom.corpora.word_tables import check_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,9 +20,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from fathom.corpora.headers import label_name
+from fathom.corpora.column_names import label_name
 from fathom.corpora.templates import ANALOGY_SLOTS, ITEM_SLOTS, PLACES, RELATION_SLOTS, parse_template
-from fathom.settings import (
+from fathom.schema import (
     NOT_EXPECTED,
     Line,
     MemberPath,
@@ -400,3 +400,27 @@ def _own_labels() -> tuple[str, ...]:
     with resources.files("fathom.corpora").joinpath("data", "items.csv").open(encoding="utf-8") as table:
         header = next(csv.reader(table))
     return tuple(label_name(column) for column in header if column != "item")
+
+
+HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
+TOKEN_SHAPES = ("text", "sinks")
+
+
+def measurable_shapes(corpus: CorpusSettings | None) -> frozenset[str]:
+    """What metrics may be of on a corpus of this kind; see `Metric.of`."""
+    match corpus:
+        case ViewsCorpus():
+            return frozenset({"views"})
+        case RepetitionCorpus() | RandomnessCorpus():
+            return frozenset(TOKEN_SHAPES)
+        case RandomTokensCorpus() if not isinstance(corpus.tokens, int):
+            return frozenset(TOKEN_SHAPES)
+        case BibleCorpus() if corpus.paraphrase is not None:
+            return frozenset({*TOKEN_SHAPES, "corpus", "layers", "views"})
+        case _:
+            return frozenset({*TOKEN_SHAPES, "corpus", "layers"})
+
+
+def known_labels(corpus: CorpusSettings | None) -> tuple[str, ...]:
+    """Labels that a corpus is known to carry."""
+    return () if corpus is None else labels_of(corpus) or ()

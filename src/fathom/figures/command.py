@@ -10,48 +10,61 @@ import click
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fathom.errors import FathomError
-from fathom.figures.bimodality import Sample, bimodality_table, draw_bimodality
-from fathom.figures.claims import evaluate
-from fathom.figures.comparison import draw_comparison
-from fathom.figures.frames import (
+from fathom.figures.claims.evaluate import claim_notes
+from fathom.figures.drawing.style import render
+from fathom.figures.job import FigureJob
+from fathom.figures.metrics.bimodality import bimodality_figure
+from fathom.figures.metrics.block_sites import draw_stages, stage_curves
+from fathom.figures.metrics.comparison import comparison_curves, comparison_units, draw_comparison
+from fathom.figures.metrics.curves import chance_notes, draw_metric, metric_curves
+from fathom.figures.metrics.matrix import draw_matrices, matrix_cells
+from fathom.figures.metrics.power_law import draw_power_law, power_law_numbers
+from fathom.figures.metrics.sinks import sinks_figure
+from fathom.figures.metrics.sweep import QUANTITIES, draw_sweep, sweep_curves
+from fathom.figures.probes.coordination import coordination_figure
+from fathom.figures.probes.curves import draw_probes
+from fathom.figures.probes.early_context import draw_early_context
+from fathom.figures.probes.notes import dip_columns, not_drawn_note, probe_notes
+from fathom.figures.probes.properties import draw_properties
+from fathom.figures.probes.rows import (
+    FIXED,
     Tables,
-    chance_notes,
-    comparison_curves,
-    comparison_units,
-    matrix_cells,
-    metric_curves,
-    sink_frames,
-    stage_curves,
-    sweep_curves,
-    text_rows,
+    all_views,
+    experiment_curves,
+    main_measure,
+    one_label,
+    one_place,
+    one_position,
+    one_site,
+    with_site_words,
 )
-from fathom.figures.matrix import draw_matrices
-from fathom.figures.metrics import draw_metric
-from fathom.figures.power_law import draw_power_law, power_law_entropies
-from fathom.figures.probe_figures import draw_probe_figure, probe_notes
+from fathom.figures.probes.sites import draw_sites
+from fathom.figures.probes.spans import draw_spans
+from fathom.figures.probes.summary import draw_summary, summary_table
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
-    FigureJob,
+    CoordinationFigure,
+    EarlyContextFigure,
     MatrixFigure,
     MetricFigure,
     PowerLawFigure,
     ProbeFigure,
+    ProbesFigure,
+    PropertiesFigure,
     SinksFigure,
+    SitesFigure,
+    SpansFigure,
     StagesFigure,
+    SummaryFigure,
     SweepFigure,
 )
-from fathom.figures.sinks import draw_sinks
-from fathom.figures.stages import draw_stages
-from fathom.figures.style import render
-from fathom.figures.sweep import draw_sweep
-from fathom.tables import read_corpus, read_table
-from fathom.work import Work
+from fathom.io.corpus_table import read_corpus
+from fathom.io.tables import read_table
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
 
 log = logging.getLogger("fathom")
-
-QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of a text"}
 
 
 @click.command()
@@ -74,7 +87,7 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
         for table, path in zip(job.tables, tables, strict=True)
     ]
     try:
-        notes = _claim(frames, job)
+        notes = claim_notes(frames, job)
         if isinstance(job.settings, MetricFigure):
             notes = [*chance_notes(frames), *notes]
         if isinstance(job.settings, ProbeFigure):
@@ -92,18 +105,6 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
     png.write_bytes(render(figure, "png", caption=caption))
     svg.write_bytes(render(figure, "svg", caption=caption))
     return Work(settings_json, read=tables, written=[svg, png, csv, text])
-
-
-def _claim(frames: Tables, job: FigureJob) -> list[str]:
-    """What a paper claims here, and in numbers whether this run agrees."""
-    claim = getattr(job.settings, "claim", None)
-    if claim is None:
-        return []
-    uncertainty = job.uncertainty
-    rows = [(table.model, table.of, table.holds, frame) for table, frame in frames if table.holds != "texts"]
-    if isinstance(job.settings, PowerLawFigure):
-        rows.append(("", "", "power_law", _power_law(job.settings)))
-    return evaluate(claim, rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
 
 
 def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
@@ -132,44 +133,51 @@ def _draw(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFram
             unit = job.axes[settings.metric]
             return cells, draw_matrices(cells, title=title, unit=unit, layers=layers, notes=notes)
         case SinksFigure():
-            return _draw_sinks(frames, job, notes)
+            return sinks_figure(frames, job, notes)
         case StagesFigure():
             curves = stage_curves(frames, job)
             unit = job.axes[settings.metric]
             return curves, draw_stages(curves, title=title, unit=unit, layers=layers, notes=notes)
         case BimodalityFigure():
-            return _draw_bimodality(frames, settings, job, notes)
+            return bimodality_figure(frames, settings, job, notes)
         case PowerLawFigure():
-            entropies = _power_law(settings)
+            entropies = power_law_numbers(settings)
             return entropies, draw_power_law(entropies, title=title, notes=notes)
         case _:
             return draw_probe_figure(frames, settings, job, notes)
 
 
-def _power_law(settings: PowerLawFigure) -> pd.DataFrame:
-    return power_law_entropies(settings.betas, settings.alphas, dimension=settings.dimension)
-
-
-def _draw_sinks(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
-    valley, norms, rates = sink_frames(frames, job)
-    unit = job.axes["prompt_entropy"]
-    figure = draw_sinks(valley, norms, rates, title=job.title, unit=unit, layers=job.layers, notes=notes)
-    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), rates.assign(panel="rate")]
-    return pd.concat(panels, ignore_index=True), figure
-
-
-def _draw_bimodality(
-    frames: Tables, settings: BimodalityFigure, job: FigureJob, notes: list[str]
+def draw_probe_figure(
+    tables: Tables, settings: ProbeFigure, job: FigureJob, notes: list[str]
 ) -> tuple[pd.DataFrame, Figure]:
-    rows = text_rows(frames, sinks=settings.sinks)
-    texts = next(frame for table, frame in frames if table.holds == "texts")
-    uncertainty = job.uncertainty
-    by_layer, examples = bimodality_table(
-        rows, texts, samples=settings.samples, seed=uncertainty.seed, level=uncertainty.level
-    )
-    table = job.tables[0]
-    panel = Sample(name=f"{table.model}, {table.of}", rows=rows, layers=by_layer, examples=examples)
-    unit = job.axes[settings.metric]
-    figure = draw_bimodality([panel], title=job.title, unit=unit, layers=job.layers, notes=notes)
-    parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
-    return pd.concat(parts, ignore_index=True), figure
+    """The numbers of a figure of probes, and the figure."""
+    title, layers = job.title, job.layers
+    curves = experiment_curves(tables, estimator=getattr(settings, "estimator", None))
+    fixed = curves[curves["selection"] == FIXED]
+    match settings:
+        case ProbesFigure():
+            rows = one_label(one_place(curves))
+            measure, notes = main_measure(rows), [*notes, *not_drawn_note(rows)]
+            return rows, draw_probes(rows, title=title, layers=layers, measure=measure, notes=notes)
+        case PropertiesFigure():
+            rows = one_place(fixed)
+            return rows, draw_properties(rows, title=title, layers=layers, notes=notes)
+        case SpansFigure():
+            rows = one_label(one_site(fixed))
+            measure, notes = main_measure(rows), [*notes, *not_drawn_note(rows)]
+            return rows, draw_spans(rows, title=title, layers=layers, measure=measure, notes=notes)
+        case SitesFigure():
+            rows = one_label(one_position(fixed))
+            measure, notes = main_measure(rows), [*notes, *not_drawn_note(rows)]
+            figure = draw_sites(with_site_words(rows), title=title, layers=layers, measure=measure, notes=notes)
+            return rows, figure
+        case EarlyContextFigure():
+            rows = one_label(all_views(fixed))
+            figure = draw_early_context(rows, title=title, layers=layers, measure=main_measure(rows), notes=notes)
+            return rows, figure
+        case CoordinationFigure():
+            return coordination_figure(tables, fixed, job, notes)
+        case SummaryFigure():
+            every = dip_columns(tables, job, summary_table(one_label(fixed)))
+            shown = with_site_words(summary_table(one_label(one_place(fixed))))
+            return every, draw_summary(shown, title=title, layers=layers, notes=notes)

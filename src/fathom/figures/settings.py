@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fathom.figures.papers import ClaimName
-from fathom.settings import Name, Settings, Uncertainty
+from fathom.figures.claims.papers import ClaimName
+from fathom.schema import Name, Settings
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 
 
 class _Claimed(Settings):
     claim: ClaimName | None = None
-    """What a paper claims here (`fathom.figures.papers`); the figure then says in numbers whether this run agrees."""
+    """What a paper claims here (`fathom.figures.claims.papers`); the figure then says in numbers whether this run agrees."""
 
 
 class MetricFigure(_Claimed):
@@ -215,7 +215,6 @@ ProbeFigure = (
     | CoordinationFigure
     | SummaryFigure
 )
-
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
@@ -228,40 +227,3 @@ FigureSettings = Annotated[
     | ProbeFigure,
     Field(discriminator="kind"),
 ]
-
-
-class Table(Settings):
-    """One input table of a figure, and what it is of."""
-
-    model: str
-    """As the figure names it."""
-    of: str
-    """Corpus or experiment, as the figure names it."""
-    holds: str
-    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
-    corpus: str = ""
-    """Corpus of the experiment that a table is of."""
-    control: Literal["", "random"] = ""
-    """`random` where it is of the model's shape with random weights."""
-
-
-class FigureJob(Settings):
-    """What one job of the figures stage is told."""
-
-    figure: Name
-    settings: FigureSettings
-    tables: tuple[Table, ...]
-    """In the order of the inputs."""
-    title: str
-    titles: dict[str, str] = Field(default_factory=dict)
-    """Metric -> its title."""
-    axes: dict[str, str] = Field(default_factory=dict)
-    """Metric -> label of the axis of its values."""
-    layers: str
-    """What the layers are called: `layer`, or transformers' convention."""
-    caption: str
-    order: tuple[str, ...] = ()
-    """Experiments whose peaks are said to follow one another, as the figure names them."""
-    strictly_before: tuple[str, ...] = ()
-    """Those of them that are said to peak before the next one; the others before it or with it."""
-    uncertainty: Uncertainty

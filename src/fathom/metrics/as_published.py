@@ -14,14 +14,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from fathom.distributions import shannon_entropy
-from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix
+from fathom.metrics.checks import ROUND_OFF, FloatArray, as_array, as_matrix
 from fathom.metrics.invariance import dime as plain_dime
 from fathom.metrics.invariance import dime_with_error as plain_dime_with_error
 from fathom.metrics.invariance import infonce as plain_infonce
 from fathom.metrics.invariance import lidar as plain_lidar
 from fathom.metrics.preparation import centred_rows
 from fathom.metrics.spectrum import normalised_eigenvalues
+from fathom.statistics.renyi import shannon_entropy
 
 
 def prompt_entropy(z: npt.ArrayLike) -> dict[str, float]:

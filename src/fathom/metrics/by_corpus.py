@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri
 
-from fathom.metrics.measured import Measure, Value
+from fathom.metrics.job import Form
+from fathom.metrics.measure import Measure, Value
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.preparation import prepare
-from fathom.metrics.settings import Form
-from fathom.statistics import half_sample_interval
+from fathom.statistics.resampling import half_sample_interval
 
 States = npt.NDArray[np.floating]
 Names = npt.NDArray[np.object_]

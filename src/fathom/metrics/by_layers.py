@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.metrics.measured import Measure
+from fathom.metrics.measure import Measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.preparation import Preparation, prepare
-from fathom.statistics import half_sample_interval
+from fathom.statistics.resampling import half_sample_interval
 
 States = npt.NDArray[np.floating]
 COLUMNS = ["row", "other_row", "preparation", "value", "low", "high", "reason"]

@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.metrics.arrays import FloatArray
-from fathom.metrics.measured import Measure
+from fathom.metrics.checks import FloatArray
+from fathom.metrics.job import Form
+from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import Preparation, prepare
-from fathom.metrics.settings import Form
 from fathom.metrics.spectrum import gram_of, prepared_spectrum, stacked_spectra
 
 States = npt.NDArray[np.floating]

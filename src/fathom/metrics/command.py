@@ -9,16 +9,17 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.errors import FathomError
-from fathom.memory import keep_freed_memory
-from fathom.metrics.measured import make_measure
-from fathom.metrics.registry import TABLES
-from fathom.metrics.settings import MetricJob
-from fathom.provenance import sha256_of
-from fathom.shards import shard_manifests
-from fathom.store import Activations
-from fathom.tables import read_corpus, write_table
-from fathom.work import Work
+from fathom.io.corpus_table import read_corpus
+from fathom.io.manifests import sha256_of
+from fathom.io.shards import shard_manifests
+from fathom.io.tables import write_table
+from fathom.metrics.job import MetricJob
+from fathom.metrics.measure import make_measure
+from fathom.metrics.settings import TABLES
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
+from fathom.runtime.malloc import keep_freed_memory
+from fathom.store.reader import Activations
 
 log = logging.getLogger("fathom")
 

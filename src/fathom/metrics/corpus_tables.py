@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.errors import FathomError
+from fathom.io.corpus_table import LABEL_PREFIX
 from fathom.metrics.by_corpus import measure_corpus
 from fathom.metrics.by_layers import measure_layer_pairs
-from fathom.metrics.measured import CURVE_COLUMNS, Measure
-from fathom.metrics.settings import MetricJob
-from fathom.progress import Progress
-from fathom.statistics import half_samples
-from fathom.store import Activations
-from fathom.tables import LABEL_PREFIX
+from fathom.metrics.job import MetricJob
+from fathom.metrics.measure import CURVE_COLUMNS, Measure
+from fathom.runtime.errors import FathomError
+from fathom.runtime.progress import Progress
+from fathom.statistics.resampling import half_samples
+from fathom.store.reader import Activations
 
 States = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]

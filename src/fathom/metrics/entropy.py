@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy.typing as npt
 
-from fathom.distributions import renyi_entropy
-from fathom.metrics.arrays import as_matrix, positive
+from fathom.metrics.checks import as_matrix, positive
 from fathom.metrics.spectrum import spectrum
+from fathom.statistics.renyi import renyi_entropy
 
 
 def matrix_entropy(z: npt.ArrayLike, *, alpha: float = 1.0) -> float:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fathom.distributions import shannon_entropy
-from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_matrix, positive, whole
+from fathom.metrics.checks import ROUND_OFF, FloatArray, as_matrix, positive, whole
 from fathom.metrics.preparation import row_norms
 from fathom.metrics.spectrum import spectrum
-from fathom.neighbours import distance_blocks
+from fathom.statistics.neighbours import distance_blocks
+from fathom.statistics.renyi import shannon_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import scipy  # scipy.linalg is loaded when it is first used
 
-from fathom.distributions import renyi_entropy, shannon_entropy
-from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, positive, same_shape, whole
+from fathom.metrics.checks import ROUND_OFF, FloatArray, as_array, as_matrix, positive, same_shape, whole
 from fathom.metrics.spectrum import normalised_eigenvalues, spectrum
+from fathom.statistics.renyi import renyi_entropy, shannon_entropy
 
 # The smaller form of LiDAR's whitening loses so many units of rounding; 1e5 of them leave eleven digits.
 _MOST_CANCELLED = 1e5

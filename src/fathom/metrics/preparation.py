@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import ROUND_OFF, SMALLEST, FloatArray, as_array, as_matrix, positive
+from fathom.metrics.checks import ROUND_OFF, SMALLEST, FloatArray, as_array, as_matrix, positive
 
 Preparation = Literal["none", "rows", "centred"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import FloatArray, as_array, as_matrix
+from fathom.metrics.checks import FloatArray, as_array, as_matrix
 from fathom.metrics.geometry import effective_rank
 from fathom.metrics.preparation import row_norms
 

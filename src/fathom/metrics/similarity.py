@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import ROUND_OFF, FloatArray, as_array, as_matrix, same_rows, whole
+from fathom.metrics.checks import ROUND_OFF, FloatArray, as_array, as_matrix, same_rows, whole
 from fathom.metrics.preparation import centre
-from fathom.neighbours import marked, nearest_neighbours, shared
-from fathom.similarity import aligned, all_equal, inner_products, recentred
+from fathom.statistics.gram_alignment import aligned, all_equal, inner_products, recentred
+from fathom.statistics.neighbours import marked, nearest_neighbours, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.arrays import ROUND_OFF, SMALLEST, FloatArray, as_matrix
+from fathom.metrics.checks import ROUND_OFF, SMALLEST, FloatArray, as_matrix
 from fathom.metrics.preparation import Preparation, prepare
 
 # In units of rounding of the largest eigenvalue. Spurious ones, of low-rank matrices up to 1000 x 4096, stayed below 3.

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.errors import FathomError
 from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
-from fathom.metrics.measured import CURVE_COLUMNS, Measure
+from fathom.metrics.job import MetricJob
+from fathom.metrics.measure import CURVE_COLUMNS, Measure
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.profile import attention_rank, heads_looking
-from fathom.metrics.settings import MetricJob
 from fathom.metrics.sinks import (
     PROFILE_COLUMNS,
     SINK_COLUMNS,
@@ -24,8 +23,9 @@ from fathom.metrics.sinks import (
     sink_rows,
     summarise_profiles,
 )
-from fathom.progress import Progress
-from fathom.store import Activations
+from fathom.runtime.errors import FathomError
+from fathom.runtime.progress import Progress
+from fathom.store.reader import Activations
 
 States = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float64]

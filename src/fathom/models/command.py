@@ -11,15 +11,15 @@ from typing import Any
 import click
 from pydantic import TypeAdapter
 
-from fathom.digests import file_facts
-from fathom.errors import FathomError
+from fathom.io.download import fetch_hub, fetch_wheel, unpack
+from fathom.io.hashing import file_facts
+from fathom.io.manifests import read_manifest, sha256_of, versions_of, write_manifest
+from fathom.models.checkpoint_checks import check_checkpoint, check_sizes
 from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, keep_plain
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
-from fathom.models.untrusted import check_checkpoint, check_sizes
-from fathom.provenance import read_manifest, sha256_of, versions_of, write_manifest
-from fathom.settings import in_storage
-from fathom.sources import fetch_hub, fetch_wheel, unpack
-from fathom.work import Work
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
+from fathom.schema import in_storage
 
 log = logging.getLogger("fathom")
 

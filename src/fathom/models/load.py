@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
-from fathom.errors import FathomError, first_line
-from fathom.models.anatomy import Anatomy, check_anatomy, find_anatomy
-from fathom.models.doors import close_doors
-from fathom.models.untrusted import check_prepared
+from fathom.models.architecture import Anatomy, check_anatomy, find_anatomy
+from fathom.models.checkpoint_checks import check_prepared
+from fathom.models.offline import close_doors
+from fathom.runtime.errors import FathomError, first_line
 
 # RoBERTa and its kin count positions from the padding token's id + 1, so that many of their positions cannot be used.
 POSITIONS_AFTER_PADDING = {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}

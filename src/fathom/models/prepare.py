@@ -7,10 +7,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fathom.errors import FathomError, first_line
-from fathom.models.doors import close_doors
-from fathom.models.headers import GgufHeader, read_gguf_header
-from fathom.models.untrusted import CONFIG, TOKENIZER_CONFIG, check_checkpoint, check_links, copy_config, read_object
+from fathom.models.checkpoint_checks import (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    check_checkpoint,
+    check_links,
+    copy_config,
+    read_object,
+)
+from fathom.models.offline import close_doors
+from fathom.models.weight_headers import GgufHeader, read_gguf_header
+from fathom.runtime.errors import FathomError, first_line
 
 # What a checkpoint needs, and nothing that could be executed.
 PATTERNS = (

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fathom.settings import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel
+from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel
 
 
 class _Model(Settings):

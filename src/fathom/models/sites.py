@@ -17,8 +17,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fathom.errors import FathomError
-from fathom.models.anatomy import PROBE_TOKENS, Anatomy, probe_ids
+from fathom.models.architecture import PROBE_TOKENS, Anatomy, probe_ids
+from fathom.runtime.errors import FathomError
 
 RESIDUAL = "residual"
 SUBLAYER_SITES = ("attention_input", "attention", "attention_residual", "mlp")

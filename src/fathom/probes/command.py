@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.errors import FathomError
-from fathom.probes.coordination_tables import coordination_table
-from fathom.probes.probe_tables import probe_tables
-from fathom.probes.settings import ProbeJob
-from fathom.provenance import sha256_of
-from fathom.shards import shard_manifests
-from fathom.store import Activations
-from fathom.tables import read_corpus, read_table, write_table
-from fathom.work import Work
+from fathom.io.corpus_table import read_corpus
+from fathom.io.manifests import sha256_of
+from fathom.io.shards import shard_manifests
+from fathom.io.tables import read_table, write_table
+from fathom.probes.coordination.table import coordination_table
+from fathom.probes.job import ProbeJob
+from fathom.probes.tables import probe_tables
+from fathom.runtime.errors import FathomError
+from fathom.runtime.job_files import Work
+from fathom.store.reader import Activations
 
 
 @click.command()

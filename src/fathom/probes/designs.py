@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
-from fathom.item_graph import check_design
-from fathom.probes.arguments import check_count
-from fathom.statistics import group_codes
+from fathom.probes.checks import check_count
+from fathom.statistics.item_graph import check_design
+from fathom.statistics.resampling import group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from fathom.probes import machines, ridge
+from fathom.probes import ridge
+from fathom.probes import svm_logistic as machines
 from fathom.probes.settings import Estimator
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.probes import ridge
-from fathom.probes.batches import Batch, Curve
 from fathom.probes.designs import OUTSIDE
 from fathom.probes.estimators import predict
 from fathom.probes.gram import Fold, make_fold
-from fathom.probes.scores import RunningScore
+from fathom.probes.label_batches import Batch, Curve
+from fathom.probes.measures import RunningScore
 from fathom.probes.settings import Estimator
 from fathom.probes.targets import Target
 

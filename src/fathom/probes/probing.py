@@ -12,16 +12,17 @@ import pandas as pd
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
-from fathom.item_graph import check_design
-from fathom.probes import scores
-from fathom.probes.arguments import States, check_count, check_names, check_penalty, read_layer
-from fathom.probes.batches import Batch, Curve, make_batch
+from fathom.probes import measures as scores
+from fathom.probes.checks import States, check_count, check_names, check_penalty, read_layer
 from fathom.probes.designs import check_groups
 from fathom.probes.estimators import Selection
 from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.label_batches import Batch, Curve, make_batch
 from fathom.probes.settings import MARGIN_PENALTIES, RIDGE_PENALTIES, Estimator
 from fathom.probes.targets import Target, by_rows, read_targets
-from fathom.statistics import check_level, family_wise_p, group_weights
+from fathom.statistics.item_graph import check_design
+from fathom.statistics.multiple_testing import family_wise_p
+from fathom.statistics.resampling import check_level, group_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -116,7 +117,7 @@ def run_probes(
 
     Measures of classes: `balanced_accuracy` (chance 1 / classes) and `auc` (chance 0.5; of several classes the mean of
     each against the rest). Ridge on numbers or two classes: also `r` (Pearson, chance 0) and `r2` (chance 0, negative
-    where the mean of the training labels predicts better). `fathom.probes.scores` defines them. The primary measure is
+    where the mean of the training labels predicts better). `fathom.probes.measures` defines them. The primary measure is
     balanced accuracy, or r of numbers. Folds are put together before they are scored, repeats are averaged after.
 
     Selection `fixed` is one penalty everywhere, so that the choice cannot shape the curve. `inner` chooses it in each
@@ -126,7 +127,7 @@ def run_probes(
 
     Interval: percentiles over bootstrap samples of groups, the predictions held fixed.
 
-    `p_family_wise`: maximum statistic over layers (`fathom.statistics.family_wise_p`) of the primary measure under the
+    `p_family_wise`: maximum statistic over layers (`fathom.statistics.multiple_testing.family_wise_p`) of the primary measure under the
     permutations of `permuted_labels`. They are run on the folds of the first repeat only, and so is the statistic that
     they are compared with: a mean over repeats varies less than a single one, and is never set against it. Under
     `inner`, ridge chooses a penalty for each permuted labelling, as it did for the labels; svm and logistic, whose
@@ -154,7 +155,7 @@ def run_probes(
         chosen: estimators for which `inner` is run; all if left out.
         strata: (texts,) classes of which every fold, inner ones included, shall have its share. Left out, a label that
             shares its folds with no other is its own stratum if it has classes; shared folds have none.
-        items: the items of each text; if given, the design is checked by `fathom.item_graph.check_design`.
+        items: the items of each text; if given, the design is checked by `fathom.statistics.item_graph.check_design`.
         seed: seed of folds, permutations and bootstrap.
         bootstrap: number of bootstrap samples; 0 leaves low and high NaN.
         level: coverage of the intervals.

@@ -17,13 +17,13 @@ import pandas as pd
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
-from fathom.probes import scores
-from fathom.probes.arguments import States, check_count, check_names, check_penalty, read_layer
+from fathom.probes import measures as scores
+from fathom.probes.checks import States, check_count, check_names, check_penalty, read_layer
 from fathom.probes.estimators import predict
 from fathom.probes.gram import make_fold
 from fathom.probes.settings import Estimator
 from fathom.probes.targets import Labels, Target, by_rows, read_targets
-from fathom.statistics import check_level, group_codes, group_weights
+from fathom.statistics.resampling import check_level, group_codes, group_weights
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
-from fathom.settings import NOT_EXPECTED, Line, Name, Seed, Settings, Uncertainty
+from fathom.schema import NOT_EXPECTED, Line, Name, Seed, Settings
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
@@ -111,14 +111,3 @@ class ExperimentSettings(Settings):
     patterns of the corpus."""
     seed: Seed = 0
     """Seed of folds, permutations, bootstrap and control task."""
-
-
-class ProbeJob(Settings):
-    """What one job of the probes stage is told."""
-
-    kind: Literal["probe", "coordination"] = "probe"
-    """Fit the probes of an experiment, or measure its coordination of adjacent layers, which reads what they found."""
-    model: Name
-    experiment: Name
-    settings: ExperimentSettings
-    uncertainty: Uncertainty

@@ -1,0 +1,185 @@
+"""Texts as token ids, with the token at which every marked span ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.activations.token_replacement import randomise_tokens, repeat_tokens
+from fathom.runtime.errors import FathomError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+
+FIRST_RANDOM_AS_PUBLISHED = 20  # the papers' code draws random tokens from this id on, special tokens included
+
+
+@dataclass(frozen=True)
+class TokenisedTexts:
+    """Texts of one shard, in the order of the corpus."""
+
+    ids: list[npt.NDArray[np.int32]]
+    """Token ids of every text, special tokens included where the tokenizer adds them."""
+    spans: dict[str, npt.NDArray[np.int64]]
+    """Span name -> index of its last token in every text."""
+    span_starts: dict[str, npt.NDArray[np.int64]]
+    """Span name -> index of its first token in every text."""
+    truncated: int
+    """Texts that were cut at the longest length."""
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every text, (texts,)."""
+        return np.array([len(ids) for ids in self.ids], dtype=np.int64)
+
+
+def tokenise(
+    corpus: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, *, longest: int | None, truncate: bool, place: str
+) -> TokenisedTexts:
+    """Tokenise the texts of a corpus.
+
+    `place` names model and corpus in errors. Errors: FathomError if texts are longer than `longest` and must not be
+    cut, if a text gives no token, if a span is missing from some texts or covers no token, or if a perturbation would
+    replace the tokens of a span or is of an unknown kind.
+    A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does. What a perturbation
+    replaces are the tokens that are left then, and never those special tokens before and after them.
+    """
+    tokens: list[npt.NDArray[np.int32]] = []
+    offsets: list[list[tuple[int, int]]] = []
+    before, after = _special_frame(tokenizer)
+    for text, draws, marked in zip(corpus["text"], corpus["token_draws"], corpus["spans"], strict=True):
+        places: list[tuple[int, int]] = []
+        if draws is None:
+            # As Python objects they are a hundred bytes a token, so only those that are looked at are kept.
+            encoded = tokenizer(text, return_offsets_mapping=marked is not None, verbose=False)
+            ids = encoded["input_ids"]
+            places = encoded.get("offset_mapping", places)
+        else:
+            drawn = draw_tokens(np.asarray(draws, dtype=np.float64), tokenizer)
+            ids = [*before, *drawn.tolist(), *after]
+        tokens.append(np.array(ids, dtype=np.int32))
+        offsets.append(places)
+    lengths = np.array([len(ids) for ids in tokens])
+    frame = len(before) + len(after)
+    if (lengths <= frame).any():
+        msg = f"{place}: text {corpus['id'].iloc[int(lengths.argmin())]!r} gives no token"
+        raise FathomError(msg)
+    span_starts, spans = _find_spans(corpus, offsets, place)
+    too_long = lengths > longest if longest is not None else np.zeros(len(tokens), dtype=bool)
+    if too_long.any():
+        first = int(too_long.argmax())
+        if not truncate:
+            msg = (
+                f"{place}: {int(too_long.sum())} of {len(tokens)} texts are longer than {longest} tokens, first "
+                f"{corpus['id'].iloc[first]!r} with {lengths[first]}; set activations.truncate to true to cut them"
+            )
+            raise FathomError(msg)
+        kept = (longest or 0) - len(after)
+        if kept <= len(before):
+            msg = f"{place}: texts cannot be cut to {longest} tokens, {frame} of which are the tokenizer's own"
+            raise FathomError(msg)
+        _refuse_cut_spans(spans, too_long, kept, corpus["id"], place)
+        end = np.array(after, dtype=np.int32)
+        tokens = [np.concatenate([ids[:kept], end]) if cut else ids for ids, cut in zip(tokens, too_long, strict=True)]
+    _perturb(tokens, corpus, tokenizer, len(before), len(after), place)
+    return TokenisedTexts(ids=tokens, spans=spans, span_starts=span_starts, truncated=int(too_long.sum()))
+
+
+def _perturb(
+    tokens: list[npt.NDArray[np.int32]],
+    corpus: pd.DataFrame,
+    tokenizer: PreTrainedTokenizerFast,
+    before: int,
+    after: int,
+    place: str,
+) -> None:
+    """Replace tokens, in place, of the texts that say so; `before` and `after` count special tokens."""
+    if corpus["perturbation"].isna().all():
+        return
+    ordinary = _ordinary_tokens(tokenizer)
+    published = np.arange(FIRST_RANDOM_AS_PUBLISHED, len(tokenizer), dtype=np.int32)
+    for text, spans, how, ids in zip(corpus["id"], corpus["spans"], corpus["perturbation"], tokens, strict=True):
+        if how is None:
+            continue
+        if spans is not None:
+            msg = f"{place}: text {text!r} marks spans, whose tokens its perturbation would replace"
+            raise FathomError(msg)
+        own = ids[before : len(ids) - after]
+        match how["kind"]:
+            case "repetition":
+                own[:] = repeat_tokens(own, how["probability"], how["seed"], as_published=how["published"])
+            case "randomness":
+                vocabulary = published if how["published"] else ordinary
+                own[:] = randomise_tokens(own, how["probability"], how["seed"], vocabulary)
+            case other:
+                msg = f"{place}: text {text!r} has a perturbation {other!r}, expected 'repetition' or 'randomness'"
+                raise FathomError(msg)
+
+
+def draw_tokens(draws: npt.NDArray[np.float64], tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
+    """Map draws in [0, 1) to token ids, uniformly over the vocabulary without special tokens."""
+    ordinary = _ordinary_tokens(tokenizer)
+    return ordinary[(draws * len(ordinary)).astype(np.int64)]
+
+
+def _ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
+    """Ids of the vocabulary without special tokens."""
+    # `all_special_ids` holds those that have a role (start, padding, ...), the added tokens also such as <|user|>.
+    added = [token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special]
+    special = np.array([*tokenizer.all_special_ids, *added], dtype=np.int64)
+    return np.setdiff1d(np.arange(len(tokenizer)), special).astype(np.int32)
+
+
+def _special_frame(tokenizer: PreTrainedTokenizerFast) -> tuple[list[int], list[int]]:
+    """Special tokens that the tokenizer puts before and after a text."""
+    encoded = tokenizer("a", return_special_tokens_mask=True)
+    ids, special = list(encoded["input_ids"]), list(encoded["special_tokens_mask"])
+    first, last = special.index(0), len(special) - special[::-1].index(0)
+    return ids[:first], ids[last:]
+
+
+def _find_spans(
+    corpus: pd.DataFrame, offsets: list[list[tuple[int, int]]], place: str
+) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, npt.NDArray[np.int64]]]:
+    """Index of the first and of the last token of every span in every text."""
+    marked: list[list[dict[str, Any]]] = [[] if spans is None else list(spans) for spans in corpus["spans"]]
+    names = sorted({span["name"] for spans in marked for span in spans})
+    starts: dict[str, npt.NDArray[np.int64]] = {}
+    ends: dict[str, npt.NDArray[np.int64]] = {}
+    for name in names:
+        found = np.full((2, len(marked)), -1, dtype=np.int64)
+        for row, (spans, covered) in enumerate(zip(marked, offsets, strict=True)):
+            for span in spans:
+                if span["name"] == name:
+                    inside = [
+                        token
+                        for token, (start, end) in enumerate(covered)
+                        if start < span["end"] and end > span["start"]
+                    ]
+                    found[:, row] = (inside[0], inside[-1]) if inside else -1
+        if (found < 0).any():
+            msg = f"{place}: text {corpus['id'].iloc[int(found[0].argmin())]!r} has no token in a span {name!r}"
+            raise FathomError(msg)
+        starts[name], ends[name] = found
+    return starts, ends
+
+
+def _refuse_cut_spans(
+    spans: dict[str, npt.NDArray[np.int64]],
+    too_long: npt.NDArray[np.bool_],
+    kept: int,
+    texts: pd.Series[str],
+    place: str,
+) -> None:
+    for name, ends in spans.items():
+        lost = too_long & (ends >= kept)
+        if lost.any():
+            msg = (
+                f"{place}: cutting text {texts.iloc[int(lost.argmax())]!r} after {kept} tokens would lose span {name!r}"
+            )
+            raise FathomError(msg)

@@ -1,0 +1,1 @@
+"""Drawing: style, axes, grids of panels, curves, text."""

@@ -1,0 +1,1 @@
+"""Figures of metrics, a module a kind."""

@@ -1,0 +1,437 @@
+"""Whether the texts of a corpus fall into two kinds at some layer: dip tests by layer, and the texts at the two modes.
+
+Skean et al. 2024 (arXiv 2412.09563) report that the prompt entropies of a corpus can have two modes at some layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from fathom.figures.drawing.axes import head_height, head_panel, last_layer, note_height, set_depth_axis, set_value_axis
+from fathom.figures.drawing.checks import SINKS
+from fathom.figures.drawing.style import (
+    DASHED,
+    DOT,
+    FAINT,
+    INK,
+    PALETTE,
+    SMALL,
+    SOLID,
+    house_style,
+    legend_below,
+    legend_height,
+    open_figure,
+    text_width,
+)
+from fathom.figures.drawing.text import (
+    count,
+    figure_width,
+    foot_height,
+    foot_width,
+    join_note,
+    set_title,
+    title_height,
+    write_foot,
+)
+from fathom.figures.job import FigureJob
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, Tables, first_preparation
+from fathom.figures.settings import BimodalityFigure
+from fathom.statistics.dip_test import dip, dip_null, dip_p, modes
+from fathom.statistics.multiple_testing import holm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+    from matplotlib.axes import Axes
+
+
+ROW_COLUMNS = ("text", "view", "layer", "depth", "sinks", "value")
+TEXT_COLUMNS = ("id", "view", "text")
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+EXAMPLES = 5
+EXCERPT = 160
+MOST_PANELS = 4
+SHOWN = 2
+MAP_BINS = 40
+HISTOGRAM_BINS = 24
+MAP_HEIGHT = 1.4
+DIP_HEIGHT = 0.9
+HISTOGRAM_HEIGHT = 0.6
+INDENT = 2 * "\N{NO-BREAK SPACE}"
+COLOURS = {"low": PALETTE[0], "high": PALETTE[1]}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one column of the figure shows: one model, corpus, view and choice of tokens."""
+
+    name: str
+    """Its heading, such as the model and the corpus."""
+    rows: pd.DataFrame
+    """Rows of the metric: text, layer, depth, sinks, value; one row a text and layer."""
+    layers: pd.DataFrame
+    """Its part of the first table of `bimodality_table`."""
+    examples: pd.DataFrame
+    """Its part of the second table of `bimodality_table`."""
+
+
+def bimodality_table(
+    rows: pd.DataFrame, texts: pd.DataFrame, *, samples: int, seed: int, level: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Test at every layer whether the values of the texts have more than one mode, and name texts at the two modes.
+
+    The dip of each layer is compared with uniform samples of the same size. The layers hold the same texts and are not
+    independent, and the null hypothesis says nothing of how they hang together, so p values are corrected by Holm's
+    method, which asks for no independence. It cannot go below layers / (1 + samples): take at least 20 samples a layer
+    to reach 0.05. Texts are taken as independent draws; a corpus of near copies of texts would mimic modes. A text
+    without a value at some layer is left out, as in the curves, and so is a layer at which no text has one.
+
+    Args:
+        rows: one metric of texts: text, view, layer, depth, sinks, value; one row a text and layer of a view and sinks
+        texts: the corpus: id, view, text, and `tokens` where the number of tokens is known
+        samples: uniform samples, at least 1
+        seed: of these samples
+        level: the critical dip is this quantile of the uniform samples' dips; 0.95 for tests at 0.05
+
+    Returns:
+        layers: view, sinks, layer, depth, dip, critical, p, p_family_wise, low_mode, high_mode, quantiles q05 to q95,
+            texts (used), left_out (texts). Modes: see `fathom.statistics.dip_test.modes`; every layer has them, bimodal or not.
+        examples: view, sinks, layer (of the largest dip), mode ("low" | "high"), rank (1 is nearest to the mode), id,
+            value, tokens (null where unknown), characters, excerpt; the 5 texts of each part that are nearest to its
+            mode.
+
+    Raises:
+        ValueError: naming what is missing or wrong.
+    """
+    for name, frame, columns in (("rows", rows, ROW_COLUMNS), ("texts", texts, TEXT_COLUMNS)):
+        missing = [column for column in columns if column not in frame.columns]
+        if missing:
+            msg = f"{name}: columns are missing: {', '.join(missing)}"
+            raise ValueError(msg)
+        if frame.empty:
+            msg = f"{name}: there are no rows"
+            raise ValueError(msg)
+    if rows["text"].isna().any():
+        msg = "rows: column text is null; bimodality is of a metric that has a value for every text"
+        raise ValueError(msg)
+    if not 0 < level < 1:
+        msg = f"level: {level}; expected a number between 0 and 1"
+        raise ValueError(msg)
+    nulls: dict[int, npt.NDArray[np.float64]] = {}
+    tables, examples = [], []
+    for view, sinks in rows[["view", "sinks"]].drop_duplicates().to_numpy().tolist():
+        part = rows[(rows["view"] == view) & (rows["sinks"] == sinks)]
+        place = f"view {view}, sinks {sinks}"
+        values = _values(part, place)
+        complete = values.dropna(axis="columns", how="all").dropna()
+        if len(complete) < 2:
+            msg = f"rows: {place}: {len(complete)} texts have a value at every layer; expected at least 2"
+            raise ValueError(msg)
+        if len(complete) not in nulls:
+            nulls[len(complete)] = dip_null(len(complete), samples=samples, seed=seed)
+        depths = part.drop_duplicates("layer").set_index("layer")["depth"]
+        table = _test_layers(complete, nulls[len(complete)], level=level)
+        table = table.assign(left_out=len(values) - len(complete), depth=depths.loc[table["layer"]].to_numpy())
+        tables.append(table.assign(view=view, sinks=sinks))
+        largest = int(table["layer"].iloc[int(table["dip"].to_numpy().argmax())])
+        found = _examples(complete[largest], texts[texts["view"] == view], place)
+        examples.append(found.assign(view=view, sinks=sinks, layer=largest))
+    return (
+        _first(pd.concat(tables, ignore_index=True), ("view", "sinks", "layer", "depth")),
+        _first(pd.concat(examples, ignore_index=True), ("view", "sinks", "layer")),
+    )
+
+
+def _first(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    return frame[[*columns, *(column for column in frame if column not in columns)]]
+
+
+def _values(part: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Texts by layers, NaN where a text has no value."""
+    if part.duplicated(["text", "layer"]).any():
+        msg = f"rows: {place}: a text has more than one row for a layer"
+        raise ValueError(msg)
+    if np.isinf(part["value"].to_numpy(dtype=np.float64)).any():
+        msg = f"rows: {place}: column value holds an infinite value"
+        raise ValueError(msg)
+    return part.pivot(index="text", columns="layer", values="value")
+
+
+def _test_layers(values: pd.DataFrame, null: npt.NDArray[np.float64], *, level: float) -> pd.DataFrame:
+    columns = [values[layer].to_numpy(dtype=np.float64) for layer in values]
+    dips = np.array([dip(column) for column in columns])
+    p = dip_p(dips, null)
+    table = pd.DataFrame(
+        {
+            "layer": values.columns.to_numpy(),
+            "dip": dips,
+            "critical": float(np.quantile(null, level)),
+            "p": p,
+            "p_family_wise": holm(p),
+        }
+    )
+    # A layer at which all texts have the same value, such as an embedding of one token, has no two modes.
+    pairs = [modes(column) if column.min() < column.max() else (np.nan, np.nan) for column in columns]
+    table[["low_mode", "high_mode"]] = np.array(pairs)
+    for share in QUANTILES:
+        table[f"q{100 * share:02.0f}"] = [np.quantile(column, share) for column in columns]
+    return table.assign(texts=len(values))
+
+
+def _examples(values: pd.Series, texts: pd.DataFrame, place: str) -> pd.DataFrame:
+    known = texts.drop_duplicates("id").set_index("id")
+    lost = values.index.difference(known.index)
+    if len(lost):
+        msg = f"texts: {place}: there is no text {lost[0]!r}"
+        raise ValueError(msg)
+    if values.min() == values.max():
+        return pd.DataFrame(columns=["mode", "rank", "id", "value", "tokens", "characters", "excerpt"])
+    low, high = modes(values.to_numpy(dtype=np.float64))
+    nearer_low = (values - low).abs() <= (values - high).abs()
+    parts = []
+    for mode, centre, part in (("low", low, values[nearer_low]), ("high", high, values[~nearer_low])):
+        nearest = part.loc[(part - centre).abs().sort_values(kind="stable").index[:EXAMPLES]]
+        chosen = known.loc[nearest.index]
+        written = chosen["text"].fillna("")
+        tokens = chosen["tokens"] if "tokens" in chosen else pd.Series(pd.NA, index=chosen.index)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "mode": mode,
+                    "rank": np.arange(1, len(nearest) + 1),
+                    "id": nearest.index,
+                    "value": nearest.to_numpy(),
+                    "tokens": tokens.astype("Int64").to_numpy(),
+                    "characters": written.str.len().to_numpy(),
+                    "excerpt": [_excerpt(text) for text in written],
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of a text on one line, cut after a word."""
+    line = " ".join(text.split())
+    if len(line) <= EXCERPT:
+        return line
+    return line[: EXCERPT + 1].rsplit(" ", 1)[0][:EXCERPT] + " …"
+
+
+def draw_bimodality(
+    panels: Sequence[Sample], *, title: str, unit: str, layers: str = "layer", notes: Sequence[str] = ()
+) -> Figure:
+    """Draw how the values of texts spread at each layer, their dip, three layers' histograms, and texts at both modes.
+
+    One column a sample. From the top: share of the texts by value and relative depth; the dip, with the critical value
+    of a single test (dashed) and filled markers where it is significant over all layers (Holm, 0.05); histograms of the
+    first layer, the one of the largest dip, and the last one, with the modes of each. Below: the texts nearest to the
+    modes of the layer of the largest dip.
+
+    Args:
+        panels: 1 to 4 samples
+        title: of the figure, such as "Bimodality of prompt entropy"
+        unit: of the values, the label of their axis
+        layers: what to call the layers
+        notes: lines of small text under everything
+
+    Raises:
+        ValueError: if there are no panels or too many, or a sample's tables do not belong together.
+    """
+    if not 1 <= len(panels) <= MOST_PANELS:
+        msg = f"panels: {len(panels)}; expected 1 to {MOST_PANELS}"
+        raise ValueError(msg)
+    for panel in panels:
+        if panel.layers["layer"].duplicated().any():
+            msg = f"panels: {panel.name}: more than one row for a layer; choose one view and one choice of tokens"
+            raise ValueError(msg)
+        lost = set(panel.layers["layer"]) - set(panel.rows["layer"])
+        if lost:
+            msg = f"panels: {panel.name}: no rows for layer {min(lost)}"
+            raise ValueError(msg)
+    with house_style():
+        return _draw(panels, title=title, unit=unit, layers=layers, notes=notes)
+
+
+def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes: Sequence[str]) -> Figure:
+    # Lines of text need the width of a page, also under a single panel.
+    columns = max(len(panels), 2)
+    width = figure_width(columns)
+    heads = [_note(panel.layers) for panel in panels]
+    lines = [*(line for panel in panels for line in _example_lines(panel, foot_width(columns))), *notes]
+    foot = foot_height(lines, columns)
+    handles = _handles()
+    heights = [MAP_HEIGHT, DIP_HEIGHT, *[HISTOGRAM_HEIGHT] * 3]
+    above = title_height(title, columns) + head_height([panel.name for panel in panels], heads, columns)
+    figure = open_figure(width, above + sum(heights) + 1.75 + legend_height(handles, width) + foot)
+    grid = figure.add_gridspec(len(heights), len(panels), height_ratios=heights)
+    for at, panel in enumerate(panels):
+        axes = [figure.add_subplot(grid[row, at]) for row in range(len(heights))]
+        _draw_map(axes[0], panel, unit=unit, first=at == 0)
+        head_panel(
+            axes[0],
+            name=panel.name,
+            note=heads[at],
+            last=last_layer(panel.layers),
+            columns=columns,
+            note_points=note_height(heads, columns),
+            layers=layers if at == 0 else None,
+        )
+        _draw_dips(axes[1], panel.layers, first=at == 0)
+        _draw_histograms(axes[2:], panel, unit=unit)
+    set_title(figure, title, columns)
+    write_foot(figure, lines, columns)
+    legend_below(figure, handles, foot=foot)
+    return figure
+
+
+def _note(layers: pd.DataFrame) -> str:
+    parts = [count(last_layer(layers), "layer"), count(int(layers["texts"].iloc[0]), "text")]
+    if "sinks" in layers and SINKS[str(layers["sinks"].iloc[0])]:
+        parts.insert(0, SINKS[str(layers["sinks"].iloc[0])])
+    if layers["left_out"].max() > 0:
+        parts.append(f"{int(layers['left_out'].max())}\N{NO-BREAK SPACE}left\N{NO-BREAK SPACE}out")
+    return join_note(parts)
+
+
+def _bins(values: pd.Series, number: int) -> npt.NDArray[np.float64]:
+    low, high = float(values.min()), float(values.max())
+    margin = (high - low or 1.0) * 0.02
+    return np.linspace(low - margin, high + margin, number + 1)
+
+
+def _shown(panel: Sample) -> pd.DataFrame:
+    return panel.rows[panel.rows["layer"].isin(panel.layers["layer"])].dropna(subset="value")
+
+
+def _draw_map(axes: Axes, panel: Sample, *, unit: str, first: bool) -> None:
+    """Share of the texts in each bin of values, a column a layer."""
+    rows = _shown(panel)
+    bins = _bins(rows["value"], MAP_BINS)
+    table = panel.layers.sort_values("layer")
+    depths = table["depth"].to_numpy(dtype=np.float64)
+    shares = [np.histogram(rows["value"][rows["layer"] == layer], bins)[0] for layer in table["layer"]]
+    densities = np.array([share / share.sum() for share in shares]).T
+    between = (depths[1:] + depths[:-1]) / 2
+    edges = np.concatenate([[depths[0]], between, [depths[-1]]]) if len(depths) > 1 else np.array([0.0, 1.0])
+    shades = LinearSegmentedColormap.from_list("shares", ["white", INK])
+    # The square root keeps a thin mode visible beside a layer at which all texts are alike.
+    axes.pcolormesh(edges, bins, np.sqrt(densities), cmap=shades, rasterized=True)
+    axes.grid(visible=False)
+    set_depth_axis(axes, label=False)
+    set_value_axis(axes, label=unit, height=MAP_HEIGHT, numbers=True)
+    if not first:
+        axes.set_ylabel("")
+    peak = table.iloc[int(table["dip"].to_numpy().argmax())]
+    for mode, colour in COLOURS.items():
+        axes.plot(peak["depth"], peak[f"{mode}_mode"], marker="_", color=colour, markersize=7, markeredgewidth=1.5)
+
+
+def _draw_dips(axes: Axes, layers: pd.DataFrame, *, first: bool) -> None:
+    table = layers.sort_values("layer")
+    axes.plot(table["depth"], table["dip"], color=PALETTE[2], label="dip")
+    significant = table["p_family_wise"] < 0.05
+    for part, face in ((table[significant], PALETTE[2]), (table[~significant], "white")):
+        axes.plot(part["depth"], part["dip"], "o", markersize=2.6, color=PALETTE[2], markerfacecolor=face)
+    axes.axhline(float(table["critical"].iloc[0]), color=INK, linestyle=DASHED, linewidth=0.9, label="critical")
+    axes.set_ylim(bottom=0)
+    set_depth_axis(axes, label=True)
+    set_value_axis(axes, label="dip" if first else "", height=DIP_HEIGHT, numbers=True)
+
+
+def _draw_histograms(axes: Sequence[Axes], panel: Sample, *, unit: str) -> None:
+    """Histograms of the first layer, the layer of the largest dip and the last layer."""
+    table = panel.layers.sort_values("layer")
+    chosen = [table.iloc[0], table.iloc[int(table["dip"].to_numpy().argmax())], table.iloc[-1]]
+    rows = _shown(panel)
+    for at, (one, layer, words) in enumerate(zip(axes, chosen, ("first", "largest dip", "last"), strict=True)):
+        values = rows["value"][rows["layer"] == layer["layer"]]
+        bins = _bins(values, HISTOGRAM_BINS)
+        one.hist(values, bins=bins.tolist(), color="#BBBBBB")
+        for mode, colour in COLOURS.items():
+            one.axvline(float(layer[f"{mode}_mode"]), color=colour, linestyle=SOLID if mode == "low" else DASHED)
+        facts = f"layer {int(layer['layer'])} ({words}): dip {layer['dip']:.3f}, {_p(float(layer['p_family_wise']))}"
+        one.set_title(facts, loc="left", fontsize=SMALL, fontweight="normal", color=FAINT, pad=1.5)
+        one.set_xlim(bins[0], bins[-1])
+        one.xaxis.set_major_locator(MaxNLocator(5))
+        one.yaxis.set_major_locator(MaxNLocator(2, integer=True))
+        if at == len(chosen) - 1:
+            one.set_xlabel(unit.replace("\n", " "))
+
+
+def _p(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
+def _handles() -> list[list[Line2D]]:
+    colour = PALETTE[2]
+    return [
+        [
+            Line2D([], [], color=COLOURS["low"], label="low mode"),
+            Line2D([], [], color=COLOURS["high"], linestyle=DASHED, label="high mode"),
+        ],
+        [
+            Line2D([], [], color=colour, marker="o", label="dip, significant over all layers"),
+            Line2D([], [], color=colour, marker="o", markerfacecolor="white", label="not significant"),
+            Line2D([], [], color=INK, linestyle=DASHED, label="critical dip of one layer"),
+        ],
+    ]
+
+
+def _example_lines(panel: Sample, width: float) -> list[str]:
+    """One heading a mode, and under it the texts nearest to it, a line a text."""
+    lines = []
+    for mode in COLOURS:
+        texts = panel.examples[panel.examples["mode"] == mode]
+        if texts.empty:
+            continue
+        layer = panel.layers[panel.layers["layer"] == texts["layer"].iloc[0]].iloc[0]
+        head = f"{panel.name}, {_note(panel.layers).split(' ' + DOT)[0]}, layer {int(layer['layer'])}"
+        lines.append(f"{head}, texts nearest to the {mode} mode ({layer[f'{mode}_mode']:.3f}):")
+        for _, text in texts.sort_values("rank").head(SHOWN).iterrows():
+            length = f"{text['characters']} characters" if pd.isna(text["tokens"]) else f"{text['tokens']} tokens"
+            lines.append(f"{INDENT}{text['value']:.3f}  {text['id']}, {length}: {text['excerpt']}")
+    return [_one_line(line, width) for line in lines]
+
+
+def _one_line(text: str, width: float) -> str:
+    """Cut a text after as many words as fit on one line."""
+    if text_width(text, size=SMALL) <= width:
+        return text
+    words = text.split(" ")
+    while len(words) > 1 and text_width(" ".join(words) + " …", size=SMALL) > width:
+        words.pop()
+    return " ".join(words) + " …"
+
+
+def bimodality_figure(
+    frames: Tables, settings: BimodalityFigure, job: FigureJob, notes: list[str]
+) -> tuple[pd.DataFrame, Figure]:
+    rows = text_rows(frames, sinks=settings.sinks)
+    texts = next(frame for table, frame in frames if table.holds == "texts")
+    uncertainty = job.uncertainty
+    by_layer, examples = bimodality_table(
+        rows, texts, samples=settings.samples, seed=uncertainty.seed, level=uncertainty.level
+    )
+    table = job.tables[0]
+    panel = Sample(name=f"{table.model}, {table.of}", rows=rows, layers=by_layer, examples=examples)
+    unit = job.axes[settings.metric]
+    figure = draw_bimodality([panel], title=job.title, unit=unit, layers=job.layers, notes=notes)
+    parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
+    return pd.concat(parts, ignore_index=True), figure
+
+
+def text_rows(tables: Tables, *, sinks: str) -> pd.DataFrame:
+    """Rows of the one metric of texts among the tables: original view, first preparation, one choice of tokens."""
+    frame = next(frame for table, frame in tables if table.holds != "texts")
+    rows = first_preparation(frame[(frame["site"] == RESIDUAL) & (frame["view"] == ORIGINAL)])
+    return rows[rows["sinks"] == sinks]

@@ -1,0 +1,154 @@
+"""A metric while one quantity of the input is varied: curves in the quantity's colour, one panel a model."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize, to_hex
+from matplotlib.lines import Line2D
+
+from fathom.figures.drawing.axes import last_layer
+from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
+from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_panels, pages
+from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
+from fathom.figures.drawing.text import plain_number
+from fathom.figures.job import FigureJob
+from fathom.figures.metrics.rows import RESIDUAL, Tables, first_preparation, in_own_unit, summarise_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+CURVE_COLUMNS = ("model", "quantity", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
+CURVE_KEY = ("model", "quantity", "sinks", "preparation", "layer")
+# From this ratio of largest to smallest quantity on, the colours follow its logarithm.
+LOGARITHMIC_FROM = 10.0
+# More values than this make a panel with both forms unreadable; then each form has panels of its own.
+MOST_VALUES = 3
+
+
+def quantity_of(view: str) -> float:
+    """Read the one number in the name of a view: 0.5 of "p = 0.50", 64 of "64 tokens".
+
+    Raises:
+        ValueError: if the name holds no number or several.
+    """
+    numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", view)
+    if len(numbers) != 1:
+        msg = f"view: expected a name with one number, such as 'p = 0.50' or '64 tokens', found {view!r}"
+        raise ValueError(msg)
+    return float(numbers[0])
+
+
+def draw_sweep(
+    curves: pd.DataFrame,
+    *,
+    title: str,
+    unit: str,
+    quantity: str,
+    layers: str = "layer",
+    notes: Sequence[str] = (),
+) -> Figure:
+    """Draw a metric over relative depth while a quantity is varied: one panel a model, one curve a value of it.
+
+    The colour tells the value, from dark (smallest) to light; its bar below the panels has a tick at every value and is
+    logarithmic where the values are positive and differ more than tenfold. A solid line is over all tokens, a dashed
+    one without the sink tokens; with more than three values they stand in rows of panels, on one axis of values.
+
+    Args:
+        curves: model, quantity (float), sinks ("with" | "without" | "none"), preparation, layer, depth (0..1), value,
+            low, high, texts (null where unknown) and, if there, left_out; one row a point
+        title: of the figure
+        unit: of the values, the label of their axis
+        quantity: what is varied, the label of the bar of colours
+        layers: what to call the layers
+        notes: lines of small text under the panels
+
+    Raises:
+        ValueError: if columns or rows are missing, sinks or preparation are unknown, a quantity is not finite, or two
+            rows are the same point.
+    """
+    check_curves(curves, columns=CURVE_COLUMNS, numbers=("quantity", "value", "low", "high"), key=CURVE_KEY)
+    check_words(curves)
+    if curves["quantity"].isna().any():
+        msg = "curves: column quantity holds NaN"
+        raise ValueError(msg)
+    with house_style():
+        return _draw(curves, title=title, unit=unit, quantity=quantity, layers=layers, notes=notes)
+
+
+def _draw(curves: pd.DataFrame, *, title: str, unit: str, quantity: str, layers: str, notes: Sequence[str]) -> Figure:
+    values = sorted(float(value) for value in curves["quantity"].unique())
+    scale = _colour_scale(values)
+    colours = [to_hex(colour) for colour in scale.to_rgba(np.array(values))]
+
+    def draw(axes: Axes, rows: pd.DataFrame) -> None:
+        for at, value in enumerate(values):
+            draw_with_and_without(
+                axes,
+                rows[rows["quantity"] == value],
+                label=plain_number(value),
+                colour=colours[at],
+                marker=MARKERS[0],
+                turn=(at, len(values)),
+            )
+
+    def panel(rows: pd.DataFrame, form: str) -> Panel | None:
+        if rows.empty:
+            return None
+        return Panel(
+            draw=partial(draw, rows=rows),
+            unit=unit,
+            name=str(rows["model"].iloc[0]),
+            note=panel_note(rows, form=form),
+            last=last_layer(rows),
+        )
+
+    apart = len(values) > MOST_VALUES and has_both_forms(curves)
+    models = list(dict.fromkeys(curves["model"]))
+    rows = [
+        [panel(form[form["model"] == model], worded) for model in page]
+        for _, prepared in curves.groupby("preparation", sort=False)
+        for page in pages(models, MOST_COLUMNS)
+        for worded, form in (split_forms(prepared) if apart else {"": prepared}).items()
+    ]
+    legend = [sinks_handles(list(curves["sinks"].unique()))]
+    bar = None
+    if len(values) > 1:
+        bar = ColourBar(colours=scale, label=quantity, values=values)
+    else:
+        label = f"{quantity}: {plain_number(values[0])}"
+        legend.insert(0, [Line2D([], [], color=colours[0], marker=MARKERS[0], label=label)])
+    return draw_panels(rows, title=title, layers=layers, legend=legend, notes=notes, bar=bar)
+
+
+def _colour_scale(values: Sequence[float]) -> ScalarMappable:
+    """Give the colours of sorted values, after their logarithm if they are positive and differ much."""
+    low, high = values[0], values[-1]
+    if low == high:
+        return ScalarMappable(Normalize(low - 0.5, high + 0.5), SEQUENTIAL)
+    if low > 0 and high / low > LOGARITHMIC_FROM:
+        return ScalarMappable(LogNorm(low, high), SEQUENTIAL)
+    return ScalarMappable(Normalize(low, high), SEQUENTIAL)
+
+
+QUANTITIES = {"p": "probability that a token is replaced", "tokens": "tokens of a text"}
+
+
+def sweep_curves(tables: Tables, job: FigureJob, *, raw: bool) -> pd.DataFrame:
+    """One row a model, quantity (read from the view), sinks and layer, in the first preparation."""
+    curves = []
+    for table, frame in tables:
+        rows = first_preparation(frame[frame["site"] == RESIDUAL])
+        curve = summarise_rows(in_own_unit(rows) if raw else rows, job)
+        curves.append(curve.assign(model=table.model, quantity=[quantity_of(str(view)) for view in curve["view"]]))
+    return pd.concat(curves, ignore_index=True)

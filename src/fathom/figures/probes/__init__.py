@@ -1,0 +1,1 @@
+"""Figures of probes, a module a kind."""

@@ -1,0 +1,1 @@
+"""Files: tables, manifests, atomic writes, hashing, strict JSON, downloads."""

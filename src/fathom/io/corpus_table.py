@@ -1,0 +1,131 @@
+"""The table of a corpus: one row a text and view."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fathom.io.tables import read_arrow, read_arrow_rows, write_arrow
+from fathom.runtime.errors import FathomError, first_line
+
+# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
+# token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
+# stands in `perturbation` (see fathom.activations.token_replacement); null, they stay as they are.
+_SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
+_PERTURBATION = pa.struct(
+    [("kind", pa.string()), ("probability", pa.float64()), ("seed", pa.int64()), ("published", pa.bool_())]
+)
+_TYPES = {
+    "id": pa.string(),
+    "text": pa.string(),
+    "view": pa.string(),
+    "group": pa.string(),
+    "token_draws": pa.list_(pa.float64()),
+    "spans": pa.list_(_SPAN),
+    "perturbation": _PERTURBATION,
+}
+CORPUS_COLUMNS = tuple(_TYPES)
+LABEL_PREFIX = "label."
+ORIGINAL = "original"  # the view of a text as it is meant to be read
+SHUFFLED = "shuffled"
+SIZES = b"fathom.workflow.resources"
+TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...
+
+
+def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
+    """Check a corpus and write it; columns that it does not use are added empty.
+
+    Errors: FathomError if it is empty, if a text is, or if a text occurs twice in a view.
+    """
+    if frame.empty:
+        msg = f"corpus {name}: it holds no text"
+        raise FathomError(msg)
+    frame = frame.reindex(columns=[*CORPUS_COLUMNS, *(c for c in frame.columns if c.startswith(LABEL_PREFIX))])
+    written = frame["text"].fillna("").str.strip() != ""
+    unfilled = ~written & frame["token_draws"].isna()
+    if unfilled.any():
+        row = int(unfilled.to_numpy().argmax())
+        msg = f"corpus {name}: text {frame['id'].iloc[row]!r} (row {row + 1}) is empty"
+        raise FathomError(msg)
+    twice = frame.duplicated(["id", "view"])
+    if twice.any():
+        row = int(twice.to_numpy().argmax())
+        msg = f"corpus {name}: id {frame['id'].iloc[row]!r} (row {row + 1}) occurs twice"
+        raise FathomError(msg)
+    plain = frame.astype(object).where(frame.notna(), None)
+    table = pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain})
+    write_arrow(table.replace_schema_metadata({SIZES: json.dumps(corpus_sizes(frame))}), path)
+
+
+def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
+    """Rows, labels, characters of all texts and of the longest one; of a text that is drawn for each model, its tokens.
+
+    They go with the file, so that a plan knows a corpus without reading it.
+    """
+    written = [len(text) for text in frame["text"].dropna()]
+    drawn = [len(draws) for draws in frame["token_draws"].dropna()]
+    return {
+        "texts": len(frame),
+        "characters": sum(written) + sum(drawn),
+        "longest": max([*written, *drawn]),
+        "labels": sum(column.startswith(LABEL_PREFIX) for column in frame.columns),
+    }
+
+
+def read_corpus_sizes(path: Path) -> dict[str, int]:
+    """What `corpus_sizes` gave when the corpus was written.
+
+    Errors: FileNotFoundError, naming the file, if it is missing or an earlier version wrote it, which the workflow
+    makes anew; FathomError if it is not a Parquet file.
+    """
+    try:
+        metadata = pq.read_metadata(path).metadata or {}
+    except FileNotFoundError:
+        metadata = {}
+    except (pa.ArrowInvalid, OSError) as error:
+        msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
+        raise FathomError(msg) from error
+    if SIZES not in metadata:
+        raise FileNotFoundError(errno.ENOENT, "no corpus with its sizes", str(path))
+    sizes: dict[str, int] = json.loads(metadata[SIZES])
+    return sizes
+
+
+def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame:
+    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`.
+
+    `rows` asks for the rows first .. last - 1 only: no more of the file is read than the row groups that hold them.
+    """
+    table = read_arrow(path) if rows is None else read_arrow_rows(path, *rows)
+    missing = [column for column in CORPUS_COLUMNS if column not in table.column_names]
+    if missing:
+        msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"
+        raise FathomError(msg)
+    frame: pd.DataFrame = table.to_pandas()
+    # Where some texts have none, pandas would turn the seeds of the others into floats, which are not exact.
+    frame["perturbation"] = pd.Series(table["perturbation"].to_pylist(), dtype=object)
+    return frame
+
+
+def shuffled_view(view: str) -> str:
+    """Name of the view that holds the texts of another one with their words in another order."""
+    return SHUFFLED if view == ORIGINAL else f"{view}, {SHUFFLED}"
+
+
+def template_views(corpus: pd.DataFrame) -> list[str]:
+    """Names of the views that hold the same items in different templates, the original first."""
+    views = [str(view) for view in corpus["view"].unique()]
+    return [view for view in views if view == ORIGINAL or view.startswith(TEMPLATE)]
+
+
+def text_items(corpus: pd.DataFrame) -> list[tuple[str, ...]]:
+    """The items of each text: what its marked spans hold; an empty tuple where none is marked."""
+    return [
+        () if spans is None else tuple(text[span["start"] : span["end"]] for span in spans)
+        for text, spans in zip(corpus["text"], corpus["spans"], strict=True)
+    ]

@@ -1,0 +1,77 @@
+"""The tables that stages hand to each other: corpora and results as Parquet files, written whole or not at all."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fathom.io.atomic import draft_of
+from fathom.runtime.errors import FathomError, first_line
+
+ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
+MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
+
+
+def write_table(frame: pd.DataFrame, path: Path) -> None:
+    """Write a data frame as Parquet."""
+    write_arrow(pa.Table.from_pandas(frame, preserve_index=False), path)
+
+
+def write_arrow(table: pa.Table, path: Path) -> None:
+    with draft_of(path) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a Parquet file.
+
+    Errors: FathomError if it is missing or torn.
+    """
+    frame: pd.DataFrame = read_arrow(path).to_pandas()
+    return frame
+
+
+def read_arrow(path: Path) -> pa.Table:
+    with _opened(path) as file:
+        return file.read()
+
+
+def read_arrow_rows(path: Path, first: int, last: int) -> pa.Table:
+    with _opened(path) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
+        starts = [0, *itertools.accumulate(counts)]
+        groups = [group for group in range(len(counts)) if starts[group] < last and starts[group + 1] > first]
+        before = starts[groups[0]] if groups else 0
+        return file.read_row_groups(groups).slice(first - before, last - first)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A Parquet file, open.
+
+    Errors: FathomError if it is missing, or torn where it is read.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            yield file
+    except FileNotFoundError:
+        msg = f"{path}: no such table"
+        raise FathomError(msg) from None
+    except (pa.ArrowInvalid, OSError) as error:
+        msg = f"{path}: not a Parquet table ({first_line(error)}); delete it and run snakemake again"
+        raise FathomError(msg) from error
+
+
+def count_rows(path: Path) -> int:
+    """Rows of a Parquet file, without reading them.
+
+    Errors: FathomError if it is missing or torn.
+    """
+    with _opened(path) as file:
+        return int(file.metadata.num_rows)

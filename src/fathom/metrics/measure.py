@@ -1,0 +1,120 @@
+"""What all metrics have in common when they are measured: settings bound to a function, and NaN with a reason."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from fathom.metrics.job import Form, Measured, Normalisation
+from fathom.metrics.settings import METRICS, PUBLISHED, Metric
+
+CURVE_COLUMNS = [
+    "text",
+    "group",
+    "view",
+    "site",
+    "layer",
+    "depth",
+    "preparation",
+    "sinks",
+    "variant",
+    "value",
+    "raw",
+    "low",
+    "high",
+    "error",
+    "chance",
+    "texts",
+    "reason",
+]
+# The variants of the public code of skean2025 by the names that fathom gives them.
+PUBLISHED_VARIANTS = {"raw": "raw", "logN": "logN", "logD": "logD", "max": "maxEntropy"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """What a metric gives."""
+
+    value: float
+    """Normalised as the settings say."""
+    raw: float
+    """In the metric's own unit."""
+    error: float = math.nan
+    """Standard error that the method itself brings, in that unit; NaN if none."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One metric of a job, bound to its settings."""
+
+    metric: Metric
+    forms: tuple[Form, ...]
+    normalisation: Normalisation
+    function: partial[Any]
+    """The metric in the paper's form."""
+    published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
+    """The metric in the form of the public code, of raw states."""
+    chance: Callable[[Any], float] | None
+    """The value by chance, of the texts' labels."""
+    samples: int
+    label: str | None
+
+    def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
+        """What the paper's form gave for states (rows, width), divided as the settings say.
+
+        Raises ValueError for states of one row or column, whose logarithm is 0.
+        """
+        raw, error = found if isinstance(found, tuple) else (found, math.nan)
+        divisor = _divisor(self.normalisation, rows, width)
+        if divisor == 0.0:
+            msg = f"states ({rows}, {width}): normalisation {self.normalisation} divides by the logarithm of 1"
+            raise ValueError(msg)
+        return Value(raw / divisor, raw, error)
+
+    def as_published(self, *states: Any) -> Value:
+        """What the public code gives for raw states."""
+        if self.published is None:
+            msg = f"metric {self.metric.name} has no form of its own in the public code"
+            raise ValueError(msg)
+        found = self.published(*states)
+        if isinstance(found, Mapping):
+            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
+        return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
+
+
+def _divisor(normalisation: Normalisation, rows: int, width: int) -> float:
+    match normalisation:
+        case "raw":
+            return 1.0
+        case "logN":
+            return math.log(rows)
+        case "logD":
+            return math.log(width)
+        case "max":
+            return math.log(min(rows, width))
+
+
+def make_measure(settings: Measured) -> Measure:
+    """Find the functions of a metric and bind them to its settings."""
+    metric = METRICS[settings.metric]
+    module = importlib.import_module(metric.module)
+    published = None
+    if metric.published is not None and "as_published" in settings.forms:
+        as_published = importlib.import_module(PUBLISHED)
+        published = partial(
+            getattr(as_published, metric.published), **(settings.arguments if metric.published_arguments else {})
+        )
+    return Measure(
+        metric=metric,
+        forms=settings.forms,
+        normalisation=settings.normalisation,
+        function=partial(getattr(module, metric.function), **settings.arguments),
+        published=published,
+        chance=None if metric.chance is None else getattr(module, metric.chance),
+        samples=settings.samples,
+        label=settings.label,
+    )

@@ -1,0 +1,240 @@
+"""What a file of weights declares, read from its head alone and checked before any library reads it.
+
+Formats: https://github.com/huggingface/safetensors#format, https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fathom.io.strict_json import parse_json
+from fathom.runtime.errors import FathomError, first_line
+
+LARGEST_HEADER = 100_000_000  # bytes, the limit of the safetensors library too
+# Bits of one number.
+_SAFETENSORS_BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("I8", "U8", "BOOL", "F8_E4M3", "F8_E5M2", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+_GGUF_VERSIONS = (2, 3)
+_GGUF_MOST_DIMENSIONS = 4
+_GGUF_STRING, _GGUF_ARRAY = 8, 9
+_GGUF_FORMATS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What files of weights declare."""
+
+    shapes: dict[str, tuple[int, ...]]
+    """Name of a tensor -> its shape."""
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in all tensors."""
+        return sum(prod(shape) for shape in self.shapes.values())
+
+    @property
+    def sides(self) -> set[int]:
+        """Every length that a side of a tensor has."""
+        return {side for shape in self.shapes.values() for side in shape}
+
+
+def read_safetensors_header(path: Path) -> Weights:
+    """Tensors that a safetensors file declares.
+
+    Errors: FathomError if the header is torn, larger than the file, or does not cover the file byte by byte.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = path.stat().st_size
+            (length,) = struct.unpack("<Q", _exactly(stream, 8))
+            if length > min(LARGEST_HEADER, size - 8):
+                msg = f"its header claims {length:,} bytes, the file has {size:,}"
+                raise ValueError(msg)
+            header = parse_json(_exactly(stream, length))
+        return _safetensors_weights(header, size - 8 - length)
+    except (OSError, ValueError) as error:
+        msg = f"{path}: not a safetensors file ({first_line(error)})"
+        raise FathomError(msg) from error
+
+
+def _exactly(stream: BinaryIO, count: int) -> bytes:
+    content = stream.read(count)
+    if len(content) != count:
+        msg = "it ends within its header"
+        raise ValueError(msg)
+    return content
+
+
+def _safetensors_weights(header: Any, data_bytes: int) -> Weights:
+    if not isinstance(header, dict):
+        msg = "its header is no mapping"
+        raise ValueError(msg)
+    shapes: dict[str, tuple[int, ...]] = {}
+    spans: list[tuple[int, int]] = []
+    for name, facts in header.items():
+        if name == "__metadata__":
+            continue
+        shapes[name], span = _safetensors_tensor(name, facts)
+        spans.append(span)
+    end = 0
+    for begin, last in sorted(spans):
+        if begin != end:
+            msg = "its tensors overlap or leave gaps"
+            raise ValueError(msg)
+        end = last
+    if end != data_bytes:
+        msg = f"its tensors take {end:,} bytes, the file holds {data_bytes:,}"
+        raise ValueError(msg)
+    return Weights(shapes)
+
+
+def _safetensors_tensor(name: str, facts: Any) -> tuple[tuple[int, ...], tuple[int, int]]:
+    """Shape of a tensor, and its first byte and the one after its last."""
+    wrong = f"tensor {name[:100]!r} is not described by dtype, shape and data_offsets that fit together"
+    if not isinstance(facts, dict) or not {"dtype", "shape", "data_offsets"} <= facts.keys():
+        raise ValueError(wrong)
+    shape, offsets, bits = facts["shape"], facts["data_offsets"], _SAFETENSORS_BITS.get(str(facts["dtype"]))
+    if not (_are_counts(shape) and _are_counts(offsets) and len(offsets) == 2 and bits is not None):
+        raise ValueError(wrong)
+    if prod(shape) * bits != 8 * (offsets[1] - offsets[0]):
+        raise ValueError(wrong)
+    return tuple(shape), (offsets[0], offsets[1])
+
+
+def _are_counts(values: Any) -> bool:
+    return isinstance(values, list) and all(type(value) is int and 0 <= value < 1 << 63 for value in values)
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    """What a GGUF file declares."""
+
+    facts: dict[str, Any]
+    """Its key-value pairs; of an array only the length."""
+    weights: Weights
+
+    def count(self, key: str) -> int | None:
+        """A number that stands under the architecture's name, `block_count` say; None if it is not there."""
+        value = self.facts.get(f"{self.facts.get('general.architecture')}.{key}")
+        return value if type(value) is int else None
+
+
+def read_gguf_header(path: Path) -> GgufHeader:
+    """Facts and tensors that a GGUF file declares.
+
+    Errors: FathomError if it is no GGUF file, ends within its header, or declares more than a file of its size holds.
+    """
+    try:
+        with path.open("rb") as stream:
+            reader = _GgufReader(stream, path.stat().st_size)
+            return reader.header()
+    except (OSError, ValueError) as error:
+        msg = f"{path.name}: not a GGUF file that can be read ({first_line(error)})"
+        raise FathomError(msg) from error
+
+
+class _GgufReader:
+    """Reads forward; every count is compared with the bytes that are left before anything of that size is made."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream = stream
+        self._left = size
+
+    def header(self) -> GgufHeader:
+        if self._bytes(4) != b"GGUF":
+            msg = "it does not begin with GGUF"
+            raise ValueError(msg)
+        version = self._number("I")
+        if version not in _GGUF_VERSIONS:
+            msg = f"version {version}, expected {' or '.join(map(str, _GGUF_VERSIONS))}"
+            raise ValueError(msg)
+        tensors = self._count(least=24)
+        pairs = self._count(least=13)
+        facts: dict[str, Any] = {}
+        for _ in range(pairs):
+            key = self._string()
+            facts[key] = self._value(self._number("I"))
+        shapes: dict[str, tuple[int, ...]] = {}
+        for _ in range(tensors):
+            name, shape = self._tensor()
+            shapes[name] = shape
+        return GgufHeader(facts, Weights(shapes))
+
+    def _bytes(self, count: int) -> bytes:
+        if count > self._left:
+            msg = "it ends within its header"
+            raise ValueError(msg)
+        self._left -= count
+        content = self._stream.read(count)
+        if len(content) != count:
+            msg = "it ends within its header"
+            raise ValueError(msg)
+        return content
+
+    def _number(self, kind: str) -> Any:
+        return struct.unpack(f"<{kind}", self._bytes(struct.calcsize(f"<{kind}")))[0]
+
+    def _count(self, *, least: int) -> int:
+        """A number of things that take at least so many bytes each."""
+        count = int(self._number("Q"))
+        if count * least > self._left:
+            msg = f"it declares {count:,} entries, more than a file of its size can hold"
+            raise ValueError(msg)
+        return count
+
+    def _string(self) -> str:
+        return self._bytes(self._count(least=1)).decode("utf-8", errors="replace")
+
+    def _value(self, kind: int) -> Any:
+        if kind == _GGUF_ARRAY:
+            return self._array()
+        if kind == _GGUF_STRING:
+            return self._string()
+        if kind not in _GGUF_FORMATS:
+            msg = f"a value of unknown type {kind}"
+            raise ValueError(msg)
+        return self._number(_GGUF_FORMATS[kind])
+
+    def _array(self) -> int:
+        """Skip an array; returns its length."""
+        kind = self._number("I")
+        skip: Callable[[], Any]
+        if kind in _GGUF_FORMATS:
+            size = struct.calcsize(f"<{_GGUF_FORMATS[kind]}")
+            count = self._count(least=size)
+            self._left -= count * size
+            self._stream.seek(count * size, 1)
+            return count
+        if kind == _GGUF_STRING:
+            count, skip = self._count(least=8), self._string
+            for _ in range(count):
+                skip()
+            return count
+        msg = f"an array of unknown type {kind}"
+        raise ValueError(msg)
+
+    def _tensor(self) -> tuple[str, tuple[int, ...]]:
+        name = self._string()
+        dimensions = self._number("I")
+        if dimensions > _GGUF_MOST_DIMENSIONS:
+            msg = f"tensor {name[:100]!r} has {dimensions} dimensions, expected at most {_GGUF_MOST_DIMENSIONS}"
+            raise ValueError(msg)
+        shape = tuple(int(self._number("Q")) for _ in range(dimensions))
+        self._number("I")
+        self._number("Q")
+        # No quantisation packs more than about 32 numbers into a byte or two.
+        if prod(shape) > 64 * (self._left + 64):
+            msg = f"tensor {name[:100]!r} of shape {shape} is larger than the file"
+            raise ValueError(msg)
+        return name, shape

@@ -1,0 +1,1 @@
+"""Whether adjacent layers coordinate: attention, similarity, complementarity, alternation."""

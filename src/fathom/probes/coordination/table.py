@@ -1,0 +1,187 @@
+"""The table of coordination of one experiment: scores, attention and states of adjacent layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fathom.io.corpus_table import LABEL_PREFIX, text_items
+from fathom.probes.coordination.alternation import probe_coordination
+from fathom.probes.coordination.attention import attention_coordination, item_weights
+from fathom.probes.coordination.complementarity import complementarity
+from fathom.probes.coordination.resampling import FEWEST_LAYERS, Resampling
+from fathom.probes.coordination.similarity import state_similarity
+from fathom.probes.job import ProbeJob
+from fathom.probes.probing import run_probes
+from fathom.probes.settings import CoordinationSettings, Estimator
+from fathom.probes.states import AdjacentLayers, LayerStates
+from fathom.runtime.errors import FathomError
+from fathom.statistics.accuracy_curve import HitCurve
+from fathom.store.reader import Activations, layer_axis
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+SITE = "attention"  # the residual stream sums what all layers wrote, which hides turns that they take
+PRIMARY = "balanced_accuracy"
+
+
+def coordination_table(
+    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, hits: pd.DataFrame
+) -> pd.DataFrame:
+    """Measure coordination at the first view and position of an experiment, for each of its estimators.
+
+    Attention is measured where texts mark several spans: from the last of them to the others.
+
+    Args:
+        job: whose settings hold those of coordination.
+        corpus: texts of the states.
+        activations: states at the attention site, and attention patterns.
+        hits: texts that the probes told rightly.
+
+    Errors: FathomError if the store holds no attention patterns where it should, the model has fewer blocks than are
+    needed, or `hits` holds other texts.
+    """
+    settings = job.settings.coordination or CoordinationSettings()
+    views = job.settings.views or (str(corpus["view"].iloc[0]),)
+    texts = np.flatnonzero((corpus["view"] == views[0]).to_numpy())
+    position = job.settings.positions[0]
+    states = LayerStates(activations, SITE, position, texts)
+    place = f"experiment {job.experiment} of model {job.model}"
+    if len(states) < FEWEST_LAYERS:
+        msg = f"{place}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
+        raise FathomError(msg)
+    resampling = Resampling(
+        samples=job.uncertainty.bootstrap,
+        splits=settings.splits,
+        level=job.uncertainty.level,
+        seed=job.uncertainty.seed,
+    )
+    part = corpus.iloc[texts]
+    rows = hits[(hits["view"] == views[0]) & (hits["site"] == SITE) & (hits["position"] == position)]
+    unknown = set(rows["text"]) - set(part["id"])
+    if rows.empty or unknown:
+        found = f"texts that the corpus lacks, such as {min(unknown)!r}" if unknown else "no such texts"
+        msg = f"{place}: its texts table holds {found}; expected those of view {views[0]!r}, site {SITE}, {position}"
+        raise FathomError(msg)
+    parts = []
+    for estimator in job.settings.estimators:
+        own = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
+        curves = hit_curves(own, part)
+        parts.append(probe_coordination(curves, resampling).assign(estimator=estimator))
+        labels = [curve.name for curve in curves]
+        parts.append(_complements(job, estimator, labels, states, part).assign(estimator=estimator))
+    halves = Resampling(samples=settings.samples, splits=settings.splits, level=resampling.level, seed=resampling.seed)
+    similar = state_similarity(
+        np.stack([states[layer] for layer in range(len(states))]),
+        part["group"].to_numpy(dtype=str),
+        halves,
+        k=settings.k,
+    )
+    parts.append(similar.assign(estimator=""))
+    of_states = pd.concat(parts, ignore_index=True).assign(texts=len(part), groups=part["group"].nunique())
+    tables = [_numbered(of_states, activations.layer_axis(SITE))]
+    if len(activations.spans) > 1:
+        of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
+        # Patterns are those of all blocks, whichever layers are stored.
+        blocks = layer_axis([str(block) for block in range(1, activations.depth + 1)], activations.depth)
+        tables.append(_numbered(of_patterns, blocks))
+    return pd.concat(tables, ignore_index=True)
+
+
+def hit_curves(hits: pd.DataFrame, corpus: pd.DataFrame) -> list[HitCurve]:
+    """One curve a label, of the texts that have it."""
+    curves = []
+    items = pd.Series(text_items(corpus), index=corpus["id"].to_numpy())
+    for label, rows in hits.groupby("label", sort=False):
+        table = rows.pivot_table(index="layer", columns="text", values="hit", sort=True)
+        classes = rows.drop_duplicates("text").set_index("text")["class"].loc[table.columns]
+        depths = rows.drop_duplicates("layer").set_index("layer")["depth"].loc[table.index]
+        curves.append(
+            HitCurve(
+                name=str(label),
+                hits=table.to_numpy(dtype=np.float64)[None],
+                classes=np.asarray(pd.factorize(classes, sort=True)[0], dtype=np.int64)[None],
+                items=items.loc[table.columns].tolist(),
+                depths=depths.to_numpy(dtype=np.float64),
+            )
+        )
+    return curves
+
+
+def _complements(
+    job: ProbeJob, estimator: Estimator, labels: Sequence[str], states: LayerStates, corpus: pd.DataFrame
+) -> pd.DataFrame:
+    """What two adjacent layers tell together beyond the better one."""
+    settings, uncertainty = job.settings, job.uncertainty
+    found = []
+    for layers in (states, AdjacentLayers(states)):
+        tables = run_probes(
+            layers,
+            {label: corpus[LABEL_PREFIX + label].to_numpy() for label in labels},
+            corpus["group"].to_numpy(dtype=str),
+            estimators=(estimator,),
+            penalty=settings.penalty,
+            folds=settings.folds,
+            repeats=settings.repeats,
+            permutations=0,
+            strata=None if settings.strata is None else corpus[LABEL_PREFIX + settings.strata].to_numpy(),
+            seed=settings.seed,
+            bootstrap=uncertainty.bootstrap,
+            level=uncertainty.level,
+        )
+        found.append(tables)
+    single, joint = found
+    parts = []
+    for label in labels:
+        key = (label, estimator, "fixed", PRIMARY)
+        alone, both = (
+            table.curves[(table.curves["label"] == label) & (table.curves["measure"] == PRIMARY)]["score"].to_numpy()
+            for table in (single, joint)
+        )
+        samples, joint_samples = single.replicates[key], joint.replicates[key]
+        parts.append(complementarity(label, alone, both, samples, joint_samples, level=uncertainty.level))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: Resampling) -> pd.DataFrame:
+    """How the blocks' attention from the last item to the others goes together over the sampled texts."""
+    spans = activations.spans
+    places = {span: activations.span_tokens(span) for span in spans}
+    weights: list[FloatArray] = []
+    sampled: list[int] = []
+    strata: list[str] = []
+    for text, pattern in activations.attention_patterns():
+        tokens = [range(int(places[span][text, 0]), int(places[span][text, 1]) + 1) for span in spans]
+        # The first token draws most attention whatever the text, so it is left out; so are items that it is part of.
+        queried = max(item[-1] for item in tokens)
+        kept = [list(item) for item in tokens if 0 not in item and item[-1] != queried]
+        if kept:
+            weights.append(item_weights(pattern, queried, kept))
+            sampled.append(text)
+            strata.append(" ".join(str(len(item)) for item in tokens))
+    alike = {one.shape for one in weights}
+    if len(alike) != 1:
+        msg = (
+            f"experiment {job.experiment} of model {job.model}: {len(weights)} sampled texts have items that attention "
+            f"can be read of, in {len(alike)} forms; expected one, with an item that is neither first nor last token"
+        )
+        raise FathomError(msg)
+    groups = corpus["group"].to_numpy(dtype=str)[sampled]
+    found = attention_coordination(np.stack(weights), groups, resampling, strata=strata)
+    return found.assign(texts=len(groups), groups=len(np.unique(groups)))
+
+
+def _numbered(rows: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
+    """Rows counted from 0 become layer numbers, with their relative depth; a row of a whole curve keeps none."""
+    numbers, depths = axis
+    for column, depth in (("layer", "depth"), ("other_layer", "other_depth")):
+        known = rows[column].notna()
+        at = rows.loc[known, column].astype(int).to_numpy()
+        rows[depth] = np.nan
+        rows.loc[known, depth] = depths[at]
+        rows[column] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
+        rows.loc[known, column] = numbers[at]
+    return rows

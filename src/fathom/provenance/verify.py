@@ -1,0 +1,388 @@
+"""`fathom verify`: read every result again, and say what is torn, missing, stale or unknown."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import click
+import xxhash
+
+from fathom.io.hashing import read_blocks
+from fathom.io.shards import MANIFEST, expected_manifests
+from fathom.provenance.lineage import READERS, Lineage
+from fathom.provenance.records import (
+    ASIDE,
+    SUFFIX,
+    FileEntry,
+    Record,
+    described_files,
+    is_manifest,
+    read_any_manifest,
+    read_record,
+    shards_entry,
+)
+from fathom.runtime.errors import FathomError, first_line
+from fathom.runtime.progress import Progress
+from fathom.stages import STAGES
+
+Fault = Literal["torn", "missing", "stale", "unknown"]
+FAULTS: tuple[Fault, ...] = ("torn", "missing", "stale", "unknown")
+# What stands in a results folder and is no result: Snakemake's mark in a folder, what is made from results and records.
+NO_RESULTS = {".snakemake_timestamp", "report.html", "report.zip", "ro-crate-metadata.json"}
+FOLDER_OF_TRACES = "provenance"
+READING = max(4, min(16, 2 * (os.cpu_count() or 1)))  # files at a time: disks serve several faster than one
+WIDTH = 80
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with one file."""
+
+    fault: Fault
+    path: Path
+    why: str
+
+
+@dataclass
+class Found:
+    """What stands in a results folder: records, and the files that these and the manifests speak of."""
+
+    records: list[Record] = field(default_factory=list)
+    files: dict[Path, FileEntry] = field(default_factory=dict)
+    """As they should be."""
+    findings: list[Finding] = field(default_factory=list)
+    seen: set[Path] = field(default_factory=set)
+    """Every file that there is and that is not one of `NO_RESULTS`."""
+    aside: list[Path] = field(default_factory=list)
+    """What was torn and has been set aside."""
+
+
+@click.command()
+@click.argument("places", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path(path_type=Path))
+@click.option("--keep", is_flag=True, help="Only look: do not set aside what is torn.")
+@click.option(
+    "--configfile", type=click.Path(path_type=Path), multiple=True, help="Compare with the settings of this config too."
+)
+def command(places: tuple[Path, ...], keep: bool, configfile: tuple[Path, ...]) -> None:
+    """Read every digest of results again (of the folder `results`, if none is named).
+
+    A result is torn if its bytes are not those that were written; missing if its record or manifest names it and it is
+    not there; stale if its inputs, its code or (with --configfile) its settings are no longer those that it was made
+    from; unknown if neither a record nor a manifest names it. What is torn is set aside, so that the next run of
+    snakemake makes it anew; the exit status is 1 if anything is wrong.
+    """
+    started = time.monotonic()
+    found = look(places or (Path("results"),))
+    read = check_files(found)
+    seconds = time.monotonic() - started
+    findings = [*found.findings, *stale_results(found, configfile)]
+    for line in report_lines(findings):
+        click.echo(line)
+    click.echo(summary(found, findings, read, seconds))
+    aside = [] if keep else set_aside(findings, found.files)
+    for line in advice(findings, found, aside):
+        click.echo(line)
+    if findings:
+        raise SystemExit(1)
+
+
+# What there is -------------------------------------------------------------------------------------------------------
+def look(places: Sequence[Path]) -> Found:
+    """Read the records and manifests of folders, or the records of the jobs that made some files.
+
+    Errors: FathomError if there is no such file or folder.
+    """
+    found = Found()
+    lineage = Lineage()
+    for place in places:
+        if place.is_dir():
+            _look_into(place, found)
+        elif place.is_file():
+            _look_at(place, lineage.maker(place), found)
+        else:
+            msg = f"{place}: no such file or folder"
+            raise FathomError(msg)
+    named = {entry.path for entry in found.files.values()}
+    bad = {finding.path for finding in found.findings}
+    found.findings += [
+        Finding("unknown", path, "no record or manifest names it") for path in sorted(found.seen - named - bad)
+    ]
+    return found
+
+
+def _look_at(file: Path, maker: Record | None, found: Found) -> None:
+    if maker is not None:
+        _add(maker, found)
+    elif is_manifest(file):
+        found.files |= {entry.path: entry for entry in described_files(file, read_any_manifest(file))}
+    else:
+        found.seen.add(file)
+
+
+def _look_into(folder: Path, found: Found) -> None:
+    records, manifests = [], []
+    for path in _files(folder):
+        if path.name.endswith(ASIDE):
+            found.aside.append(path)
+            if path.name.endswith(SUFFIX + ASIDE) and not path.with_suffix("").exists():
+                found.findings.append(Finding("missing", path.with_suffix(""), "set aside, and not made anew since"))
+        elif path.name.endswith(SUFFIX):
+            records.append(path)
+        else:
+            found.seen.add(path)
+            if is_manifest(path):
+                manifests.append(path)
+    with ThreadPoolExecutor(READERS) as pool:
+        for one in pool.map(_record_or_fault, records):
+            if isinstance(one, Finding):
+                found.findings.append(one)
+            else:
+                _add(one, found)
+        for path, described in zip(manifests, pool.map(_described_or_fault, manifests), strict=True):
+            if isinstance(described, Finding):
+                found.findings.append(described)
+            else:
+                found.files |= {entry.path: entry for entry in described}
+                if path not in found.files:
+                    # It fits its own digest, and no record says what else it should be.
+                    found.seen.discard(path)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Results below a folder: all files but what Snakemake or a running job keeps there for itself."""
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name != FOLDER_OF_TRACES)
+        for name in sorted(names):
+            if name not in NO_RESULTS and not name.startswith(".") and not name.endswith(".part"):
+                yield Path(root, name)
+
+
+def _record_or_fault(path: Path) -> Record | Finding:
+    try:
+        return read_record(path)
+    except FathomError as error:
+        return Finding("torn", path, str(error).removeprefix(f"{path}: "))
+
+
+def _described_or_fault(path: Path) -> list[FileEntry] | Finding:
+    try:
+        return described_files(path, read_any_manifest(path))
+    except FathomError as error:
+        return Finding("torn", path, str(error).removeprefix(f"{path}: "))
+
+
+def _add(record: Record, found: Found) -> None:
+    found.records.append(record)
+    for entry in record.outputs:
+        found.files.setdefault(entry.path, entry)
+
+
+# Digests -------------------------------------------------------------------------------------------------------------
+def check_files(found: Found) -> int:
+    """Read all files, several at a time, and note which are torn or missing; returns the bytes read."""
+    bad = {finding.path for finding in found.findings}
+    entries = sorted((entry for entry in found.files.values() if entry.path not in bad), key=lambda entry: entry.path)
+    sizes = {entry.path: _size(entry.path) for entry in entries}
+    there = [entry for entry in entries if sizes[entry.path] == entry.bytes]
+    total = sum(entry.bytes for entry in there)
+    lock = threading.Lock()
+    with Progress("reading", total, "bytes") as progress, ThreadPoolExecutor(READING) as pool:
+
+        def advance(block: memoryview) -> None:
+            with lock:
+                progress.advance(len(block))
+
+        digests = dict(zip(there, pool.map(lambda entry: _digest(entry, advance), there), strict=True))
+    for entry in entries:
+        size = sizes[entry.path]
+        origin = f"its manifest {entry.manifest.name}" if entry.manifest is not None else "its record"
+        if size is None:
+            found.findings.append(Finding("missing", entry.path, f"{origin} names it"))
+        elif size != entry.bytes:
+            why = f"it holds {size:,} bytes, {origin} says {entry.bytes:,}"
+            found.findings.append(Finding("torn", entry.path, why))
+        elif digests[entry] != entry.xxh3_128:
+            found.findings.append(Finding("torn", entry.path, _unequal(digests[entry], origin)))
+    return total
+
+
+def _unequal(digest: str | OSError, origin: str) -> str:
+    if isinstance(digest, OSError):
+        return f"it cannot be read ({first_line(digest)})"
+    return f"its digest is not that of {origin}"
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _digest(entry: FileEntry, advance: Callable[[memoryview], None]) -> str | OSError:
+    """Digest of a file as the disk has it, where the system can be asked to forget what it remembers of the file."""
+    state = xxhash.xxh3_128()
+    try:
+        _forget(entry.path)
+        read_blocks(entry.path, state.update, advance)
+    except OSError as error:
+        return error
+    return state.hexdigest()
+
+
+def _forget(path: Path) -> None:
+    """A byte may have turned on the disk while memory still holds the right one."""
+    if hasattr(os, "posix_fadvise"):
+        with path.open("rb") as stream:
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+# Stale results -------------------------------------------------------------------------------------------------------
+def stale_results(found: Found, configfiles: Sequence[Path]) -> list[Finding]:
+    """Results whose inputs, code or settings (by the config files, if any) are no longer what they were made from.
+
+    An input that is torn or missing itself makes nothing stale: once it is made anew it is what it was.
+    """
+    from fathom.provenance.expected_jobs import PlannedJobs, current_code
+
+    planned = PlannedJobs(configfiles) if configfiles else None
+    lineage = Lineage()
+    findings = []
+    for record in found.records:
+        reasons = [
+            f"{entry.path} is another one now" for entry in record.inputs if not _still(entry, found.files, lineage)
+        ]
+        settings = record.content["settings"]
+        wanted = None if planned is None else planned.settings(record)
+        if wanted not in (None, settings):
+            reasons.append("its settings in the config are others now")
+        if record.content["code"] not in (None, current_code(record.verb, settings)):
+            reasons.append("its code has changed")
+        if reasons:
+            why = "; ".join(reasons[:2]) + (f"; {len(reasons) - 2} more" if len(reasons) > 2 else "")
+            main = next(iter(record.outputs)).path if record.outputs else record.path
+            findings.append(Finding("stale", main, why))
+    return findings
+
+
+def _still(entry: FileEntry, files: Mapping[Path, FileEntry], lineage: Lineage) -> bool:
+    """Whether an input is what its reader found: as its own maker wrote it down, else as it is on the disk."""
+    if entry.shards:
+        now = [_written(path, files, lineage) for path in expected_manifests(entry.path, entry.shards)]
+        known = [one for one in now if one is not None]
+        return len(known) < entry.shards or shards_entry(entry.path, known).xxh3_128 == entry.xxh3_128
+    written = _written(entry.path, files, lineage)
+    if written is not None:
+        return written.xxh3_128 == entry.xxh3_128
+    return lineage.state(entry) == "as recorded"
+
+
+def _written(path: Path, files: Mapping[Path, FileEntry], lineage: Lineage) -> FileEntry | None:
+    if path in files:
+        return files[path]
+    try:
+        maker = lineage.maker(path)
+    except FathomError:
+        return None  # its record is torn, which is told of itself
+    return None if maker is None else next(entry for entry in maker.outputs if entry.path == path)
+
+
+# What is said --------------------------------------------------------------------------------------------------------
+def report_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """The findings, the worst kind first."""
+    for finding in sorted(findings, key=lambda one: (FAULTS.index(one.fault), one.path)):
+        yield f"{finding.fault:<8} {finding.path}"
+        yield from textwrap.wrap(
+            finding.why,
+            WIDTH,
+            initial_indent=" " * 13,
+            subsequent_indent=" " * 13,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def summary(found: Found, findings: Sequence[Finding], read: int, seconds: float) -> str:
+    """One line: how much was read, how fast, and how much of it is wrong."""
+    counts = {fault: sum(finding.fault == fault for finding in findings) for fault in FAULTS}
+    told = ", ".join(f"{count:,} {fault}" for fault, count in counts.items()) if findings else "all is well"
+    speed = read / max(seconds, 1e-9) / 1e9
+    return f"{len(found.files):,} files, {read / 1e9:,.2f} GB read in {seconds:,.1f} s ({speed:,.2f} GB/s): {told}"
+
+
+def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> list[Path]:
+    """Rename what is torn, so that Snakemake makes it anew; returns what was renamed, under its old name.
+
+    Of a model it is the manifest: without it a model does not exist. Of a shard it is the record, which nothing is made
+    from: by its absence the rules know that the shard is to be made anew, and by the manifest, which stands, that what
+    was made from it is right. The job that makes it anew clears both away. Of a store that is missing they are left: it
+    may have been deleted to make room.
+    """
+    renamed = []
+    for path in dict.fromkeys(_to_rename(finding, files) for finding in findings if finding.fault == "torn"):
+        if path.exists():
+            path.replace(path.with_name(path.name + ASIDE))
+            renamed.append(path)
+    return renamed
+
+
+def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
+    """The output of a rule that a finding is about: of a store or model, and of a shard's record, the manifest."""
+    entry = files.get(finding.path)
+    if entry is not None and entry.manifest is not None:
+        return entry.manifest
+    manifest = finding.path.with_name(finding.path.name.removesuffix(SUFFIX) + MANIFEST)
+    return manifest if finding.path.name.endswith(SUFFIX) and manifest.exists() else finding.path
+
+
+def _to_rename(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
+    """What is set aside for a finding: see `set_aside`."""
+    path = _to_make(finding, files)
+    record = path.with_name(path.name.removesuffix(MANIFEST) + SUFFIX)
+    if not path.name.endswith(MANIFEST) or not record.exists():
+        return path
+    # No reader takes a manifest that does not fit its own digest. One that does, and is of another store, they would.
+    of_another = finding.path == path and not isinstance(_described_or_fault(path), Finding)
+    return path if of_another else record
+
+
+def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Paths of one stage after the other: in one run, Snakemake would make anew what lies between two of them."""
+    stages: dict[int, list[Path]] = {}
+    for path in sorted(paths):
+        stage = next((number for number, name in enumerate(STAGES) if name in path.parts), len(STAGES))
+        stages.setdefault(stage, []).append(path)
+    yield from (stages[stage] for stage in sorted(stages))
+
+
+def advice(findings: Sequence[Finding], found: Found, aside: Sequence[Path]) -> Iterator[str]:
+    """What to do about the findings.
+
+    The commands force their targets: of a store that was deleted the manifest still stands, and so it does of one that
+    is torn where only a look was asked for.
+    """
+    lost = [finding for finding in findings if finding.fault in {"torn", "missing"}]
+    if aside:
+        yield f"\nSet aside, as NAME{ASIDE}: {len(aside):,} torn {'file' if len(aside) == 1 else 'files'}."
+    if lost:
+        yield "\nThis makes only what is torn or missing anew (with the --configfile of your run, if it had one):"
+        for targets in _by_stage(dict.fromkeys(_to_make(finding, found.files) for finding in lost)):
+            yield "    snakemake --cores all --force " + " \\\n        ".join(
+                shlex.quote(str(path)) for path in targets
+            )
+    if any(finding.fault == "stale" for finding in findings):
+        yield "\nThis makes what is stale, and all that was made from it, anew:\n    snakemake --cores all"
+    left = [path for path in found.aside if path.with_name(path.name.removesuffix(ASIDE)).exists()]
+    if left:
+        yield f"\nSet aside earlier and made anew since; delete them when you need them no more: {len(left):,} files"
+        for path in left[:10]:
+            yield f"    {path}"

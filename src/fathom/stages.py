@@ -1,0 +1,12 @@
+"""The stages in the order of the data: each is a folder here, a rule file, a verb and a folder of results."""
+
+from __future__ import annotations
+
+STAGES = {
+    "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
+    "corpora": "Build the texts of a corpus and their views.",
+    "activations": "Run a model over a corpus and store its hidden states.",
+    "metrics": "Measure a representation metric on every layer.",
+    "probes": "Fit linear probes on every layer.",
+    "figures": "Draw a figure, with the numbers behind it.",
+}

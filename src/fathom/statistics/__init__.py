@@ -1,0 +1,1 @@
+"""Statistics: resampling, multiple testing, peaks and dips over layers, item graphs."""

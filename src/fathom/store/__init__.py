@@ -1,0 +1,1 @@
+"""The activation store: the only code that knows Zarr."""

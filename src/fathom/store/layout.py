@@ -1,0 +1,116 @@
+"""Which arrays a store holds, of which dtype, and how they are cut into chunks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT_VERSION = 4
+KIND = "activations"
+CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
+MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
+Dtype = Literal["float32", "float16", "bfloat16"]
+Compression = Literal["none", "zstd"]
+States = npt.NDArray[Any]
+Float32Array = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+ArrayKey = tuple[str, str]
+"""Site and position."""
+_STORED_AS: dict[Dtype, npt.DTypeLike] = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
+
+
+def stored_dtype(dtype: Dtype) -> np.dtype[Any]:
+    """The NumPy dtype that holds the bits of a model's compute dtype."""
+    return np.dtype(_STORED_AS[dtype])
+
+
+def to_float32(stored: States) -> Float32Array:
+    """Stored bits as float32, exactly: every float16 and bfloat16 number is a float32 number."""
+    if stored.dtype == np.uint16:
+        return (stored.astype(np.uint32) << np.uint32(16)).view(np.float32)
+    return stored.astype(np.float32, copy=False)
+
+
+def is_pooled(position: str) -> bool:
+    """Whether a position holds one vector a text (mean, last, span) and not one a token."""
+    return position != "tokens"
+
+
+def array_dtype(position: str, dtype: Dtype) -> np.dtype[Any]:
+    """The dtype on disk of a position: a mean is a new number and kept in float32, all else is what the model gave."""
+    return np.dtype(np.float32) if position == "mean" else stored_dtype(dtype)
+
+
+def chunk_rows(length: int, row_bytes: int) -> int:
+    """Rows of a chunk of an axis of `length` rows of `row_bytes`: cut evenly, so that the last one is hardly padded."""
+    wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
+    return math.ceil(length / math.ceil(length / wanted))
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a store will hold, known before the first batch runs."""
+
+    layers: Mapping[str, tuple[str, ...]]
+    """Site -> names of its layers: "0", "1", ... and "final"."""
+    texts: int
+    tokens: int
+    width: int
+    dtype: Dtype
+    positions: tuple[str, ...]
+
+    @property
+    def arrays(self) -> tuple[ArrayKey, ...]:
+        """Site and position of every array of states."""
+        return tuple((site, position) for site in self.layers for position in self.positions)
+
+    def extent(self, key: ArrayKey, texts: int, tokens: int) -> tuple[int, int, int]:
+        """Shape of an array for some texts: (layers, tokens or texts, width)."""
+        site, position = key
+        return len(self.layers[site]), texts if is_pooled(position) else tokens, self.width
+
+    def sizes(self, lengths: IntArray) -> IntArray:
+        """Bytes of all states of every text, (texts,), from their tokens."""
+        sizes = np.zeros(len(lengths), dtype=np.int64)
+        for site, position in self.arrays:
+            row_bytes = len(self.layers[site]) * self.width * array_dtype(position, self.dtype).itemsize
+            sizes += row_bytes if is_pooled(position) else row_bytes * lengths
+        return sizes
+
+    def layout(self, key: ArrayKey, compression: Compression = "none") -> Layout:
+        """How an array of states is laid out on disk."""
+        layers, rows, width = self.extent(key, self.texts, self.tokens)
+        dtype = array_dtype(key[1], self.dtype)
+        chunk = chunk_rows(rows, width * dtype.itemsize)
+        return Layout((layers, rows, width), (1, chunk, width), 1, dtype, compression)
+
+    @property
+    def buffer_bytes(self) -> int:
+        """Memory that a writer holds for chunks that are not yet full."""
+        layouts = [self.layout(key) for key in self.arrays]
+        return sum(layout.shape[0] * math.prod(layout.chunk) * layout.dtype.itemsize for layout in layouts)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How an array of three axes is cut: chunks hold one index of the first axis and a run of rows along one other."""
+
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    rows: int
+    """The axis of the rows, 1 or 2."""
+    dtype: np.dtype[Any]
+    compression: Compression
+
+    def chunk_name(self, name: str, layer: int, run: int) -> str:
+        """Name of the chunk that holds a run of rows of a layer."""
+        return f"{name}/c/{layer}/{run}/0" if self.rows == 1 else f"{name}/c/{layer}/0/{run}"
+
+    def along(self, first: int, last: int) -> tuple[slice, ...]:
+        """Rows first .. last - 1 of an array of a layer, which has one axis less."""
+        return (*(slice(None),) * (self.rows - 1), slice(first, last))

@@ -1,0 +1,327 @@
+"""The activation store, and the only code that knows Zarr.
+
+A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (one shard of a corpus):
+
+    token_ids   (tokens,)               the ids that the model read
+    offsets     (texts + 1,)            text i holds tokens offsets[i] .. offsets[i + 1]
+    span_tokens (spans * texts * 2,)    where spans are marked: first and last token of each in every text
+    <site>/tokens        (layers, tokens, width)
+    <site>/mean          (layers, texts, width)    float32, accumulated in float32
+    <site>/last          (layers, texts, width)
+    <site>/span:<name>   (layers, texts, width)
+    attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
+    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
+
+Layers are those of the site: sub-layer sites have none before the first block. Texts keep the order of the corpus.
+States are stored bit for bit in the dtype that the model computed in; NumPy has no bfloat16, so its bits are stored as
+uint16 and the attribute `dtype` says so. A chunk holds one layer of a run of tokens or texts, about a megabyte; a chunk
+of zeros is stored like any other. The manifest beside the store is written last and holds size and digest of the file,
+and the digest of its directory, in which every chunk has a checksum. A store without a manifest does not exist.
+Zarr makes the metadata. Chunks are written and read here: Zarr takes a missing chunk for zeros and cannot read a part
+of one.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fathom.io.manifests import read_manifest
+from fathom.runtime.errors import FathomError, first_line
+from fathom.store.chunks import read_chunk_rows
+from fathom.store.layout import FORMAT_VERSION, KIND, Float32Array, IntArray, Layout, States, to_float32
+from fathom.store.zip_archive import Archive, DamageError, Seal, check_size
+
+OPEN_STORES = 8  # a reader of thousands of shards holds a few files open, and the directories of these in memory
+
+
+class _Arrays:
+    """An open store: its file, and the layouts of those arrays that were read."""
+
+    def __init__(self, path: Path, seal: Seal) -> None:
+        self.archive = Archive(path, seal)
+        self._layouts: dict[str, Layout] = {}
+
+    def layout(self, name: str, rows: int) -> Layout:
+        if name not in self._layouts:
+            try:
+                self._layouts[name] = _layout_of(json.loads(self.archive.read(f"{name}/zarr.json").tobytes()), rows)
+            except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+                msg = f"{name}/zarr.json lacks or garbles {error}"
+                raise DamageError(msg) from error
+        return self._layouts[name]
+
+
+def _layout_of(document: dict[str, Any], rows: int) -> Layout:
+    """The layout of an array with rows along an axis, from Zarr's metadata of it."""
+    shape = tuple(int(length) for length in document["shape"])
+    chunk = tuple(int(length) for length in document["chunk_grid"]["configuration"]["chunk_shape"])
+    dtype = np.dtype(str(document["data_type"]))
+    zstd = any(codec["name"] == "zstd" for codec in document["codecs"])
+    expected = (1, *shape[1:rows], chunk[rows], *shape[rows + 1 :]) if rows else shape
+    if min(*shape, *chunk) < 1 or chunk != expected or dtype.hasobject:
+        msg = f"the chunks: {chunk} of {shape}"
+        raise ValueError(msg)
+    return Layout(shape, chunk, rows, dtype, "zstd" if zstd else "none")
+
+
+@functools.lru_cache(maxsize=OPEN_STORES)
+def _opened(store: Store) -> _Arrays:
+    """The file of a store, kept open while few others are read after it."""
+    return _Arrays(store.path, store.seal)
+
+
+class Store:
+    """One finished store. Its file is opened when something of it is read."""
+
+    def __init__(self, manifest: Path) -> None:
+        facts = read_manifest(manifest, KIND)
+        self.advice = f"delete {manifest} and run snakemake again"
+        if facts.get("format") != FORMAT_VERSION:
+            msg = f"{manifest}: format {facts.get('format')!r}, this version reads {FORMAT_VERSION}; {self.advice}"
+            raise FathomError(msg)
+        try:
+            self.path = manifest.with_name(facts["store"])
+            self.seal = Seal(
+                int(facts["bytes"]),
+                str(facts["xxh3_128"]),
+                int(facts["directory_at"]),
+                str(facts["directory_xxh3_128"]),
+            )
+            self.layers = {str(fact["site"]): tuple(str(layer) for layer in fact["layers"]) for fact in facts["sites"]}
+            self.texts = int(facts["texts"])
+            self.total_tokens = int(facts["tokens"])
+            self.width = int(facts["width"])
+            self.positions = tuple(str(position) for position in facts["positions"])
+            self.spans = tuple(str(span) for span in facts["spans"])
+            self.sampled = int(facts["attention_texts"])
+            if not all(self.layers.values()) or min(len(self.layers), self.texts, self.total_tokens, self.width) < 1:
+                msg = "its sites, layers, texts, tokens or width, of which there must be some"
+                raise ValueError(msg)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
+            raise FathomError(msg) from error
+        self.depth: int | None = facts.get("depth")
+        self.corpus_sha256: str | None = facts.get("corpus_sha256")
+        with self._naming_the_file():
+            check_size(self.path, self.seal)
+
+    @contextmanager
+    def _naming_the_file(self) -> Iterator[None]:
+        """Errors of the file as one line that says which one it is and what to do."""
+        try:
+            yield
+        except DamageError as error:
+            msg = f"{self.path}: {error}; {self.advice}"
+            raise FathomError(msg) from error
+        except (OSError, RuntimeError, ValueError) as error:
+            msg = f"{self.path}: cannot be read ({first_line(error)}); {self.advice}"
+            raise FathomError(msg) from error
+
+    def _read_list(self, name: str, length: int) -> States:
+        """A whole array of one axis, which is one chunk."""
+        with self._naming_the_file():
+            arrays = _opened(self)
+            layout = arrays.layout(name, 0)
+            _require_shape(name, layout, (length,))
+            return arrays.archive.read(f"{name}/c/0").view(layout.dtype).reshape(layout.shape)
+
+    def _read(self, name: str, shape: tuple[int, int, int], layers: range, first: int, last: int) -> Float32Array:
+        """Rows first .. last - 1 along the second axis of an array of states."""
+        with self._naming_the_file():
+            arrays = _opened(self)
+            layout = arrays.layout(name, 1)
+            _require_shape(name, layout, shape)
+            return to_float32(read_chunk_rows(arrays.archive, name, layout, layers, first, last))
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """Where each text begins among the tokens, and the number of tokens, (texts + 1,)."""
+        offsets = np.asarray(self._read_list("offsets", self.texts + 1), dtype=np.int64)
+        if offsets[0] != 0 or offsets[-1] != self.total_tokens or (np.diff(offsets) < 0).any():
+            msg = f"{self.path}: its offsets are not those of {self.total_tokens} tokens; {self.advice}"
+            raise FathomError(msg)
+        return offsets
+
+    def token_ids(self) -> npt.NDArray[np.int32]:
+        """Ids of all tokens, (tokens,)."""
+        return np.asarray(self._read_list("token_ids", self.total_tokens), dtype=np.int32)
+
+    def span_tokens(self, span: str) -> IntArray:
+        """First and last token of a marked span in every text, (texts, 2), counted from the start of the text."""
+        if span not in self.spans:
+            msg = f"{self.path}: marks no span {span!r}, only {', '.join(self.spans) or 'none'}"
+            raise FathomError(msg)
+        tokens = np.asarray(self._read_list("span_tokens", 2 * len(self.spans) * self.texts), dtype=np.int64)
+        return np.asarray(tokens.reshape(len(self.spans), self.texts, 2)[self.spans.index(span)])
+
+    def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
+        """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
+        self._require(site, position)
+        shape = (len(self.layers[site]), self.texts, self.width)
+        at = range(shape[0])[layer]
+        (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
+        return np.asarray(states)
+
+    def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
+        """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
+        self._require(site, "tokens")
+        start, end = int(self.offsets[first]), int(self.offsets[last])
+        shape = (len(self.layers[site]), self.total_tokens, self.width)
+        return self._read(f"{site}/tokens", shape, range(shape[0]), start, end)
+
+    def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
+        """Text and patterns of every sampled text: (index within this store, (blocks, heads, T, T))."""
+        if not self.sampled:
+            return
+        texts = np.asarray(self._read_list("attention_texts", self.sampled), dtype=np.int64)
+        if texts.min() < 0 or texts.max() >= self.texts:
+            msg = f"{self.path}: has patterns of text {texts.max()}, expected at most {self.texts - 1}; {self.advice}"
+            raise FathomError(msg)
+        lengths = np.diff(self.offsets)[texts]
+        ends = np.cumsum(lengths**2)
+        for text, length, end in zip(texts.tolist(), lengths.tolist(), ends.tolist(), strict=True):
+            with self._naming_the_file():
+                arrays = _opened(self)
+                layout = arrays.layout("attention_patterns", 2)
+                _require_shape("attention_patterns", layout, (*layout.shape[:2], int(ends[-1])))
+                blocks = range(layout.shape[0])
+                patterns = read_chunk_rows(arrays.archive, "attention_patterns", layout, blocks, end - length**2, end)
+            yield text, patterns.reshape(*patterns.shape[:2], length, length)
+
+    def require_site(self, site: str) -> None:
+        """Refuse a site that was not stored."""
+        if site not in self.layers:
+            msg = f"{self.path}: holds no site {site!r}, only {', '.join(self.layers)}"
+            raise FathomError(msg)
+
+    def _require(self, site: str, position: str) -> None:
+        self.require_site(site)
+        if position not in self.positions:
+            msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
+            raise FathomError(msg)
+
+
+def _require_shape(name: str, layout: Layout, expected: tuple[int, ...]) -> None:
+    if layout.shape != expected:
+        msg = f"{name} is of shape {layout.shape}, expected {expected}"
+        raise DamageError(msg)
+
+
+class Activations:
+    """One logical array over all shards of a corpus. Nothing is read before it is asked for."""
+
+    def __init__(self, manifests: Sequence[Path]) -> None:
+        self.stores = [Store(manifest) for manifest in manifests]
+        first = self.stores[0]
+        for store in self.stores[1:]:
+            held = (store.layers, store.width, store.positions, store.spans)
+            if held != (first.layers, first.width, first.positions, first.spans):
+                msg = f"{store.path}: sites, layers, width, positions or spans differ from {first.path}; {store.advice}"
+                raise FathomError(msg)
+        self.sites = tuple(first.layers)
+        self.layers = self.layers_of("residual" if "residual" in self.sites else self.sites[0])
+        self.width = first.width
+        self.texts = sum(store.texts for store in self.stores)
+
+    def layers_of(self, site: str) -> tuple[str, ...]:
+        """Names of the layers of a site.
+
+        Errors: FathomError if the site was not stored.
+        """
+        self.stores[0].require_site(site)
+        return self.stores[0].layers[site]
+
+    def layer_axis(self, site: str = "residual") -> tuple[IntArray, npt.NDArray[np.float64]]:
+        """Numbers and relative depths of the layers of a site, (layers,) each."""
+        return layer_axis(self.layers_of(site), self.depth)
+
+    def require_corpus(self, sha256: str, corpus: Path) -> None:
+        """Refuse states that were extracted from another corpus than the file of this digest."""
+        for store in self.stores:
+            if store.corpus_sha256 != sha256:
+                msg = f"{store.path}: its states are not of the texts in {corpus}; {store.advice}"
+                raise FathomError(msg)
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks of the model."""
+        first = self.stores[0]
+        if first.depth is None:
+            msg = f"{first.path}: its manifest does not say how many blocks the model has; {first.advice}"
+            raise FathomError(msg)
+        return first.depth
+
+    def token_ids(self) -> list[npt.NDArray[np.int32]]:
+        """Ids of the tokens of every text, in the order of the corpus."""
+        return [ids for store in self.stores for ids in np.split(store.token_ids(), store.offsets[1:-1])]
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """Names of the marked spans."""
+        return self.stores[0].spans
+
+    def span_tokens(self, span: str) -> IntArray:
+        """First and last token of a marked span in every text, (texts, 2), counted from the start of the text."""
+        return np.concatenate([store.span_tokens(span) for store in self.stores])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every text, (texts,)."""
+        return np.concatenate([np.diff(store.offsets) for store in self.stores])
+
+    def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
+        """States of one layer (counted from 0 within the site) at a pooled position, (texts, width) in float32."""
+        if len(self.stores) == 1:
+            return self.stores[0].pooled(position, layer, site)
+        states, first = np.empty((self.texts, self.width), dtype=np.float32), 0
+        for store in self.stores:
+            states[first : first + store.texts] = store.pooled(position, layer, site)
+            first += store.texts
+        return states
+
+    def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
+        """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.
+
+        A block is one read of at most `max_bytes` of float32 (or one text, where that is larger).
+        """
+        row_bytes = 4 * len(self.layers_of(site)) * self.width
+        for store in self.stores:
+            first = 0
+            while first < store.texts:
+                limit = store.offsets[first] + max_bytes // row_bytes
+                last = max(first + 1, int(np.searchsorted(store.offsets, limit, side="right")) - 1)
+                states = store.tokens(first, last, site)
+                edges = (store.offsets[first + 1 : last] - store.offsets[first]).tolist()
+                yield np.split(states, edges, axis=1)
+                first = last
+
+    def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
+        """Index of a text in the corpus and its attention patterns, (blocks, heads, T, T); nothing if none are stored.
+
+        Row i of a pattern says how much token i looks at every token, and sums to 1.
+        """
+        first = 0
+        for store in self.stores:
+            for text, patterns in store.attention_patterns():
+                yield first + text, patterns
+            first += store.texts
+
+
+def layer_axis(names: Sequence[str], depth: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """Numbers of named layers of a model of `depth` blocks, and their relative depth (0..1).
+
+    Layer l is the residual stream after block l. `final` comes one after the last block; where that block is not stored
+    itself it takes its number, as in transformers' `hidden_states`.
+    """
+    final = depth + 1 if str(depth) in names else depth
+    numbers = np.array([final if name == "final" else int(name) for name in names], dtype=np.int64)
+    return numbers, numbers / max(depth, int(numbers.max()))

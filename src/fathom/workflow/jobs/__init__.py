@@ -1,0 +1,1 @@
+"""What the rules of each stage ask: settings, code, resources."""

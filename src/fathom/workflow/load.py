@@ -1,0 +1,82 @@
+"""A config as Snakemake read it, checked: one line for what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from fathom.runtime.errors import FathomError
+from fathom.schema import UNKNOWN_KEY
+from fathom.workflow.checks import ImpossibleError
+from fathom.workflow.config import FILES_ELSEWHERE, Config
+from fathom.workflow.strict_yaml import read_config_file
+
+KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
+LONGEST_SHOWN = 100  # characters of a wrong value in an error
+
+
+def load_config(data: Mapping[str, Any], files: Sequence[str], *, files_here: bool = True) -> Config:
+    """Check a config that Snakemake has read from `files`, and these files themselves, by a stricter reader.
+
+    Without `files_here` the files that the config names are not looked for: a job may run where they are not.
+    Errors: FathomError with one line: the key, the file it stands in, what was expected and what was found.
+    """
+    contents = {str(file): read_config_file(Path(file)) for file in files}
+    try:
+        return Config.model_validate(data, context=None if files_here else FILES_ELSEWHERE)
+    except ValidationError as error:
+        place, message = _first_problem(error)
+        file = _file_with(place, contents)
+        count = error.error_count() - 1
+        more = f" (and {count} more)" if count else ""
+        msg = f"config: {file}: {message}{more}".replace("\n", "\\n")
+        raise FathomError(msg) from error
+
+
+def _first_problem(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False)[0]
+    facts = first.get("ctx", {})
+    if isinstance(facts.get("error"), ImpossibleError):
+        return facts["error"].place, str(facts["error"])
+    place = _place(first["loc"])
+    if first["type"] == UNKNOWN_KEY:
+        place = ".".join(part for part in (place, facts["key"]) if part)
+        return place, f"{place}: {first['msg']}"
+    if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
+        place = f"{place}.{facts['discriminator'].strip(chr(39))}"
+        wrong = (
+            f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
+        )
+        return place, f"{place}: {wrong}"
+    found = repr(first["input"])
+    shown = f"; found {found}" if first["type"] != "missing" and len(found) <= LONGEST_SHOWN else ""
+    return place, f"{place}: {first['msg'][0].lower()}{first['msg'][1:]}{shown}"
+
+
+def _place(location: Sequence[int | str]) -> str:
+    """Keys down to a problem, without the words that pydantic adds for the kind of entry that it tried."""
+    parts = [str(part) for part in location if part != "[key]"]
+    if parts and parts[0] in KINDS_OF_ENTRIES:
+        del parts[2:3]
+    return ".".join(parts)
+
+
+def _file_with(place: str, contents: Mapping[str, Any]) -> str:
+    """The last of the config files that holds a key, or the nearest part of it."""
+    parts = place.split(".")
+    for depth in range(len(parts), 0, -1):
+        for file, content in reversed(list(contents.items())):
+            if _holds(content, parts[:depth]):
+                return str(file)
+    return ", ".join(contents) if contents else "command line or defaults"
+
+
+def _holds(content: Any, keys: Sequence[str]) -> bool:
+    for key in keys:
+        if not isinstance(content, Mapping) or key not in content:
+            return False
+        content = content[key]
+    return True
