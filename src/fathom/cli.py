@@ -42,7 +42,7 @@ class _Stages(click.Group):
         if cmd_name in STAGES:
             module = f"fathom.{cmd_name}.command"
         elif cmd_name in TOOLS:
-            module = f"fathom.{cmd_name}"
+            module = f"fathom.provenance.{cmd_name}"
         else:
             return None
         if cmd_name not in FETCHING:

@@ -307,7 +307,7 @@ def test_texts_with_gaps_and_layers_without_values_are_left_out() -> None:
     other = frames[1][3]
     arguments = {"samples": 100, "level": 0.95, "seed": 0}
     whole = evaluate("fig2", [(*frames[0][:3], broken), frames[1]], samples=100, level=0.95, seed=0)
-    assert whole == evaluate("fig2", [(*frames[0][:3], kept), (*frames[1][:3], other)], **arguments)  # type: ignore[arg-type]
+    assert whole == evaluate("fig2", [(*frames[0][:3], kept), (*frames[1][:3], other)], **arguments)  # type: ignore[list-item]
 
 
 def test_texts_as_they_are_come_before_their_views() -> None:

@@ -39,7 +39,7 @@ def test_help_lists_the_stages() -> None:
 def test_help_imports_no_stage_and_no_help_imports_torch() -> None:
     code = """
 import contextlib, io, sys
-from fathom.cli import STAGES, verbs
+from fathom.stages import STAGES, verbs
 def show(*words):
     with contextlib.redirect_stdout(io.StringIO()) as said:
         verbs.main(list(words), standalone_mode=False)

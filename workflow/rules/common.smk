@@ -8,9 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from fathom import captions, needs
+from fathom.workflow import captions
+from fathom.workflow import resources as needs
 from fathom.workflow.killed_jobs import advice
-from fathom.workflow.config import load_config
+from fathom.workflow.load import load_config
 from fathom.workflow.remote_files import copied
 from fathom.runtime.errors import FathomError
 from fathom.workflow.plan import Plan

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from fathom.activations.batching import batches, windows
-from fathom.activations.command import log
 from fathom.activations.job import ExtractionSettings
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.sharding import Part, sample_texts
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from fathom.activations.capture import Batch
     from fathom.models.load import LoadedModel
     from fathom.models.sites import BlockSites
+
+log = logging.getLogger("fathom")
 
 
 def stored_positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:

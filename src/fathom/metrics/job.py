@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from fathom.metrics.settings import SinksSettings
 from fathom.schema import NOT_EXPECTED, Name, Settings
 
 
@@ -48,7 +47,7 @@ class MetricJob(Settings):
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
     sink_multiple: float
-    looking: float = SinksSettings().looking
-    positions: int = SinksSettings().positions
+    looking: float
+    positions: int
     level: float
     seed: int

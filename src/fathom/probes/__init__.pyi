@@ -1,3 +1,3 @@
-from .linear import probe_layers as probe_layers
+from .own_arrays import probe_layers as probe_layers
 
 __all__ = ["probe_layers"]

@@ -15,7 +15,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from fathom.figures.claims.rows import RESIDUAL, Curves, Tables, curves_by_place, curves_of, levels_of, required_tables
+from fathom.figures.claims.rows import (
+    RESIDUAL,
+    ClaimTables,
+    Curves,
+    curves_by_place,
+    curves_of,
+    levels_of,
+    required_tables,
+)
 from fathom.figures.claims.verdict import (
     Resampling,
     Verdict,
@@ -33,7 +41,7 @@ ON_THE_STREAM = ("attention_residual", RESIDUAL)
 OUTPUTS = ("attention", "mlp")
 
 
-def deeper_valley(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def deeper_valley(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether the first model's valley of prompt entropy is deeper than that of each other one."""
     verdicts = []
     for curves in curves_by_place(frames, "prompt_entropy", models=2):
@@ -50,7 +58,7 @@ def deeper_valley(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def scale_trends(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def scale_trends(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether larger models have a deeper valley, lower curvature and higher LiDAR."""
     verdicts = [
         _trend_over_models("valley of prompt entropy", curves, valley_depth, resampling, expected=1)
@@ -67,7 +75,7 @@ def scale_trends(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def finetuned_invariance(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
+def finetuned_invariance(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
     """Whether fine-tuned models have a lower InfoNCE loss than the first one, their base."""
     return [
         verdict_on_corpora(
@@ -82,7 +90,7 @@ def finetuned_invariance(frames: Tables, resampling: Resampling) -> list[Verdict
     ]
 
 
-def changes_in_training(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def changes_in_training(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether middle layers change most from the first checkpoint to the last, and early ones are still later on."""
     verdicts = []
     measured = [name for name in ("prompt_entropy", "curvature") if name in {metric for _, _, metric, _ in frames}]
@@ -118,17 +126,17 @@ def changes_in_training(frames: Tables, resampling: Resampling) -> list[Verdict]
     return verdicts
 
 
-def repetition_lowers(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def repetition_lowers(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether prompt entropy at mid depth falls with the probability that a token is repeated."""
     return _probability_trends(frames, resampling, expected=-1)
 
 
-def randomness_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def randomness_raises(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether prompt entropy at mid depth rises with the probability that a token is random."""
     return _probability_trends(frames, resampling, expected=1)
 
 
-def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def length_raises(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether raw prompt entropy grows with the number of tokens, and more slowly than log tokens.
 
     Beyond as many tokens as the states are wide, log width bounds it, and the second must hold.
@@ -164,7 +172,7 @@ def length_raises(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def power_law_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
+def power_law_entropy(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:  # noqa: ARG001 - that of all tests
     """Whether entropies fall with beta, and small eigenvalues contribute more at a larger alpha."""
     (_, _, _, table), *_ = required_tables(frames, "power_law")
     grid = table.pivot(index="beta", columns="alpha", values="value").sort_index()
@@ -195,7 +203,7 @@ def power_law_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]: 
     ]
 
 
-def residual_ranks(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def residual_ranks(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether the effective rank at mid depth is lower on the residual stream than in the sub-layers' outputs."""
     sites = {site: curves_by_place(frames, "effective_rank", site=site) for site in (*ON_THE_STREAM, *OUTPUTS)}
     by_site = {
@@ -221,7 +229,7 @@ def residual_ranks(frames: Tables, resampling: Resampling) -> list[Verdict]:
     return verdicts
 
 
-def bimodal_entropy(frames: Tables, resampling: Resampling) -> list[Verdict]:
+def bimodal_entropy(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether the prompt entropies of the texts have more than one mode at some layer."""
     verdicts = []
     for place in curves_by_place(frames, "prompt_entropy"):
@@ -317,7 +325,7 @@ def _late_changes(words: str, curves: Sequence[Curves], resampling: Resampling) 
     return verdict_on_texts(statement, "difference", rest - first, late[0].groups, resampling, expected=1)
 
 
-def _probability_trends(frames: Tables, resampling: Resampling, *, expected: int) -> list[Verdict]:
+def _probability_trends(frames: ClaimTables, resampling: Resampling, *, expected: int) -> list[Verdict]:
     verdicts = []
     for model, tokens, table, groups in _sweeps(frames, raw=False):
         ends = table.mean()
@@ -332,7 +340,7 @@ def _probability_trends(frames: Tables, resampling: Resampling, *, expected: int
     return verdicts
 
 
-def _sweeps(frames: Tables, *, raw: bool) -> list[tuple[str, str, pd.DataFrame, pd.Series]]:
+def _sweeps(frames: ClaimTables, *, raw: bool) -> list[tuple[str, str, pd.DataFrame, pd.Series]]:
     """Model, tokens, texts by quantity (prompt entropy, mean over the middle third of the layers), groups."""
     found = []
     for model, corpus, metric, rows in required_tables(frames, "prompt_entropy"):

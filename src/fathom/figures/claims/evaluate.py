@@ -17,6 +17,7 @@ from fathom.figures.claims.claim_tests import (
     scale_trends,
 )
 from fathom.figures.claims.papers import CLAIMS, ClaimName
+from fathom.figures.claims.rows import ClaimTables
 from fathom.figures.claims.verdict import Resampling, Verdict
 from fathom.figures.job import FigureJob
 from fathom.figures.metrics.power_law import power_law_numbers
@@ -24,12 +25,12 @@ from fathom.figures.metrics.rows import Tables
 from fathom.figures.settings import PowerLawFigure
 
 
-def evaluate(claim: ClaimName, frames: Tables, *, samples: int, level: float, seed: int) -> list[str]:
+def evaluate(claim: ClaimName, frames: ClaimTables, *, samples: int, level: float, seed: int) -> list[str]:
     """Ask this run whether it agrees with a claim.
 
     Args:
         claim: its name, one of CLAIMS
-        frames: model, corpus, metric and rows of every table of the figure; see `Tables` for the order of models
+        frames: model, corpus, metric and rows of every table of the figure; see `ClaimTables` for the order of models
         samples: bootstrap samples, or uniform samples where modes are tested
         level: of the intervals, such as 0.95; p values agree below 1 - level
         seed: of the resampling
@@ -48,7 +49,7 @@ def evaluate(claim: ClaimName, frames: Tables, *, samples: int, level: float, se
     return [str(CLAIMS[claim]), *(f"Here: {verdict}" for verdict in verdicts)]
 
 
-TESTS: dict[str, Callable[[Tables, Resampling], list[Verdict]]] = {
+TESTS: dict[str, Callable[[ClaimTables, Resampling], list[Verdict]]] = {
     "fig2": deeper_valley,
     "fig4": changes_in_training,
     "fig6a": repetition_lowers,

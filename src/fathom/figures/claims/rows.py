@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.figures.claims.verdict import three_digits
 from fathom.figures.drawing.checks import SINKS
+from fathom.figures.drawing.text import three_digits
 
 FloatArray = npt.NDArray[np.float64]
-Tables = Sequence[tuple[str, str, str, pd.DataFrame]]
+ClaimTables = Sequence[tuple[str, str, str, pd.DataFrame]]
 """Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the
 decoder first, from small to large, the base model first, by training step."""
 ORIGINAL = "original"
@@ -46,7 +46,7 @@ class Curves:
         return f", {SINKS[self.sinks]}" if SINKS[self.sinks] else ""
 
 
-def curves_by_place(frames: Tables, metric: str, *, site: str = RESIDUAL, models: int = 1) -> list[list[Curves]]:
+def curves_by_place(frames: ClaimTables, metric: str, *, site: str = RESIDUAL, models: int = 1) -> list[list[Curves]]:
     """The curves of all models, a list for every corpus and choice of tokens.
 
     Where some corpus holds texts as they are, those of derived texts alone are left aside.
@@ -107,7 +107,7 @@ class Level:
         return f"{three_digits(self.value)} ({self.model})"
 
 
-def levels_of(frames: Tables, metric: str, *, models: int) -> list[tuple[str, list[Level]]]:
+def levels_of(frames: ClaimTables, metric: str, *, models: int) -> list[tuple[str, list[Level]]]:
     """The levels of all models, a list for every corpus, in the first preparation and view.
 
     The interval of a mean over layers reaches as far as those of the layers do on average: no further, however the
@@ -130,7 +130,7 @@ def levels_of(frames: Tables, metric: str, *, models: int) -> list[tuple[str, li
     return list(places.items())
 
 
-def required_tables(frames: Tables, metric: str) -> list[tuple[str, str, str, pd.DataFrame]]:
+def required_tables(frames: ClaimTables, metric: str) -> list[tuple[str, str, str, pd.DataFrame]]:
     found = [table for table in frames if table[2] == metric]
     if not found:
         msg = f"expected a table of {metric}, found {', '.join(sorted({table[2] for table in frames})) or 'none'}"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.figures.claims.rows import Curves, Level
+from fathom.figures.drawing.text import three_digits
 from fathom.statistics.resampling import bootstrap_mean
 
 
@@ -114,9 +115,3 @@ def mean_with_interval(values: pd.Series, curves: Curves, resampling: Resampling
     low, high = _interval(values, curves.groups, resampling)
     interval = f" [{three_digits(low)}, {three_digits(high)}]" if math.isfinite(low) else ""
     return f"{three_digits(float(values.mean()))}{interval}"
-
-
-def three_digits(value: float) -> str:
-    """Three digits, or all digits before the point."""
-    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 6)}f}".replace("-", "\N{MINUS SIGN}")
