@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any
@@ -48,6 +49,14 @@ Repository = Annotated[
 Revision = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*$", max_length=200)
 ]
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def is_commit(revision: str) -> bool:
+    """Whether a revision is a full commit hash, which names the same files at any time."""
+    return COMMIT.fullmatch(revision) is not None
+
+
 LONGEST_LINE = 1000  # characters: settings are an argument of a command, which Linux limits to 128 KB
 
 

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.designs import item_table, items_of, pair_table
 from tests.wheels import wheel_with
 
-from fathom.corpora.bible import parse_verses, passages
+from fathom.corpora.bible import draw_passages, parse_verses
 from fathom.corpora.command import command
 from fathom.corpora.files import read_texts, select
 from fathom.corpora.items import item_texts
@@ -94,7 +94,7 @@ def test_another_layout_is_refused(source: str) -> None:
 
 
 def test_passages_are_whole_verses_of_one_chapter() -> None:
-    frame = passages(VERSES, None, words=12, count=2, seed=0)
+    frame = draw_passages(VERSES, None, words=12, count=2, seed=0)
     # Chapter 1 gives verse 1 (12 words) and verses 2-3 (13 words); chapter 2 gives 1-2 with 12; book 2 is too short.
     possible = {
         "1001001": VERSES[1001001],
@@ -104,18 +104,18 @@ def test_passages_are_whole_verses_of_one_chapter() -> None:
     assert dict(zip(frame["id"], frame["text"], strict=True)).items() <= possible.items()
     assert frame["id"].is_unique
     assert frame["view"].unique().tolist() == ["original"]
-    everything = passages(VERSES, None, words=12, count=3, seed=5)
+    everything = draw_passages(VERSES, None, words=12, count=3, seed=5)
     assert dict(zip(everything["id"], everything["text"], strict=True)) == possible
 
 
 def test_too_many_passages_are_refused() -> None:
     with pytest.raises(FathomError, match="expected at most 3 passages of 12 words, found 4"):
-        passages(VERSES, None, words=12, count=4, seed=0)
+        draw_passages(VERSES, None, words=12, count=4, seed=0)
 
 
 def test_the_views_of_a_passage_are_the_same_verses_in_one_group() -> None:
     other = {verse: text.upper() for verse, text in VERSES.items()}
-    frame = passages(VERSES, other, words=12, count=2, seed=1)
+    frame = draw_passages(VERSES, other, words=12, count=2, seed=1)
     original, paraphrase = (frame[frame["view"] == view] for view in ("original", "paraphrase"))
     assert (
         original["id"].tolist()
@@ -128,7 +128,7 @@ def test_the_views_of_a_passage_are_the_same_verses_in_one_group() -> None:
 
 def test_verses_that_one_translation_lacks_are_left_out_of_both() -> None:
     other = {verse: text for verse, text in VERSES.items() if verse != 1001002} | {1001001: ""}
-    frame = passages(VERSES, other, words=5, count=3, seed=0)
+    frame = draw_passages(VERSES, other, words=5, count=3, seed=0)
     assert "seed" not in " ".join(frame["text"])
     assert "bare" not in " ".join(frame["text"])
 
@@ -143,13 +143,13 @@ def test_passages_never_overlap_and_hold_enough_words(data: st.DataObject, words
         for verse, length in enumerate(lengths, start=1)
     }
     try:
-        frame = passages(verses, None, words=words, count=1, seed=seed)
+        frame = draw_passages(verses, None, words=words, count=1, seed=seed)
     except FathomError:
         assert max(map(sum, chapters)) < words
         return
     most = max(count for count in range(1, 50) if count == 1 or _possible(verses, words, count))
-    frame = passages(verses, None, words=words, count=most, seed=seed)
-    pd.testing.assert_frame_equal(frame, passages(verses, None, words=words, count=most, seed=seed))
+    frame = draw_passages(verses, None, words=words, count=most, seed=seed)
+    pd.testing.assert_frame_equal(frame, draw_passages(verses, None, words=words, count=most, seed=seed))
     found = [word for text in frame["text"] for word in text.split()]
     assert len(set(found)) == len(found)
     for text in frame["text"]:
@@ -165,7 +165,7 @@ def test_passages_never_overlap_and_hold_enough_words(data: st.DataObject, words
 
 def _possible(verses: dict[int, str], words: int, count: int) -> bool:
     try:
-        passages(verses, None, words=words, count=count, seed=0)
+        draw_passages(verses, None, words=words, count=count, seed=0)
     except FathomError:
         return False
     return True
@@ -173,7 +173,7 @@ def _possible(verses: dict[int, str], words: int, count: int) -> bool:
 
 def test_another_seed_draws_others() -> None:
     verses = {1_001_000 + verse: f"one two three {verse}" for verse in range(1, 101)}
-    drawn = [passages(verses, None, words=4, count=10, seed=seed)["id"].tolist() for seed in (0, 0, 1)]
+    drawn = [draw_passages(verses, None, words=4, count=10, seed=seed)["id"].tolist() for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] == sorted(drawn[0])
 
@@ -182,7 +182,7 @@ def test_passages_say_their_testament(tmp_path: Path) -> None:
     # The packages' books from 67 on are the Apocrypha.
     books = {1: "old", 39: "old", 40: "new", 66: "new", 67: "none"}
     verses = {book * 1_000_000 + 1_001: f"some words of book {book}" for book in books}
-    frame = passages(verses, verses, words=4, count=5, seed=0)
+    frame = draw_passages(verses, verses, words=4, count=5, seed=0)
     write_corpus(frame, tmp_path / "c.parquet", "c")
     found = read_corpus(tmp_path / "c.parquet")
     for _, view in found.groupby("view"):

@@ -318,6 +318,10 @@ def figure_settings(wildcards):
     return plan.figure_settings(wildcards.figure)
 
 
+def model_code(wildcards):
+    return plan.model_code(wildcards.model)
+
+
 def corpus_code(wildcards):
     return plan.corpus_code(wildcards.corpus)
 

@@ -30,5 +30,5 @@ rule corpora:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
-        " corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
+        " corpora --settings {params.settings:q}"
         " --output {output.corpus:q} {params.base:q} {params.brought:q}"

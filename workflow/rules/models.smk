@@ -28,12 +28,12 @@ rule models:
         "../../envs/extract.yaml"
     params:
         settings=model_settings,
-        code=plan.code("models"),
+        code=model_code,
         base=base_option,
         brought=brought_option(model_files),
     message:
         "Preparing model {wildcards.model}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
-        " models --name {wildcards.model:q} --settings {params.settings:q}"
+        " models --settings {params.settings:q}"
         " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q} {params.brought:q}"

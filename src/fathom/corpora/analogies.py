@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fathom.corpora.blocks import deal_quads
 from fathom.corpora.designs import DesignText, closed_groups, word_design, wordings
+from fathom.corpora.google_analogies import pairs_of
 from fathom.corpora.templates import ANALOGY_SLOTS
 from fathom.corpora.word_tables import check_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
+
+    from fathom.corpora.sources import Sources
+
+
+def build(
+    sources: Sources,
+    *,
+    table: str | None,
+    questions: Mapping[str, Any] | None,
+    per_relation: int | None,
+    template: str,
+    more_templates: Sequence[str],
+    shuffled: bool,
+    seed: int,
+) -> pd.DataFrame:
+    """Pairs of a table of the user's, of Google analogy questions, or of fathom's own table."""
+    pairs = pairs_of(sources, table=table, questions=questions, per_relation=per_relation, seed=seed)
+    return analogy_texts(pairs, (template, *more_templates), shuffled=shuffled, seed=seed)
 
 
 def analogy_texts(

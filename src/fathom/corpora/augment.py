@@ -40,6 +40,8 @@ from fathom.io.corpus_table import LABEL_PREFIX
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fathom.corpora.sources import Sources
+
 SHORTEST_WORD = 4  # characters; what nlpaug takes where the paper says nothing
 MOST_AS_PUBLISHED = 10  # words of a text, and characters of a word, that nlpaug changes at most
 EDITS = ("insert", "substitute", "swap", "delete")
@@ -77,6 +79,12 @@ NEIGHBOURS_AS_PUBLISHED = {
     key: _PLAIN[low] + _SHIFTED[high] for low, high in zip(_PLAIN, _SHIFTED, strict=True) for key in (low, high)
 }
 """Character -> the same, with and without shift."""
+
+
+def build(sources: Sources, *, views: int, p: float, seed: int, as_published: bool) -> pd.DataFrame:
+    """Augmented views of the texts of the other corpus."""
+    base, of = sources.base()
+    return augmented_views(base, of, views=views, p=p, seed=seed, as_published=as_published)
 
 
 def augmented_views(

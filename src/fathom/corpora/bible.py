@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -10,10 +12,34 @@ import pandas as pd
 from fathom.io.corpus_table import LABEL_PREFIX
 from fathom.runtime.errors import FathomError
 
+if TYPE_CHECKING:
+    from fathom.corpora.sources import Sources
+
 VERSES_PER_CHAPTER_ID = 1_000  # a verse id is book * 1,000,000 + chapter * 1,000 + verse
 VERSES_PER_BOOK_ID = 1_000_000
 # The packages number the books of the Protestant canon from 1 to 66 and those of the Apocrypha from 67.
 FIRST_OF_NEW_TESTAMENT, LAST_OF_NEW_TESTAMENT = 40, 66
+
+
+def build(
+    sources: Sources,
+    *,
+    translation: Mapping[str, Any],
+    paraphrase: Mapping[str, Any] | None,
+    words: int,
+    passages: int,
+    choice: Literal["random", "first"],
+    seed: int,
+) -> pd.DataFrame:
+    """Passages of a translation in a wheel, and of another one as the view `paraphrase`."""
+    other = None if paraphrase is None else _verses(sources, paraphrase)
+    drawn_by = seed if choice == "random" else None
+    return draw_passages(_verses(sources, translation), other, words=words, count=passages, seed=drawn_by)
+
+
+def _verses(sources: Sources, wheel: Mapping[str, Any]) -> dict[int, str]:
+    text, source = sources.wheel_text(wheel)
+    return parse_verses(text, f"{source.package} {source.version}")
 
 
 def parse_verses(source: str, name: str) -> dict[int, str]:
@@ -34,7 +60,7 @@ def parse_verses(source: str, name: str) -> dict[int, str]:
         raise FathomError(msg) from error
 
 
-def passages(
+def draw_passages(
     verses: dict[int, str], paraphrase: dict[int, str] | None, *, words: int, count: int, seed: int | None
 ) -> pd.DataFrame:
     """Draw passages: runs of whole verses of one chapter with at least `words` words, without overlap.

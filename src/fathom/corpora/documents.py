@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,12 +11,29 @@ import numpy as np
 from fathom.corpora.blocks import theme_blocks
 from fathom.corpora.designs import DesignText, closed_groups, template_views, word_design
 from fathom.corpora.templates import ITEM_SLOTS, PLACES, Span, Worded, embed, fill, parse_template
-from fathom.corpora.word_tables import check_items
+from fathom.corpora.word_tables import check_items, load_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from fathom.corpora.sources import Sources
+
+
+def build(
+    _sources: Sources,
+    *,
+    table: str | None,
+    sentence: str,
+    more_templates: Sequence[str],
+    sentences: int,
+    shuffled: bool,
+    seed: int,
+) -> pd.DataFrame:
+    """Documents of items of a table of the user's, or of fathom's own."""
+    items = load_items(None if table is None else Path(table))
+    return document_texts(items, (sentence, *more_templates), sentences=sentences, shuffled=shuffled, seed=seed)
 
 
 def document_texts(

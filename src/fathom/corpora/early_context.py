@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import cycle, islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fathom.corpora.designs import DesignText, Wording, closed_groups, shuffled_words, word_design
 from fathom.corpora.relations import paired_blocks
 from fathom.corpora.templates import RELATION_SLOTS, Worded, embed, fill, parse_template
+from fathom.corpora.word_tables import load_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from fathom.corpora.sources import Sources
 
 # Common words, each one token in usual vocabularies. They name no thing that could be an item, and there is no sign
 # among them, since signs draw attention as sinks do.
@@ -25,6 +29,24 @@ FILLER = (
     "not and later on they did it all again in much the same way as they always did without ever being told why they "
     "should do so or what it might be good for and then once more they said what they had said"
 )
+
+
+def build(
+    _sources: Sources,
+    *,
+    table: str | None,
+    template: str,
+    filler: Sequence[int],
+    closing: str,
+    blocks: int | None,
+    shuffled: bool,
+    seed: int,
+) -> pd.DataFrame:
+    """Pairs of a table of the user's, or of fathom's own."""
+    pairs = load_pairs(None if table is None else Path(table))
+    return early_context_texts(
+        pairs, template, filler=filler, closing=closing, blocks=blocks, shuffled=shuffled, seed=seed
+    )
 
 
 def filler_words(count: int) -> tuple[str, ...]:

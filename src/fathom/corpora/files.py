@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from fathom.runtime.errors import FathomError, first_line
 
+if TYPE_CHECKING:
+    from fathom.corpora.sources import Sources
+
 ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
 # A byte order mark, as some editors write it, is no part of the first text.
 ENCODING = "utf-8-sig"
+
+
+def build(_sources: Sources, *, path: str, column: str, **selection: Any) -> pd.DataFrame:
+    """The texts of a column of a file of the user's; `selection` as of `select`."""
+    return select(read_texts(Path(path), column), **selection)
 
 
 def read_texts(path: Path, column: str) -> pd.Series[str]:

@@ -6,12 +6,41 @@ section's relation.
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
+from fathom.corpora.word_tables import load_pairs
 from fathom.runtime.errors import FathomError
 
+if TYPE_CHECKING:
+    from fathom.corpora.sources import Sources
+
+log = logging.getLogger("fathom")
+
 WORDS = 4
+
+
+def pairs_of(
+    sources: Sources, *, table: str | None, questions: Mapping[str, Any] | None, per_relation: int | None, seed: int
+) -> pd.DataFrame:
+    """Pairs of the questions in a wheel, of a table of the user's or of fathom's own; so many of each relation."""
+    if questions is not None:
+        text, wheel = sources.wheel_text(questions)
+        pairs = parse_questions(text, f"{wheel.package} {wheel.version}, {wheel.file}")
+    else:
+        pairs = load_pairs(None if table is None else Path(table))
+        if per_relation is None:
+            return pairs
+    kept, left_out = disjoint_pairs(pairs, per_relation=per_relation, seed=seed)
+    for relation, count in left_out.items():
+        if count:
+            log.info("relation %s: %s pairs left out, %s kept", relation, count, (kept["relation"] == relation).sum())
+    return kept
 
 
 def parse_questions(content: str, name: str) -> pd.DataFrame:

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fathom.corpora.column_names import label_name
 from fathom.corpora.designs import DesignText, word_design, wordings
 from fathom.corpora.templates import ITEM_SLOTS
-from fathom.corpora.word_tables import check_items
+from fathom.corpora.word_tables import check_items, load_items
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
+
+    from fathom.corpora.sources import Sources
+
+
+def build(
+    _sources: Sources,
+    *,
+    table: str | None,
+    template: str,
+    more_templates: Sequence[str],
+    shuffled: bool,
+    seed: int,
+) -> pd.DataFrame:
+    """Items of a table of the user's, or of fathom's own."""
+    items = load_items(None if table is None else Path(table))
+    return item_texts(items, (template, *more_templates), shuffled=shuffled, seed=seed)
 
 
 def item_texts(items: pd.DataFrame, templates: Sequence[str], *, shuffled: bool = True, seed: int = 0) -> pd.DataFrame:

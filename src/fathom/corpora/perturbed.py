@@ -11,6 +11,24 @@ from fathom.corpora.derive import originals, text_seed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fathom.corpora.sources import Sources
+
+
+def build(
+    sources: Sources,
+    *,
+    kind: Literal["repetition", "randomness"],
+    probabilities: Sequence[float],
+    draws: int,
+    seed: int,
+    as_published: bool,
+) -> pd.DataFrame:
+    """The texts of the other corpus, perturbed."""
+    base, of = sources.base()
+    return perturbed_texts(
+        base, of, kind=kind, probabilities=probabilities, draws=draws, seed=seed, as_published=as_published
+    )
+
 
 def perturbed_texts(
     base: pd.DataFrame,

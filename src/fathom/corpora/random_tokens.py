@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+
+if TYPE_CHECKING:
+    from fathom.corpora.sources import Sources
+
+
+def build(_sources: Sources, *, texts: int, tokens: int | Sequence[int], seed: int) -> pd.DataFrame:
+    """Texts of one length or of several; they are made of nothing but the seed."""
+    return random_texts(texts=texts, tokens=tokens, seed=seed)
 
 
 def random_texts(*, texts: int, tokens: int | Sequence[int], seed: int) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Which texts are read, and how they are made."""
+"""Which texts are read, and how they are made: one class a kind of corpus."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import Annotated, Any, Literal, Self
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from fathom.corpora.column_names import label_name
 from fathom.corpora.templates import ANALOGY_SLOTS, ITEM_SLOTS, PLACES, RELATION_SLOTS, parse_template
+from fathom.runtime.errors import one_line
 from fathom.schema import (
     NOT_EXPECTED,
     Line,
@@ -34,13 +36,99 @@ from fathom.schema import (
     Settings,
     Wheel,
     Wording,
+    is_commit,
 )
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
+# What metrics may be of, see fathom.metrics.settings: the tokens of a text, or all texts of a corpus together.
+TOKEN_SHAPES = frozenset({"text", "sinks"})
+CORPUS_SHAPES = frozenset({"corpus", "layers"})
+ONE_VIEW = ("original",)
+# Of the properties in fathom's own table of items, three that do not follow from one another.
+OWN_LABELS = ("edible", "manmade", "larger_than_person")
 
 
-class BibleCorpus(Settings):
+class Corpus(Settings):
+    """What the workflow asks of a corpus, whatever its kind. Defaults are those of plain written texts."""
+
+    module: ClassVar[str]
+    """Module that builds it, by its function `build(sources, **options)`."""
+    written: ClassVar[bool] = True
+    """Whether another corpus may be made of its texts."""
+    designed: ClassVar[bool] = False
+    """Whether its texts are worded from items by a design, for probes; metrics leave it out unless it is named."""
+    step: ClassVar[int | None] = None
+    """Place in the hierarchy of the claim items < relations <= analogies."""
+    swept: ClassVar[str | None] = None
+    """What its views vary, for the title of a figure over them."""
+    calls_for: ClassVar[tuple[str, ...]] = ()
+    """Kinds of figures that its experiments call for beside the usual ones."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of the module's `build`, as plain JSON values."""
+        return self.model_dump(mode="json", exclude={"kind"})
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """Names of the spans that it marks: one an item of a text."""
+        return ()
+
+    @property
+    def default_views(self) -> tuple[str, ...]:
+        """Names of the views that an experiment reads, without its controls, where it names none."""
+        return ONE_VIEW
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Labels that it carries; None where its settings do not tell, since they are in a table of one's own."""
+        return ()
+
+    @property
+    def required_files(self) -> tuple[tuple[str, str, str], ...]:
+        """Files of the user's: the option that names one, its path, and what it must be."""
+        return ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the user's that it is made of; none of what is fetched or made."""
+        return tuple(path for _, path, _ in self.required_files)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Files of the package that it is made of."""
+        return ()
+
+    @property
+    def base(self) -> str | None:
+        """Name of the corpus that it is made of."""
+        return None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether what is fetched is the same at any time."""
+        return True
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """What metrics may be of on it, see `of` of a metric."""
+        return TOKEN_SHAPES | CORPUS_SHAPES
+
+    def describe(self) -> str:
+        """What it holds, in one phrase for captions."""
+        raise NotImplementedError
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:  # noqa: ARG002
+        """Experiments that a corpus of this name calls for, as settings; `controls` are those that can be had."""
+        return {}
+
+
+def _named(wheel: Wheel) -> str:
+    return f"{wheel.package} {wheel.version}"
+
+
+class BibleCorpus(Corpus):
     """Passages of whole verses, labelled with their testament, and the same verses of another translation as a view."""
 
     kind: Literal["bible"]
@@ -56,6 +144,23 @@ class BibleCorpus(Settings):
     """Which passages: drawn from the whole text, or the first ones."""
     seed: Seed = 0
     """Seed of the draw."""
+
+    module: ClassVar[str] = "fathom.corpora.bible"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The testament of a passage."""
+        return ("testament",)
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """A paraphrase makes two views of every passage."""
+        return super().measurable_as | (frozenset() if self.paraphrase is None else {"views"})
+
+    def describe(self) -> str:
+        """Number and length of the passages, and the translations."""
+        text = f"{self.passages} passages of at least {self.words} words, {_named(self.translation)}"
+        return text if self.paraphrase is None else f"{text}; paraphrase: the same verses, {_named(self.paraphrase)}"
 
 
 def _say_what_lengths_are(value: Any, check: Callable[[Any], Any]) -> Any:
@@ -74,7 +179,7 @@ Length = Annotated[int, Field(ge=3)]
 Lengths = Annotated[Length | tuple[Length, ...], WrapValidator(_say_what_lengths_are)]
 
 
-class RandomTokensCorpus(Settings):
+class RandomTokensCorpus(Corpus):
     """Tokens drawn uniformly from the vocabulary of whichever model reads them (special tokens left out)."""
 
     kind: Literal["random-tokens"]
@@ -85,6 +190,21 @@ class RandomTokensCorpus(Settings):
     shorter ones are the starts of the longest."""
     seed: Seed = 0
     """Seed of the draws."""
+
+    module: ClassVar[str] = "fathom.corpora.random_tokens"
+    written: ClassVar[bool] = False
+    swept: ClassVar[str | None] = "length of the text"
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """Several lengths of one text are no corpus of independent texts."""
+        return super().measurable_as if isinstance(self.tokens, int) else TOKEN_SHAPES
+
+    def describe(self) -> str:
+        """Number and lengths of the texts."""
+        lengths = [self.tokens] if isinstance(self.tokens, int) else self.tokens
+        shown = ", ".join(map(str, lengths))
+        return f"{self.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
 
 
 def _check_slots(*slots: str) -> AfterValidator:
@@ -113,7 +233,7 @@ AnalogyTemplate = Annotated[Wording, _check_slots(*ANALOGY_SLOTS)]
 FurtherTemplates = (Field(validate_default=True), AfterValidator(_differ_from_the_first))
 
 
-class DesignCorpus(Settings):
+class DesignCorpus(Corpus):
     """A design of items worded in templates: its texts mark spans, and control texts are views of it."""
 
     table: PathLine | None = None
@@ -124,6 +244,26 @@ class DesignCorpus(Settings):
     seed: Seed = 0
     """Seed of the blocks and of the order of shuffled words. Blocks of pairs nest in those of analogies of one seed."""
 
+    written: ClassVar[bool] = False
+    designed: ClassVar[bool] = True
+    own_table: ClassVar[str]
+    """File of the package that holds fathom's own table."""
+
+    @property
+    def required_files(self) -> tuple[tuple[str, str, str], ...]:
+        """A table of the user's."""
+        return () if self.table is None else (("table", self.table, "an existing CSV file"),)
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Fathom's own table, unless there is another source."""
+        return (self.own_table,) if self.table is None else ()
+
+    @property
+    def source(self) -> str:
+        """Where the stimuli are from, for captions."""
+        return self.table or "own table"
+
 
 class ItemsCorpus(DesignCorpus):
     """Single items in a template: 'An apple'. Table: item, category, a column a label."""
@@ -133,6 +273,39 @@ class ItemsCorpus(DesignCorpus):
     """Slots: {article}, {item}. The shortest text that is one, so that little but the item is read."""
     more_templates: Annotated[tuple[ItemTemplate, ...], *FurtherTemplates] = ("This is {article} {item}",)
     """Further templates, the views `template 2` and so on. A control task needs one that it is not trained on."""
+
+    module: ClassVar[str] = "fathom.corpora.items"
+    own_table: ClassVar[str] = "corpora/data/items.csv"
+    step: ClassVar[int | None] = 0
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """The item."""
+        return ITEM_SLOTS
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Columns of the table."""
+        return _own_labels() if self.table is None else None
+
+    def describe(self) -> str:
+        """Template and table."""
+        return f"template “{one_line(self.template)}”, {self.source}"
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """One of a few labels for the hierarchy, and one of all."""
+        shared = {"corpus": name, "positions": ("span:item",), "strata": "category", "controls": controls}
+        return {
+            name: {**shared, "labels": OWN_LABELS if self.table is None else None},
+            f"{name}-properties": {**shared, "estimators": ("ridge",)},
+        }
+
+
+@cache
+def _own_labels() -> tuple[str, ...]:
+    with resources.files("fathom.corpora").joinpath("data", "items.csv").open(encoding="utf-8") as table:
+        header = next(csv.reader(table))
+    return tuple(label_name(column) for column in header if column != "item")
 
 
 class _PairsCorpus(DesignCorpus):
@@ -146,6 +319,34 @@ class _PairsCorpus(DesignCorpus):
     per_relation: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
     """At most so many pairs of each relation, drawn by the seed; all if left out. An even number, since analogies take
     two of a relation."""
+
+    own_table: ClassVar[str] = "corpora/data/pairs.csv"
+    balanced: ClassVar[str]
+    """The label whose values the design balances."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The label that is balanced, and the relation where it is one."""
+        return (self.balanced, "relation")
+
+    @property
+    def data(self) -> tuple[str, ...]:
+        """Fathom's own table, unless there is another source."""
+        return () if self.questions is not None else super().data
+
+    @property
+    def source(self) -> str:
+        """Where the pairs are from, for captions."""
+        return super().source if self.questions is None else f"Google analogy questions in {_named(self.questions)}"
+
+    def describe(self) -> str:
+        """Template and source of the pairs."""
+        return f"template “{one_line(self.template)}”, {self.source}"
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """The balanced label, read at the last item."""
+        last = (f"span:{self.spans[-1]}",)
+        return {name: {"corpus": name, "positions": last, "labels": (self.balanced,), "controls": controls}}
 
     @model_validator(mode="after")
     def _take_one_source(self) -> Self:
@@ -173,6 +374,15 @@ class RelationsCorpus(_PairsCorpus):
     block_size: Annotated[int, Field(ge=2)] = 2
     """Pairs a block. Two give the most blocks, and these nest in the blocks of analogies."""
 
+    module: ClassVar[str] = "fathom.corpora.relations"
+    balanced: ClassVar[str] = "related"
+    step: ClassVar[int | None] = 1
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """The items of a pair."""
+        return RELATION_SLOTS
+
 
 class AnalogiesCorpus(_PairsCorpus):
     """Pairs of one relation against pairs of two, in closed blocks: 'cat is to kitten as dog is to puppy'."""
@@ -184,6 +394,15 @@ class AnalogiesCorpus(_PairsCorpus):
         "What {first} is for {second}, {third} is for {fourth}",
     )
     """Further templates, the views `template 2` and so on."""
+
+    module: ClassVar[str] = "fathom.corpora.analogies"
+    balanced: ClassVar[str] = "same_relation"
+    step: ClassVar[int | None] = 2
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """The items of both pairs."""
+        return ANALOGY_SLOTS
 
 
 class DocumentsCorpus(DesignCorpus):
@@ -200,6 +419,28 @@ class DocumentsCorpus(DesignCorpus):
     sentences: Annotated[int, Field(ge=2, le=len(PLACES))] = 3
     """Sentences k of a document; a block takes k categories with k items each. Three give more blocks than four, and
     are more than the pairs of a relation."""
+
+    module: ClassVar[str] = "fathom.corpora.documents"
+    own_table: ClassVar[str] = "corpora/data/items.csv"
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """The item of each sentence."""
+        return PLACES[: self.sentences]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Whether there is one theme, and which."""
+        return ("one_theme", "category")
+
+    def describe(self) -> str:
+        """Sentence and table."""
+        sentences = f"{self.sentences} sentences “{one_line(self.sentence)}” of one category or of several"
+        return f"{sentences}, {self.source}"
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """Whether there is one theme, read at the last token."""
+        return {name: {"corpus": name, "positions": ("last",), "labels": ("one_theme",), "controls": controls}}
 
 
 def _differ(filler: tuple[int, ...]) -> tuple[int, ...]:
@@ -232,6 +473,36 @@ class EarlyContextCorpus(DesignCorpus):
     """The first blocks only, since long texts cost much; None takes all. 32 blocks of 8 texts in the default views hold
     100,000 words, and as many with their words shuffled."""
 
+    module: ClassVar[str] = "fathom.corpora.early_context"
+    own_table: ClassVar[str] = "corpora/data/pairs.csv"
+    calls_for: ClassVar[tuple[str, ...]] = ("early-context",)
+
+    @property
+    def spans(self) -> tuple[str, ...]:
+        """The items of the pair."""
+        return RELATION_SLOTS
+
+    @property
+    def default_views(self) -> tuple[str, ...]:
+        """The pair before and after each amount of filler."""
+        starts = tuple(f"start {count}" for count in self.filler)
+        return starts + tuple(f"end {count}" for count in self.filler if count > 0)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """As of a relations corpus."""
+        return ("related", "relation")
+
+    def describe(self) -> str:
+        """Template, filler and table."""
+        filler = ", ".join(map(str, self.filler))
+        return f"template “{one_line(self.template)}” and {filler} words of filler, {self.source}"
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """Whether the pair is related, read at the last token."""
+        read = {"positions": ("last",), "labels": ("related",), "estimators": ("ridge",)}
+        return {name: {"corpus": name, **read, "controls": controls}}
+
 
 def _compiled(pattern: str) -> str:
     try:
@@ -245,7 +516,7 @@ def _compiled(pattern: str) -> str:
 Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
 
 
-class _Table(Settings):
+class _Table(Corpus):
     column: Line = "text"
     """Column that holds the text."""
     limit: Count | None = None
@@ -265,6 +536,17 @@ class FileCorpus(_Table):
     path: Annotated[PathLine, Endings]
     """The file, relative to where Snakemake runs; or its address in a storage, `s3://bucket/file`."""
 
+    module: ClassVar[str] = "fathom.corpora.files"
+
+    @property
+    def required_files(self) -> tuple[tuple[str, str, str], ...]:
+        """The file."""
+        return (("path", self.path, "an existing file"),)
+
+    def describe(self) -> str:
+        """Name of the file."""
+        return Path(self.path).name
+
 
 class HubCorpus(_Table):
     """A file of a dataset on the Hugging Face hub: Parquet as a rule, or any of the kinds above."""
@@ -277,8 +559,19 @@ class HubCorpus(_Table):
     file: Annotated[MemberPath, Endings]
     """File in the repository."""
 
+    module: ClassVar[str] = "fathom.corpora.hub"
 
-class DerivedCorpus(Settings):
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a full commit hash."""
+        return is_commit(self.revision)
+
+    def describe(self) -> str:
+        """Repository, revision and file."""
+        return f"{self.repository} at {self.revision[:12]}, {self.file}"
+
+
+class DerivedCorpus(Corpus):
     """A corpus that is made from the texts of another one, of whose views only `original` is read."""
 
     of: Name
@@ -287,6 +580,28 @@ class DerivedCorpus(Settings):
     """Seed of all draws. Those of a text follow from it, the text's id and a number, whatever other texts there are."""
     as_published: bool = False
     """The form of the papers' code in place of that of their text."""
+
+    written: ClassVar[bool] = False
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Without the other corpus, which the job names apart from its options."""
+        return self.model_dump(mode="json", exclude={"kind", "of"})
+
+    @property
+    def base(self) -> str:
+        """The other corpus."""
+        return self.of
+
+    @property
+    def labels(self) -> None:
+        """Those of the other corpus."""
+        return
+
+    @property
+    def form(self) -> str:
+        """The form, for captions."""
+        return ", as published" if self.as_published else ""
 
 
 class ViewsCorpus(DerivedCorpus):
@@ -297,6 +612,18 @@ class ViewsCorpus(DerivedCorpus):
     """Views of a text, `view-01` and so on. The papers take 16 for LiDAR; InfoNCE and DiME need 2 of them."""
     p: Share = 0.3
     """Share of words, and of characters in a chosen word, that each of the three changes: 0.3 in the papers."""
+
+    module: ClassVar[str] = "fathom.corpora.augment"
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """Its views are compared with one another, and no more is kept of them."""
+        return frozenset({"views"})
+
+    def describe(self) -> str:
+        """Number of views, and how they come about."""
+        augmented = f"split, random character, keyboard; p = {self.p:g}{self.form}"
+        return f"{self.views} augmented views of {self.of} ({augmented})"
 
 
 def _differ_as_views(probabilities: tuple[float, ...]) -> tuple[float, ...]:
@@ -310,7 +637,31 @@ def _differ_as_views(probabilities: tuple[float, ...]) -> tuple[float, ...]:
 Probabilities = Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(_differ_as_views)]
 
 
-class RepetitionCorpus(DerivedCorpus):
+class _PerturbedCorpus(DerivedCorpus):
+    """What is made of texts by replacing their tokens with a probability."""
+
+    kind: Literal["repetition", "randomness"]
+
+    module: ClassVar[str] = "fathom.corpora.perturbed"
+    replaced_by: ClassVar[str]
+    """What takes the place of a token, for captions."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """One module makes both kinds."""
+        return super().options | {"kind": self.kind}
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """Each text comes once a probability, so the texts are not independent."""
+        return TOKEN_SHAPES
+
+    def describe(self) -> str:
+        """The other corpus, and what replaces its tokens."""
+        return f"{self.of}, each token replaced with probability p by {self.replaced_by}{self.form}"
+
+
+class RepetitionCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by the text's own tokens (Skean et al. 2025, Figure 6a).
 
     Each position draws a token afresh; as published, one token that is drawn once replaces at all positions.
@@ -322,8 +673,11 @@ class RepetitionCorpus(DerivedCorpus):
     draws: Count = 1
     """Versions of every text at each probability: one in the papers, which average over many texts instead."""
 
+    swept: ClassVar[str | None] = "repeated tokens"
+    replaced_by: ClassVar[str] = "tokens of the text itself"
 
-class RandomnessCorpus(DerivedCorpus):
+
+class RandomnessCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by random ones (Skean et al. 2025, Figure 6b).
 
     They are drawn uniformly from the vocabulary without special tokens; as published, from all ids from 20 on.
@@ -334,6 +688,9 @@ class RandomnessCorpus(DerivedCorpus):
     """Each is a view, `p = 0.44`. The paper's notebook takes these ten (0 to 1 in ninths, here rounded)."""
     draws: Count = 1
     """Versions of every text at each probability: one in the papers, which average over many texts instead."""
+
+    swept: ClassVar[str | None] = "random tokens"
+    replaced_by: ClassVar[str] = "random tokens"
 
 
 CorpusSettings = Annotated[
@@ -351,76 +708,3 @@ CorpusSettings = Annotated[
     | RandomnessCorpus,
     Field(discriminator="kind"),
 ]
-
-
-def spans_of(settings: CorpusSettings) -> tuple[str, ...]:
-    """Names of the spans that a corpus marks: one an item of a text."""
-    match settings:
-        case ItemsCorpus():
-            return ITEM_SLOTS
-        case RelationsCorpus() | EarlyContextCorpus():
-            return RELATION_SLOTS
-        case AnalogiesCorpus():
-            return ANALOGY_SLOTS
-        case DocumentsCorpus():
-            return PLACES[: settings.sentences]
-        case _:
-            return ()
-
-
-def views_of(settings: CorpusSettings) -> tuple[str, ...]:
-    """Names of the views that an experiment reads, without its controls."""
-    if isinstance(settings, EarlyContextCorpus):
-        starts = tuple(f"start {count}" for count in settings.filler)
-        return starts + tuple(f"end {count}" for count in settings.filler if count > 0)
-    return ("original",)
-
-
-def labels_of(settings: CorpusSettings) -> tuple[str, ...] | None:
-    """Labels that a corpus carries; None where its settings do not tell, since they are in a table of one's own."""
-    match settings:
-        case BibleCorpus():
-            return ("testament",)
-        case ItemsCorpus():
-            return _own_labels() if settings.table is None else None
-        case RelationsCorpus() | EarlyContextCorpus():
-            return ("related", "relation")
-        case AnalogiesCorpus():
-            return ("same_relation", "relation")
-        case DocumentsCorpus():
-            return ("one_theme", "category")
-        case DerivedCorpus():
-            return None
-        case _:
-            return ()
-
-
-@cache
-def _own_labels() -> tuple[str, ...]:
-    with resources.files("fathom.corpora").joinpath("data", "items.csv").open(encoding="utf-8") as table:
-        header = next(csv.reader(table))
-    return tuple(label_name(column) for column in header if column != "item")
-
-
-HierarchyCorpus = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus, DocumentsCorpus, EarlyContextCorpus)
-TOKEN_SHAPES = ("text", "sinks")
-
-
-def measurable_shapes(corpus: CorpusSettings | None) -> frozenset[str]:
-    """What metrics may be of on a corpus of this kind; see `Metric.of`."""
-    match corpus:
-        case ViewsCorpus():
-            return frozenset({"views"})
-        case RepetitionCorpus() | RandomnessCorpus():
-            return frozenset(TOKEN_SHAPES)
-        case RandomTokensCorpus() if not isinstance(corpus.tokens, int):
-            return frozenset(TOKEN_SHAPES)
-        case BibleCorpus() if corpus.paraphrase is not None:
-            return frozenset({*TOKEN_SHAPES, "corpus", "layers", "views"})
-        case _:
-            return frozenset({*TOKEN_SHAPES, "corpus", "layers"})
-
-
-def known_labels(corpus: CorpusSettings | None) -> tuple[str, ...]:
-    """Labels that a corpus is known to carry."""
-    return () if corpus is None else labels_of(corpus) or ()

@@ -7,17 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fathom.models.checkpoint_checks import (
-    CONFIG,
-    TOKENIZER_CONFIG,
-    check_checkpoint,
-    check_links,
-    copy_config,
-    read_object,
-)
-from fathom.models.offline import close_doors
-from fathom.models.weight_headers import GgufHeader, read_gguf_header
-from fathom.runtime.errors import FathomError, first_line
+from fathom.models.checkpoint_checks import CONFIG, TOKENIZER_CONFIG, check_links, copy_config, read_object
+from fathom.runtime.errors import FathomError
 
 # What a checkpoint needs, and nothing that could be executed.
 PATTERNS = (
@@ -33,7 +24,6 @@ PATTERNS = (
     "vocab.txt",
     "merges.txt",
 )
-MOST_UNREAD = 2  # a config's model may have heads (BERT's pooler) that its files lack, never as many weights again
 LARGEST_SIZE = 1 << 31  # of depth and width
 
 
@@ -98,80 +88,6 @@ def _clone(source: Path, target: Path) -> None:
             write.seek(0)
             write.truncate()
             shutil.copyfileobj(read, write, 1 << 22)
-
-
-def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
-    """Turn a GGUF file into a safetensors folder, its quantised weights expanded to float32.
-
-    Returns what was done, for the manifest. Errors: FathomError if the file is torn or transformers cannot read it.
-    """
-    _check_gguf(read_gguf_header(file), file.name)
-    close_doors()
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
-    except Exception as error:  # a bad file makes the libraries raise anything: struct.error, IndexError, MemoryError
-        msg = f"{file.name}: transformers cannot read this GGUF file ({first_line(error)})"
-        raise FathomError(msg) from error
-    # A model that carries its GGUF origin refuses to be saved; one built from the bare config does not.
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(quantised.state_dict())
-    plain.save_pretrained(target)
-    tokenizer.save_pretrained(target)
-    return {"from": file.name, "to": "safetensors", "dtype": "float32"}
-
-
-def _check_gguf(header: GgufHeader, name: str) -> None:
-    """Compare what a GGUF file claims with its tensors, before a model of that size is built."""
-    blocks, width = header.count("block_count"), header.count("embedding_length")
-    if blocks is None or width is None or blocks < 1 or width < 1:
-        msg = f"{name}: not a GGUF file of a model, it names no architecture with block_count and embedding_length"
-        raise FathomError(msg)
-    if blocks > len(header.weights.shapes):
-        msg = f"{name}: claims {blocks:,} blocks, it holds {len(header.weights.shapes):,} tensors"
-        raise FathomError(msg)
-    if width not in header.weights.sides:
-        msg = f"{name}: claims width {width:,}, it holds no tensor of that width"
-        raise FathomError(msg)
-
-
-def draw_weights(source: Path, target: Path, *, seed: int) -> None:
-    """Write a model of the shape and with the tokenizer of a prepared checkpoint, its weights drawn anew in float32.
-
-    They come from the architecture's own initialiser, which is where training starts. Errors: FathomError if
-    transformers cannot build such a model.
-    """
-    checked = check_checkpoint(source)
-    close_doors()
-    import torch
-    from transformers import AutoConfig, AutoModel
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
-    try:
-        config = AutoConfig.from_pretrained(source, local_files_only=True, trust_remote_code=False)
-        with torch.device("meta"):  # takes no memory, whatever size the config claims
-            shape = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
-        claimed = sum(parameter.numel() for parameter in shape.parameters())
-        if claimed > MOST_UNREAD * checked.numbers:
-            msg = f"its config claims {claimed:,} weights, its files hold {checked.numbers:,}"
-            raise ValueError(msg)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            model = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
-    except Exception as error:  # a bad config makes transformers raise anything
-        msg = f"{source}: transformers cannot build a model of this shape ({first_line(error)})"
-        raise FathomError(msg) from error
-    model.save_pretrained(target)
-    for path in plain_files(source):
-        if path.name != "config.json" and "safetensors" not in path.name:
-            shutil.copyfile(path, target / path.name)
 
 
 def describe_config(folder: Path) -> dict[str, Any]:

@@ -1,15 +1,24 @@
-"""Where a model comes from, and in which precision it runs."""
+"""Where a model comes from, and in which precision it runs: one class a kind of source."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel
+from fathom.io.strict_json import read_json
+from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, in_storage, is_commit
+
+# Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
+CHECKPOINT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)")
+LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
 
 
-class _Model(Settings):
+class Model(Settings):
+    """What the workflow asks of a model, whatever its source."""
+
     label: Line | None = None
     """Name in figures; the key if left out."""
     note: Line | None = None
@@ -19,14 +28,58 @@ class _Model(Settings):
     depth: Annotated[int, Field(ge=1)] | None = None
     """Number of blocks. Only needed to name single layers before the model is fetched; checked when it is loaded."""
 
+    module: ClassVar[str]
+    """Module that brings its checkpoint, by its function `bring(place, **options)`."""
+    random: ClassVar[bool] = False
+    """Whether its weights are random ones: a control."""
 
-class WheelModel(_Model, Wheel):
+    @property
+    def described(self) -> dict[str, Any]:
+        """Where it comes from, as its manifest says; without what changes no file of it."""
+        return self.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
+
+    @property
+    def required_files(self) -> tuple[tuple[str, str, str], ...]:
+        """Files of the user's: the option that names where one is, its path, and what must be there."""
+        return ()
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the user's that it is made of, or the address of their folder; none of what is fetched."""
+        return ()
+
+    @property
+    def base(self) -> str | None:
+        """Name of the model whose shape it has."""
+        return None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether what is fetched is the same at any time."""
+        return True
+
+    def known_depth(self) -> int | None:
+        """Number of blocks as far as it is known before the model is fetched."""
+        return self.depth
+
+    def origin(self) -> str:
+        """Where it comes from, in a few words for captions."""
+        raise NotImplementedError
+
+
+class WheelModel(Model, Wheel):
     """A model inside a wheel on the package index: a GGUF file or a safetensors folder."""
 
     source: Literal["wheel"]
 
+    module: ClassVar[str] = "fathom.models.sources.wheel"
 
-class HubModel(_Model):
+    def origin(self) -> str:
+        """Package and version."""
+        return f"{self.package} {self.version}"
+
+
+class HubModel(Model):
     """A model on the Hugging Face hub. Only safetensors are read, and no code of the repository runs."""
 
     source: Literal["hub"]
@@ -35,16 +88,57 @@ class HubModel(_Model):
     revision: Revision
     """Full commit hash (40 hexadecimal digits). A branch or tag is followed only where `paper` is not set."""
 
+    module: ClassVar[str] = "fathom.models.sources.hub"
 
-class PathModel(_Model):
+    @property
+    def pinned(self) -> bool:
+        """Whether the revision is a full commit hash."""
+        return is_commit(self.revision)
+
+    def origin(self) -> str:
+        """Repository and revision."""
+        return f"{self.repository} at {self.revision[:12]}"
+
+
+class PathModel(Model):
     """A folder of your own, as `save_pretrained` writes it: config.json, *.safetensors and a tokenizer."""
 
     source: Literal["path"]
     path: PathLine
     """The folder, relative to where Snakemake runs; or its address in a storage, `s3://bucket/folder`."""
 
+    module: ClassVar[str] = "fathom.models.sources.folder"
 
-class RandomModel(_Model):
+    @property
+    def required_files(self) -> tuple[tuple[str, str, str], ...]:
+        """The config, which every checkpoint has."""
+        expected = "a folder with config.json, *.safetensors and a tokenizer"
+        return (("path", f"{self.path}/config.json", expected),)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What a checkpoint may need of the folder."""
+        if in_storage(self.path):
+            return (self.path,)
+        found = (path for path in Path(self.path).iterdir() if CHECKPOINT_FILE.fullmatch(path.name) and path.is_file())
+        return tuple(sorted(map(str, found)))
+
+    def known_depth(self) -> int | None:
+        """As its config.json says, unless the settings do."""
+        if self.depth is not None:
+            return self.depth
+        try:
+            return int(read_json(Path(self.path) / "config.json", largest=LARGEST_CONFIG)["num_hidden_layers"])
+        except (OSError, ValueError, KeyError, TypeError):
+            # Another name for it, or not a config: the models stage says what is wrong.
+            return None
+
+    def origin(self) -> str:
+        """That it is a folder of the user's."""
+        return self.path if in_storage(self.path) else "local folder"
+
+
+class RandomModel(Model):
     """The shape and tokenizer of another model, with weights drawn anew: a control, and step 0 of its training."""
 
     source: Literal["random"]
@@ -52,6 +146,18 @@ class RandomModel(_Model):
     """Name of the other model in the config."""
     seed: Seed = 0
     """Seed of the weights. Another one is another draw, for the spread among untrained models."""
+
+    module: ClassVar[str] = "fathom.models.sources.random_weights"
+    random: ClassVar[bool] = True
+
+    @property
+    def base(self) -> str:
+        """The other model."""
+        return self.of
+
+    def origin(self) -> str:
+        """Seed and shape."""
+        return f"weights drawn anew with seed {self.seed}, shape of {self.of}"
 
 
 ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel, Field(discriminator="source")]

@@ -8,15 +8,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from grimp.exceptions import ModuleNotPresent
+from pydantic import ValidationError
 
-from fathom.corpora.settings import CorpusSettings
+from fathom.corpora.job import CorpusJob
 from fathom.metrics.job import MetricJob
+from fathom.models.job import ModelJob
 from fathom.provenance.records import SUFFIX, Record
 from fathom.stages import STAGES
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
 from fathom.workflow.jobs.metrics import metric_code
+from fathom.workflow.jobs.models import model_code
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.strict_yaml import read_config_files
@@ -34,8 +37,10 @@ def current_code(verb: str, settings: Mapping[str, Any]) -> str | None:
             published = any("as_published" in one.forms for one in job.measured)
             return metric_code([one.metric for one in job.measured], published=published)
         if verb == "corpora":
-            return corpus_code(TypeAdapter(CorpusSettings).validate_python(settings))
-    except (ValidationError, KeyError):
+            return corpus_code(CorpusJob.model_validate(settings))
+        if verb == "models":
+            return model_code(ModelJob.model_validate(settings))
+    except (ValidationError, KeyError, ModuleNotPresent, FileNotFoundError):
         return None
     return _stage_code(verb) if verb in STAGES else None
 

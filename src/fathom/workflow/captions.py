@@ -3,23 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from fathom.corpora.settings import (
-    AnalogiesCorpus,
-    BibleCorpus,
-    CorpusSettings,
-    DocumentsCorpus,
-    EarlyContextCorpus,
-    FileCorpus,
-    HubCorpus,
-    ItemsCorpus,
-    RandomnessCorpus,
-    RandomTokensCorpus,
-    RelationsCorpus,
-    RepetitionCorpus,
-    ViewsCorpus,
-)
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.settings import (
     BimodalityFigure,
@@ -41,9 +25,6 @@ from fathom.figures.settings import (
     SweepFigure,
 )
 from fathom.metrics.settings import METRICS
-from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
-from fathom.runtime.errors import one_line
-from fathom.schema import Wheel, in_storage
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import STEPS, hierarchy
 from fathom.workflow.figure_tables import FigureTable, drawn_experiments
@@ -55,7 +36,6 @@ PREPARATIONS = {
     "as_published": "as in the public code of skean2025",
 }
 ESTIMATORS = {"svm": "linear SVM", "ridge": "ridge regression", "logistic": "logistic regression"}
-SWEPT = {"repetition": "repeated tokens", "randomness": "random tokens", "random-tokens": "length of the text"}
 NORMALISED = {"raw": "", "logN": " / log rows", "logD": " / log width", "max": " / log min(rows, width)"}
 
 
@@ -81,7 +61,7 @@ def figure_title(config: Config, figure: str) -> str:
         case ComparisonFigure():
             return ", ".join(METRICS[metric].title for metric in settings.metrics)
         case SweepFigure():
-            return f"{METRICS[settings.metric].title}: {SWEPT[config.corpora[settings.corpus].kind]}"
+            return f"{METRICS[settings.metric].title}: {config.corpora[settings.corpus].swept}"
         case SinksFigure():
             return "Entropy valley, token norms and attention sinks"
         case StagesFigure():
@@ -269,62 +249,8 @@ def _intervals(config: Config) -> str:
 def _describe_model(config: Config, name: str) -> str:
     model = config.all_models[name]
     note = f", {model.note}" if model.note else ""
-    return f"{model_label(config, name)} ({_origin(model)}{note}, {model.dtype})"
-
-
-def _origin(model: ModelSettings) -> str:
-    if isinstance(model, HubModel):
-        return f"{model.repository} at {model.revision[:12]}"
-    if isinstance(model, PathModel):
-        return model.path if in_storage(model.path) else "local folder"
-    if isinstance(model, RandomModel):
-        return f"weights drawn anew with seed {model.seed}, shape of {model.of}"
-    return f"{model.package} {model.version}"
+    return f"{model_label(config, name)} ({model.origin()}{note}, {model.dtype})"
 
 
 def _describe_corpora(config: Config, names: list[str]) -> str:
-    return "; ".join(f"{name} ({_contents(config.corpora[name])})" for name in dict.fromkeys(names))
-
-
-def _contents(corpus: CorpusSettings) -> str:
-    match corpus:
-        case BibleCorpus():
-            text = f"{corpus.passages} passages of at least {corpus.words} words, {_wheel(corpus.translation)}"
-            return (
-                text
-                if corpus.paraphrase is None
-                else f"{text}; paraphrase: the same verses, {_wheel(corpus.paraphrase)}"
-            )
-        case RandomTokensCorpus():
-            lengths = [corpus.tokens] if isinstance(corpus.tokens, int) else corpus.tokens
-            shown = ", ".join(map(str, lengths))
-            return f"{corpus.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
-        case ViewsCorpus():
-            form = ", as published" if corpus.as_published else ""
-            augmented = f"split, random character, keyboard; p = {corpus.p:g}{form}"
-            return f"{corpus.views} augmented views of {corpus.of} ({augmented})"
-        case RepetitionCorpus() | RandomnessCorpus():
-            form = ", as published" if corpus.as_published else ""
-            by = "tokens of the text itself" if isinstance(corpus, RepetitionCorpus) else "random tokens"
-            return f"{corpus.of}, each token replaced with probability p by {by}{form}"
-        case FileCorpus():
-            return Path(corpus.path).name
-        case HubCorpus():
-            return f"{corpus.repository} at {corpus.revision[:12]}, {corpus.file}"
-        case DocumentsCorpus():
-            sentences = f"{corpus.sentences} sentences “{one_line(corpus.sentence)}” of one category or of several"
-            return f"{sentences}, {corpus.table or 'own table'}"
-        case EarlyContextCorpus():
-            filler = ", ".join(map(str, corpus.filler))
-            return f"template “{one_line(corpus.template)}” and {filler} words of filler, {corpus.table or 'own table'}"
-        case ItemsCorpus():
-            return f"template “{one_line(corpus.template)}”, {corpus.table or 'own table'}"
-        case RelationsCorpus() | AnalogiesCorpus():
-            source = corpus.table or "own table"
-            if corpus.questions is not None:
-                source = f"Google analogy questions in {_wheel(corpus.questions)}"
-            return f"template “{one_line(corpus.template)}”, {source}"
-
-
-def _wheel(wheel: Wheel) -> str:
-    return f"{wheel.package} {wheel.version}"
+    return "; ".join(f"{name} ({config.corpora[name].describe()})" for name in dict.fromkeys(names))

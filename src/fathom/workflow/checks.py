@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from fathom.corpora.settings import EarlyContextCorpus, labels_of, spans_of
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
@@ -16,15 +14,11 @@ from fathom.figures.settings import (
     SitesFigure,
     SpansFigure,
 )
-from fathom.io.strict_json import read_json
-from fathom.models.settings import ModelSettings, PathModel
 from fathom.schema import in_storage
 from fathom.workflow.defaults import Corpora, Experiments
 from fathom.workflow.figure_tables import drawn_experiments
 
-COMMIT = re.compile(r"[0-9a-f]{40}")
 FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
-LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
 
 
 class ImpossibleError(ValueError):
@@ -40,17 +34,6 @@ def is_missing(path: str) -> bool:
     return not in_storage(path) and not Path(path).is_file()
 
 
-def known_depth(model: ModelSettings) -> int | None:
-    """Number of blocks as far as it is known before a model is fetched."""
-    if model.depth is not None or not isinstance(model, PathModel):
-        return model.depth
-    try:
-        return int(read_json(Path(model.path) / "config.json", largest=LARGEST_CONFIG)["num_hidden_layers"])
-    except (OSError, ValueError, KeyError, TypeError):
-        # Another name for it, or not a config: the models stage says what is wrong.
-        return None
-
-
 Problem = tuple[str, object, str]
 """Place in the config, what was found, what was expected."""
 MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
@@ -64,12 +47,12 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
             yield f"probes.{name}.title", one.title or name, "a title of its own: figures tell experiments apart by it"
         if one.corpus not in corpora:
             continue  # said elsewhere
-        marked = spans_of(corpora[one.corpus])
+        marked = corpora[one.corpus].spans
         for position in one.positions:
             if position.startswith("span:") and position.removeprefix("span:") not in marked:
                 spans = ", ".join(f"span:{span}" for span in marked) or "none"
                 yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
-        known = labels_of(corpora[one.corpus])
+        known = corpora[one.corpus].labels
         for key, labels in (("labels", one.labels or ()), ("strata", (one.strata,) if one.strata else ())):
             for label in labels:
                 if known is not None and label not in known:
@@ -104,9 +87,8 @@ def impossible_figures(
                 yield f"{place}.experiments", one, "experiments with several positions"
             if isinstance(figure, SitesFigure) and len(experiment.sites) < 2:
                 yield f"{place}.experiments", one, "experiments with several sites"
-            if isinstance(figure, EarlyContextFigure) and not isinstance(
-                corpora.get(experiment.corpus), EarlyContextCorpus
-            ):
+            corpus = corpora.get(experiment.corpus)
+            if isinstance(figure, EarlyContextFigure) and (corpus is None or figure.kind not in corpus.calls_for):
                 yield f"{place}.experiment", one, "an experiment on an early-context corpus"
             if isinstance(figure, CoordinationFigure) and experiment.coordination is None:
                 yield f"{place}.experiment", one, "an experiment that measures coordination"

@@ -8,19 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationInfo, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
-from fathom.corpora.settings import (
-    TOKEN_SHAPES,
-    CorpusSettings,
-    DerivedCorpus,
-    FileCorpus,
-    HierarchyCorpus,
-    HubCorpus,
-    RandomTokensCorpus,
-    ViewsCorpus,
-    known_labels,
-    measurable_shapes,
-    spans_of,
-)
+from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
 from fathom.figures.settings import (
     BimodalityFigure,
     ComparisonFigure,
@@ -36,17 +24,15 @@ from fathom.figures.settings import (
     SweepFigure,
 )
 from fathom.metrics.settings import METRICS, MetricsSettings
-from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
+from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Name, Settings, Uncertainty
 from fathom.workflow.checks import (
-    COMMIT,
     FEWEST_PATTERNS,
     ImpossibleError,
     impossible_experiments,
     impossible_figures,
     is_missing,
-    known_depth,
 )
 from fathom.workflow.defaults import (
     default_corpora,
@@ -90,7 +76,7 @@ class Config(Settings):
         """Corpora that are measured."""
         if self.metrics.corpora is not None:
             return self.metrics.corpora
-        return tuple(name for name, corpus in self.corpora.items() if not isinstance(corpus, HierarchyCorpus))
+        return tuple(name for name, corpus in self.corpora.items() if not corpus.designed)
 
     @property
     def metric_settings(self) -> dict[str, Settings]:
@@ -113,15 +99,15 @@ class Config(Settings):
 
     def _measurable(self, metric: str, name: str) -> bool:
         corpus = self.corpora.get(name)
-        if METRICS[metric].of not in measurable_shapes(corpus):
+        if corpus is None or METRICS[metric].of not in corpus.measurable_as:
             return False
-        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in known_labels(corpus)
+        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in (corpus.labels or ())
 
     def extraction_of(self, corpus: str) -> ActivationsSettings:
         """Extraction settings of one corpus: those of all, and what it keeps instead."""
         own = self.activations.corpora.get(corpus, CorpusActivations())
         kept: dict[str, Any] = {"corpora": {}}
-        if isinstance(self.corpora[corpus], ViewsCorpus):
+        if self.corpora[corpus].measurable_as.isdisjoint(TOKEN_SHAPES):
             kept["positions"] = tuple(one for one in self.activations.positions if one != "tokens")
         measured = "sinks" in self.metric_settings and corpus in self.corpora_of("sinks")
         if not measured and not any(one.corpus == corpus and one.coordination for one in self.experiments.values()):
@@ -152,7 +138,8 @@ class Config(Settings):
 
     def random_model(self, model: str) -> str | None:
         """The model of random weights that a model is set against; none if it is one itself."""
-        return None if isinstance(self.models.get(model), RandomModel) else random_model_of(self.all_models, model)
+        found = self.models.get(model)
+        return None if found is not None and found.random else random_model_of(self.all_models, model)
 
     @property
     def all_figures(self) -> dict[str, FigureSettings]:
@@ -164,7 +151,7 @@ class Config(Settings):
 
     @property
     def _trained_models(self) -> tuple[str, ...]:
-        return tuple(name for name, model in self.models.items() if not isinstance(model, RandomModel))
+        return tuple(name for name, model in self.models.items() if not model.random)
 
     def figure_models(self, figure: str) -> tuple[str, ...]:
         """Models of a figure, in its order."""
@@ -256,39 +243,32 @@ class Config(Settings):
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
+    def _sources(self) -> dict[str, ModelSettings | CorpusSettings]:
+        """Models and corpora by their place in the config."""
+        models: dict[str, ModelSettings | CorpusSettings] = {f"models.{name}": one for name, one in self.models.items()}
+        return models | {f"corpora.{name}": one for name, one in self.corpora.items()}
+
     def _unpinned(self) -> Iterator[tuple[str, object, str]]:
         if self.paper is None:
             return
-        sources: dict[str, object] = {f"models.{name}": model for name, model in self.models.items()}
-        sources |= {f"corpora.{name}": corpus for name, corpus in self.corpora.items()}
-        for place, source in sources.items():
-            if isinstance(source, HubModel | HubCorpus) and not COMMIT.fullmatch(source.revision):
-                yield (
-                    f"{place}.revision",
-                    source.revision,
-                    "a full commit hash (40 hexadecimal digits) in a paper's config",
-                )
+        for place, source in self._sources().items():
+            if not source.pinned:
+                expected = "a full commit hash (40 hexadecimal digits) in a paper's config"
+                yield f"{place}.revision", getattr(source, "revision", None), expected
 
     def _wrong_bases(self) -> Iterator[tuple[str, object, str]]:
         """What is derived must be derived from something that is not derived itself."""
         for name, model in self.models.items():
-            if isinstance(model, RandomModel):
-                known = [other for other, base in self.models.items() if not isinstance(base, RandomModel)]
-                if model.of not in known:
-                    yield f"models.{name}.of", model.of, f"one of {', '.join(known) or 'none'}"
+            if model.base is not None and model.base not in self._trained_models:
+                yield f"models.{name}.of", model.base, f"one of {', '.join(self._trained_models) or 'none'}"
         for name, random in random_models(self.models, self.experiments).items():
             if name in self.models:
                 taken = f"another name, since the model of random weights that goes with {random.of} has this one"
                 yield f"models.{name}", name, taken
         for name, corpus in self.corpora.items():
-            if isinstance(corpus, DerivedCorpus):
-                known = [
-                    other
-                    for other, base in self.corpora.items()
-                    if not isinstance(base, (DerivedCorpus, *HierarchyCorpus, RandomTokensCorpus))
-                ]
-                if corpus.of not in known:
-                    yield f"corpora.{name}.of", corpus.of, f"one of {', '.join(known) or 'none'}"
+            known = [other for other, base in self.corpora.items() if base.written]
+            if corpus.base is not None and corpus.base not in known:
+                yield f"corpora.{name}.of", corpus.base, f"one of {', '.join(known) or 'none'}"
 
     def _colliding_names(self) -> Iterator[tuple[str, object, str]]:
         """Names whose results would be one file: another table's, or where upper and lower case are the same."""
@@ -305,14 +285,10 @@ class Config(Settings):
                 yield f"probes.{name}", name, f"another name, since results of {base} have this one"
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
-        for name, model in self.models.items():
-            if isinstance(model, PathModel) and is_missing(f"{model.path}/config.json"):
-                yield f"models.{name}.path", model.path, "a folder with config.json, *.safetensors and a tokenizer"
-        for name, corpus in self.corpora.items():
-            if isinstance(corpus, FileCorpus) and is_missing(corpus.path):
-                yield f"corpora.{name}.path", corpus.path, "an existing file"
-            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and is_missing(corpus.table):
-                yield f"corpora.{name}.table", corpus.table, "an existing CSV file"
+        for place, source in self._sources().items():
+            for option, path, expected in source.required_files:
+                if is_missing(path):
+                    yield f"{place}.{option}", getattr(source, option), expected
 
     def _unknown_layers(self) -> Iterator[tuple[str, object, str]]:
         wanted = self.activations.layers
@@ -325,7 +301,7 @@ class Config(Settings):
             return
         highest = max(numbers)
         for name, model in self.models.items():
-            depth = known_depth(self.models[model.of] if isinstance(model, RandomModel) else model)
+            depth = (model if model.base is None else self.models[model.base]).known_depth()
             if depth is None:
                 yield f"models.{name}.depth", None, "the number of blocks, since activations.layers names single layers"
             elif highest > depth:
@@ -415,7 +391,7 @@ class Config(Settings):
             if missing:
                 place = f"activations.corpora.{experiment.corpus}.sites"
                 yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
-            reads_patterns = experiment.coordination is not None and len(spans_of(self.corpora[experiment.corpus])) > 1
+            reads_patterns = experiment.coordination is not None and len(self.corpora[experiment.corpus].spans) > 1
             if reads_patterns and stored.attention_texts < FEWEST_PATTERNS:
                 place = f"activations.corpora.{experiment.corpus}.attention_texts"
                 expected = f"at least {FEWEST_PATTERNS}, since the coordination of probes.{name} correlates over texts"

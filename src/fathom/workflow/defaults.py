@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import get_args
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import (
+    OWN_LABELS,
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
-    DocumentsCorpus,
-    EarlyContextCorpus,
     ItemsCorpus,
     RandomTokensCorpus,
     RelationsCorpus,
-    spans_of,
 )
 from fathom.figures.settings import (
     CoordinationFigure,
@@ -37,42 +35,16 @@ from fathom.schema import Wheel
 
 Experiments = Mapping[str, ExperimentSettings]
 Corpora = Mapping[str, CorpusSettings]
-STEPS = (ItemsCorpus, RelationsCorpus, AnalogiesCorpus)  # of the hierarchy, in the order of its claim
-# Of the properties in fathom's own table of items, three that do not follow from one another.
-OWN_LABELS = ("edible", "manmade", "larger_than_person")
+STEPS = range(3)  # of the hierarchy, in the order of its claim: see `step` of a corpus
 
 
 def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> dict[str, ExperimentSettings]:
-    """One experiment a corpus of the hierarchy, read at its last item; of items also one for all their properties.
-
-    Their controls are those that can be had of the states that are kept.
-    """
+    """The experiments that corpora call for. Their controls are those that can be had of the states that are kept."""
     experiments: dict[str, ExperimentSettings] = {}
     for name, corpus in corpora.items():
         controls = tuple(one for one in get_args(Control) if one != "static" or keeps_static(activations, name))
-        match corpus:
-            case ItemsCorpus():
-                own = OWN_LABELS if corpus.table is None else None
-                shared: dict[str, Any] = {
-                    "corpus": name,
-                    "positions": ("span:item",),
-                    "strata": "category",
-                    "controls": controls,
-                }
-                experiments[name] = ExperimentSettings(**shared, labels=own)
-                experiments[f"{name}-properties"] = ExperimentSettings(**shared, estimators=("ridge",))
-            case RelationsCorpus() | AnalogiesCorpus():
-                label = "related" if isinstance(corpus, RelationsCorpus) else "same_relation"
-                last = (f"span:{spans_of(corpus)[-1]}",)
-                experiments[name] = ExperimentSettings(corpus=name, positions=last, labels=(label,), controls=controls)
-            case DocumentsCorpus():
-                experiments[name] = ExperimentSettings(
-                    corpus=name, positions=("last",), labels=("one_theme",), controls=controls
-                )
-            case EarlyContextCorpus():
-                experiments[name] = ExperimentSettings(
-                    corpus=name, positions=("last",), labels=("related",), estimators=("ridge",), controls=controls
-                )
+        called_for = corpus.default_experiments(name, controls)
+        experiments |= {key: ExperimentSettings(**settings) for key, settings in called_for.items()}
     return experiments
 
 
@@ -92,7 +64,7 @@ def random_models(models: Mapping[str, ModelSettings], experiments: Experiments)
     """Models of random weights that experiments need as a control and that the config does not name itself."""
     if not any("random" in experiment.controls for experiment in experiments.values()):
         return {}
-    taken = {model.of for model in models.values() if isinstance(model, RandomModel)}
+    taken = {model.base for model in models.values() if model.random}
     return {
         f"{name}-random": RandomModel(
             source="random",
@@ -103,23 +75,21 @@ def random_models(models: Mapping[str, ModelSettings], experiments: Experiments)
             depth=model.depth,
         )
         for name, model in models.items()
-        if not isinstance(model, RandomModel) and name not in taken
+        if not model.random and name not in taken
     }
 
 
 def random_model_of(models: Mapping[str, ModelSettings], model: str) -> str | None:
     """The model of random weights that another one is set against."""
-    found = [name for name, other in models.items() if isinstance(other, RandomModel) and other.of == model]
+    found = [name for name, other in models.items() if other.random and other.base == model]
     return found[0] if found else None
 
 
 def hierarchy(experiments: Experiments, corpora: Corpora) -> tuple[str, ...]:
     """The first experiment on a corpus of items, of relations and of analogies, as far as there are such."""
-    steps = []
-    for kind in STEPS:
-        found = [name for name, one in experiments.items() if isinstance(corpora.get(one.corpus), kind)]
-        steps += found[:1]
-    return tuple(steps)
+    steps = {name: corpora[one.corpus].step for name, one in experiments.items() if one.corpus in corpora}
+    found = ([name for name, step in steps.items() if step == wanted] for wanted in STEPS)
+    return tuple(name for names in found for name in names[:1])
 
 
 def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence[str]) -> dict[str, FigureSettings]:
@@ -134,7 +104,7 @@ def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence
     for name, one in experiments.items():
         estimator = "ridge" if "ridge" in one.estimators else one.estimators[0]
         corpus = corpora.get(one.corpus)
-        if isinstance(corpus, ItemsCorpus) and (one.labels is None or len(one.labels) > len(OWN_LABELS)):
+        if corpus is not None and corpus.step == 0 and (one.labels is None or len(one.labels) > len(OWN_LABELS)):
             figures |= {
                 f"{name}-{model}": PropertiesFigure(
                     kind="properties", model=model, experiment=name, estimator=estimator
@@ -145,7 +115,7 @@ def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence
             figures[f"{name}-spans"] = SpansFigure(kind="spans", experiments=(name,), estimator=estimator)
         if len(one.sites) > 1:
             figures[f"{name}-sites"] = SitesFigure(kind="sites", experiments=(name,), estimator=estimator)
-        if isinstance(corpus, EarlyContextCorpus):
+        if corpus is not None and "early-context" in corpus.calls_for:
             figures[f"{name}-decay"] = EarlyContextFigure(kind="early-context", experiment=name, estimator=estimator)
         if one.coordination is not None:
             figures |= {

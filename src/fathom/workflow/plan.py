@@ -6,26 +6,22 @@ that is what Snakemake can compare with the last run.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
-from fathom.corpora.settings import DerivedCorpus, FileCorpus, HierarchyCorpus, ItemsCorpus
 from fathom.figures.job import FigureJob, Table
 from fathom.metrics.job import Measured, MetricJob
 from fathom.metrics.settings import METRICS, SinksSettings
-from fathom.models.settings import PathModel, RandomModel
 from fathom.probes.job import ProbeJob
-from fathom.schema import in_storage
 from fathom.workflow.captions import caption, figure_title, metric_axis, model_label
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import TOKEN_TABLES, Config
 from fathom.workflow.figure_tables import OF_EXPERIMENTS
 from fathom.workflow.jobs.activations import CUT_BY
-from fathom.workflow.jobs.corpora import corpus_code
+from fathom.workflow.jobs.corpora import corpus_code, corpus_job
 from fathom.workflow.jobs.figures import main_model
 from fathom.workflow.jobs.metrics import SEEDED, metric_code
+from fathom.workflow.jobs.models import model_code, model_job
 from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.jobs.settings_json import as_json
 
@@ -60,44 +56,29 @@ class Plan:
 
     def model_files(self, model: str) -> list[str]:
         """Files that a model folder of the user's is made of, or its address in a storage; none for what is fetched."""
-        settings = self.config.all_models[model]
-        if not isinstance(settings, PathModel):
-            return []
-        if in_storage(settings.path):
-            return [settings.path]
-        folder = Path(settings.path)
-        # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
-        endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"
-        return sorted(str(path) for path in folder.iterdir() if re.fullmatch(endings, path.name) and path.is_file())
+        return list(self.config.all_models[model].files)
 
     def model_base(self, model: str) -> str | None:
         """The model whose shape a model of random weights has."""
-        settings = self.config.all_models[model]
-        return settings.of if isinstance(settings, RandomModel) else None
+        return self.config.all_models[model].base
 
     def corpus_base(self, corpus: str) -> str | None:
         """The corpus whose texts a corpus changes."""
-        settings = self.config.corpora[corpus]
-        return settings.of if isinstance(settings, DerivedCorpus) else None
+        return self.config.corpora[corpus].base
 
     def corpus_files(self, corpus: str) -> list[str]:
         """The user's file that a corpus is made of; none for what is fetched or made."""
-        settings = self.config.corpora[corpus]
-        if isinstance(settings, FileCorpus):
-            return [settings.path]
-        if isinstance(settings, HierarchyCorpus) and settings.table is not None:
-            return [settings.table]
-        return []
+        return list(self.config.corpora[corpus].files)
 
     # Settings of jobs ---------------------------------------------------------------------------------------------
 
     def model_settings(self, model: str) -> str:
-        """Settings of `fathom models`. Label, note and precision do not change the folder that it makes."""
-        return as_json(self.config.all_models[model].model_dump(mode="json", exclude={"label", "note", "dtype"}))
+        """Settings of `fathom models`."""
+        return as_json(model_job(model, self.config.all_models[model]))
 
     def corpus_settings(self, corpus: str) -> str:
         """Settings of `fathom corpora`."""
-        return as_json(self.config.corpora[corpus])
+        return as_json(corpus_job(corpus, self.config.corpora[corpus]))
 
     def extraction_settings(self, model: str, corpus: str, shard: str) -> str:
         """Settings of `fathom activations`."""
@@ -183,7 +164,7 @@ class Plan:
         changed: dict[str, Any] = {"title": None, "views": probed_views(one, self.config.corpora)}
         if kind == "probe":
             changed["coordination"] = None
-        if isinstance(self.config.all_models[model], RandomModel):
+        if self.config.all_models[model].random:
             changed |= {"controls": (), "inner": (), "permutations": 0}
         job = ProbeJob(
             kind=kind,
@@ -224,7 +205,7 @@ class Plan:
             order=tuple(titles[name] for name in steps),
             # The claim is: items < relations <= analogies.
             strictly_before=tuple(
-                titles[name] for name in steps if isinstance(self.config.corpora[self._corpus_name(name)], ItemsCorpus)
+                titles[name] for name in steps if self.config.corpora[self._corpus_name(name)].step == 0
             ),
             uncertainty=self.config.uncertainty,
         )
@@ -241,7 +222,11 @@ class Plan:
 
     def corpus_code(self, corpus: str) -> str:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
-        return corpus_code(self.config.corpora[corpus])
+        return corpus_code(corpus_job(corpus, self.config.corpora[corpus]))
+
+    def model_code(self, model: str) -> str:
+        """Digest of the code behind a model."""
+        return model_code(model_job(model, self.config.all_models[model]))
 
     def metric_code(self, *metrics: str) -> str:
         """Digest of the code behind some metrics; the other metrics' code is none of it."""

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from fathom.corpora.settings import CorpusSettings, DocumentsCorpus, HierarchyCorpus, ItemsCorpus
+from fathom.corpora.job import CorpusJob
+from fathom.corpora.settings import CorpusSettings
 from fathom.workflow.code_digest import code_digest
 
 
-def corpus_code(settings: CorpusSettings) -> str:
-    """Digest of the code behind a corpus of these settings, and of fathom's own table where it uses it."""
-    own: tuple[str, ...] = ()
-    if isinstance(settings, HierarchyCorpus) and settings.table is None and not getattr(settings, "questions", None):
-        table = "items" if isinstance(settings, ItemsCorpus | DocumentsCorpus) else "pairs"
-        own = (f"corpora/data/{table}.csv",)
-    return code_digest("fathom.corpora.command", data=own)
+def corpus_job(name: str, settings: CorpusSettings) -> CorpusJob:
+    """What `fathom corpora` is told of a corpus."""
+    return CorpusJob(
+        name=name,
+        module=settings.module,
+        options=settings.options,
+        base=settings.base,
+        files=settings.files,
+        data=settings.data,
+    )
+
+
+def corpus_code(job: CorpusJob) -> str:
+    """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
+    return code_digest("fathom.corpora.command", job.module, data=job.data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fathom.models.settings import RandomModel
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import FigureTable
 
@@ -10,5 +9,4 @@ from fathom.workflow.figure_tables import FigureTable
 def main_model(config: Config, table: FigureTable) -> str:
     """The model whose curves a table is drawn with: a control goes with the model that it is a control of."""
     model = str(table.model)
-    settings = config.all_models[model]
-    return settings.of if table.control and isinstance(settings, RandomModel) else model
+    return (config.all_models[model].base or model) if table.control else model

