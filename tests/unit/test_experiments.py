@@ -175,7 +175,7 @@ def test_a_job_knows_which_step_comes_strictly_first(
     config = load_config({"corpora": all_corpora(), "probes": probes, "figures": figures}, [])
     job = FigureJob.model_validate_json(Plan(config).figure_settings("f"))
     assert (job.order, job.strictly_before) == (order, strictly)
-    assert {table.of: table.corpus for table in job.tables if table.holds == "hits"} == {
+    assert {table.corpus_or_experiment: table.corpus for table in job.tables if table.content == "hits"} == {
         probes[name].get("title") or name: name for name in names or ("items", "relations", "analogies")
     }
 

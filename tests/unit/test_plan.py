@@ -375,9 +375,9 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         assert len(told.tables) == len(drawn.config.figure_tables(figure))
         assert told.title
         assert told.caption == caption(drawn.config, figure)
-        assert set(told.titles) == set(told.axes) == {one.holds for one in told.tables if one.holds in METRICS}
+        assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
     compared = FigureJob.model_validate_json(drawn.figure_settings("compared"))
-    assert [(one.model, one.of, one.holds) for one in compared.tables] == [
+    assert [(one.model, one.corpus_or_experiment, one.content) for one in compared.tables] == [
         (model, of, holds)
         for model in ("Real", "drawn")
         for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))

@@ -117,18 +117,18 @@ def run(plan: Plan, figure: str, folder: Path) -> Drawn:
 
 def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
     """Write one made-up table, if it is not there yet."""
-    path = folder / f"{table.model}-{table.of}-{table.holds}.parquet"
+    path = folder / f"{table.model}-{table.corpus_or_experiment}-{table.content}.parquet"
     if path.exists():
         return path
-    match table.holds:
+    match table.content:
         case "texts":
-            write_corpus(corpora()[table.of], path, table.of)
+            write_corpus(corpora()[table.corpus_or_experiment], path, table.corpus_or_experiment)
         case "coordination":
             write_table(measures(), path)
         case "hits":
-            write_table(hits(plan, table.of), path)
+            write_table(hits(plan, table.corpus_or_experiment), path)
         case _:
-            write_table(curves(plan, table.of, random=table.control == "random"), path)
+            write_table(curves(plan, table.corpus_or_experiment, random=table.control == "random"), path)
     return path
 
 
@@ -294,8 +294,8 @@ def draw(settings: ProbeFigure, tables: list[tuple[Table, pd.DataFrame]]) -> tup
     return draw_probe_figure(tables, settings, job, probe_notes(tables, job))
 
 
-def one_table(*rows: pd.DataFrame, holds: str = "probes", **table: Any) -> tuple[Table, pd.DataFrame]:
-    return Table(holds=holds, **({"model": "m", "of": "e"} | table)), pd.concat(rows, ignore_index=True)
+def one_table(*rows: pd.DataFrame, content: str = "probes", **table: Any) -> tuple[Table, pd.DataFrame]:
+    return Table(content=content, **({"model": "m", "corpus_or_experiment": "e"} | table)), pd.concat(rows, ignore_index=True)
 
 
 def foot(figure: Figure) -> str:
@@ -308,8 +308,8 @@ def test_one_model_has_room_for_its_notes() -> None:
     _, figure = draw(settings, tables)
     assert figure.get_figwidth() == ONE_AND_A_HALF
     assert "m: items < relations: agree." in foot(figure)
-    texts = [one for one in tables if one[0].holds == "texts"]
-    other = [one for one in step_tables({"items": 2, "relations": 4}, model="n") if one[0].holds != "texts"]
+    texts = [one for one in tables if one[0].content == "texts"]
+    other = [one for one in step_tables({"items": 2, "relations": 4}, model="n") if one[0].content != "texts"]
     assert draw(settings, [*tables, *other, *texts])[1].get_figwidth() == DOUBLE_COLUMN
 
 
@@ -365,7 +365,7 @@ def at_attention(labels: tuple[str, ...]) -> list[tuple[Table, pd.DataFrame]]:
         for label in ("mean", *labels)
     ]
     found = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"])
-    return [one_table(*rows), one_table(found, holds="coordination")]
+    return [one_table(*rows), one_table(found, content="coordination")]
 
 
 COORDINATION = CoordinationFigure(kind="coordination", model="m", experiment="e", estimator="svm")

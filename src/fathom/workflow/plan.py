@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fathom.figures.job import FigureJob, Table
 from fathom.metrics.job import Measured, MetricJob
-from fathom.metrics.settings import METRICS, SinksSettings
+from fathom.metrics.settings import SinksSettings
 from fathom.probes.job import ProbeJob
-from fathom.workflow.captions import caption, figure_title, metric_axis, model_label
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import TOKEN_TABLES, Config
-from fathom.workflow.figure_tables import OF_EXPERIMENTS
+from fathom.workflow.figure_tables import figure_tables, table_corpus
 from fathom.workflow.jobs.activations import CUT_BY
 from fathom.workflow.jobs.corpora import corpus_code, corpus_job
-from fathom.workflow.jobs.figures import main_model
+from fathom.workflow.jobs.figures import figure_code, figure_settings
 from fathom.workflow.jobs.metrics import SEEDED, metric_code
 from fathom.workflow.jobs.models import model_code, model_job
 from fathom.workflow.jobs.probes import probed_views
@@ -46,12 +44,8 @@ class Plan:
     @property
     def extractions(self) -> tuple[tuple[str, str], ...]:
         """Model and corpus of all states that figures come from, each pair once."""
-        tables = [table for figure in self.figures for table in self.config.figure_tables(figure)]
-        pairs = {
-            (table.model, self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else table.of): None
-            for table in tables
-            if table.model is not None
-        }
+        tables = [table for figure in self.figures for table in figure_tables(self.config, figure)]
+        pairs = {(table.model, table_corpus(self.config, table)): None for table in tables if table.model is not None}
         return tuple((str(model), corpus) for model, corpus in pairs)
 
     def model_files(self, model: str) -> list[str]:
@@ -177,42 +171,7 @@ class Plan:
 
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""
-        settings = self.config.all_figures[figure]
-        titles = {name: one.title or name for name, one in self.config.experiments.items()}
-        tables = self.config.figure_tables(figure)
-        steps = self.config.hierarchy_of(figure)
-        metrics = {table.holds for table in tables if table.holds in self.config.metric_settings}
-        job = FigureJob(
-            figure=figure,
-            settings=settings,
-            tables=tuple(
-                Table(
-                    model="" if table.model is None else model_label(self.config, main_model(self.config, table)),
-                    of=titles[table.of] if table.holds in OF_EXPERIMENTS else table.of,
-                    holds=table.holds,
-                    corpus=self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else "",
-                    control=table.control,
-                )
-                for table in tables
-            ),
-            title=figure_title(self.config, figure),
-            titles={name: METRICS[name].title for name in sorted(metrics)},
-            axes={
-                name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)
-            },
-            layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
-            caption=caption(self.config, figure),
-            order=tuple(titles[name] for name in steps),
-            # The claim is: items < relations <= analogies.
-            strictly_before=tuple(
-                titles[name] for name in steps if self.config.corpora[self._corpus_name(name)].step == 0
-            ),
-            uncertainty=self.config.uncertainty,
-        )
-        return as_json(job)
-
-    def _corpus_name(self, experiment: str) -> str:
-        return self.config.experiments[experiment].corpus
+        return figure_settings(self.config, figure)
 
     # Code of jobs -------------------------------------------------------------------------------------------------
 
@@ -233,3 +192,7 @@ class Plan:
         settings = [self.config.metric_settings[metric] for metric in metrics]
         published = any("as_published" in getattr(one, "preparation", ()) for one in settings)
         return metric_code(metrics, published=published)
+
+    def figure_code(self, figure: str) -> str:
+        """Digest of the code behind a figure."""
+        return figure_code(self.config, figure)

@@ -30,6 +30,7 @@ from fathom.corpora.settings import (
 )
 from fathom.figures.settings import (
     BimodalityFigure,
+    BlockSitesFigure,
     ComparisonFigure,
     CoordinationFigure,
     EarlyContextFigure,
@@ -41,7 +42,6 @@ from fathom.figures.settings import (
     SinksFigure,
     SitesFigure,
     SpansFigure,
-    StagesFigure,
     SummaryFigure,
     SweepFigure,
 )
@@ -152,7 +152,7 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("figures", "kind: sweep", SweepFigure),
     ("figures", "kind: matrix", MatrixFigure),
     ("figures", "kind: sinks", SinksFigure),
-    ("figures", "kind: stages", StagesFigure),
+    ("figures", "kind: block-sites", BlockSitesFigure),
     ("figures", "kind: bimodality", BimodalityFigure),
     ("figures", "kind: power-law", PowerLawFigure),
     ("figures", "kind: probes", ProbesFigure),

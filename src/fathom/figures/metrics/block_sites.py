@@ -13,8 +13,8 @@ from fathom.figures.drawing.checks import check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, has_both_forms, panel_note, split_forms
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, MARKERS, PALETTE, SOLID, house_style
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import ORIGINAL, Tables, first_preparation, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import ORIGINAL, curves_of_job, first_preparation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,6 +155,13 @@ def stage_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         for site in STAGES:
             rows = found[found["site"] == site]
             if len(rows):
-                curve = summarise_rows(rows, job).assign(model=table.model, stage=STAGES[site])
+                curve = curves_of_job(rows, job).assign(model=table.model, stage=STAGES[site])
                 curves.append(curve.assign(residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
+    """Curves of one metric, a colour a site of a block."""
+    curves = stage_curves(tables, job)
+    picture = draw_stages(curves, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
+    return Drawn(curves, picture, notes)

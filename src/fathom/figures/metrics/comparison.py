@@ -15,8 +15,8 @@ from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, 
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style, ordered_colours
 from fathom.figures.drawing.text import count
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import RESIDUAL, Tables, first_preparation, one_view, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, one_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -144,17 +144,30 @@ def _is_crowded(rows: pd.DataFrame) -> bool:
 
 def comparison_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     """One row a metric, model, sinks and layer: of texts their original view, in the first preparation."""
-    corpora = {table.holds: {other.of for other, _ in tables if other.holds == table.holds} for table, _ in tables}
+    corpora = {
+        table.content: {other.corpus_or_experiment for other, _ in tables if other.content == table.content}
+        for table, _ in tables
+    }
     curves = []
     for table, frame in tables:
-        title = job.titles[table.holds]
-        name = title if len(corpora[table.holds]) == 1 else f"{title}, {table.of}"
+        title = job.titles[table.content]
+        name = title if len(corpora[table.content]) == 1 else f"{title}, {table.corpus_or_experiment}"
         rows = one_view(first_preparation(frame[frame["site"] == RESIDUAL]))
-        curves.append(summarise_rows(rows, job).assign(metric=name, model=table.model, corpus=table.of))
+        curves.append(
+            curves_of_job(rows, job).assign(metric=name, model=table.model, corpus=table.corpus_or_experiment)
+        )
     return pd.concat(curves, ignore_index=True)
 
 
 def comparison_units(tables: Tables, curves: pd.DataFrame, job: FigureJob) -> dict[str, str]:
     """Label of the axis of values of every panel of a comparison."""
-    axes = {job.titles[table.holds]: job.axes[table.holds] for table, _ in tables}
+    axes = {job.titles[table.content]: job.axes[table.content] for table, _ in tables}
     return {name: axes[name.split(", ")[0]] for name in curves["metric"].unique()}
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, ordered: bool) -> Drawn:
+    """Curves of several metrics, models beside each other."""
+    curves = comparison_curves(tables, job)
+    units = comparison_units(tables, curves, job)
+    picture = draw_comparison(curves, title=job.title, units=units, layers=job.layers, notes=notes, ordered=ordered)
+    return Drawn(curves, picture, notes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,8 @@ from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, 
 from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
 from fathom.figures.drawing.text import plain_number
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import RESIDUAL, Tables, first_preparation, in_own_unit, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, in_own_unit, quantity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,19 +33,6 @@ CURVE_KEY = ("model", "quantity", "sinks", "preparation", "layer")
 LOGARITHMIC_FROM = 10.0
 # More values than this make a panel with both forms unreadable; then each form has panels of its own.
 MOST_VALUES = 3
-
-
-def quantity_of(view: str) -> float:
-    """Read the one number in the name of a view: 0.5 of "p = 0.50", 64 of "64 tokens".
-
-    Raises:
-        ValueError: if the name holds no number or several.
-    """
-    numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", view)
-    if len(numbers) != 1:
-        msg = f"view: expected a name with one number, such as 'p = 0.50' or '64 tokens', found {view!r}"
-        raise ValueError(msg)
-    return float(numbers[0])
 
 
 def draw_sweep(
@@ -149,6 +135,15 @@ def sweep_curves(tables: Tables, job: FigureJob, *, raw: bool) -> pd.DataFrame:
     curves = []
     for table, frame in tables:
         rows = first_preparation(frame[frame["site"] == RESIDUAL])
-        curve = summarise_rows(in_own_unit(rows) if raw else rows, job)
+        curve = curves_of_job(in_own_unit(rows) if raw else rows, job)
         curves.append(curve.assign(model=table.model, quantity=[quantity_of(str(view)) for view in curve["view"]]))
     return pd.concat(curves, ignore_index=True)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str, raw: bool) -> Drawn:
+    """Curves of one metric, coloured by what is varied."""
+    curves = sweep_curves(tables, job, raw=raw)
+    quantity = QUANTITIES["p" if str(curves["view"].iloc[0]).startswith("p") else "tokens"]
+    unit = job.axes[metric]
+    picture = draw_sweep(curves, title=job.title, unit=unit, quantity=quantity, layers=job.layers, notes=notes)
+    return Drawn(curves, picture, notes)

@@ -34,8 +34,8 @@ from fathom.figures.drawing.style import (
     ordered_colours,
 )
 from fathom.figures.drawing.text import plain_number, round_values
-from fathom.figures.job import FigureJob
-from fathom.figures.probes.rows import Tables, main_measure, one_place
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import fixed_curves, main_measure, one_place
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
     ESTIMATORS,
@@ -537,31 +537,32 @@ def _legend(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words) -> li
     ]
 
 
-def coordination_figure(
-    tables: Tables, curves: pd.DataFrame, job: FigureJob, notes: list[str]
-) -> tuple[pd.DataFrame, Figure]:
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores at the attention's output of the labels whose coordination was measured; of too many the first ones."""
     measures = pd.concat(
         [
-            frame.assign(model=table.model, experiment=table.of)
+            frame.assign(model=table.model, experiment=table.corpus_or_experiment)
             for table, frame in tables
-            if table.holds == "coordination"
+            if table.content == "coordination"
         ],
         ignore_index=True,
     )
+    curves = fixed_curves(tables, estimator=estimator)
     rows = one_place(curves[curves["site"] == "attention"])
     rows = rows[(rows["label"] != MEAN) & (rows["measure"] == main_measure(rows))]
     labels = list(rows["label"].unique())
     shown = labels[: len(PALETTE)]
-    if len(shown) < len(labels):
-        notes = [*notes, f"Scores of {len(shown)} of {len(labels)} labels are shown."]
+    under = (
+        notes if len(shown) == len(labels) else [*notes, f"Scores of {len(shown)} of {len(labels)} labels are shown."]
+    )
     known = measures["measure"] != COMPLEMENTARITY
-    figure = draw_coordination(
+    picture = draw_coordination(
         rows[rows["label"].isin(shown)],
         measures[known | measures["label"].isin(shown)],
         title=job.title,
         layers=job.layers,
         measure=main_measure(rows),
-        notes=notes,
+        notes=under,
     )
-    return pd.concat([measures.assign(part="coordination"), rows.assign(part="scores")], ignore_index=True), figure
+    parts = [measures.assign(part="coordination"), rows.assign(part="scores")]
+    return Drawn(pd.concat(parts, ignore_index=True), picture, notes)

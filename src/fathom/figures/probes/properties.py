@@ -9,6 +9,8 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import house_style
 from fathom.figures.drawing.text import join_note
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
     MEASURES,
@@ -141,3 +143,9 @@ def _scale(measure: str, chance: float) -> str:
     if measure == "r":
         return SCALES[2]
     return SCALES[0] if chance > TWO_CLASSES else SCALES[1]
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """A panel a label of one experiment."""
+    rows = one_place(fixed_curves(tables, estimator=estimator))
+    return Drawn(rows, draw_properties(rows, title=job.title, layers=job.layers, notes=notes), notes)

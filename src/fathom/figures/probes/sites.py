@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import (
+    fixed_curves,
+    main_measure,
+    not_plotted_note,
+    one_label,
+    one_position,
+    with_site_labels,
+)
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
     MEASURES,
@@ -150,3 +159,12 @@ def _draw(
     ]
     missing = missing_controls(main.assign(model=main["model"] + " at " + main["site"]), of=of)
     return draw_panels(rows, title=title, layers=layers, legend=legend, notes=[missing, *notes])
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """Scores at every site, at the first position."""
+    rows = one_label(one_position(fixed_curves(tables, estimator=estimator)))
+    under = [*notes, *not_plotted_note(rows)]
+    labelled = with_site_labels(rows)
+    picture = draw_sites(labelled, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
+    return Drawn(rows, picture, notes)
