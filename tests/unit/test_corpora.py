@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from tests.designs import item_table, items_of, pair_table
+from tests.jobs import corpus_of, corpus_settings
 from tests.wheels import wheel_with
 
 from fathom.corpora.bible import draw_passages, parse_verses
@@ -23,7 +24,7 @@ from fathom.corpora.files import read_texts, select
 from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
-from fathom.corpora.settings import CorpusSettings, labels_of, spans_of, views_of
+from fathom.corpora.settings import CorpusSettings
 from fathom.corpora.word_tables import load_items
 from fathom.io.corpus_table import CORPUS_COLUMNS, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
@@ -440,7 +441,7 @@ def test_tables_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 
 def build(folder: Path, settings: dict[str, Any], *more: str) -> pd.DataFrame:
     output = folder / "results" / "c.parquet"
-    arguments = ["--name", "c", "--settings", json.dumps(settings), "--output", str(output), *more]
+    arguments = ["--settings", corpus_settings(settings), "--output", str(output), *more]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert [path.name for path in output.parent.iterdir()] == ["c.parquet"]  # no scratch folder is left
     return read_corpus(output)
@@ -500,7 +501,11 @@ def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) ->
     write_corpus(random_texts(texts=1, tokens=3, seed=0), base, "b")
     cases: list[tuple[dict[str, Any], list[str], str]] = [
         ({"kind": "views", "of": "b"}, [], "corpus c: --base: expected the table of corpus b"),
-        ({"kind": "random-tokens"}, ["--base", str(base)], "corpus c: --base: expected none, kind 'random-tokens'"),
+        (
+            {"kind": "random-tokens"},
+            ["--base", str(base)],
+            "corpus c: --base: expected none, the corpus is made of no other",
+        ),
         ({"kind": "views", "of": "b"}, ["--base", "no-such.parquet"], "corpus c: no-such.parquet: no such table"),
         ({"kind": "views", "of": "b"}, ["--base", str(base)], "corpus c: of: text 'random-00000' of corpus b is drawn"),
     ]
@@ -517,13 +522,13 @@ def test_designs_through_the_command(tmp_path: Path, kind: str) -> None:
     stimuli.to_csv(table, index=False)
     wanted = {"kind": kind, "table": str(table)} | ({"filler": [0, 8]} if kind == "early-context" else {})
     frame = build(tmp_path, wanted)
-    settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_python(wanted)
+    settings = corpus_of(wanted)
     controls = {"shuffled", "template 2"}
     if kind == "early-context":
-        controls = {f"{view}, shuffled" for view in views_of(settings)}
-    assert set(frame["view"]) == {*views_of(settings), *controls}
-    assert {span["name"] for spans in frame["spans"] for span in spans} == set(spans_of(settings))
-    assert {f"label.{name}" for name in labels_of(settings) or ("category", "odd", "length")} <= set(frame.columns)
+        controls = {f"{view}, shuffled" for view in settings.default_views}
+    assert set(frame["view"]) == {*settings.default_views, *controls}
+    assert {span["name"] for spans in frame["spans"] for span in spans} == set(settings.spans)
+    assert {f"label.{name}" for name in settings.labels or ("category", "odd", "length")} <= set(frame.columns)
     plain = build(tmp_path, {**wanted, "shuffled": False})
     assert not any("shuffled" in view for view in plain["view"])
 
@@ -652,7 +657,7 @@ def test_what_a_config_asks_of_a_corpus() -> None:
 
     def asked(**wanted: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...] | None]:
         settings = adapter.validate_python(wanted)
-        return spans_of(settings), views_of(settings), labels_of(settings)
+        return settings.spans, settings.default_views, settings.labels
 
     one = ("original",)
     spans, views, labels = asked(kind="items")
