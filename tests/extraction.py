@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
 from fathom.store.layout import Dtype, Shape
 from fathom.workflow.jobs.activations import CUT_BY
+from tests.jobs import model_settings
 from tests.tiny import SENTENCES
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> Extract
 def prepared(source: Path, results: Path) -> Path:
     """The model folder that `fathom models` makes; returns its manifest."""
     folder = results / "models" / "tiny"
-    settings = json.dumps({"source": "path", "path": str(source)})
-    arguments = ["--name", "tiny", "--settings", settings, "--folder", str(folder)]
+    settings = model_settings({"source": "path", "path": str(source)}, "tiny")
+    arguments = ["--settings", settings, "--folder", str(folder)]
     CliRunner().invoke(
         prepare_command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False
     )

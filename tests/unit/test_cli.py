@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import logging
 import os
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.jobs import corpus_settings
 
 from fathom import cli
 from fathom.runtime.progress import Progress
@@ -24,7 +24,7 @@ def fathom(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def corpora(settings: dict[str, Any], output: Path, log: Path) -> subprocess.CompletedProcess[str]:
-    arguments = ["corpora", "--name", "c", "--settings", json.dumps(settings), "--output", str(output)]
+    arguments = ["corpora", "--settings", corpus_settings(settings), "--output", str(output)]
     return fathom("--log", str(log), *arguments)
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_verb_is_refused() -> None:
 
 
 def test_a_missing_option_is_refused() -> None:
-    done = fathom("corpora", "--name", "c")
+    done = fathom("corpora", "--output", "c.parquet")
     assert done.returncode != 0
     assert "Missing option '--settings'" in done.stderr
 

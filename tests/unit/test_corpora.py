@@ -14,53 +14,23 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
-from tests.designs import item_table, items_of, pair_table
+from tests.bibles import VERSES, as_module
+from tests.designs import items_of, pair_table
+from tests.jobs import corpus_settings
 from tests.wheels import wheel_with
 
 from fathom.corpora.bible import draw_passages, parse_verses
 from fathom.corpora.command import command
 from fathom.corpora.files import read_texts, select
-from fathom.corpora.items import item_texts
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
-from fathom.corpora.settings import CorpusSettings, labels_of, spans_of, views_of
-from fathom.corpora.word_tables import load_items
+from fathom.corpora.settings import CorpusSettings
 from fathom.io.corpus_table import CORPUS_COLUMNS, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.tables import read_table, write_table
 from fathom.runtime.errors import FathomError
 
 # The Bible -----------------------------------------------------------------------------------------------------------
-
-VERSES = {
-    1001001: "At first the hill was bare and the wind went over it.",
-    1001002: "Then came a seed.",
-    1001003: "It grew by day, and it grew by night.",
-    1002001: "Birds sat in the tree; they sang.",
-    1002002: "And the hill was glad.",
-    2001001: "A second book begins with four words more.",
-}
-
-
-def as_module(verses: dict[int, str]) -> str:
-    """Python source in the layout of the pythonbible packages: one string, and where each verse starts and ends."""
-    text, starts, ends = "", {}, {}
-    for verse, words in verses.items():
-        starts[verse] = len(text)
-        text += words
-        ends[verse] = len(text)
-        text += " "
-    return f'''"""A Bible."""
-from pythonbible import Bible, Version
-
-bible = Bible(
-    Version.TINY,
-    {text!r},
-    {starts!r},
-    {ends!r},
-    is_html=False,
-)
-'''
 
 
 def test_verses_are_parsed() -> None:
@@ -440,7 +410,7 @@ def test_tables_that_cannot_be_read_are_one_line(tmp_path: Path) -> None:
 
 def build(folder: Path, settings: dict[str, Any], *more: str) -> pd.DataFrame:
     output = folder / "results" / "c.parquet"
-    arguments = ["--name", "c", "--settings", json.dumps(settings), "--output", str(output), *more]
+    arguments = ["--settings", corpus_settings(settings), "--output", str(output), *more]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert [path.name for path in output.parent.iterdir()] == ["c.parquet"]  # no scratch folder is left
     return read_corpus(output)
@@ -480,27 +450,16 @@ def test_an_empty_line_can_be_left_out(tmp_path: Path) -> None:
     assert frame["id"].tolist() == ["row-1", "row-3"]
 
 
-@pytest.mark.parametrize("kind", ["views", "repetition", "randomness"])
-def test_corpora_made_of_another_through_the_command(tmp_path: Path, kind: str) -> None:
-    base = tmp_path / "base.parquet"
-    write_corpus(rows(text=["the first of the texts", "the second text"]), base, "b")
-    found = build(tmp_path, {"kind": kind, "of": "b"}, "--base", str(base))
-    views = found["view"].unique().tolist()
-    if kind == "views":
-        assert views == [f"view-{number:02d}" for number in range(1, 17)]
-    else:
-        assert views[0] == "p = 0.00"
-        assert views[-1] == {"repetition": "p = 0.90", "randomness": "p = 1.00"}[kind]
-        assert {note["kind"] for note in found["perturbation"]} == {kind}
-    assert found["id"].tolist() == ["t0", "t1"] * len(views)
-
-
 def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) -> None:
     base = tmp_path / "base.parquet"
     write_corpus(random_texts(texts=1, tokens=3, seed=0), base, "b")
     cases: list[tuple[dict[str, Any], list[str], str]] = [
         ({"kind": "views", "of": "b"}, [], "corpus c: --base: expected the table of corpus b"),
-        ({"kind": "random-tokens"}, ["--base", str(base)], "corpus c: --base: expected none, kind 'random-tokens'"),
+        (
+            {"kind": "random-tokens"},
+            ["--base", str(base)],
+            "corpus c: --base: expected none, the corpus is made of no other",
+        ),
         ({"kind": "views", "of": "b"}, ["--base", "no-such.parquet"], "corpus c: no-such.parquet: no such table"),
         ({"kind": "views", "of": "b"}, ["--base", str(base)], "corpus c: of: text 'random-00000' of corpus b is drawn"),
     ]
@@ -508,24 +467,6 @@ def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) ->
         with pytest.raises(FathomError, match=expected) as caught:
             build(tmp_path, wanted, *more)
         assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("kind", ["items", "relations", "analogies", "documents", "early-context"])
-def test_designs_through_the_command(tmp_path: Path, kind: str) -> None:
-    table = tmp_path / "table.csv"
-    stimuli = item_table([6] * 4) if kind in {"items", "documents"} else pair_table([4] * 4)
-    stimuli.to_csv(table, index=False)
-    wanted = {"kind": kind, "table": str(table)} | ({"filler": [0, 8]} if kind == "early-context" else {})
-    frame = build(tmp_path, wanted)
-    settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_python(wanted)
-    controls = {"shuffled", "template 2"}
-    if kind == "early-context":
-        controls = {f"{view}, shuffled" for view in views_of(settings)}
-    assert set(frame["view"]) == {*views_of(settings), *controls}
-    assert {span["name"] for spans in frame["spans"] for span in spans} == set(spans_of(settings))
-    assert {f"label.{name}" for name in labels_of(settings) or ("category", "odd", "length")} <= set(frame.columns)
-    plain = build(tmp_path, {**wanted, "shuffled": False})
-    assert not any("shuffled" in view for view in plain["view"])
 
 
 def test_pairs_of_a_table_are_limited_through_the_command(tmp_path: Path) -> None:
@@ -645,25 +586,3 @@ def test_settings_survive_json() -> None:
     ):
         settings = adapter.validate_python(wanted)
         assert adapter.validate_json(settings.model_dump_json()) == settings
-
-
-def test_what_a_config_asks_of_a_corpus() -> None:
-    adapter: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
-
-    def asked(**wanted: Any) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...] | None]:
-        settings = adapter.validate_python(wanted)
-        return spans_of(settings), views_of(settings), labels_of(settings)
-
-    one = ("original",)
-    spans, views, labels = asked(kind="items")
-    assert (spans, views) == (("item",), one)
-    own = pd.DataFrame(item_texts(load_items(), ["{item}"], shuffled=False)).filter(like="label.").columns
-    assert labels == tuple(own.str.removeprefix("label."))
-    assert asked(kind="items", table="t.csv") == (("item",), one, None)
-    assert asked(kind="relations") == (("first", "second"), one, ("related", "relation"))
-    assert asked(kind="analogies")[2] == ("same_relation", "relation")
-    assert asked(kind="documents", sentences=2) == (("first", "second"), one, ("one_theme", "category"))
-    early = ("start 0", "start 4", "end 4")
-    assert asked(kind="early-context", filler=[0, 4]) == (("first", "second"), early, ("related", "relation"))
-    assert asked(kind="random-tokens") == ((), one, ())
-    assert asked(kind="views", of="b")[2] is None

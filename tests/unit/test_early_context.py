@@ -8,7 +8,7 @@ from tests.designs import RELATION, items_of, occurrences, pair_table, view_of
 
 from fathom.corpora.early_context import FILLER, early_context_texts, filler_words
 from fathom.corpora.relations import relation_texts
-from fathom.corpora.settings import EarlyContextCorpus, views_of
+from fathom.corpora.settings import EarlyContextCorpus
 from fathom.corpora.word_tables import load_items, load_pairs
 
 COUNTS = (0, 8, 200)
@@ -28,10 +28,10 @@ def texts_of(*, blocks: int | None = None, shuffled: bool = True, seed: int = 0)
 
 def test_views_are_those_that_the_settings_name() -> None:
     settings = EarlyContextCorpus(kind="early-context", filler=COUNTS)
-    assert views_of(settings) == ("start 0", "start 8", "start 200", "end 8", "end 200")
-    assert set(texts_of(shuffled=False)["view"]) == set(views_of(settings))
-    shuffled = {f"{view}, shuffled" for view in views_of(settings)}
-    assert set(texts_of()["view"]) == {*views_of(settings), *shuffled}
+    assert settings.default_views == ("start 0", "start 8", "start 200", "end 8", "end 200")
+    assert set(texts_of(shuffled=False)["view"]) == set(settings.default_views)
+    shuffled = {f"{view}, shuffled" for view in settings.default_views}
+    assert set(texts_of()["view"]) == {*settings.default_views, *shuffled}
 
 
 def test_the_pairs_are_those_of_a_relations_corpus() -> None:

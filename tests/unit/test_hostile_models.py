@@ -16,12 +16,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file
+from tests.jobs import model_settings
 
 from fathom.io.manifests import read_manifest
 from fathom.models.checkpoint_checks import ORDERS, check_checkpoint, check_prepared
 from fathom.models.command import command
 from fathom.models.load import context_length, load_model, load_tokenizer
-from fathom.models.prepare import convert_gguf, copy_plain
+from fathom.models.prepare import copy_plain
+from fathom.models.sources.wheel import convert_gguf
 from fathom.models.weight_headers import read_gguf_header, read_safetensors_header
 from fathom.runtime.errors import FathomError
 
@@ -47,8 +49,8 @@ def change(file: Path, **entries: Any) -> None:
 def prepare(source: Path, folder: Path, **settings: Any) -> dict[str, Any]:
     """`fathom models` on a folder; returns the manifest."""
     manifest = folder / "manifest.json"
-    wanted = json.dumps({"source": "path", "path": str(source)} | settings)
-    arguments = ["--name", "m", "--settings", wanted, "--folder", str(folder), "--manifest", str(manifest)]
+    wanted = model_settings({"source": "path", "path": str(source)} | settings)
+    arguments = ["--settings", wanted, "--folder", str(folder), "--manifest", str(manifest)]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return read_manifest(manifest, "model")
@@ -280,7 +282,7 @@ def test_a_config_that_does_not_fit_its_weights_is_refused_before_a_model_is_bui
 def test_a_shape_larger_than_its_weights_is_never_drawn(tmp_path: Path, source: Path, entries: dict[str, int]) -> None:
     change(source / "config.json", **entries)
     prepare(source, tmp_path / "base")
-    arguments = ["--name", "r", "--settings", '{"source": "random", "of": "base"}', "--folder", str(tmp_path / "r")]
+    arguments = ["--settings", model_settings({"source": "random", "of": "base"}, "r"), "--folder", str(tmp_path / "r")]
     arguments += ["--manifest", str(tmp_path / "r/manifest.json"), "--base", str(tmp_path / "base/manifest.json")]
     with pytest.raises(FathomError, match="cannot build a model of this shape"):
         CliRunner().invoke(command, arguments, catch_exceptions=False)

@@ -21,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.jobs import model_settings
 from tests.wheels import wheel_with
 
 from fathom.corpora.files import read_texts
@@ -212,7 +213,7 @@ def fetched(folder: Path, address: str, **environment: str) -> subprocess.Comple
     """`fathom models` of a hub model, with a token in its environment."""
     settings = {"source": "hub", "repository": "owner/name", "revision": "main"}
     target = folder / "results/m"
-    arguments = ["--log", str(folder / "m.log"), "models", "--name", "m", "--settings", json.dumps(settings)]
+    arguments = ["--log", str(folder / "m.log"), "models", "--settings", model_settings(settings)]
     arguments += ["--folder", str(target), "--manifest", str(target / "manifest.json")]
     variables = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING"))}
     variables |= {"HF_ENDPOINT": address, "HF_TOKEN": TOKEN, "HF_HOME": str(folder / "home")} | environment

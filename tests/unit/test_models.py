@@ -16,6 +16,7 @@ import torch
 from click.testing import CliRunner
 from pydantic import TypeAdapter, ValidationError
 from safetensors.torch import load_file, save_file
+from tests.jobs import model_settings
 from tests.tiny import byte_level_tokenizer, save, tiny_gguf
 from tests.wheels import wheel_with
 from torch import Tensor, nn
@@ -389,10 +390,8 @@ def prepare(folder: Path, settings: dict[str, Any], base: Path | None = None) ->
     """`fathom models` on a source that needs no network; returns the manifest."""
     manifest = folder / "manifest.json"
     arguments = [
-        "--name",
-        "m",
         "--settings",
-        json.dumps(settings),
+        model_settings(settings),
         "--folder",
         str(folder),
         "--manifest",
@@ -529,12 +528,12 @@ def test_one_seed_gives_one_model_and_another_seed_another(tmp_path: Path, llama
 def test_a_base_is_for_random_models_only(tmp_path: Path, llama: Path, with_base: bool) -> None:
     base = prepare(tmp_path / "base", {"source": "path", "path": str(llama)})
     settings = {"source": "path", "path": str(llama)} if with_base else {"source": "random", "of": "other"}
-    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(tmp_path / "m")]
+    arguments = ["--settings", model_settings(settings), "--folder", str(tmp_path / "m")]
     arguments += ["--manifest", str(tmp_path / "m.json"), *(["--base", str(base)] if with_base else [])]
     done = CliRunner().invoke(command, arguments)
-    assert done.exit_code == 2
-    expected = "model m is of source 'path'" if with_base else "--base is needed for a model of source 'random'"
-    assert expected in done.output
+    assert isinstance(done.exception, FathomError)
+    expected = "expected none, model m has the shape" if with_base else "expected the manifest of model other"
+    assert str(done.exception).startswith(f"--base: {expected}")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["base"]
 
 

