@@ -130,12 +130,21 @@ def step_tables(
         tables.append((Table(**of, content="probes"), pd.concat(rows, ignore_index=True)))
         tables.append((Table(**of, content="probes", control="random"), pd.concat(random, ignore_index=True)))
         tables.append((Table(**of, content="hits"), pd.concat(hits, ignore_index=True)))
-    return [*tables, *((Table(model="", corpus_or_experiment=name, content="texts"), corpora()[name]) for name in peaks)]
+    return [
+        *tables,
+        *((Table(model="", corpus_or_experiment=name, content="texts"), corpora()[name]) for name in peaks),
+    ]
 
 
 def job_of(settings: FigureSettings, tables: Tables, **changed: Any) -> FigureJob:
     """A job that draws some tables."""
-    order = tuple(dict.fromkeys(table.corpus_or_experiment for table, _ in tables if table.content == "hits" and table.corpus_or_experiment in STEPS))
+    order = tuple(
+        dict.fromkeys(
+            table.corpus_or_experiment
+            for table, _ in tables
+            if table.content == "hits" and table.corpus_or_experiment in STEPS
+        )
+    )
     told_to = {
         "figure": "f",
         "module": settings.module,

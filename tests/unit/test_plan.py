@@ -15,6 +15,7 @@ from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings
 from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
+from fathom.figures.sentences import metric_axis, model_label
 from fathom.io.shards import shard_names
 from fathom.metrics.by_corpus import evaluate
 from fathom.metrics.by_text import LayerStates, measure_states
@@ -23,8 +24,9 @@ from fathom.metrics.measure import make_measure
 from fathom.metrics.settings import METRICS
 from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
-from fathom.workflow.captions import caption, figure_category, figure_subject, metric_axis, model_label
+from fathom.workflow.captions import caption, figure_category, figure_subject
 from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 
@@ -147,7 +149,7 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
     control = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6-random", "relations"))
     changed = {"controls": (), "inner": (), "permutations": 0}
     assert control.settings == own.settings.model_copy(update=changed)
-    tables = plan.config.figure_tables("probes-svm")
+    tables = figure_tables(plan.config, "probes-svm")
     assert [table.model for table in tables if table.control == "random"] == [
         *["smollm2-135m-random"] * 3,
         *["minilm-l6-random"] * 3,
@@ -182,7 +184,7 @@ def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:
     assert list(config.all_models) == ["mine", "untrained"]
     assert config.random_model("mine") == "untrained"
     assert config.random_model("untrained") is None
-    assert config.figure_models("probes-svm") == ("mine",)
+    assert config.all_figures["probes-svm"].plotted_models(config) == ("mine",)
 
 
 def test_files_of_ones_own_are_inputs(tmp_path: Path) -> None:
@@ -356,7 +358,7 @@ DRAWN: dict[str, Any] = {
         "lengths": {"kind": "sweep", "metric": "curvature", "corpus": "lengths"},
         "matrix": {"kind": "matrix", "metric": "linear_cka", "models": ["real"]},
         "sinks": {"kind": "sinks", "corpora": ["texts"]},
-        "stages": {"kind": "stages", "corpus": "texts"},
+        "sites": {"kind": "block-sites", "corpus": "texts"},
         "modes": {"kind": "bimodality", "model": "real", "corpus": "texts", "samples": 300},
         "power": {"kind": "power-law", "dimension": 77},
     },
@@ -372,7 +374,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
     for figure in drawn.figures:
         told = FigureJob.model_validate_json(drawn.figure_settings(figure))
         assert told.figure == figure
-        assert len(told.tables) == len(drawn.config.figure_tables(figure))
+        assert len(told.tables) == len(figure_tables(drawn.config, figure))
         assert told.title
         assert told.caption == caption(drawn.config, figure)
         assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
@@ -415,7 +417,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
         ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
-        ("stages", ("Roy and Vetterli", "owner/name at 0123456789ab")),
+        ("sites", ("Roy and Vetterli", "owner/name at 0123456789ab")),
         ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
         ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),
     ],
@@ -443,7 +445,7 @@ def test_categories_and_titles_in_the_report(drawn: Plan) -> None:
         "lengths": "Curvature: length of the text",
         "matrix": "Linear CKA between layers",
         "sinks": "Entropy valley, token norms and attention sinks",
-        "stages": "Effective rank at every stage of a block",
+        "sites": "Effective rank at every stage of a block",
         "modes": "Distribution of prompt entropy over texts",
         "power": "Entropy of power-law spectra",
     }

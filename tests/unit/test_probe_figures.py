@@ -17,15 +17,15 @@ from tests.drawings import names, points, written
 from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 from tests.unit.test_figures_coordination import coordination, panel
 
-from fathom.figures.command import command, draw_probe_figure
+from fathom.figures.base import FigureTable, ProbeFigure
+from fathom.figures.command import command
+from fathom.figures.command import draw as draw_job
 from fathom.figures.drawing.style import DOUBLE_COLUMN, ONE_AND_A_HALF, PALETTE
 from fathom.figures.job import Table
 from fathom.figures.probes.coordination import OF_SCORES
-from fathom.figures.probes.notes import probe_notes
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
-    ProbeFigure,
     ProbesFigure,
     PropertiesFigure,
     SitesFigure,
@@ -34,7 +34,7 @@ from fathom.figures.settings import (
 )
 from fathom.io.corpus_table import write_corpus
 from fathom.io.tables import write_table
-from fathom.workflow.figure_tables import FigureTable
+from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 
@@ -69,11 +69,11 @@ PEAKS = {"items": 2, "relations": 4, "analogies": 6, "early": 3, "every": 2}
 FIGURES = (
     "probes-svm",
     "probes-ridge",
+    "every-real",
     "relations-spans",
     "relations-sites",
-    "relations-coordination-real",
     "early-decay",
-    "every-real",
+    "relations-coordination-real",
     "probe-summary",
 )
 
@@ -101,7 +101,7 @@ def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Draw
 
 
 def run(plan: Plan, figure: str, folder: Path) -> Drawn:
-    paths = [write(plan, table, folder) for table in plan.config.figure_tables(figure)]
+    paths = [write(plan, table, folder) for table in figure_tables(plan.config, figure)]
     outputs = {kind: folder / "new" / f"{figure}.{kind}" for kind in ("svg", "png", "csv", "text")}
     options = [word for kind, path in outputs.items() for word in (f"--{kind}", str(path))]
     arguments = ["--settings", plan.figure_settings(figure), *options, *map(str, paths)]
@@ -290,12 +290,14 @@ def test_a_table_that_is_missing_is_refused(plan: Plan, tmp_path: Path) -> None:
 
 
 def draw(settings: ProbeFigure, tables: list[tuple[Table, pd.DataFrame]]) -> tuple[pd.DataFrame, Figure]:
-    job = job_of(settings, tables)
-    return draw_probe_figure(tables, settings, job, probe_notes(tables, job))
+    drawn = draw_job(tables, job_of(settings, tables))
+    return drawn.numbers, drawn.picture
 
 
 def one_table(*rows: pd.DataFrame, content: str = "probes", **table: Any) -> tuple[Table, pd.DataFrame]:
-    return Table(content=content, **({"model": "m", "corpus_or_experiment": "e"} | table)), pd.concat(rows, ignore_index=True)
+    return Table(content=content, **({"model": "m", "corpus_or_experiment": "e"} | table)), pd.concat(
+        rows, ignore_index=True
+    )
 
 
 def foot(figure: Figure) -> str:
@@ -339,7 +341,10 @@ def test_numbers_are_drawn_by_their_correlation() -> None:
 
 
 def test_an_experiment_that_cannot_be_drawn_is_named() -> None:
-    tables = [one_table(curve_rows()), one_table(curve_rows(label="length", measure="r", chance=0.0), of="lengths")]
+    tables = [
+        one_table(curve_rows()),
+        one_table(curve_rows(label="length", measure="r", chance=0.0), corpus_or_experiment="lengths"),
+    ]
     _, figure = draw(ProbesFigure(kind="probes"), tables)
     assert "Not drawn, for their labels are numbers, not classes: lengths." in foot(figure)
 
@@ -403,7 +408,7 @@ def test_the_summary_shows_the_first_place_and_writes_all() -> None:
         curve_rows(peak, position=position, site=site)
         for peak, site, position in ((3, "mlp", "span:first"), (4, "mlp", "span:second"), (6, "residual", "span:first"))
     ]
-    other = one_table(curve_rows(7, site="residual"), of="other")
+    other = one_table(curve_rows(7, site="residual"), corpus_or_experiment="other")
     numbers, figure = draw(SummaryFigure(kind="probe-summary"), [one_table(*rows), other])
     assert numbers["peak"].tolist() == [3, 4, 6, 7]
     assert numbers["site"].tolist() == ["mlp", "mlp", "residual", "residual"]

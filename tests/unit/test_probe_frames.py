@@ -11,9 +11,9 @@ from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, step_tables, to
 from fathom.corpora.relations import relation_texts
 from fathom.figures.job import Table
 from fathom.figures.probes.rows import (
+    accuracy_curves,
     all_views,
     experiment_curves,
-    accuracy_curves,
     main_label,
     main_measure,
     one_label,
@@ -131,7 +131,10 @@ def test_items_of_texts_are_those_that_their_spans_mark() -> None:
 def test_several_classes_and_texts_without_a_label() -> None:
     corpus = corpora()["relations"]  # re-paired texts have no relation
     hits = hit_rows(corpus, "relation", told())
-    tables = [(Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), hits), texts_of("relations")]
+    tables = [
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), hits),
+        texts_of("relations"),
+    ]
     (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert curve.chance == pytest.approx(1 / 6)
     assert (curve.classes >= 0).all()
@@ -145,7 +148,10 @@ def test_a_text_that_lacks_one_of_the_labels_counts_for_the_other() -> None:
     part = hits_of("other", 2)
     part = part[~part["text"].isin(part["text"].unique()[:3])]
     both = pd.concat([hits_of("related", 1), part])
-    tables = [(Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), both), texts_of("relations")]
+    tables = [
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), both),
+        texts_of("relations"),
+    ]
     (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert (curve.classes < 0).sum(axis=1).tolist() == [0, 3]
     assert np.isnan(curve.hits[1]).sum() == 3 * (LAST + 1)
@@ -183,7 +189,12 @@ def test_the_first_place_the_fixed_penalty_and_the_model_are_chosen() -> None:
 def test_an_experiment_without_the_estimator_is_left_out() -> None:
     tables = step_tables({"items": 2, "relations": 4})
     without = [
-        (table, rows[rows["estimator"] == "svm"] if table.corpus_or_experiment == "items" and table.content == "hits" else rows)
+        (
+            table,
+            rows[rows["estimator"] == "svm"]
+            if table.corpus_or_experiment == "items" and table.content == "hits"
+            else rows,
+        )
         for table, rows in tables
     ]
     assert [curve.name for curve in accuracy_curves(without, "m", ("items", "relations"), "ridge")] == ["relations"]

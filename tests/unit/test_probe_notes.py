@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 
-from fathom.figures.job import Table
-from fathom.figures.probes.notes import dip_columns, hierarchy_notes, probe_notes
-from fathom.figures.probes.rows import Tables, experiment_curves, one_label
+from fathom.figures.command import draw
+from fathom.figures.job import Table, Tables
+from fathom.figures.probes.notes import dip_columns, hierarchy_notes
+from fathom.figures.probes.rows import experiment_curves, one_label
 from fathom.figures.probes.summary import summary_table
 from fathom.figures.settings import ProbesFigure, SpansFigure, SummaryFigure
 
@@ -114,7 +115,9 @@ def test_the_test_of_the_order_is_of_the_figures_estimator() -> None:
 @pytest.mark.parametrize("lacking", [("items",), ("items", "relations"), ("items", "relations", "analogies")])
 def test_experiments_that_lack_the_estimator(lacking: Sequence[str]) -> None:
     tables = [
-        (table, rows[rows["estimator"] == "svm"]) if table.corpus_or_experiment in lacking and table.content != "texts" else (table, rows)
+        (table, rows[rows["estimator"] == "svm"])
+        if table.corpus_or_experiment in lacking and table.content != "texts"
+        else (table, rows)
         for table, rows in step_tables({"items": 2, "relations": 4, "analogies": 4})
     ]
     if len(lacking) == 3:
@@ -156,9 +159,9 @@ def test_where_a_sample_lacks_a_class_the_note_says_so() -> None:
 
 def test_only_figures_of_several_steps_have_notes() -> None:
     tables = step_tables({"items": 2, "relations": 4})
-    assert len(probe_notes(tables, job_of(RIDGE, tables))) == 2
-    assert probe_notes(tables, job_of(RIDGE, tables, order=("items",))) == []
-    assert probe_notes(tables, job_of(SpansFigure(kind="spans", experiments=("items",)), tables)) == []
+    assert len(draw(tables, job_of(RIDGE, tables)).notes) == 2
+    assert draw(tables, job_of(RIDGE, tables, order=("items",))).notes == []
+    assert draw(tables, job_of(SpansFigure(kind="spans", experiments=("items",)), tables)).notes == []
 
 
 # Dips ----------------------------------------------------------------------------------------------------------------
@@ -188,7 +191,10 @@ def test_curves_with_too_few_layers_or_units_have_no_dip_test() -> None:
     few = few[few["group"].isin(few["group"].unique()[:3])]
     tables = [
         (Table(model="m", corpus_or_experiment="relations", content="probes"), curve_rows()),
-        (Table(model="m", corpus_or_experiment="relations", content="hits", corpus="few"), hit_rows(few, "related", told())),
+        (
+            Table(model="m", corpus_or_experiment="relations", content="hits", corpus="few"),
+            hit_rows(few, "related", told()),
+        ),
         (Table(model="", corpus_or_experiment="few", content="texts"), few),
     ]
     assert notes_of(tables)[1] == (

@@ -231,7 +231,8 @@ def _draw_peaks(axes: Axes, rows: pd.DataFrame, experiments: Sequence[str], *, l
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Curves of experiments, and a test of the order of their peaks where they are several of the hierarchy."""
-    notes = [*notes, *hierarchy_notes(tables, job, estimator)]
+    if len(job.order) > 1:
+        notes = [*notes, *hierarchy_notes(tables, job, estimator)]
     rows = one_label(one_place(experiment_curves(tables, estimator=estimator)))
     under = [*notes, *not_plotted_note(rows)]
     picture = draw_probes(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)

@@ -21,9 +21,7 @@ SMALLEST = 0.0005  # number that is not written as 0
 
 
 def hierarchy_notes(tables: Tables, job: FigureJob, estimator: str) -> list[str]:
-    """For each model the order of the experiments' peaks, and the dips of their curves; none for a single step."""
-    if len(job.order) < 2:
-        return []
+    """For each model the order of the experiments' peaks, and the dips of their curves."""
     models = list(dict.fromkeys(table.model for table, _ in tables if table.content == "hits"))
     notes = []
     for model in models:
