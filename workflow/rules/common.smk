@@ -6,16 +6,11 @@ import functools
 import gc
 import re
 import sys
-from pathlib import Path
 
 from fathom import captions, needs
-from fathom.workflow.killed_jobs import advice
 from fathom.workflow.config import load_config
-from fathom.workflow.remote_files import copied
 from fathom.runtime.errors import FathomError
 from fathom.workflow.plan import Plan
-from fathom.provenance.records import torn_shards
-from fathom.schema import in_storage
 from fathom.io.shards import shard_names
 
 # A plan of 10,000 jobs is millions of objects, all of which stay: a tenth of the planning went into looking through them
@@ -44,15 +39,6 @@ wildcard_constraints:
     shard=r"\d+-of-\d+",
 
 
-# A job that is killed from outside cannot say what to do.
-onerror:
-    for file in log:
-        for line in advice(
-            Path(file).read_text(encoding="utf-8", errors="replace")
-        ):
-            print(line, file=sys.stderr)
-
-
 # Places in a job that several small ones share: counted in each of them, not over all.
 resource_scopes:
     slots="local",
@@ -61,13 +47,8 @@ resource_scopes:
 def asked(what, needs_of):
     """`mem_mb` or `runtime` of a job, computed from the files that it reads; more at each attempt."""
 
-    def resource(wildcards, input, attempt, threads, async_run):
-        while True:
-            try:
-                return getattr(needs_of(wildcards, input, threads).at(attempt), what)
-            except FileNotFoundError as missing:
-                if not copied(missing.filename, input, async_run):
-                    raise
+    def resource(wildcards, input, attempt, threads):
+        return getattr(needs_of(wildcards, input, threads).at(attempt), what)
 
     return resource
 
@@ -122,18 +103,6 @@ def coordination_needs(wildcards, input, threads):
     return needs.coordination_needs(input.manifests, input.corpus, threads=threads)
 
 
-def own(files_of):
-    """Files of the user's: in a storage where their path is an address, else here, wherever the results are."""
-
-    def place(path):
-        return storage(path) if in_storage(path) else local(path)
-
-    def files(wildcards):
-        return list(map(place, files_of(wildcards)))
-
-    return files
-
-
 def model_files(wildcards):
     return plan.model_files(wildcards.model)
 
@@ -148,11 +117,6 @@ def model_base(wildcards):
     return [] if base is None else f"results/models/{base}/manifest.json"
 
 
-def model_base_folder(wildcards):
-    base = plan.model_base(wildcards.model)
-    return [] if base is None else f"results/models/{base}"
-
-
 def corpus_base(wildcards):
     """The corpus whose texts a corpus changes; nothing for others."""
     base = plan.corpus_base(wildcards.corpus)
@@ -164,17 +128,6 @@ def base_option(wildcards, input):
     return ["--base", str(input.base)] if input.base else []
 
 
-def brought_option(files_of):
-    """Where Snakemake has put a file or folder of the user's that comes from a storage."""
-
-    def option(wildcards, input):
-        if any(map(in_storage, files_of(wildcards))):
-            return ["--brought", input.files[0]]
-        return []
-
-    return option
-
-
 def experiment_corpus(wildcards):
     return f"results/corpora/{plan.config.experiments[wildcards.experiment].corpus}.parquet"
 
@@ -183,28 +136,12 @@ def states_folder(model, corpus):
     return f"results/activations/{model}/{corpus}"
 
 
-def torn_records(wildcards):
-    """Records that `fathom verify` has set aside, since the stores of their shards are torn: those are made anew."""
-    return [
-        f"{states_folder(model, corpus)}/{shard}.record.json"
-        for model, corpus in plan.extractions
-        for shard in torn_shards(Path(states_folder(model, corpus)))
-        if shard in shard_names(plan.shards_of(corpus))
-    ]
-
-
 # Many jobs read the same ones.
 @functools.cache
 def manifest_files(model, corpus):
-    """Manifests of all shards. That of a torn one says what it will be again: what was made from it is right."""
-    folder = states_folder(model, corpus)
-    torn = torn_shards(Path(folder))
+    """Manifests of all shards."""
     return [
-        (
-            ancient(f"{folder}/{shard}.manifest.json")
-            if shard in torn
-            else f"{folder}/{shard}.manifest.json"
-        )
+        f"{states_folder(model, corpus)}/{shard}.manifest.json"
         for shard in shard_names(plan.shards_of(corpus))
     ]
 

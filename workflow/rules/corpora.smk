@@ -11,7 +11,7 @@ OUTPUTS:
 
 rule corpora:
     input:
-        files=own(corpus_files),
+        files=corpus_files,
         base=corpus_base,
     output:
         corpus="results/corpora/{corpus}.parquet",
@@ -25,10 +25,9 @@ rule corpora:
         settings=corpus_settings,
         code=corpus_code,
         base=base_option,
-        brought=brought_option(corpus_files),
     message:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " corpora --name {wildcards.corpus:q} --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base:q} {params.brought:q}"
+        " --output {output.corpus:q} {params.base:q}"

@@ -12,9 +12,7 @@ OUTPUTS:
 
 rule models:
     input:
-        files=own(model_files),
-        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
-        base_folder=ancient(model_base_folder),
+        files=model_files,
         base=model_base,
     output:
         folder=directory("results/models/{model}"),
@@ -30,10 +28,9 @@ rule models:
         settings=model_settings,
         code=plan.code("models"),
         base=base_option,
-        brought=brought_option(model_files),
     message:
         "Preparing model {wildcards.model}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " models --name {wildcards.model:q} --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q} {params.brought:q}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q}"

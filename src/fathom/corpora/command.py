@@ -52,13 +52,10 @@ COMMIT = "commit"  # attribute of the table of a corpus from the hub
 @click.option("--name", required=True, help="Name of the corpus in the config.")
 @click.option("--settings", "settings_json", required=True, help="Its settings, as JSON.")
 @click.option("--base", type=click.Path(path_type=Path), default=None, help="Corpus that it is made of, if any.")
-@click.option("--brought", help="Where a file from a storage now is.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-def command(name: str, settings_json: str, base: Path | None, brought: str | None, output: Path) -> Work:
+def command(name: str, settings_json: str, base: Path | None, output: Path) -> Work:
     """Build the texts of a corpus and their views."""
     settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_json(settings_json)
-    if brought is not None:
-        settings = settings.model_copy(update={"path" if isinstance(settings, FileCorpus) else "table": brought})
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=output.parent) as scratch:

@@ -14,12 +14,9 @@ from pydantic import TypeAdapter
 from fathom.io.download import fetch_hub, fetch_wheel, unpack
 from fathom.io.hashing import file_facts
 from fathom.io.manifests import read_manifest, sha256_of, versions_of, write_manifest
-from fathom.models.checkpoint_checks import check_checkpoint, check_sizes
-from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe_config, draw_weights, keep_plain
+from fathom.models.prepare import PATTERNS, convert_gguf, copy_plain, describe, draw_weights, keep_plain
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
-from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
-from fathom.schema import in_storage
 
 log = logging.getLogger("fathom")
 
@@ -30,10 +27,7 @@ log = logging.getLogger("fathom")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
-@click.option("--brought", type=click.Path(path_type=Path), help="Where a folder from a storage now is.")
-def command(
-    name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None, brought: Path | None
-) -> Work:
+def command(name: str, settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
     """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
     settings: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings_json)
     if base is not None and not isinstance(settings, RandomModel):
@@ -44,19 +38,14 @@ def command(
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
         draft = Path(scratch) / "draft"
         draft.mkdir()
-        origin = _bring(settings, Path(scratch), draft, base, brought)
+        origin = _bring(settings, Path(scratch), draft, base)
         kept = keep_plain(draft)
-        weights = check_checkpoint(draft)
-        facts = describe_config(draft) | {"parameters": weights.numbers}
-        check_sizes(facts, weights, f"models.{name}")
-        if settings.depth not in (None, facts["depth"]):
-            msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {settings.depth}"
-            raise FathomError(msg)
+        facts = describe(draft, name, depth=settings.depth)
         draft.rename(folder)
     files = {file: file_facts(folder / file) for file in _names(kept)}
     write_manifest(manifest, {"kind": "model", "model": name, **facts, **origin, "files": files})
     log.info("model %s: %s, %s blocks, width %s", name, facts["architecture"], facts["depth"], facts["width"])
-    own = (brought or Path(settings.path)) if isinstance(settings, PathModel) else None
+    own = Path(settings.path) if isinstance(settings, PathModel) else None
     copies = {} if own is None else {own / file: folder / file for file in files}
     read = [*copies] if base is None else [base]
     return Work(settings_json, read=read, written=[manifest], revision=str(origin["revision"]), copies=copies)
@@ -66,9 +55,7 @@ def _names(paths: list[Path]) -> list[str]:
     return [path.name for path in paths]
 
 
-def _bring(
-    settings: ModelSettings, scratch: Path, draft: Path, base: Path | None, brought: Path | None
-) -> dict[str, Any]:
+def _bring(settings: ModelSettings, scratch: Path, draft: Path, base: Path | None) -> dict[str, Any]:
     """Put the files of a checkpoint into `draft`; returns where they came from."""
     source = settings.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
     if isinstance(settings, HubModel):
@@ -76,8 +63,7 @@ def _bring(
         commit = fetch_hub(settings.repository, settings.revision, PATTERNS, fetched)
         return {"source": source, "revision": commit, **_kept(fetched, draft, own=True)}
     if isinstance(settings, PathModel):
-        revision = settings.path if in_storage(settings.path) else "local folder"
-        return {"source": source, "revision": revision, **_kept(brought or Path(settings.path), draft)}
+        return {"source": source, "revision": "local folder", **_kept(Path(settings.path), draft)}
     if isinstance(settings, WheelModel):
         return {"source": source, **_from_wheel(settings, scratch, draft)}
     return {"source": source, **_from_seed(settings, base, draft)}

@@ -12,6 +12,7 @@ from fathom.models.checkpoint_checks import (
     TOKENIZER_CONFIG,
     check_checkpoint,
     check_links,
+    check_sizes,
     copy_config,
     read_object,
 )
@@ -53,6 +54,16 @@ def plain_files(folder: Path) -> list[Path]:
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
 
+def check_own(folder: Path) -> list[Path]:
+    """The files that are kept of a folder that fathom did not make.
+
+    Errors: as `plain_files`; FathomError too if one is a link out of the folder.
+    """
+    files = plain_files(folder)
+    check_links(files)
+    return files
+
+
 def keep_plain(folder: Path) -> list[Path]:
     """Take away what is no part of a plain checkpoint, and let all who may read its config read its files; the files.
 
@@ -74,8 +85,7 @@ def copy_plain(source: Path, target: Path, *, own: bool = False) -> set[str]:
     content of two files until one is written to (Btrfs, XFS) do. Files of fathom's `own` are moved.
     Errors: FathomError if a file is a link out of its folder, or a config is no JSON.
     """
-    files = plain_files(source)
-    check_links(files)
+    files = check_own(source)
     left_out: set[str] = set()
     for path in files:
         if path.name in (CONFIG, TOKENIZER_CONFIG):
@@ -172,6 +182,20 @@ def draw_weights(source: Path, target: Path, *, seed: int) -> None:
     for path in plain_files(source):
         if path.name != "config.json" and "safetensors" not in path.name:
             shutil.copyfile(path, target / path.name)
+
+
+def describe(folder: Path, name: str, *, depth: int | None) -> dict[str, Any]:
+    """What a model is, by its config and the heads of its weights, which must fit each other and the `depth` wanted.
+
+    Errors: FathomError if they do not, or if anything in the folder is refused (see `untrusted`).
+    """
+    weights = check_checkpoint(folder)
+    facts = describe_config(folder) | {"parameters": weights.numbers}
+    check_sizes(facts, weights, f"models.{name}")
+    if depth not in (None, facts["depth"]):
+        msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {depth}"
+        raise FathomError(msg)
+    return facts
 
 
 def describe_config(folder: Path) -> dict[str, Any]:

@@ -41,7 +41,7 @@ class PathModel(_Model):
 
     source: Literal["path"]
     path: PathLine
-    """The folder, relative to where Snakemake runs; or its address in a storage, `s3://bucket/folder`."""
+    """The folder, relative to where Snakemake runs."""
 
 
 class RandomModel(_Model):

@@ -43,7 +43,7 @@ from fathom.figures.settings import (
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
 from fathom.runtime.errors import one_line
-from fathom.schema import Wheel, in_storage
+from fathom.schema import Wheel
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import STEPS, hierarchy
 from fathom.workflow.figure_tables import FigureTable, drawn_experiments
@@ -276,7 +276,7 @@ def _origin(model: ModelSettings) -> str:
     if isinstance(model, HubModel):
         return f"{model.repository} at {model.revision[:12]}"
     if isinstance(model, PathModel):
-        return model.path if in_storage(model.path) else "local folder"
+        return "local folder"
     if isinstance(model, RandomModel):
         return f"weights drawn anew with seed {model.seed}, shape of {model.of}"
     return f"{model.package} {model.version}"

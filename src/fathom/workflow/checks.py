@@ -18,7 +18,6 @@ from fathom.figures.settings import (
 )
 from fathom.io.strict_json import read_json
 from fathom.models.settings import ModelSettings, PathModel
-from fathom.schema import in_storage
 from fathom.workflow.defaults import Corpora, Experiments
 from fathom.workflow.figure_tables import drawn_experiments
 
@@ -33,11 +32,6 @@ class ImpossibleError(ValueError):
     def __init__(self, place: str, found: object, expected: str) -> None:
         super().__init__(f"{place}: expected {expected}; found {found!r}")
         self.place = place
-
-
-def is_missing(path: str) -> bool:
-    """Whether there is no such file here. What is missing in a storage Snakemake says."""
-    return not in_storage(path) and not Path(path).is_file()
 
 
 def known_depth(model: ModelSettings) -> int | None:

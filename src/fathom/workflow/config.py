@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, model_validator
@@ -45,7 +46,6 @@ from fathom.workflow.checks import (
     ImpossibleError,
     impossible_experiments,
     impossible_figures,
-    is_missing,
     known_depth,
 )
 from fathom.workflow.defaults import (
@@ -306,12 +306,12 @@ class Config(Settings):
 
     def _missing_files(self) -> Iterator[tuple[str, object, str]]:
         for name, model in self.models.items():
-            if isinstance(model, PathModel) and is_missing(f"{model.path}/config.json"):
+            if isinstance(model, PathModel) and not Path(model.path, "config.json").is_file():
                 yield f"models.{name}.path", model.path, "a folder with config.json, *.safetensors and a tokenizer"
         for name, corpus in self.corpora.items():
-            if isinstance(corpus, FileCorpus) and is_missing(corpus.path):
+            if isinstance(corpus, FileCorpus) and not Path(corpus.path).is_file():
                 yield f"corpora.{name}.path", corpus.path, "an existing file"
-            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and is_missing(corpus.table):
+            if isinstance(corpus, HierarchyCorpus) and corpus.table is not None and not Path(corpus.table).is_file():
                 yield f"corpora.{name}.table", corpus.table, "an existing CSV file"
 
     def _unknown_layers(self) -> Iterator[tuple[str, object, str]]:

@@ -17,7 +17,6 @@ from fathom.metrics.job import Measured, MetricJob
 from fathom.metrics.settings import METRICS, SinksSettings
 from fathom.models.settings import PathModel, RandomModel
 from fathom.probes.job import ProbeJob
-from fathom.schema import in_storage
 from fathom.workflow.captions import caption, figure_title, metric_axis, model_label
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import TOKEN_TABLES, Config
@@ -59,12 +58,10 @@ class Plan:
         return tuple((str(model), corpus) for model, corpus in pairs)
 
     def model_files(self, model: str) -> list[str]:
-        """Files that a model folder of the user's is made of, or its address in a storage; none for what is fetched."""
+        """Files that a model folder of the user's is made of; none for what is fetched."""
         settings = self.config.all_models[model]
         if not isinstance(settings, PathModel):
             return []
-        if in_storage(settings.path):
-            return [settings.path]
         folder = Path(settings.path)
         # Any other name is none that a checkpoint needs, and Snakemake might read more in it than a name.
         endings = r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)"

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fathom.runtime.errors import FathomError
-from fathom.workflow.remote_files import readable
 
 MB = 1_000_000
 # Megabytes that are there before anything is read.
@@ -143,14 +142,14 @@ def _manifest(path: str, *facts: str) -> dict[str, Any]:
 
 def _version(path: str) -> tuple[int, int]:
     """What changes when a file does. A plan asks for the same files at every job."""
-    found = os.stat(readable(path))  # noqa: PTH116 - its error names the file as Snakemake does
+    found = os.stat(path)  # noqa: PTH116 - its error names the file as Snakemake does
     return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1024)
 def _json(path: str, _version: tuple[int, int]) -> Any:
     try:
-        return json.loads(Path(readable(path)).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
 
@@ -160,7 +159,7 @@ def _corpus_size(texts: str, _version: tuple[int, int]) -> CorpusSize:
     from fathom.io.corpus_table import read_corpus_sizes  # it brings pandas, which a plan without corpora does not need
 
     try:
-        return CorpusSize(**read_corpus_sizes(Path(readable(texts))))
+        return CorpusSize(**read_corpus_sizes(Path(texts)))
     except (FathomError, ValueError, TypeError) as error:
         # As with a manifest: the job reads it too, and says what is wrong in a line of its own.
         raise FileNotFoundError(errno.ENOENT, "no corpus that can be read", texts) from error
