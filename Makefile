@@ -25,7 +25,7 @@ CODE := src tests benchmarks
 
 # The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
 run: $(INSTALLED)
-	$(if $(CONFIG),python -m fathom.workflow.check $(CONFIG))
+	$(if $(CONFIG),fathom check $(CONFIG))
 	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=1 $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
@@ -38,7 +38,7 @@ report: results/report.html
 
 # Made anew only when a figure is newer. What every figure came from goes with it.
 results/report.html: $(INSTALLED) $(wildcard results/figures/*)
-	$(if $(CONFIG),python -m fathom.workflow.check $(CONFIG))
+	$(if $(CONFIG),fathom check $(CONFIG))
 	snakemake crate --cores 1 --forcerun provenance crate --allowed-rules provenance crate $(SNAKEMAKE_FLAGS)
 	snakemake default crate --report $@ $(SNAKEMAKE_FLAGS)
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from fathom.runtime.job_files import Work
 
 
-# What looks at results, whichever stage made them.
+# What looks at a config, or at results, whichever stage made them.
 TOOLS = {
+    "check": "Is a config fine? It is read as data; nothing in it runs.",
     "trace": "Print what a figure, or any other result, came from.",
     "verify": "Read every result again: what is torn, missing or stale?",
 }
@@ -54,7 +55,7 @@ class _Stages(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Stages"):
             formatter.write_dl(list(STAGES.items()))
-        with formatter.section("Provenance"):
+        with formatter.section("Config and provenance"):
             formatter.write_dl(list(TOOLS.items()))
 
 

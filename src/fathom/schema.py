@@ -82,12 +82,10 @@ def _path(text: str) -> str:
     if set(text) & set("{}"):
         expected = "expected a path without braces, which Snakemake would take for wildcards"
         raise PydanticCustomError(NOT_EXPECTED, expected)
+    if "://" in text:
+        expected = "expected a path on this machine: copy what is at this address into a folder here, and name that"
+        raise PydanticCustomError(NOT_EXPECTED, expected)
     return _one_line(text)
-
-
-def in_storage(path: str) -> bool:
-    """Whether a path is an address in a storage (`s3://bucket/file`), from which Snakemake brings it."""
-    return "://" in path
 
 
 PathLine = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LINE), AfterValidator(_path)]

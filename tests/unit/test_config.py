@@ -358,12 +358,17 @@ def test_missing_files_are_refused(tmp_path: Path) -> None:
         assert refusal(tmp_path, changed(**{name: entry})).startswith(expected)
 
 
-def test_files_in_a_storage_or_on_another_machine_are_not_looked_for(tmp_path: Path) -> None:
-    config = changed(
-        models__mine={"source": "path", "path": "s3://bucket/model"},
-        corpora__mine={"kind": "file", "path": "s3://bucket/mine.txt"},
-    )
-    assert load_config(config, []).corpora["mine"].kind == "file"
+def test_addresses_are_refused(tmp_path: Path) -> None:
+    for name, entry, key in (
+        ("models__mine", {"source": "path", "path": "s3://bucket/model"}, "models.mine.path"),
+        ("corpora__mine", {"kind": "file", "path": "s3://bucket/mine.txt"}, "corpora.mine.path"),
+        ("corpora__mine", {"kind": "relations", "table": "https://host/pairs.csv"}, "corpora.mine.table"),
+    ):
+        expected = f"{key}: expected a path on this machine: copy what is at this address into a folder here"
+        assert refusal(tmp_path, changed(**{name: entry})).startswith(expected)
+
+
+def test_files_on_another_machine_are_not_looked_for(tmp_path: Path) -> None:
     config = changed(corpora__mine={"kind": "file", "path": str(tmp_path / "nowhere.txt")})
     with pytest.raises(FathomError, match="an existing file"):
         load_config(config, [])

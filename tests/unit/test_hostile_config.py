@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,6 @@ import yaml
 
 from fathom.io.manifests import DIGEST, read_manifest, write_manifest
 from fathom.runtime.errors import FathomError
-from fathom.workflow.check import main
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.load import load_config
@@ -101,30 +101,62 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: byt
     assert expected in refusal(tmp_path / name, content)
 
 
-def test_a_config_is_checked_without_running_it(tmp_path: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([str(root / "config/config.yaml")]) == 0
-    assert "config.yaml: fine, 4 models, 5 corpora" in capsys.readouterr().out
+def check(*files: Path, status: int) -> str:
+    """What `fathom check` says of files, in a process of its own."""
+    words = [sys.executable, "-m", "fathom.cli", "check", *map(str, files)]
+    root = Path(__file__).parents[2]  # the paths in a config are seen from where a run starts
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_config_is_checked_without_running_it(tmp_path: Path, root: Path) -> None:
+    assert "config.yaml: fine, 4 models, 5 corpora" in check(root / "config/config.yaml", status=0)
     evil = tmp_path / "evil.yaml"
     evil.write_text(f"__use_yte__: true\nx: ?open({str(tmp_path / 'ran')!r}, 'w')\n")
-    assert main([str(root / "config/config.yaml"), str(evil)]) == 1
-    assert capsys.readouterr().err.startswith(f"fathom: error: config: {evil}: ")
+    said = check(root / "config/config.yaml", evil, status=1)
+    assert said.startswith(f"fathom: error: config: {evil}: ")
     evil.write_text("[1, 2]")
-    assert main([str(evil)]) == 1
-    assert main([]) == 2
+    check(evil, status=1)
+    assert "Missing argument" in check(status=2)
     assert not (tmp_path / "ran").exists()
 
 
-def test_several_files_are_checked_as_snakemake_merges_them(tmp_path: Path, root: Path) -> None:
+def test_several_files_are_checked_as_snakemake_merges_them(tmp_path: Path) -> None:
     first, second = tmp_path / "1.yaml", tmp_path / "2.yaml"
     first.write_text("activations: {shards: 0}\nuncertainty: {seed: 1}\n")
     second.write_text("activations: {shards: 3}\n")
-    assert main([str(first)]) == 1
-    assert main([str(first), str(second)]) == 0
-    done = subprocess.run(
-        [sys.executable, "-m", "fathom.workflow.check", str(first)], capture_output=True, text=True, cwd=root
+    check(first, second, status=0)
+    said = check(first, status=1)
+    assert said.endswith("activations.shards: input should be greater than or equal to 1; found 0\n")
+
+
+def test_model_folders_that_will_be_refused_are_named_a_line_each(tmp_path: Path, llama: Path) -> None:
+    folders = {name: tmp_path / name for name in ("good", "quantised", "pickled", "gguf", "deeper")}
+    for folder in folders.values():
+        shutil.copytree(llama, folder)
+    config = json.loads((llama / "config.json").read_text())
+    quantised = config | {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}
+    (folders["quantised"] / "config.json").write_text(json.dumps(quantised))
+    for name, file in (("pickled", "pytorch_model.bin"), ("gguf", "model-Q4_K_M.gguf")):
+        (folders[name] / "model.safetensors").rename(folders[name] / file)
+    models = {name: {"source": "path", "path": str(folder)} for name, folder in folders.items()}
+    models["deeper"]["depth"] = config["num_hidden_layers"] + 1
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"models": models}))
+    deeper, gguf, pickled, quantised_ = check(tmp_path / "c.yaml", status=1).splitlines()  # in the file's order
+    assert quantised_.startswith("fathom: error: models.quantised: ")
+    assert "quantised weights (quantization_config) are not read" in quantised_
+    assert pickled.endswith(
+        "holds no weights as *.safetensors, only pytorch_model.bin, a pickle, which is never loaded"
     )
-    assert done.returncode == 1
-    assert "activations.shards: input should be greater than or equal to 1; found 0" in done.stderr
+    assert gguf.endswith("holds no weights as *.safetensors")
+    assert deeper.startswith("fathom: error: models.deeper.depth: the checkpoint has ")
+    assert "good" not in quantised_ + pickled + gguf + deeper
+
+
+def test_checking_needs_no_torch() -> None:
+    code = "import sys, fathom.workflow.check; assert not {'torch', 'transformers', 'pandas'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # Strings -------------------------------------------------------------------------------------------------------------

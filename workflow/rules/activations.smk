@@ -16,8 +16,6 @@ OUTPUTS:
 
 rule shards:
     input:
-        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
-        folder=ancient("results/models/{model}"),
         manifest="results/models/{model}/manifest.json",
         corpus="results/corpora/{corpus}.parquet",
     output:
@@ -47,8 +45,6 @@ rule shards:
 
 rule activations:
     input:
-        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
-        folder=ancient("results/models/{model}"),
         manifest="results/models/{model}/manifest.json",
         corpus="results/corpora/{corpus}.parquet",
         cut=shard_cut,

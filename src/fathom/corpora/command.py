@@ -22,13 +22,10 @@ log = logging.getLogger("fathom")
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--base", type=click.Path(path_type=Path), default=None, help="Corpus that it is made of, if any.")
-@click.option("--brought", help="Where a file from a storage now is.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-def command(settings_json: str, base: Path | None, brought: str | None, output: Path) -> Work:
+def command(settings_json: str, base: Path | None, output: Path) -> Work:
     """Build the texts of a corpus and their views."""
     job = CorpusJob.model_validate_json(settings_json)
-    files = job.files if brought is None else (brought,)
-    options = {key: brought if brought and value in job.files else value for key, value in job.options.items()}
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
         if base is not None and job.base is None:
@@ -37,11 +34,11 @@ def command(settings_json: str, base: Path | None, brought: str | None, output: 
         with tempfile.TemporaryDirectory(prefix=f".{job.name}-", dir=output.parent) as scratch:
             sources = Sources(Path(scratch), None if base is None else read_corpus(base), job.base)
             # By name, so that the code of one kind of corpus is no part of another's.
-            frame: pd.DataFrame = importlib.import_module(job.module).build(sources, **options)
+            frame: pd.DataFrame = importlib.import_module(job.module).build(sources, **job.options)
     except (FathomError, ValueError) as error:
         msg = f"corpus {job.name}: {error}"
         raise FathomError(msg) from error
     write_corpus(frame, output, job.name)
     log.info("corpus %s: %s texts", job.name, len(frame))
-    read = [*map(Path, files), *([] if base is None else [base])]
+    read = [*map(Path, job.files), *([] if base is None else [base])]
     return Work(settings_json, read=read, written=[output], revision=sources.revision)

@@ -534,7 +534,7 @@ class FileCorpus(_Table):
 
     kind: Literal["file"]
     path: Annotated[PathLine, Endings]
-    """The file, relative to where Snakemake runs; or its address in a storage, `s3://bucket/file`."""
+    """The file, relative to where Snakemake runs."""
 
     module: ClassVar[str] = "fathom.corpora.files"
 

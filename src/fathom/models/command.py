@@ -12,9 +12,8 @@ import click
 
 from fathom.io.hashing import file_facts
 from fathom.io.manifests import write_manifest
-from fathom.models.checkpoint_checks import check_checkpoint, check_sizes
 from fathom.models.job import ModelJob
-from fathom.models.prepare import describe_config, keep_plain
+from fathom.models.prepare import describe, keep_plain
 from fathom.models.sources.place import Origin, Place
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -27,8 +26,7 @@ log = logging.getLogger("fathom")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
-@click.option("--brought", type=click.Path(path_type=Path), help="Where a folder from a storage now is.")
-def command(settings_json: str, folder: Path, manifest: Path, base: Path | None, brought: Path | None) -> Work:
+def command(settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
     """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
     job = ModelJob.model_validate_json(settings_json)
     if base is not None and job.base is None:
@@ -40,16 +38,11 @@ def command(settings_json: str, folder: Path, manifest: Path, base: Path | None,
         draft = Path(scratch) / "draft"
         draft.mkdir()
         options = {key: value for key, value in job.source.items() if key != "source"}
-        place = Place(draft, Path(scratch), base, brought)
+        place = Place(draft, Path(scratch), base)
         # By name, so that the code of one kind of source is no part of another's.
         origin: Origin = importlib.import_module(job.module).bring(place, **options)
         kept = keep_plain(draft)
-        weights = check_checkpoint(draft)
-        facts = describe_config(draft) | {"parameters": weights.numbers}
-        check_sizes(facts, weights, f"models.{job.name}")
-        if job.depth not in (None, facts["depth"]):
-            msg = f"models.{job.name}.depth: the checkpoint has {facts['depth']} blocks, the config says {job.depth}"
-            raise FathomError(msg)
+        facts = describe(draft, job.name, depth=job.depth)
         draft.rename(folder)
     files = {path.name: file_facts(folder / path.name) for path in kept}
     where = {"source": job.source, "revision": origin.revision, **origin.facts}

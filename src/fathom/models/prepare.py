@@ -7,7 +7,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from fathom.models.checkpoint_checks import CONFIG, TOKENIZER_CONFIG, check_links, copy_config, read_object
+from fathom.models.checkpoint_checks import (
+    CONFIG,
+    TOKENIZER_CONFIG,
+    check_checkpoint,
+    check_links,
+    check_sizes,
+    copy_config,
+    read_object,
+)
 from fathom.runtime.errors import FathomError
 
 # What a checkpoint needs, and nothing that could be executed.
@@ -43,6 +51,16 @@ def plain_files(folder: Path) -> list[Path]:
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
 
+def check_own(folder: Path) -> list[Path]:
+    """The files that are kept of a folder that fathom did not make.
+
+    Errors: as `plain_files`; FathomError too if one is a link out of the folder.
+    """
+    files = plain_files(folder)
+    check_links(files)
+    return files
+
+
 def keep_plain(folder: Path) -> list[Path]:
     """Take away what is no part of a plain checkpoint, and let all who may read its config read its files; the files.
 
@@ -64,8 +82,7 @@ def copy_plain(source: Path, target: Path, *, own: bool = False) -> set[str]:
     content of two files until one is written to (Btrfs, XFS) do. Files of fathom's `own` are moved.
     Errors: FathomError if a file is a link out of its folder, or a config is no JSON.
     """
-    files = plain_files(source)
-    check_links(files)
+    files = check_own(source)
     left_out: set[str] = set()
     for path in files:
         if path.name in (CONFIG, TOKENIZER_CONFIG):
@@ -88,6 +105,20 @@ def _clone(source: Path, target: Path) -> None:
             write.seek(0)
             write.truncate()
             shutil.copyfileobj(read, write, 1 << 22)
+
+
+def describe(folder: Path, name: str, *, depth: int | None) -> dict[str, Any]:
+    """What a model is, by its config and the heads of its weights, which must fit each other and the `depth` wanted.
+
+    Errors: FathomError if they do not, or if anything in the folder is refused (see `fathom.models.checkpoint_checks`).
+    """
+    weights = check_checkpoint(folder)
+    facts = describe_config(folder) | {"parameters": weights.numbers}
+    check_sizes(facts, weights, f"models.{name}")
+    if depth not in (None, facts["depth"]):
+        msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {depth}"
+        raise FathomError(msg)
+    return facts
 
 
 def describe_config(folder: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from fathom.io.strict_json import read_json
-from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, in_storage, is_commit
+from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
 CHECKPOINT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)")
@@ -47,6 +47,11 @@ class Model(Settings):
     def files(self) -> tuple[str, ...]:
         """Files of the user's that it is made of, or the address of their folder; none of what is fetched."""
         return ()
+
+    @property
+    def own_folder(self) -> Path | None:
+        """The user's folder that it is made of."""
+        return None
 
     @property
     def base(self) -> str | None:
@@ -105,7 +110,7 @@ class PathModel(Model):
 
     source: Literal["path"]
     path: PathLine
-    """The folder, relative to where Snakemake runs; or its address in a storage, `s3://bucket/folder`."""
+    """The folder, relative to where Snakemake runs."""
 
     module: ClassVar[str] = "fathom.models.sources.folder"
 
@@ -118,10 +123,13 @@ class PathModel(Model):
     @property
     def files(self) -> tuple[str, ...]:
         """What a checkpoint may need of the folder."""
-        if in_storage(self.path):
-            return (self.path,)
         found = (path for path in Path(self.path).iterdir() if CHECKPOINT_FILE.fullmatch(path.name) and path.is_file())
         return tuple(sorted(map(str, found)))
+
+    @property
+    def own_folder(self) -> Path:
+        """The folder itself."""
+        return Path(self.path)
 
     def known_depth(self) -> int | None:
         """As its config.json says, unless the settings do."""
@@ -135,7 +143,7 @@ class PathModel(Model):
 
     def origin(self) -> str:
         """That it is a folder of the user's."""
-        return self.path if in_storage(self.path) else "local folder"
+        return "local folder"
 
 
 class RandomModel(Model):

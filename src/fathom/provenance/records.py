@@ -31,8 +31,6 @@ from fathom.runtime.job_files import Work
 KIND = "record"
 FORMAT_VERSION = 1
 SUFFIX = ".record.json"
-ASIDE = ".torn"
-"""What `fathom verify` adds to the name of a file that it sets aside."""
 MANIFEST = "manifest.json"
 SHARD_MANIFEST = re.compile(r"^(\d+)-of-(\d+)\.manifest\.json$")
 # Modules that are not called as the package that holds them.
@@ -106,8 +104,6 @@ def write_record(path: Path, verb: str, work: Work, code: str | None, started: S
         "seconds": started.seconds(),
     }
     write_manifest(path, content)
-    # What it marked has been made anew.
-    path.with_name(path.name + ASIDE).unlink(missing_ok=True)
 
 
 def read_record(path: Path) -> Record:
@@ -133,12 +129,6 @@ PARTS = ("inputs", "outputs")
 def entry_of(path: Path, manifest: Path | None = None) -> FileEntry:
     """A file as it is now: its size and digest."""
     return FileEntry(path, path.stat().st_size, xxh3_of(path), manifest=manifest)
-
-
-def torn_shards(folder: Path) -> frozenset[str]:
-    """Shards in a folder whose store is torn: `fathom verify` has set their records aside, and none is there anew."""
-    aside = (path.name.removesuffix(SUFFIX + ASIDE) for path in folder.glob(f"*{SUFFIX}{ASIDE}"))
-    return frozenset(shard for shard in aside if not (folder / f"{shard}{SUFFIX}").exists())
 
 
 def shards_entry(folder: Path, entries: Sequence[FileEntry]) -> FileEntry:

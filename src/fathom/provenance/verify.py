@@ -20,7 +20,6 @@ from fathom.io.hashing import read_blocks
 from fathom.io.shards import MANIFEST, expected_manifests
 from fathom.provenance.lineage import READERS, Lineage
 from fathom.provenance.records import (
-    ASIDE,
     SUFFIX,
     FileEntry,
     Record,
@@ -62,23 +61,20 @@ class Found:
     findings: list[Finding] = field(default_factory=list)
     seen: set[Path] = field(default_factory=set)
     """Every file that there is and that is not one of `NO_RESULTS`."""
-    aside: list[Path] = field(default_factory=list)
-    """What was torn and has been set aside."""
 
 
 @click.command()
 @click.argument("places", nargs=-1, metavar="[FOLDER|FILE]...", type=click.Path(path_type=Path))
-@click.option("--keep", is_flag=True, help="Only look: do not set aside what is torn.")
 @click.option(
     "--configfile", type=click.Path(path_type=Path), multiple=True, help="Compare with the settings of this config too."
 )
-def command(places: tuple[Path, ...], keep: bool, configfile: tuple[Path, ...]) -> None:
+def command(places: tuple[Path, ...], configfile: tuple[Path, ...]) -> None:
     """Read every digest of results again (of the folder `results`, if none is named).
 
     A result is torn if its bytes are not those that were written; missing if its record or manifest names it and it is
     not there; stale if its inputs, its code or (with --configfile) its settings are no longer those that it was made
-    from; unknown if neither a record nor a manifest names it. What is torn is set aside, so that the next run of
-    snakemake makes it anew; the exit status is 1 if anything is wrong.
+    from; unknown if neither a record nor a manifest names it. Nothing is changed: the command that repairs is printed.
+    The exit status is 1 if anything is wrong.
     """
     started = time.monotonic()
     found = look(places or (Path("results"),))
@@ -88,8 +84,7 @@ def command(places: tuple[Path, ...], keep: bool, configfile: tuple[Path, ...]) 
     for line in report_lines(findings):
         click.echo(line)
     click.echo(summary(found, findings, read, seconds))
-    aside = [] if keep else set_aside(findings, found.files)
-    for line in advice(findings, found, aside):
+    for line in advice(findings, found.files, configfile):
         click.echo(line)
     if findings:
         raise SystemExit(1)
@@ -131,11 +126,7 @@ def _look_at(file: Path, maker: Record | None, found: Found) -> None:
 def _look_into(folder: Path, found: Found) -> None:
     records, manifests = [], []
     for path in _files(folder):
-        if path.name.endswith(ASIDE):
-            found.aside.append(path)
-            if path.name.endswith(SUFFIX + ASIDE) and not path.with_suffix("").exists():
-                found.findings.append(Finding("missing", path.with_suffix(""), "set aside, and not made anew since"))
-        elif path.name.endswith(SUFFIX):
+        if path.name.endswith(SUFFIX):
             records.append(path)
         else:
             found.seen.add(path)
@@ -319,22 +310,6 @@ def summary(found: Found, findings: Sequence[Finding], read: int, seconds: float
     return f"{len(found.files):,} files, {read / 1e9:,.2f} GB read in {seconds:,.1f} s ({speed:,.2f} GB/s): {told}"
 
 
-def set_aside(findings: Iterable[Finding], files: Mapping[Path, FileEntry]) -> list[Path]:
-    """Rename what is torn, so that Snakemake makes it anew; returns what was renamed, under its old name.
-
-    Of a model it is the manifest: without it a model does not exist. Of a shard it is the record, which nothing is made
-    from: by its absence the rules know that the shard is to be made anew, and by the manifest, which stands, that what
-    was made from it is right. The job that makes it anew clears both away. Of a store that is missing they are left: it
-    may have been deleted to make room.
-    """
-    renamed = []
-    for path in dict.fromkeys(_to_rename(finding, files) for finding in findings if finding.fault == "torn"):
-        if path.exists():
-            path.replace(path.with_name(path.name + ASIDE))
-            renamed.append(path)
-    return renamed
-
-
 def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
     """The output of a rule that a finding is about: of a store or model, and of a shard's record, the manifest."""
     entry = files.get(finding.path)
@@ -342,17 +317,6 @@ def _to_make(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
         return entry.manifest
     manifest = finding.path.with_name(finding.path.name.removesuffix(SUFFIX) + MANIFEST)
     return manifest if finding.path.name.endswith(SUFFIX) and manifest.exists() else finding.path
-
-
-def _to_rename(finding: Finding, files: Mapping[Path, FileEntry]) -> Path:
-    """What is set aside for a finding: see `set_aside`."""
-    path = _to_make(finding, files)
-    record = path.with_name(path.name.removesuffix(MANIFEST) + SUFFIX)
-    if not path.name.endswith(MANIFEST) or not record.exists():
-        return path
-    # No reader takes a manifest that does not fit its own digest. One that does, and is of another store, they would.
-    of_another = finding.path == path and not isinstance(_described_or_fault(path), Finding)
-    return path if of_another else record
 
 
 def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
@@ -364,25 +328,22 @@ def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
     yield from (stages[stage] for stage in sorted(stages))
 
 
-def advice(findings: Sequence[Finding], found: Found, aside: Sequence[Path]) -> Iterator[str]:
-    """What to do about the findings.
+def advice(findings: Iterable[Finding], files: Mapping[Path, FileEntry], configfiles: Sequence[Path]) -> Iterator[str]:
+    """What to do about the findings: one command for what is torn or missing, one for what is stale.
 
-    The commands force their targets: of a store that was deleted the manifest still stands, and so it does of one that
-    is torn where only a look was asked for.
+    Targets are forced: of a store that is torn or was deleted, the manifest still stands. Each stage is a run of its
+    own: within one run Snakemake takes what was made anew for changed; only the next one compares bytes.
     """
-    lost = [finding for finding in findings if finding.fault in {"torn", "missing"}]
-    if aside:
-        yield f"\nSet aside, as NAME{ASIDE}: {len(aside):,} torn {'file' if len(aside) == 1 else 'files'}."
-    if lost:
-        yield "\nThis makes only what is torn or missing anew (with the --configfile of your run, if it had one):"
-        for targets in _by_stage(dict.fromkeys(_to_make(finding, found.files) for finding in lost)):
-            yield "    snakemake --cores all --force " + " \\\n        ".join(
-                shlex.quote(str(path)) for path in targets
-            )
-    if any(finding.fault == "stale" for finding in findings):
-        yield "\nThis makes what is stale, and all that was made from it, anew:\n    snakemake --cores all"
-    left = [path for path in found.aside if path.with_name(path.name.removesuffix(ASIDE)).exists()]
-    if left:
-        yield f"\nSet aside earlier and made anew since; delete them when you need them no more: {len(left):,} files"
-        for path in left[:10]:
-            yield f"    {path}"
+    snakemake = "snakemake --cores all" + (f" --configfile {shlex.join(map(str, configfiles))}" if configfiles else "")
+    kinds = {finding.fault for finding in findings}
+    if kinds & {"torn", "missing"}:
+        lost = (_to_make(finding, files) for finding in findings if finding.fault in {"torn", "missing"})
+        runs = [
+            f"{snakemake} --force " + " \\\n        ".join(shlex.quote(str(path)) for path in targets)
+            for targets in _by_stage(dict.fromkeys(lost))
+        ]
+        unsaid = "" if configfiles else " (with the --configfile of your run, if it had one)"
+        yield f"\nThis makes only what is torn or missing anew{unsaid}:"
+        yield "    " + " && \\\n    ".join(runs)
+    if "stale" in kinds:
+        yield f"\nThis makes what is stale, and all that was made from it, anew:\n    {snakemake}"

@@ -1,27 +1,42 @@
-"""`python -m fathom.workflow.check FILE ...`: is this config fine? It is read as data; nothing in it runs."""
+"""`fathom check`: is this config fine? It is read as data; nothing in it runs."""
 
 from __future__ import annotations
 
-import sys
+import click
 
+from fathom.models.prepare import check_own, describe
 from fathom.runtime.errors import FathomError
+from fathom.workflow.config import Config
 from fathom.workflow.load import load_config
 from fathom.workflow.strict_yaml import read_config_files
 
 
-def main(files: list[str]) -> int:
-    """Check the files as one config; returns the exit status."""
-    if not files:
-        print("usage: python -m fathom.workflow.check FILE ...", file=sys.stderr)
-        return 2
-    try:
-        config = load_config(read_config_files(files), files)
-    except FathomError as error:
-        print(f"fathom: error: {error}", file=sys.stderr)
-        return 1
-    print(f"{', '.join(files)}: fine, {len(config.all_models)} models, {len(config.corpora)} corpora")
-    return 0
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+def command(files: tuple[str, ...]) -> None:
+    """Check a config, of several files as Snakemake puts them over each other, and the model folders that it names.
+
+    A folder is checked as `fathom models` will check it: pickled or quantised weights, for example, are refused. What
+    is fetched is not looked at. The exit status is 1 if anything is wrong.
+    """
+    config = load_config(read_config_files(files), files)
+    problems = refused_models(config)
+    for problem in problems:
+        click.echo(f"fathom: error: {problem}", err=True)
+    if problems:
+        raise SystemExit(1)
+    click.echo(f"{', '.join(files)}: fine, {len(config.all_models)} models, {len(config.corpora)} corpora")
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def refused_models(config: Config) -> list[str]:
+    """One line for each model folder of the user's that `fathom models` would refuse."""
+    problems = []
+    for name, model in config.models.items():
+        if model.own_folder is not None:
+            try:
+                check_own(model.own_folder)
+                describe(model.own_folder, name, depth=model.depth)
+            except FathomError as error:
+                place = f"models.{name}"
+                problems.append(str(error) if str(error).startswith(place) else f"{place}: {error}")
+    return problems

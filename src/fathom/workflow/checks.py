@@ -1,57 +1,195 @@
-"""Checks of a config that no single section can make."""
+"""Checks of a whole config: combinations that no single section can see."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from fathom.schema import Problem, in_storage
-from fathom.workflow.defaults import Corpora, Experiments
+from fathom.activations.settings import CorpusActivations
+from fathom.corpora.settings import CorpusSettings
+from fathom.metrics.settings import METRICS
+from fathom.models.settings import ModelSettings
+from fathom.schema import Problem, unknown_names
+from fathom.workflow.config import Config
+from fathom.workflow.defaults import random_models
 
-if TYPE_CHECKING:
-    from fathom.workflow.config import Config
+FEWEST_MAPS = 20  # texts with attention maps, over which layers are correlated
+EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
 
-FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
+def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
+    """What cannot work in a config whose sections are right by themselves.
+
+    Without `files_here` the files that the config names are not looked for: a job may run where they are not.
+    """
+    yield from _unpinned(config)
+    yield from _colliding_names(config)
+    if files_here:
+        yield from _missing_files(config)
+    yield from _wrong_bases(config)
+    yield from _unknown_layers(config)
+    yield from _unknown_names(config)
+    yield from _unstored_positions(config)
+    yield from _impossible_experiments(config)
+    yield from _unstored_for_probes(config)
+    for name, figure in config.all_figures.items():
+        for key, found, expected in figure.problems(config):
+            yield f"figures.{name}.{key}" if key else f"figures.{name}", found, expected
+    if not config.all_figures:
+        yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
 
-class ImpossibleError(ValueError):
-    """A combination of settings that cannot work."""
-
-    def __init__(self, place: str, found: object, expected: str) -> None:
-        super().__init__(f"{place}: expected {expected}; found {found!r}")
-        self.place = place
+def _sources(config: Config) -> dict[str, ModelSettings | CorpusSettings]:
+    """Models and corpora by their place in the config."""
+    models: dict[str, ModelSettings | CorpusSettings] = {f"models.{name}": one for name, one in config.models.items()}
+    return models | {f"corpora.{name}": one for name, one in config.corpora.items()}
 
 
-def is_missing(path: str) -> bool:
-    """Whether there is no such file here. What is missing in a storage Snakemake says."""
-    return not in_storage(path) and not Path(path).is_file()
+def _unpinned(config: Config) -> Iterator[Problem]:
+    if config.paper is None:
+        return
+    for place, source in _sources(config).items():
+        if not source.pinned:
+            expected = "a full commit hash (40 hexadecimal digits) in a paper's config"
+            yield f"{place}.revision", getattr(source, "revision", None), expected
 
 
-def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
+def _colliding_names(config: Config) -> Iterator[Problem]:
+    """Names whose results would be one file: another table's, or where upper and lower case are the same."""
+    sections = {
+        "models": config.models,
+        "corpora": config.corpora,
+        "probes": config.experiments,
+        "figures": config.all_figures,
+    }
+    for place, entries in sections.items():
+        known: set[str] = set()
+        for name in entries:
+            if name.casefold() in known:
+                yield f"{place}.{name}", name, "a name that differs from others in more than upper and lower case"
+            known.add(name.casefold())
+    for name in config.experiments:
+        base, _, table = name.rpartition(".")
+        if table in EXPERIMENT_TABLES and base in config.experiments:
+            yield f"probes.{name}", name, f"another name, since results of {base} have this one"
+
+
+def _missing_files(config: Config) -> Iterator[Problem]:
+    for place, source in _sources(config).items():
+        for key, path, expected in source.required_files:
+            if not Path(path).is_file():
+                yield f"{place}.{key}", getattr(source, key), expected
+
+
+def _wrong_bases(config: Config) -> Iterator[Problem]:
+    """What is derived must be derived from something that is not derived itself."""
+    for name, model in config.models.items():
+        if model.base is not None and model.base not in config.trained_models:
+            yield f"models.{name}.of", model.base, f"one of {', '.join(config.trained_models) or 'none'}"
+    for name, random in random_models(config.models, config.experiments).items():
+        if name in config.models:
+            taken = f"another name, since the model of random weights that goes with {random.of} has this one"
+            yield f"models.{name}", name, taken
+    known_corpora = [name for name, corpus in config.corpora.items() if corpus.written]
+    for name, corpus in config.corpora.items():
+        if corpus.base is not None and corpus.base not in known_corpora:
+            yield f"corpora.{name}.of", corpus.base, f"one of {', '.join(known_corpora) or 'none'}"
+
+
+def _unknown_layers(config: Config) -> Iterator[Problem]:
+    wanted = config.activations.layers
+    if isinstance(wanted, str):
+        return
+    if len(set(wanted)) != len(wanted):
+        yield "activations.layers", list(wanted), "every layer once"
+    numbers = [layer for layer in wanted if isinstance(layer, int)]
+    if not numbers:
+        return
+    highest = max(numbers)
+    for name, model in config.models.items():
+        depth = (model if model.base is None else config.models[model.base]).known_depth()
+        if depth is None:
+            yield f"models.{name}.depth", None, "the number of blocks, since activations.layers names single layers"
+        elif highest > depth:
+            yield "activations.layers", highest, f"a layer from 0 to {depth}, for that is how deep model {name} is"
+
+
+def _unknown_names(config: Config) -> Iterator[Problem]:
+    references: list[tuple[str, Sequence[str], Sequence[str]]] = [
+        ("metrics.corpora", config.metric_corpora, list(config.corpora)),
+        ("activations.corpora", list(config.activations.corpora), list(config.corpora)),
+        ("metrics.only", config.metrics.only or (), list(METRICS)),
+    ]
+    references += [
+        (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))
+        for name, experiment in config.experiments.items()
+    ]
+    for place, found, known in references:
+        yield from unknown_names(place, found, known)
+
+
+def _unstored(config: Config, corpus: str, position: str, reader: str) -> Iterator[Problem]:
+    """A position that something reads and that is not kept of a corpus."""
+    stored = config.extraction_of(corpus).positions
+    if position not in stored:
+        own = config.activations.corpora.get(corpus, CorpusActivations()).positions
+        place = "activations.positions" if own is None else f"activations.corpora.{corpus}.positions"
+        yield place, list(stored), f"{position!r} too, since {reader} reads it"
+
+
+def _unstored_positions(config: Config) -> Iterator[Problem]:
+    stored = config.activations.positions
+    if len(set(stored)) != len(stored):
+        yield "activations.positions", list(stored), "every position once"
+    for name in config.metric_settings:
+        for measured in config.corpora_of(name):
+            yield from _unstored(config, measured, METRICS[name].position, f"metrics.{name}")
+
+
+def _impossible_experiments(config: Config) -> Iterator[Problem]:
     """Experiments that ask of their corpus what it does not have."""
-    titles = [one.title or name for name, one in experiments.items()]
-    for name, one in experiments.items():
+    titles = [one.title or name for name, one in config.experiments.items()]
+    for name, one in config.experiments.items():
         if titles.count(one.title or name) > 1:
             yield f"probes.{name}.title", one.title or name, "a title of its own: figures tell experiments apart by it"
-        if one.corpus not in corpora:
+        corpus = config.corpora.get(one.corpus)
+        if corpus is None:
             continue  # said elsewhere
-        marked = corpora[one.corpus].spans
         for position in one.positions:
-            if position.startswith("span:") and position.removeprefix("span:") not in marked:
-                spans = ", ".join(f"span:{span}" for span in marked) or "none"
+            if position.startswith("span:") and position.removeprefix("span:") not in corpus.spans:
+                spans = ", ".join(f"span:{span}" for span in corpus.spans) or "none"
                 yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
-        known = corpora[one.corpus].labels
-        for key, labels in (("labels", one.labels or ()), ("strata", (one.strata,) if one.strata else ())):
+        named = {"labels": one.labels or (), "stratify_by": () if one.stratify_by is None else (one.stratify_by,)}
+        for key, labels in named.items():
             for label in labels:
-                if known is not None and label not in known:
-                    yield f"probes.{name}.{key}", label, f"a label of corpus {one.corpus}: {', '.join(known) or 'none'}"
+                if corpus.labels is not None and label not in corpus.labels:
+                    expected = f"a label of corpus {one.corpus}: {', '.join(corpus.labels) or 'none'}"
+                    yield f"probes.{name}.{key}", label, expected
         if one.coordination is not None and "attention" not in one.sites:
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
 
 
-def impossible_figures(config: Config) -> Iterator[Problem]:
-    """What figures ask for and the config has not."""
-    for name, figure in config.all_figures.items():
-        for key, found, expected in figure.problems(config):
-            yield ".".join(part for part in ("figures", name, key) if part), found, expected
+def _unstored_for_probes(config: Config) -> Iterator[Problem]:
+    """What experiments read and extraction does not keep."""
+    for name, experiment in config.experiments.items():
+        if experiment.corpus not in config.corpora:
+            continue  # said elsewhere
+        for position in experiment.positions:
+            kept = position.split(":")[0].replace("span", "spans")
+            yield from _unstored(config, experiment.corpus, kept, f"probes.{name}")
+        stored = config.extraction_of(experiment.corpus)
+        needed = set(experiment.sites)
+        if "static" in experiment.controls:
+            reader = f"the control `static` of probes.{name}"
+            needed.add("residual")
+            yield from _unstored(config, experiment.corpus, "mean", reader)
+            if not isinstance(stored.layers, str) and 0 not in stored.layers:
+                yield "activations.layers", list(stored.layers), f"layer 0 too, since {reader} reads it"
+        missing = [] if stored.sites == "all" else sorted(needed - set(stored.sites))
+        if missing:
+            place = f"activations.corpora.{experiment.corpus}.sites"
+            yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
+        reads_maps = experiment.coordination is not None and len(config.corpora[experiment.corpus].spans) > 1
+        if reads_maps and stored.attention_texts < FEWEST_MAPS:
+            place = f"activations.corpora.{experiment.corpus}.attention_texts"
+            expected = f"at least {FEWEST_MAPS}, since the coordination of probes.{name} correlates over texts"
+            yield place, stored.attention_texts, expected

@@ -8,11 +8,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from fathom.figures.settings import RENAMED
 from fathom.runtime.errors import FathomError
 from fathom.schema import UNKNOWN_KEY
-from fathom.workflow.checks import ImpossibleError
-from fathom.workflow.config import FILES_ELSEWHERE, Config
+from fathom.workflow.checks import problems
+from fathom.workflow.config import Config
 from fathom.workflow.strict_yaml import read_config_file
 
 KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
@@ -27,30 +26,30 @@ def load_config(data: Mapping[str, Any], files: Sequence[str], *, files_here: bo
     """
     contents = {str(file): read_config_file(Path(file)) for file in files}
     try:
-        return Config.model_validate(data, context=None if files_here else FILES_ELSEWHERE)
+        config = Config.model_validate(data)
     except ValidationError as error:
-        place, message = _first_problem(error)
-        file = _file_with(place, contents)
-        count = error.error_count() - 1
-        more = f" (and {count} more)" if count else ""
-        msg = f"config: {file}: {message}{more}".replace("\n", "\\n")
-        raise FathomError(msg) from error
+        raise _refused(*_first_problem(error), contents, more=error.error_count() - 1) from error
+    found = next(problems(config, files_here=files_here), None)
+    if found is not None:
+        place, value, expected = found
+        raise _refused(place, f"{place}: expected {expected}; found {value!r}", contents)
+    return config
+
+
+def _refused(place: str, message: str, contents: Mapping[str, Any], *, more: int = 0) -> FathomError:
+    others = f" (and {more} more)" if more else ""
+    return FathomError(f"config: {_file_with(place, contents)}: {message}{others}".replace("\n", "\\n"))
 
 
 def _first_problem(error: ValidationError) -> tuple[str, str]:
     first = error.errors(include_url=False)[0]
     facts = first.get("ctx", {})
-    if isinstance(facts.get("error"), ImpossibleError):
-        return facts["error"].place, str(facts["error"])
     place = _place(first["loc"])
     if first["type"] == UNKNOWN_KEY:
         place = ".".join(part for part in (place, facts["key"]) if part)
         return place, f"{place}: {first['msg']}"
     if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         place = f"{place}.{facts['discriminator'].strip(chr(39))}"
-        renamed = RENAMED.get(facts.get("tag", "")) if place.startswith("figures.") else None
-        if renamed is not None:
-            return place, f"{place}: expected {renamed!r}, as {facts['tag']!r} is called now"
         wrong = (
             f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
         )

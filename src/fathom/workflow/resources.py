@@ -11,14 +11,14 @@ import errno
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from fathom.runtime.errors import FathomError
-from fathom.workflow.remote_files import readable
+from fathom.workflow.jobs.wildcards import Inputs, Wildcards
 
 MB = 1_000_000
 # Megabytes that are there before anything is read.
@@ -43,15 +43,27 @@ CHARACTERS = 1e5  # that a tokenizer reads in a second
 LAPACK = 5e8  # of the small matrices of single texts, with one thread
 
 
-class Needs(NamedTuple):
-    """What a job asks for: megabytes and minutes."""
+class Resources(NamedTuple):
+    """Memory and time of a job: megabytes and minutes."""
 
     mem_mb: int
     runtime: int
 
-    def at(self, attempt: int) -> Needs:
-        """What it asks for at its first, second, third attempt."""
-        return Needs(self.mem_mb * attempt, self.runtime * attempt)
+    def at(self, attempt: int) -> Resources:
+        """What the job asks for at its first, second, third attempt."""
+        return Resources(self.mem_mb * attempt, self.runtime * attempt)
+
+
+def per_attempt(
+    resource: Literal["mem_mb", "runtime"], of: Callable[[Wildcards, Inputs, int], Resources]
+) -> Callable[[Wildcards, Inputs, int, int], int]:
+    """A function that Snakemake calls for one resource of a job; its arguments are named as Snakemake names them."""
+
+    def value(wildcards: Wildcards, input: Inputs, attempt: int, threads: int) -> int:  # noqa: A002 - Snakemake's name
+        found: int = getattr(of(wildcards, input, threads).at(attempt), resource)
+        return found
+
+    return value
 
 
 @dataclass(frozen=True)
@@ -91,11 +103,13 @@ class StatesSize:
         return min(self.tokens, math.ceil(1.5 * corpus.longest * self.tokens / max(1, corpus.characters)))
 
 
-def at_least(megabytes: float, seconds: float) -> Needs:
-    return Needs(math.ceil(megabytes), START + math.ceil(PATIENCE * seconds / 60))
+def resources_for(megabytes: float, seconds: float) -> Resources:
+    """Whole megabytes, and minutes with patience for a slower machine."""
+    return Resources(math.ceil(megabytes), START + math.ceil(PATIENCE * seconds / 60))
 
 
 def square_mb(side: int) -> float:
+    """Megabytes of a square matrix in float64."""
     return 8 * side**2 / MB
 
 
@@ -136,21 +150,21 @@ def _manifest(path: str, *facts: str) -> dict[str, Any]:
     """A manifest, unchecked: the job itself checks it, and says what is wrong with it."""
     content = _json(path, _version(path))
     if not isinstance(content, dict) or any(fact not in content for fact in facts):
-        # From an earlier version of fathom, or torn: it is not there yet, as far as a plan goes.
+        # From an earlier version of fathom, or corrupt: it is not there yet, as far as a plan goes.
         raise FileNotFoundError(errno.ENOENT, f"no manifest with {', '.join(facts)}", path)
     return content
 
 
 def _version(path: str) -> tuple[int, int]:
     """What changes when a file does. A plan asks for the same files at every job."""
-    found = os.stat(readable(path))  # noqa: PTH116 - its error names the file as Snakemake does
+    found = os.stat(path)  # noqa: PTH116 - its error names the file as Snakemake does
     return found.st_mtime_ns, found.st_size
 
 
 @lru_cache(maxsize=1024)
 def _json(path: str, _version: tuple[int, int]) -> Any:
     try:
-        return json.loads(Path(readable(path)).read_text(encoding="utf-8"))
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError):
         return None
 
@@ -160,7 +174,7 @@ def _corpus_size(texts: str, _version: tuple[int, int]) -> CorpusSize:
     from fathom.io.corpus_table import read_corpus_sizes  # it brings pandas, which a plan without corpora does not need
 
     try:
-        return CorpusSize(**read_corpus_sizes(Path(readable(texts))))
+        return CorpusSize(**read_corpus_sizes(Path(texts)))
     except (FathomError, ValueError, TypeError) as error:
         # As with a manifest: the job reads it too, and says what is wrong in a line of its own.
         raise FileNotFoundError(errno.ENOENT, "no corpus that can be read", texts) from error

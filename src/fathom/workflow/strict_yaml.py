@@ -1,7 +1,7 @@
 """The files of a config, read strictly: data only, every key once, of bounded size however its parts refer to others.
 
 Snakemake reads them first, by a wider loader of its own: of a key that stands twice it takes the last, and where a file
-says `__use_yte__` it evaluates the Python in it. So a config from somebody else is read with `python -m fathom.workflow.check`
+says `__use_yte__` it evaluates the Python in it. So a config from somebody else is read with `fathom check`
 before Snakemake sees it.
 """
 

@@ -20,8 +20,6 @@ class Place:
     """Folder for what is fetched; it goes once the checkpoint is there."""
     base: Path | None = None
     """Manifest of the model whose shape it has."""
-    brought: Path | None = None
-    """Where a folder from a storage now is."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,16 @@
-"""Settings and resources of the jobs of the activations stage."""
+"""What the rules of the activations stage ask."""
 
 from __future__ import annotations
 
 import math
+from functools import cached_property
+from typing import Any
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
+from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.jobs.wildcards import Inputs, Wildcards
+from fathom.workflow.paths import states_folder
 from fathom.workflow.resources import (
     CHARACTERS,
     CPU_THREAD,
@@ -18,49 +23,104 @@ from fathom.workflow.resources import (
     TORCH,
     CorpusSize,
     ModelSize,
-    Needs,
-    at_least,
+    Resources,
     corpus_size,
     model_size,
+    resources_for,
     table_mb,
 )
 
-
-def extraction_needs(
-    config: Config, model: str, corpus: str, manifest: str, texts: str, *, shards: int, threads: int
-) -> Needs:
-    """Needs of one shard: `manifest` is the model's, `texts` the corpus."""
-    wanted: ActivationsSettings = config.extraction_of(corpus)
-    return extraction(
-        model_size(manifest, config.all_models[model].dtype),
-        corpus_size(texts),
-        shards=shards,
-        memory_mb=wanted.memory_mb,
-        token_budget=wanted.token_budget,
-        attention_texts=wanted.attention_texts if config.reads_patterns(model, corpus) else 0,
-        attention_tokens=wanted.attention_tokens,
-        threads=threads,
-        gpu=wants_gpu(config),
-    )
+BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
 
 
-def cut_needs(texts: str) -> Needs:
-    """Needs of the job that cuts a corpus into shards."""
-    return cut(corpus_size(texts))
+class ActivationJobs:
+    """Jobs that run a model over one shard of a corpus, and those that find the shards' boundaries."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._kept_of: dict[tuple[str, str], dict[str, Any]] = {}
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the code of extraction and of shard boundaries."""
+        return code_digest("fathom.activations.command")
+
+    @property
+    def gpu(self) -> int:
+        """Whether extraction asks the cluster for a GPU."""
+        return int(self._config.activations.device != "cpu")
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom activations`."""
+        model, corpus = wildcards.model, wildcards.corpus
+        return as_json(
+            {
+                "model": model,
+                "corpus": corpus,
+                "dtype": self._config.all_models[model].dtype,
+                "shard": int(wildcards.shard.split("-")[0]) - 1,
+                "activations": self._kept(model, corpus),
+            }
+        )
+
+    def boundary_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom activations --write-cut`: what tokens and the sample of attention maps depend on."""
+        kept = self._kept(wildcards.model, wildcards.corpus)
+        facts = {name: kept[name] for name in BOUNDARIES_DEPEND_ON}
+        return as_json({"model": wildcards.model, "corpus": wildcards.corpus, **facts})
+
+    def boundaries(self, wildcards: Wildcards) -> list[str]:
+        """The file of the shards' boundaries; none for a corpus of a single shard."""
+        if self._config.shards_of(wildcards.corpus) == 1:
+            return []
+        return [f"{states_folder(wildcards.model, wildcards.corpus)}/shards.json"]
+
+    def boundary_option(self, wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: A002, ARG002 - Snakemake's names
+        """The same as words of the command, which the rule quotes one by one."""
+        return ["--cut", *input.cut] if input.cut else []
+
+    def group(self, wildcards: Wildcards) -> str | None:
+        """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
+        return "extraction" if self._config.shards_of(wildcards.corpus) == 1 else None
+
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002 - Snakemake's name
+        """Memory and time of one shard."""
+        kept = self._kept(wildcards.model, wildcards.corpus)
+        return extraction(
+            model_size(input.manifest, self._config.all_models[wildcards.model].dtype),
+            corpus_size(input.corpus),
+            shards=self._config.shards_of(wildcards.corpus),
+            memory_mb=kept["memory_mb"],
+            token_budget=kept["token_budget"],
+            attention_texts=kept["attention_texts"],
+            attention_tokens=kept["attention_tokens"],
+            threads=threads,
+            gpu=bool(self.gpu),
+        )
+
+    def boundary_resources(
+        self,
+        wildcards: Wildcards,  # noqa: ARG002 - all such functions take the same
+        input: Inputs,  # noqa: A002 - Snakemake's name
+        threads: int,  # noqa: ARG002 - all such functions take the same
+    ) -> Resources:
+        """Memory and time of the job that finds the shards' boundaries."""
+        return shard_boundaries(corpus_size(input.corpus))
+
+    def _kept(self, model: str, corpus: str) -> dict[str, Any]:
+        """What is kept of a corpus, the same for all its shards; attention maps only where something reads them."""
+        if (model, corpus) not in self._kept_of:
+            kept = self._config.extraction_of(corpus)
+            if not self._config.reads_attention_maps(model, corpus):
+                kept = kept.model_copy(update={"attention_texts": 0})
+            self._kept_of[model, corpus] = kept.model_dump(mode="json")
+        return self._kept_of[model, corpus]
 
 
-def wants_gpu(config: Config) -> bool:
-    """Whether extraction asks the cluster for a GPU."""
-    return config.activations.device != "cpu"
-
-
-CUT_BY = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
-
-
-def cut(corpus: CorpusSize) -> Needs:
-    """Needs of the job that tokenises a corpus to cut it into shards: the tokens of all texts beside the texts."""
+def shard_boundaries(corpus: CorpusSize) -> Resources:
+    """Resources of the job that tokenises a corpus to cut it into shards: the tokens of all texts beside the texts."""
     megabytes = SNAKEMAKE + TORCH + table_mb(corpus) + TOKENISED * corpus.characters / MB
-    return at_least(megabytes, corpus.characters / CHARACTERS)
+    return resources_for(megabytes, corpus.characters / CHARACTERS)
 
 
 def extraction(
@@ -74,8 +134,8 @@ def extraction(
     attention_tokens: int,
     threads: int,
     gpu: bool,
-) -> Needs:
-    """Needs of one shard's extraction."""
+) -> Resources:
+    """Resources of one shard's extraction."""
     longest_batch = max(token_budget, corpus.longest)
     megabytes = (
         SNAKEMAKE
@@ -84,16 +144,16 @@ def extraction(
         + (model.file_bytes + model.parameters * model.itemsize) / MB
         + memory_mb * 1.048576
         + STEPS_HELD * 4 * longest_batch * model.width / MB
-        + _patterns(model, attention_tokens if attention_texts else 0)
+        + _attention_maps(model, attention_tokens if attention_texts else 0)
         + table_mb(corpus)
         + TOKENISED * corpus.characters / shards / MB
     )
     # Two operations a weight and token; a character is a token at most, where texts are written in an alphabet.
     operations = 2 * model.parameters * corpus.characters / shards
-    return at_least(megabytes, operations / (GPU if gpu else CPU_THREAD * threads))
+    return resources_for(megabytes, operations / (GPU if gpu else CPU_THREAD * threads))
 
 
-def _patterns(model: ModelSize, tokens: int) -> float:
-    """Attention patterns of one text at all blocks, as they come and as they are written; 64 numbers a head."""
+def _attention_maps(model: ModelSize, tokens: int) -> float:
+    """Attention maps of one text at all blocks, as they come and as they are written; 64 numbers a head."""
     heads = math.ceil(model.width / 64)
     return 2 * 4 * model.depth * heads * tokens**2 / MB

@@ -1,19 +1,50 @@
-"""Settings and code of the jobs of the models stage."""
+"""What the rules of the models stage ask."""
 
 from __future__ import annotations
 
 from fathom.models.job import ModelJob
-from fathom.models.settings import ModelSettings
 from fathom.workflow.code_digest import code_digest
+from fathom.workflow.config import Config
+from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.jobs.wildcards import Inputs, Wildcards
 
 
-def model_job(name: str, settings: ModelSettings) -> ModelJob:
-    """What `fathom models` is told of a model. Label, note and precision do not change the folder that it makes."""
-    return ModelJob(
-        name=name, module=settings.module, source=settings.described, base=settings.base, depth=settings.depth
-    )
+class ModelJobs:
+    """Jobs that fetch, convert or draw a checkpoint."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom models`."""
+        return as_json(self._job(wildcards.model))
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Digest of the code behind a checkpoint; that of other kinds of sources is none of it."""
+        return model_code(self._job(wildcards.model))
+
+    def files(self, wildcards: Wildcards) -> list[str]:
+        """Files of the user's that a model is made of; none for what is fetched."""
+        return list(self._config.all_models[wildcards.model].files)
+
+    def base(self, wildcards: Wildcards) -> list[str]:
+        """Manifest of the model whose shape a model of random weights has; none for others."""
+        base = self._config.all_models[wildcards.model].base
+        return [] if base is None else [f"results/models/{base}/manifest.json"]
+
+    def _job(self, name: str) -> ModelJob:
+        """What `fathom models` is told. Label, note and precision do not change the folder that it makes."""
+        settings = self._config.all_models[name]
+        return ModelJob(
+            name=name, module=settings.module, source=settings.described, base=settings.base, depth=settings.depth
+        )
 
 
 def model_code(job: ModelJob) -> str:
-    """Digest of the code behind a model; that of other kinds of sources is none of it."""
+    """Digest of the code behind one job of the models stage."""
     return code_digest("fathom.models.command", job.module)
+
+
+def base_option(wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: A002, ARG001 - Snakemake's names
+    """What a job's result is made of, as words of its command, which the rule quotes one by one."""
+    return ["--base", *input.base] if input.base else []

@@ -1,0 +1,25 @@
+"""The wildcards of a job, as Snakemake hands them to what the rules ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Wildcards:
+    """Names that tell one job of a rule from another. Snakemake brings its own object, with those that a rule has."""
+
+    model: str = ""
+    corpus: str = ""
+    shard: str = ""
+    metric: str = ""
+    experiment: str = ""
+    figure: str = ""
+
+
+class Inputs(Protocol):
+    """The input files of a job by their names in the rule."""
+
+    def __getattr__(self, name: str) -> Any:
+        """A path, or several of them."""
