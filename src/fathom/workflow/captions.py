@@ -217,7 +217,7 @@ def _definition(config: Config, metric: str, *, raw: bool, forms: int | None) ->
     named = getattr(config.metric_settings[metric], "preparation", ())[:forms]
     states = f"; states: {' / '.join(PREPARATIONS[form] for form in named)}" if named else ""
     axis = metric_axis(config, metric, raw=raw)
-    return f"{about.title} ({axis}; {about.symbol} goes {about.range}; {about.direction}): {about.reference}{states}."
+    return f"{about.title} ({axis}; {about.symbol} goes {about.range()}; {about.direction}): {about.reference}{states}."
 
 
 def _probe_sentences(config: Config, settings: ProbeFigure) -> list[str]:

@@ -35,7 +35,7 @@ from fathom.figures.settings import (
     StagesFigure,
     SweepFigure,
 )
-from fathom.metrics.settings import METRICS, MetricsSettings
+from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Name, Settings, Uncertainty
@@ -61,7 +61,6 @@ from fathom.workflow.defaults import (
 from fathom.workflow.figure_tables import FigureTable, drawn_experiments, drawn_tables, named_experiments
 
 FILES_ELSEWHERE = "files elsewhere"
-TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
 EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
 
 
@@ -93,14 +92,16 @@ class Config(Settings):
         return tuple(name for name, corpus in self.corpora.items() if not isinstance(corpus, HierarchyCorpus))
 
     @property
-    def metric_settings(self) -> dict[str, Settings]:
+    def metric_settings(self) -> dict[str, Metric]:
         """Metrics that are measured."""
         names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
         chosen = {name: getattr(self.metrics, name) for name in names}
         measured = {name: settings for name, settings in chosen.items() if settings is not None}
-        if "prompt_entropy" not in measured:
-            measured.pop("sinks", None)
-        return measured
+        return {
+            name: settings
+            for name, settings in measured.items()
+            if settings.together_with is None or settings.together_with in measured
+        }
 
     @property
     def token_metrics(self) -> tuple[str, ...]:
@@ -115,7 +116,9 @@ class Config(Settings):
         corpus = self.corpora.get(name)
         if METRICS[metric].of not in measurable_shapes(corpus):
             return False
-        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in known_labels(corpus)
+        if "label" not in METRICS[metric].model_fields:
+            return True
+        return getattr(getattr(self.metrics, metric), "label", None) in known_labels(corpus)
 
     def extraction_of(self, corpus: str) -> ActivationsSettings:
         """Extraction settings of one corpus: those of all, and what it keeps instead."""

@@ -208,10 +208,10 @@ def default_corpora() -> dict[str, CorpusSettings]:
 
 
 def default_figure(metric: str) -> FigureSettings:
-    match METRICS[metric].of:
-        case "layers":
+    match METRICS[metric].default_figure:
+        case "matrix":
             return MatrixFigure(kind="matrix", metric=metric)
         case "sinks":
             return SinksFigure(kind="sinks")
-        case _:
+        case "metric":
             return MetricFigure(kind="metric", metric=metric)
