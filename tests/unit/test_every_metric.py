@@ -1,4 +1,4 @@
-"""What holds of every metric: its words, its functions, its range, what it refuses. A new one is held without new tests.
+"""What holds of every metric: its words, its functions, its range, what it refuses. A new one is held at once.
 
 What a metric's value is where the answer is known stands in `test_metrics_analytic`.
 """
