@@ -13,8 +13,8 @@ from fathom.corpora.analogies import analogy_texts
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
+from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
-from fathom.figures.settings import FigureSettings
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -136,7 +136,7 @@ def step_tables(
     ]
 
 
-def job_of(settings: FigureSettings, tables: Tables, **changed: Any) -> FigureJob:
+def job_of(settings: Figure, tables: Tables, **changed: Any) -> FigureJob:
     """A job that draws some tables."""
     order = tuple(
         dict.fromkeys(

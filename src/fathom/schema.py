@@ -158,6 +158,8 @@ class MetricWords(NamedTuple):
     """Position of the states that it reads."""
     of: str
     """What one value is of: `text`, `corpus`, `views`, `layers` or `sinks`."""
+    default_figure: str
+    """Kind of figure that it calls for."""
 
 
 class ModelView(Protocol):

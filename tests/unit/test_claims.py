@@ -303,9 +303,9 @@ def test_texts_with_gaps_and_layers_without_values_are_left_out() -> None:
     broken.loc[broken["layer"] == 0, "value"] = np.nan
     kept = broken[(broken["text"] != "t3") & (broken["layer"] != 0)]
     other = frames[1][3]
-    arguments = {"samples": 100, "level": 0.95, "seed": 0}
-    whole = evaluate("fig2", [(*frames[0][:3], broken), frames[1]], samples=100, level=0.95, seed=0)
-    assert whole == evaluate("fig2", [(*frames[0][:3], kept), (*frames[1][:3], other)], **arguments)  # type: ignore[list-item]
+    one, two = frames[0][:3], frames[1][:3]
+    whole = evaluate("fig2", [(*one, broken), frames[1]], samples=100, level=0.95, seed=0)
+    assert whole == evaluate("fig2", [(*one, kept), (*two, other)], samples=100, level=0.95, seed=0)
 
 
 def test_texts_as_they_are_come_before_their_views() -> None:

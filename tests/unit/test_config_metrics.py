@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from typing import Any, get_args
 
 import pytest
@@ -15,12 +13,13 @@ from fathom.metrics.settings import (
     METRICS,
     CurvatureSettings,
     DimeSettings,
-    EntropySettings,
+    EffectiveRankSettings,
     InfonceSettings,
     LidarSettings,
-    MetricSettings,
+    Metric,
     MetricsSettings,
-    OverlapSettings,
+    NeighbourhoodOverlapSettings,
+    PromptEntropySettings,
 )
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
@@ -65,7 +64,7 @@ def refusal(**changes: Any) -> str:
 def test_preparation_is_one_word_or_several() -> None:
     assert CurvatureSettings.model_validate({"preparation": "rows"}).preparation == ("rows",)
     several = ["none", "as_published"]
-    assert EntropySettings.model_validate({"preparation": several}).preparation == ("none", "as_published")
+    assert PromptEntropySettings.model_validate({"preparation": several}).preparation == ("none", "as_published")
     for settings in MetricsSettings():
         name, metric = settings
         if hasattr(metric, "preparation"):
@@ -117,36 +116,27 @@ def test_an_unknown_key_of_a_metric_is_named(metric: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "content"),
     [
-        (EntropySettings, {"alpha": 0.0}),
-        (EntropySettings, {"alpha": float("inf")}),
-        (EntropySettings, {"normalisation": "log"}),
+        (PromptEntropySettings, {"alpha": 0.0}),
+        (PromptEntropySettings, {"alpha": float("inf")}),
+        (PromptEntropySettings, {"normalisation": "log"}),
         (CurvatureSettings, {"k": 0}),
         (DimeSettings, {"permutations": 1}),  # one has no error
         (InfonceSettings, {"temperature": 0.0}),
         (LidarSettings, {"ridge": 0.0}),
         (LidarSettings, {"normalisation": "logN"}),
-        (OverlapSettings, {"k": 0}),
-        (OverlapSettings, {"samples": 99}),
-        (MetricSettings, {"preparation": "as_published"}),
+        (NeighbourhoodOverlapSettings, {"k": 0}),
+        (NeighbourhoodOverlapSettings, {"samples": 99}),
+        (EffectiveRankSettings, {"preparation": "as_published"}),
     ],
 )
-def test_ranges(settings: type[MetricSettings], content: dict[str, Any]) -> None:
+def test_ranges(settings: type[Metric], content: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings.model_validate(content)
 
 
-def test_every_setting_of_a_metric_reaches_its_function() -> None:
-    """What is not said to all metrics is an argument of the function (see `Plan`): the names must be those."""
-    said_to_all = {"preparation", "normalisation", "samples", "label"}
-    for name, metric in METRICS.items():
-        if name == "sinks":
-            continue
-        own = set(type(getattr(MetricsSettings(), name)).model_fields) - said_to_all
-        function = getattr(importlib.import_module(metric.module), metric.function)
-        assert own <= set(inspect.signature(function).parameters), name
-        if metric.published_arguments and metric.published is not None:
-            published = getattr(importlib.import_module("fathom.metrics.as_published"), metric.published)
-            assert own <= set(inspect.signature(published).parameters), name
+def test_a_renamed_setting_is_refused_with_its_new_name() -> None:
+    message = refusal(metrics={"sinks": {"looking": 0.3}})
+    assert message == "metrics.sinks.looking: is now called attention_threshold"
 
 
 def test_only_and_null_say_what_is_measured() -> None:

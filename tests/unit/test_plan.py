@@ -247,14 +247,14 @@ def test_names_in_figures() -> None:
 
 def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Plan) -> None:
     told = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
-    names = [one.metric for one in told.measured]
+    names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
     assert plan.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
     assert set(names) | set(plan.corpus_metrics) == set(METRICS)
     assert set(names).isdisjoint(plan.corpus_metrics)
     for metric in plan.corpus_metrics:
         job = MetricJob.model_validate_json(plan.corpus_metric_settings("minilm-l6", "bible", metric))
-        assert [one.metric for one in job.measured] == [metric]
+        assert [one.name for one in job.measured] == [metric]
         assert (job.model, job.corpus) == ("minilm-l6", "bible")
 
 
@@ -263,13 +263,14 @@ def test_a_metric_is_told_its_settings() -> None:
         "prompt_entropy": {"alpha": 2.0, "normalisation": "logN", "preparation": ["none", "rows"]},
         "label_overlap": {"k": 7, "label": "age", "samples": 150},
         "dime": {"permutations": 4},
-        "sinks": {"looking": 0.4, "positions": 9},
+        "sinks": {"attention_threshold": 0.4, "positions": 9},
         "sink_multiple": 12.0,
     }
     plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
     job = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
-    assert (job.sink_multiple, job.looking, job.positions) == (12.0, 0.4, 9)
-    assert (job.level, job.seed) == (0.9, 5)
+    assert (job.sink_multiple, job.level, job.seed) == (12.0, 0.9, 5)
+    (sinks,) = (one for one in job.measured if one.name == "sinks")
+    assert sinks.arguments == {"attention_threshold": 0.4, "positions": 9}
     entropy = job.measured[0]
     assert entropy.forms == ("none", "rows")
     assert entropy.normalisation == "logN"
@@ -299,8 +300,8 @@ def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
             told = plan.corpus_metric_settings("minilm-l6", "bible", name)
             (one,) = MetricJob.model_validate_json(told).measured
             found = make_measure(one)
-            assert found.metric.name == name
-            of = found.metric.of
+            assert found.name == name
+            of = found.settings.of
             for form in found.forms:
                 if of in {"corpus", "views"} and name != "intrinsic_dimension":
                     chosen = labels if name == "label_overlap" else None

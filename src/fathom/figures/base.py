@@ -142,6 +142,12 @@ def measured_as(config: ConfigView, *shapes: str) -> list[str]:
     return [metric for metric in config.metric_settings if config.metric_words(metric).of in shapes]
 
 
+def calling_for(config: ConfigView, kind: str) -> list[str]:
+    """Metrics that are measured somewhere and call for a figure of some kind."""
+    metrics = [metric for metric in config.metric_settings if config.metric_words(metric).default_figure == kind]
+    return [metric for metric in metrics if config.corpora_of(metric)]
+
+
 def metric_problems(
     config: ConfigView, metric: str, known: Collection[str], key: str, corpora: Sequence[str]
 ) -> Iterator[Problem]:

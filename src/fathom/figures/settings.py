@@ -20,6 +20,7 @@ from fathom.figures.base import (
     Figure,
     FigureTable,
     ProbeFigure,
+    calling_for,
     default_estimator,
     hierarchy,
     measured_as,
@@ -56,9 +57,8 @@ class MetricFigure(ClaimedFigure):
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
-        """One a metric that is a curve over depth."""
-        metrics = [metric for metric in measured_as(config, *CURVES) if config.corpora_of(metric)]
-        return {metric: cls(kind="metric", metric=metric) for metric in metrics}
+        """One a metric that calls for it."""
+        return {metric: cls(kind="metric", metric=metric) for metric in calling_for(config, "metric")}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -202,9 +202,8 @@ class MatrixFigure(Figure):
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
-        """One a metric of pairs of layers."""
-        metrics = [metric for metric in measured_as(config, "layers") if config.corpora_of(metric)]
-        return {metric: cls(kind="matrix", metric=metric) for metric in metrics}
+        """One a metric that calls for it."""
+        return {metric: cls(kind="matrix", metric=metric) for metric in calling_for(config, "matrix")}
 
     @property
     def options(self) -> dict[str, Any]:
@@ -249,7 +248,7 @@ class SinksFigure(ClaimedFigure):
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
         """One where sinks are measured."""
-        return {metric: cls(kind="sinks") for metric in measured_as(config, "sinks") if config.corpora_of(metric)}
+        return {metric: cls(kind="sinks") for metric in calling_for(config, "sinks")}
 
     def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
         """Those of its settings, or all."""

@@ -9,7 +9,7 @@ from pydantic import Field
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
 from fathom.figures.settings import FigureSettings
-from fathom.metrics.settings import METRICS, MetricsSettings
+from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import MetricWords, Name, Settings, Uncertainty
@@ -21,8 +21,6 @@ from fathom.workflow.defaults import (
     random_model_of,
     random_models,
 )
-
-TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
 
 
 class Config(Settings):
@@ -53,14 +51,16 @@ class Config(Settings):
         return tuple(name for name, corpus in self.corpora.items() if not corpus.designed)
 
     @property
-    def metric_settings(self) -> dict[str, Settings]:
+    def metric_settings(self) -> dict[str, Metric]:
         """Metrics that are measured."""
         names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
         chosen = {name: getattr(self.metrics, name) for name in names}
         measured = {name: settings for name, settings in chosen.items() if settings is not None}
-        if "prompt_entropy" not in measured:
-            measured.pop("sinks", None)
-        return measured
+        return {
+            name: settings
+            for name, settings in measured.items()
+            if settings.together_with is None or settings.together_with in measured
+        }
 
     @property
     def token_metrics(self) -> tuple[str, ...]:
@@ -75,7 +75,9 @@ class Config(Settings):
         corpus = self.corpora.get(name)
         if corpus is None or METRICS[metric].of not in corpus.measurable_as:
             return False
-        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in (corpus.labels or ())
+        if "label" not in METRICS[metric].model_fields:
+            return True
+        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
 
     def extraction_of(self, corpus: str) -> ActivationsSettings:
         """Extraction settings of one corpus: those of all, and what it keeps instead."""
@@ -130,7 +132,8 @@ class Config(Settings):
     def metric_words(self, metric: str) -> MetricWords:
         """What figures say of a metric."""
         about = METRICS[metric]
-        return MetricWords(**{name: getattr(about, name) for name in MetricWords._fields})
+        named = {name: getattr(about, name) for name in MetricWords._fields if name != "range"}
+        return MetricWords(**named, range=about.range())
 
     @property
     def sink_multiple(self) -> float:

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fathom.metrics.job import Measured, MetricJob
-from fathom.metrics.settings import SinksSettings
+from fathom.metrics.job import MetricJob
+from fathom.metrics.settings import METRICS
 from fathom.probes.job import ProbeJob
 from fathom.workflow.code_digest import code_digest
-from fathom.workflow.config import TOKEN_TABLES, Config
+from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpus
 from fathom.workflow.jobs.activations import CUT_BY
 from fathom.workflow.jobs.corpora import corpus_code, corpus_job
 from fathom.workflow.jobs.figures import figure_code, figure_settings
-from fathom.workflow.jobs.metrics import SEEDED, metric_code
+from fathom.workflow.jobs.metrics import metric_code
 from fathom.workflow.jobs.models import model_code, model_job
 from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.jobs.settings_json import as_json
@@ -104,7 +104,7 @@ class Plan:
     def token_tables(self) -> tuple[str, ...]:
         """Tables of the metrics of the tokens of a text, which one job writes."""
         names = self.config.token_metrics
-        return tuple(table for name in names for table in TOKEN_TABLES.get(name, (name,)))
+        return tuple(table for name in names for table in (name, *METRICS[name].tables))
 
     @property
     def corpus_metrics(self) -> tuple[str, ...]:
@@ -121,29 +121,15 @@ class Plan:
 
     def _metric_job(self, model: str, corpus: str, metrics: Sequence[str]) -> str:
         uncertainty = self.config.uncertainty
-        sinks = self.config.metrics.sinks or SinksSettings()
         job = MetricJob(
             model=model,
             corpus=corpus,
-            measured=tuple(self._measured(metric) for metric in metrics),
+            measured=tuple(self.config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
             sink_multiple=self.config.metrics.sink_multiple,
-            looking=sinks.looking,
-            positions=sinks.positions,
             level=uncertainty.level,
             seed=uncertainty.seed,
         )
         return as_json(job)
-
-    def _measured(self, metric: str) -> Measured:
-        """One metric of a job: what its settings say that is not said to all metrics is for its function."""
-        settings = self.config.metric_settings[metric].model_dump()
-        if metric == "sinks":
-            return Measured(metric=metric)
-        facts = {name: settings.pop(name) for name in ("normalisation", "samples", "label") if name in settings}
-        forms = settings.pop("preparation")
-        if metric in SEEDED:
-            settings["seed"] = self.config.uncertainty.seed
-        return Measured(metric=metric, forms=forms, arguments=settings, **facts)
 
     def probe_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
@@ -189,9 +175,7 @@ class Plan:
 
     def metric_code(self, *metrics: str) -> str:
         """Digest of the code behind some metrics; the other metrics' code is none of it."""
-        settings = [self.config.metric_settings[metric] for metric in metrics]
-        published = any("as_published" in getattr(one, "preparation", ()) for one in settings)
-        return metric_code(metrics, published=published)
+        return metric_code(metrics)
 
     def figure_code(self, figure: str) -> str:
         """Digest of the code behind a figure."""

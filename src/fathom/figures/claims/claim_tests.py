@@ -27,10 +27,10 @@ from fathom.figures.claims.verdict import (
     Resampling,
     Verdict,
     mean_with_interval,
-    three_digits,
     verdict_on_corpora,
     verdict_on_texts,
 )
+from fathom.figures.drawing.text import three_digits
 from fathom.figures.metrics.rows import RESIDUAL, quantity_of
 from fathom.statistics.dip_test import dip, dip_null, dip_p
 from fathom.statistics.multiple_testing import holm

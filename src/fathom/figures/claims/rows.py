@@ -12,8 +12,8 @@ import pandas as pd
 from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.text import three_digits
 from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL
+from fathom.statistics.resampling import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 ClaimTables = Sequence[tuple[str, str, str, pd.DataFrame]]
 """Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the
 decoder first, from small to large, the base model first, by training step."""

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style, ordered_colours
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("metric", "model", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("metric", "model", "sinks", "preparation", "layer")
 MOST_COLUMNS = 3
 # More curves than this in one panel cover each other; then each form of a metric has a panel of its own.
@@ -63,7 +62,7 @@ def draw_comparison(
         ValueError: if columns or rows are missing, sinks or preparation are unknown, two rows are the same point, a
             metric has no unit, or there are more models without an order than colours.
     """
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=("value", "low", "high"), key=CURVE_KEY)
+    check_curves(curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=("value", "low", "high"), key=CURVE_KEY)
     check_words(curves)
     models = list(dict.fromkeys(curves["model"]))
     if not ordered and len(models) > len(PALETTE):

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("model", "corpus", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("model", "corpus", "sinks", "preparation", "layer")
 
 
@@ -56,7 +55,7 @@ def draw_metric(
             rows are the same point, or there are more corpora than colours.
     """
     numbers = ("value", "low", "high")
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=numbers, key=CURVE_KEY)
+    check_curves(curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=numbers, key=CURVE_KEY)
     check_words(curves)
     corpora = list(dict.fromkeys(curves["corpus"]))
     if len(corpora) > len(PALETTE):

@@ -12,7 +12,7 @@ from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
 from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("model", "quantity", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("model", "quantity", "sinks", "preparation", "layer")
 # From this ratio of largest to smallest quantity on, the colours follow its logarithm.
 LOGARITHMIC_FROM = 10.0
@@ -63,7 +62,9 @@ def draw_sweep(
         ValueError: if columns or rows are missing, sinks or preparation are unknown, a quantity is not finite, or two
             rows are the same point.
     """
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=("quantity", "value", "low", "high"), key=CURVE_KEY)
+    check_curves(
+        curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=("quantity", "value", "low", "high"), key=CURVE_KEY
+    )
     check_words(curves)
     if curves["quantity"].isna().any():
         msg = "curves: column quantity holds NaN"
@@ -102,10 +103,10 @@ def _draw(curves: pd.DataFrame, *, title: str, unit: str, quantity: str, layers:
     apart = len(values) > MOST_VALUES and has_both_forms(curves)
     models = list(dict.fromkeys(curves["model"]))
     rows = [
-        [panel(form[form["model"] == model], worded) for model in page]
+        [panel(form[form["model"] == model], label) for model in page]
         for _, prepared in curves.groupby("preparation", sort=False)
         for page in pages(models, MOST_COLUMNS)
-        for worded, form in (split_forms(prepared) if apart else {"": prepared}).items()
+        for label, form in (split_forms(prepared) if apart else {"": prepared}).items()
     ]
     legend = [sinks_handles(list(curves["sinks"].unique()))]
     bar = None

@@ -39,6 +39,7 @@ from fathom.figures.probes.rows import fixed_curves, main_measure, one_place
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
     ESTIMATORS,
+    LABEL_KEY,
     MEASURES,
     SIGNIFICANT,
     check_only,
@@ -49,12 +50,12 @@ from fathom.figures.probes.score_panels import (
     draw_chance,
     draw_controls,
     draw_scores,
+    hue_column,
     mark_handles,
     missing_controls,
     peak_handle,
     scores_note,
     split_selections,
-    told_by,
 )
 from fathom.io.tables import MEAN
 
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 
-CURVE_KEY = ("model", "experiment", "label", "estimator", "selection", "control", "measure", "layer")
 NUMBERS = ("value", "low", "high", "null", "null_low", "null_high", "p")
 COORDINATION_KEY = ("model", "experiment", "estimator", "label", "measure", "layer", "other_layer")
 COORDINATION_COLUMNS = (*COORDINATION_KEY, "depth", "other_depth", *NUMBERS)
@@ -145,11 +145,11 @@ def draw_coordination(
             number is infinite, a value NaN, two rows are the same, a row of two layers lacks one, or a model is not in
             `curves`; or if there are more curves than colours.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("label",))
+    check_scores(curves, key=LABEL_KEY, columns=("label",))
     _check(coordination, curves)
     chosen, _ = split_selections(choose_measure(curves, measure))
     estimator = check_only(chosen, "estimator")
-    of = told_by(chosen)
+    of = hue_column(chosen)
     # Attention weights and the likeness of states have no estimator.
     coordination = coordination[~coordination["measure"].isin(OF_SCORES) | (coordination["estimator"] == estimator)]
     complementary = coordination[coordination["measure"] == COMPLEMENTARITY]

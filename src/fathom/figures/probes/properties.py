@@ -13,6 +13,7 @@ from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
+    LABEL_KEY,
     MEASURES,
     PRIMARY,
     check_only,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_KEY = ("model", "experiment", "label", "estimator", "selection", "control", "measure", "layer")
 MOST_COLUMNS = 4
 HEIGHT = 0.95
 SCALES = ("two classes", "several classes", "numbers")
@@ -73,7 +73,7 @@ def draw_properties(
         ValueError: as `draw_probes`; if there are several models, experiments or estimators; or if no label has a
             measure that is tested.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("label",))
+    check_scores(curves, key=LABEL_KEY, columns=("label",))
     for column in ("model", "experiment", "estimator"):
         check_only(curves, column)
     measures = {}

@@ -29,12 +29,12 @@ from fathom.figures.probes.score_panels import (
     draw_chance,
     draw_controls,
     draw_scores,
+    hue_column,
     mark_handles,
     missing_controls,
     peak_handle,
     scores_note,
     split_selections,
-    told_by,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def draw_sites(
     row: their controls in the same colours, line styles telling which control; and chance.
 
     Args:
-        curves: as for `draw_probes`, and label and site (as it is to be worded); several experiments or several labels,
+        curves: as for `draw_probes`, and label and site (its label); several experiments or several labels,
             not both
         title: of the figure
         layers: what to call the layers
@@ -81,7 +81,7 @@ def draw_sites(
     check_scores(curves, key=CURVE_KEY, columns=("site", "label"))
     chosen = choose_measure(curves, measure)
     estimator = check_only(chosen, "estimator")
-    of = told_by(chosen)
+    of = hue_column(chosen)
     names = check_number_of(chosen[chosen["control"] == ""], of)
     main, _ = split_selections(chosen)
     with house_style():
@@ -151,9 +151,9 @@ def _draw(
         for page in pages(sites, MOST_COLUMNS)
         for kind in (upper, lower)
     ]
-    worded = [name.removeprefix("label.") for name in names]
+    labels = [name.removeprefix("label.") for name in names]
     legend = [
-        curve_handles(worded),
+        curve_handles(labels),
         [*mark_handles(main[main["control"] == ""]), peak_handle(interval=False)],
         control_handles(main, coloured=False),
     ]
