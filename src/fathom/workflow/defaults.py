@@ -56,7 +56,7 @@ def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> d
                 shared: dict[str, Any] = {
                     "corpus": name,
                     "positions": ("span:item",),
-                    "strata": "category",
+                    "stratify_by": "category",
                     "controls": controls,
                 }
                 experiments[name] = ExperimentSettings(**shared, labels=own)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from fathom.corpora.settings import DerivedCorpus, FileCorpus, HierarchyCorpus, ItemsCorpus
 from fathom.figures.job import FigureJob, Table
 from fathom.metrics.job import Measured, MetricJob
 from fathom.metrics.settings import METRICS, SinksSettings
 from fathom.models.settings import PathModel, RandomModel
-from fathom.probes.job import ProbeJob
 from fathom.schema import in_storage
 from fathom.workflow.captions import caption, figure_title, metric_axis, model_label
 from fathom.workflow.code_digest import code_digest
@@ -172,27 +171,15 @@ class Plan:
 
     def probe_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
-        return self._probe_job(model, experiment, "probe")
+        one, control = self.config.experiments[experiment], isinstance(self.config.all_models[model], RandomModel)
+        views = probed_views(one, self.config.corpora)
+        return as_json(one.job(model, experiment, views, self.config.uncertainty, control=control))
 
     def coordination_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
-        return self._probe_job(model, experiment, "coordination")
-
-    def _probe_job(self, model: str, experiment: str, kind: Literal["probe", "coordination"]) -> str:
-        one = self.config.experiments[experiment]
-        changed: dict[str, Any] = {"title": None, "views": probed_views(one, self.config.corpora)}
-        if kind == "probe":
-            changed["coordination"] = None
-        if isinstance(self.config.all_models[model], RandomModel):
-            changed |= {"controls": (), "inner": (), "permutations": 0}
-        job = ProbeJob(
-            kind=kind,
-            model=model,
-            experiment=experiment,
-            settings=one.model_copy(update=changed),
-            uncertainty=self.config.uncertainty,
-        )
-        return as_json(job)
+        one, control = self.config.experiments[experiment], isinstance(self.config.all_models[model], RandomModel)
+        views = probed_views(one, self.config.corpora)
+        return as_json(one.coordination_job(model, experiment, views, self.config.uncertainty, control=control))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""
