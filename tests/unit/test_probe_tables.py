@@ -20,6 +20,7 @@ from fathom.probes.states import AdjacentLayers, LayerStates, static_vectors
 from fathom.probes.tables import probe_tables
 from fathom.runtime.errors import FathomError
 from fathom.store.reader import Activations
+from fathom.workflow.code_digest import imported_modules
 
 FloatArray = npt.NDArray[np.float64]
 Tables = dict[str, pd.DataFrame]
@@ -584,3 +585,10 @@ def test_items_of_texts_are_what_their_spans_hold(tmp_path: Path) -> None:
     bare = texts.drop(columns="spans")
     write_corpus(bare, tmp_path / "bare.parquet", "c")
     assert text_items(read_corpus(tmp_path / "bare.parquet")) == [()] * 12
+
+
+def test_no_job_reads_the_words_of_the_settings() -> None:
+    read = imported_modules("fathom.probes.command")
+    assert "fathom.probes.probing" in read
+    assert "fathom.probes.coordination.table" in read
+    assert not [module for module in read if module.endswith(".settings")]

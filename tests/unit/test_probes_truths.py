@@ -136,8 +136,12 @@ def false_positives(smallest: FloatArray) -> int:
 # 0.07 that is allowed, for 8 % of the choices of seeds; at a true rate of 0.10 it is within 14 for 9 % only. Scores of
 # few texts tie, and a tie counts against the observed labels, so true rates lie below 0.05 here; they are not 0 either.
 ALLOWED, LEAST = 14, 1
+# `make test` looks for gross errors only. The count of 30 seeds is above 4 for 2 % of the choices of seeds; at a true
+# rate of 0.3 it is within 4 for 3 % only.
+FEW_SEEDS, ALLOWED_OF_FEW = 30, 4
 
 
+@pytest.mark.nightly  # tests/unit/test_probes.py has a shorter one, of closed blocks whose texts are alike
 def test_false_positives_of_closed_blocks() -> None:
     label, groups = np.tile([1, 1, 0, 0], 10), np.repeat(np.arange(10), 4)
     first, second = np.tile([0, 1, 0, 1], 10) + 2 * groups, np.tile([0, 1, 1, 0], 10) + 2 * groups
@@ -160,11 +164,17 @@ def test_false_positives_of_closed_blocks() -> None:
     assert LEAST <= false_positives(smallest) <= ALLOWED
 
 
+@pytest.mark.parametrize(
+    ("seeds", "least", "allowed"),
+    [(FEW_SEEDS, 0, ALLOWED_OF_FEW), pytest.param(SEEDS, LEAST, ALLOWED, marks=pytest.mark.nightly)],
+)
 @pytest.mark.parametrize("selection", ["fixed", "inner"])
-def test_false_positives_of_items_whose_folds_are_stratified_by_category(selection: Selection) -> None:
+def test_false_positives_of_items_whose_folds_are_stratified_by_category(
+    selection: Selection, seeds: int, least: int, allowed: int
+) -> None:
     category = np.repeat(["animal", "tool", "food", "place"], 10)
-    smallest = np.empty((SEEDS, 3))
-    for seed in range(SEEDS):
+    smallest = np.empty((seeds, 3))
+    for seed in range(seeds):
         rng = np.random.default_rng(seed)
         # One label that goes with the category, one of three classes and a number that do not.
         labels = {
@@ -188,4 +198,4 @@ def test_false_positives_of_items_whose_folds_are_stratified_by_category(selecti
         )
         smallest[seed] = found.curves.groupby("label")["p_family_wise"].min().loc[list(labels)]
     for column in smallest.T:
-        assert LEAST <= false_positives(column) <= ALLOWED
+        assert least <= false_positives(column) <= allowed
