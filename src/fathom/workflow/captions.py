@@ -1,28 +1,6 @@
-"""What the report says of a figure."""
+"""Texts as Snakemake's report can hold them."""
 
 from __future__ import annotations
-
-from fathom.workflow.config import Config
-
-
-def figure_category(config: Config, figure: str) -> str:
-    """Category of a figure in the report."""
-    return config.all_figures[figure].category
-
-
-def figure_title(config: Config, figure: str) -> str:
-    """Title of a figure: what it shows, in a few words."""
-    return config.all_figures[figure].title(config)
-
-
-def figure_subject(config: Config, figure: str) -> str:
-    """What a figure shows, for the report's list."""
-    return config.all_figures[figure].subject(config)
-
-
-def caption(config: Config, figure: str) -> str:
-    """What a figure is: models, revisions, data, definition, intervals. Counts of texts are in its CSV and notes."""
-    return config.all_figures[figure].caption(config)
 
 
 def as_label(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Settings and code of the jobs of the figures stage."""
+"""What the rules of the figures stage ask."""
 
 from __future__ import annotations
 
@@ -6,15 +6,55 @@ from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.job import FigureJob, JudgedClaim, Table
 from fathom.figures.sentences import experiment_title, model_label
+from fathom.workflow.captions import as_label, for_report
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.figure_tables import figure_tables, table_corpus
+from fathom.workflow.figure_tables import figure_tables, table_corpus, table_files
 from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.jobs.wildcards import Wildcards
 
 
-def figure_settings(config: Config, figure: str) -> str:
-    """Settings of `fathom figures`."""
-    return as_json(figure_job(config, figure))
+class FigureJobs:
+    """Jobs that draw a figure, and what the report says of it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all figures."""
+        return tuple(self._config.all_figures)
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom figures`."""
+        return as_json(figure_job(self._config, wildcards.figure))
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Digest of the code behind a figure; that of other kinds is none of it, nor of claims where none is judged."""
+        settings = self._config.all_figures[wildcards.figure]
+        return figure_code(settings.module, claimed=settings.paper_claim is not None)
+
+    def tables(self, wildcards: Wildcards) -> list[str]:
+        """The files of the tables that a figure is drawn from."""
+        return table_files(self._config, wildcards.figure)
+
+    def caption(self, wildcards: Wildcards) -> str:
+        """What a figure is, for the report. Counts of texts are in its CSV and notes."""
+        return for_report(self._config.all_figures[wildcards.figure].caption(self._config))
+
+    def category(self, wildcards: Wildcards) -> str:
+        """Category of a figure in the report."""
+        return self._config.all_figures[wildcards.figure].category
+
+    def labels(self, wildcards: Wildcards) -> dict[str, str]:
+        """Name and subject of a figure, for the report's list."""
+        subject = self._config.all_figures[wildcards.figure].subject(self._config)
+        return {"figure": wildcards.figure, "shows": as_label(subject)}
+
+
+def figure_code(module: str, *, claimed: bool) -> str:
+    """Digest of the code behind one job of the figures stage."""
+    return code_digest("fathom.figures.command", module, *(("fathom.figures.claims.evaluate",) if claimed else ()))
 
 
 def figure_job(config: Config, figure: str) -> FigureJob:
@@ -40,13 +80,6 @@ def figure_job(config: Config, figure: str) -> FigureJob:
         strictly_before=tuple(experiment_title(config, name) for name in first),
         uncertainty=config.uncertainty,
     )
-
-
-def figure_code(config: Config, figure: str) -> str:
-    """Digest of the code behind a figure; that of other kinds is none of it, nor of claims where none is judged."""
-    settings = config.all_figures[figure]
-    claims = () if settings.paper_claim is None else ("fathom.figures.claims.evaluate",)
-    return code_digest("fathom.figures.command", settings.module, *claims)
 
 
 def _told(config: Config, table: FigureTable) -> Table:

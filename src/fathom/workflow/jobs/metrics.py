@@ -1,12 +1,16 @@
-"""Settings, code and resources of the jobs of the metrics stage."""
+"""What the rules of the metrics stage ask."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from fathom.metrics.job import MetricJob
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
+from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.jobs.wildcards import Inputs, Wildcards
+from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
     BLOCK,
     BLOCKS,
@@ -18,25 +22,86 @@ from fathom.workflow.resources import (
     NUMPY,
     SNAKEMAKE,
     CorpusSize,
-    Needs,
+    Resources,
     StatesSize,
-    at_least,
     corpus_size,
+    resources_for,
     square_mb,
     states_size,
     table_mb,
 )
 
 
-def token_metric_needs(manifests: Sequence[str], texts: str, *, threads: int) -> Needs:
-    """Needs of all metrics of tokens: `manifests` of all shards, `texts` the corpus."""
-    return token_metrics(states_size(manifests), corpus_size(texts), threads=threads)
+class MetricJobs:
+    """Jobs that measure the states of a corpus: one of all metrics of tokens, and one of each other metric."""
 
+    def __init__(self, config: Config) -> None:
+        self._config = config
 
-def corpus_metric_needs(config: Config, metric: str, manifests: Sequence[str], texts: str) -> Needs:
-    """Needs of one metric of whole corpora."""
-    samples = getattr(config.metric_settings[metric], "samples", 1)
-    return corpus_metrics(states_size(manifests), corpus_size(texts), samples=samples)
+    @property
+    def token_tables(self) -> tuple[str, ...]:
+        """Tables of the metrics of the tokens of a text, which one job writes."""
+        return tuple(table for name in self._config.token_metrics for table in (name, *METRICS[name].tables))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Metrics of whole corpora, views and pairs of layers, each with a job of its own."""
+        return tuple(name for name in self._config.metric_settings if name not in self._config.token_metrics)
+
+    def token_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom metrics` for all metrics of the tokens of a text."""
+        return self._settings(wildcards, self._config.token_metrics)
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom metrics` for one metric of a whole corpus."""
+        return self._settings(wildcards, (wildcards.metric,))
+
+    @property
+    def token_code(self) -> str:
+        """Digest of the code behind all metrics of the tokens of a text."""
+        return metric_code(self._config.token_metrics)
+
+    def code(self, wildcards: Wildcards) -> str:
+        """Digest of the code behind one metric; the other metrics' code is none of it."""
+        return metric_code((wildcards.metric,))
+
+    def manifests(self, wildcards: Wildcards) -> list[str]:
+        """Manifests of all shards of the states."""
+        return manifests_of(wildcards.model, wildcards.corpus, self.shards(wildcards))
+
+    def stores(self, wildcards: Wildcards) -> list[str]:
+        """Stores of all shards of the states."""
+        return stores_of(wildcards.model, wildcards.corpus, self.shards(wildcards))
+
+    def shards(self, wildcards: Wildcards) -> int:
+        """How many shards the states are cut into."""
+        return self._config.shards_of(wildcards.corpus)
+
+    def group(self, wildcards: Wildcards) -> str | None:
+        """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
+        return "measuring" if self.shards(wildcards) == 1 else None
+
+    def token_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002, ARG002 - as Snakemake calls it
+        """Memory and time of all metrics of the tokens of a text."""
+        return token_metric_resources(states_size(input.manifests), corpus_size(input.corpus), threads=threads)
+
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002, ARG002 - as Snakemake calls it
+        """Memory and time of one metric of a whole corpus."""
+        samples = getattr(self._config.metric_settings[wildcards.metric], "samples", 1)
+        return corpus_metric_resources(states_size(input.manifests), corpus_size(input.corpus), samples=samples)
+
+    def _settings(self, wildcards: Wildcards, metrics: Iterable[str]) -> str:
+        uncertainty = self._config.uncertainty
+        return as_json(
+            MetricJob(
+                model=wildcards.model,
+                corpus=wildcards.corpus,
+                measured=tuple(self._config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
+                sink_multiple=self._config.metrics.sink_multiple,
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+        )
 
 
 def metric_code(metrics: Iterable[str]) -> str:
@@ -45,8 +110,8 @@ def metric_code(metrics: Iterable[str]) -> str:
     return code_digest("fathom.metrics.command", *sorted(modules))
 
 
-def token_metrics(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Needs:
-    """Needs of the metrics of the tokens of a text: a block of texts in memory, a text a thread."""
+def token_metric_resources(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Resources:
+    """Resources of the metrics of the tokens of a text: a block of texts in memory, a text a thread."""
     longest = states.longest(corpus)
     matrix = longest * max(longest, states.width) * 8 / MB
     one_text = longest * states.layers * states.width * states.itemsize / MB
@@ -61,16 +126,16 @@ def token_metrics(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Ne
     # With and without sinks, an eigenvalue problem of the smaller side of every text's matrix.
     side = min(longest, states.width)
     operations = 2 * states.layers * states.tokens * side * (10 * side + 2 * states.width)
-    return at_least(megabytes, operations / (LAPACK * threads))
+    return resources_for(megabytes, operations / (LAPACK * threads))
 
 
-def corpus_metrics(states: StatesSize, corpus: CorpusSize, *, samples: int) -> Needs:
-    """Needs of one metric of whole corpora: the mean states of all layers, and matrices of texts or of the width."""
+def corpus_metric_resources(states: StatesSize, corpus: CorpusSize, *, samples: int) -> Resources:
+    """Resources of one metric of whole corpora: the mean states of all layers, and matrices of texts or of the width."""
     side = max(states.texts, states.width)
     means = states.layers * states.texts * states.width * 8 / MB
     megabytes = SNAKEMAKE + NUMPY + 3 * means + MATRICES * square_mb(side) + table_mb(corpus)
     operations = samples * states.layers**2 * states.texts**2 * states.width
-    return at_least(megabytes, operations / CPU_THREAD)
+    return resources_for(megabytes, operations / CPU_THREAD)
 
 
 def _results(states: StatesSize) -> float:

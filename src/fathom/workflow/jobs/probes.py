@@ -1,13 +1,16 @@
-"""Settings and resources of the jobs of the probes stage."""
+"""What the rules of the probes stage ask."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from functools import cached_property
 
 from fathom.probes.settings import ExperimentSettings
+from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.defaults import Corpora
+from fathom.workflow.jobs.settings_json import as_json
+from fathom.workflow.jobs.wildcards import Inputs, Wildcards
+from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
     CPU_THREAD,
     FITTING,
@@ -16,49 +19,96 @@ from fathom.workflow.resources import (
     MB,
     SNAKEMAKE,
     CorpusSize,
-    Needs,
+    Resources,
     StatesSize,
-    at_least,
     corpus_size,
+    resources_for,
     square_mb,
     states_size,
     table_mb,
 )
 
 
-def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
-    """The views that an experiment probes."""
-    return experiment.views or corpora[experiment.corpus].default_views
+class ProbeJobs:
+    """Jobs that fit the probes of an experiment, and those that measure the coordination of adjacent layers."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+
+    @cached_property
+    def code(self) -> str:
+        """Digest of the code of probes and of coordination."""
+        return code_digest("fathom.probes.command")
+
+    def settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom probes`; of a model of random weights, those of a control."""
+        one, views, control = self._design(wildcards)
+        uncertainty = self._config.uncertainty
+        return as_json(one.job(wildcards.model, wildcards.experiment, views, uncertainty, control=control))
+
+    def coordination_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom probes` for the coordination of adjacent layers."""
+        one, views, control = self._design(wildcards)
+        uncertainty = self._config.uncertainty
+        return as_json(one.coordination_job(wildcards.model, wildcards.experiment, views, uncertainty, control=control))
+
+    def corpus(self, wildcards: Wildcards) -> str:
+        """The table of the texts that an experiment probes."""
+        return f"results/corpora/{self._corpus(wildcards)}.parquet"
+
+    def manifests(self, wildcards: Wildcards) -> list[str]:
+        """Manifests of all shards of the states."""
+        return manifests_of(wildcards.model, self._corpus(wildcards), self.shards(wildcards))
+
+    def stores(self, wildcards: Wildcards) -> list[str]:
+        """Stores of all shards of the states."""
+        return stores_of(wildcards.model, self._corpus(wildcards), self.shards(wildcards))
+
+    def shards(self, wildcards: Wildcards) -> int:
+        """How many shards the states are cut into."""
+        return self._config.shards_of(self._corpus(wildcards))
+
+    def group(self, wildcards: Wildcards) -> str | None:
+        """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
+        return "measuring" if self.shards(wildcards) == 1 else None
+
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002 - Snakemake's name
+        """Memory and time of an experiment's probes; a model of random weights is a control, with fewer fits."""
+        one, views, control = self._design(wildcards)
+        corpus = corpus_size(input.corpus)
+        labels = corpus.labels if one.labels is None else len(one.labels)
+        controls = 1 if control else 1 + len(one.controls)
+        inner = 1 if control or not one.inner else 1 + one.inner_folds
+        return probe_resources(
+            states_size(input.manifests),
+            corpus,
+            fits=one.folds * one.repeats * len(views) * len(one.positions) * len(one.sites) * (inner + controls - 1),
+            labels=labels,
+            columns=labels * (1 if control else 1 + one.permutations),
+            threads=threads,
+        )
+
+    def coordination_resources(
+        self,
+        wildcards: Wildcards,  # noqa: ARG002 - all such functions take the same
+        input: Inputs,  # noqa: A002 - Snakemake's name
+        threads: int,
+    ) -> Resources:
+        """Memory and time of the coordination of adjacent layers."""
+        return coordination_resources(states_size(input.manifests), corpus_size(input.corpus), threads=threads)
+
+    def _corpus(self, wildcards: Wildcards) -> str:
+        return self._config.experiments[wildcards.experiment].corpus
+
+    def _design(self, wildcards: Wildcards) -> tuple[ExperimentSettings, tuple[str, ...], bool]:
+        """An experiment, the views that it probes, and whether the model is a control of random weights."""
+        one = self._config.experiments[wildcards.experiment]
+        views = one.views or self._config.corpora[one.corpus].default_views
+        return one, views, self._config.all_models[wildcards.model].random
 
 
-def probe_needs(
-    config: Config, model: str, experiment: str, manifests: Sequence[str], texts: str, *, threads: int
-) -> Needs:
-    """Needs of an experiment's probes; a model of random weights is a control, with fewer fits."""
-    one = config.experiments[experiment]
-    control = config.all_models[model].random
-    corpus = corpus_size(texts)
-    labels = corpus.labels if one.labels is None else len(one.labels)
-    views = len(probed_views(one, config.corpora))
-    controls = 1 if control else 1 + len(one.controls)
-    inner = 1 if control or not one.inner else 1 + one.inner_folds
-    return probes(
-        states_size(manifests),
-        corpus,
-        fits=one.folds * one.repeats * views * len(one.positions) * len(one.sites) * (inner + controls - 1),
-        labels=labels,
-        columns=labels * (1 if control else 1 + one.permutations),
-        threads=threads,
-    )
-
-
-def coordination_needs(manifests: Sequence[str], texts: str, *, threads: int) -> Needs:
-    """Needs of the coordination of adjacent layers."""
-    return coordination(states_size(manifests), corpus_size(texts), threads=threads)
-
-
-def probes(states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int) -> Needs:
-    """Needs of one experiment: `fits` training folds at every layer, each with `columns` labellings of `labels` labels.
+def probe_resources(states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int) -> Resources:
+    """Resources of one experiment: `fits` training folds at every layer, each with `columns` labellings of `labels` labels.
 
     All views are held at one layer; a fold has the texts of one view.
     """
@@ -74,11 +124,11 @@ def probes(states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, co
     )
     # One eigenvalue problem a fold serves all labellings.
     operations = states.layers * fits * (20 * texts**3 + 4 * texts**2 * columns)
-    return at_least(megabytes, operations / (CPU_THREAD * threads))
+    return resources_for(megabytes, operations / (CPU_THREAD * threads))
 
 
-def coordination(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Needs:
-    """Needs of the coordination of adjacent layers: two layers of all views, and matrices of texts."""
+def coordination_resources(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Resources:
+    """Resources of the coordination of adjacent layers: two layers of all views, and matrices of texts."""
     texts = math.ceil(states.texts / states.passes)
     megabytes = (
         SNAKEMAKE
@@ -87,4 +137,4 @@ def coordination(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Nee
         + threads * MATRICES * square_mb(max(texts, states.width))
         + table_mb(corpus)
     )
-    return at_least(megabytes, states.layers * 100 * texts**3 / (CPU_THREAD * threads))
+    return resources_for(megabytes, states.layers * 100 * texts**3 / (CPU_THREAD * threads))
