@@ -29,12 +29,12 @@ rule shards:
         "../../envs/extract.yaml"
     threads: 1
     resources:
-        mem_mb=asked("mem_mb", cut_needs),
-        runtime=asked("runtime", cut_needs),
+        mem_mb=per_attempt("mem_mb", plan.activations.boundary_resources),
+        runtime=per_attempt("runtime", plan.activations.boundary_resources),
         slots=1,
     params:
-        settings=cut_settings,
-        code=plan.code("activations"),
+        settings=plan.activations.boundary_settings,
+        code=plan.activations.code,
     message:
         "Cutting {wildcards.corpus} into shards for {wildcards.model}"
     shell:
@@ -47,7 +47,7 @@ rule activations:
     input:
         manifest="results/models/{model}/manifest.json",
         corpus="results/corpora/{corpus}.parquet",
-        cut=shard_cut,
+        cut=plan.activations.boundaries,
     output:
         store="results/activations/{model}/{corpus}/{shard}.zarr.zip",
         manifest="results/activations/{model}/{corpus}/{shard}.manifest.json",
@@ -57,19 +57,19 @@ rule activations:
     benchmark:
         "logs/activations/{model}/{corpus}/{shard}.benchmark.tsv"
     group:
-        shared("extraction", own_corpus)
+        plan.activations.group
     conda:
         "../../envs/extract.yaml"
     threads: 8
     resources:
-        gpu=int(needs.wants_gpu(plan.config)),
-        mem_mb=asked("mem_mb", extraction_needs),
-        runtime=asked("runtime", extraction_needs),
+        gpu=plan.activations.gpu,
+        mem_mb=per_attempt("mem_mb", plan.activations.resources),
+        runtime=per_attempt("runtime", plan.activations.resources),
         slots=1,
     params:
-        settings=extraction_settings,
-        code=plan.code("activations"),
-        cut=cut_option,
+        settings=plan.activations.settings,
+        code=plan.activations.code,
+        cut=plan.activations.boundary_option,
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"
     shell:

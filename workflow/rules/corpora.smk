@@ -11,8 +11,8 @@ OUTPUTS:
 
 rule corpora:
     input:
-        files=own(corpus_files),
-        base=corpus_base,
+        files=plan.corpora.files,
+        base=plan.corpora.base,
     output:
         corpus="results/corpora/{corpus}.parquet",
         record="results/corpora/{corpus}.record.json",
@@ -22,13 +22,12 @@ rule corpora:
     conda:
         "../../envs/analyse.yaml"
     params:
-        settings=corpus_settings,
-        code=corpus_code,
+        settings=plan.corpora.settings,
+        code=plan.corpora.code,
         base=base_option,
-        brought=brought_option(corpus_files),
     message:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " corpora --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base:q} {params.brought:q}"
+        " --output {output.corpus:q} {params.base:q}"

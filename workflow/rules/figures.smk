@@ -11,13 +11,13 @@ OUTPUTS:
 
 rule figures:
     input:
-        tables=figure_tables,
+        tables=plan.figures.tables,
     output:
         svg=report(
             "results/figures/{figure}.svg",
             caption="../report/figure.rst",
-            category=figure_category,
-            labels=figure_labels,
+            category=plan.figures.category,
+            labels=plan.figures.labels,
         ),
         png="results/figures/{figure}.png",
         csv="results/figures/{figure}.csv",
@@ -29,9 +29,9 @@ rule figures:
     conda:
         "../../envs/analyse.yaml"
     params:
-        settings=figure_settings,
-        code=figure_code,
-        caption=figure_caption,
+        settings=plan.figures.settings,
+        code=plan.figures.code,
+        caption=plan.figures.caption,
     message:
         "Drawing {wildcards.figure}"
     shell:

@@ -10,19 +10,19 @@ OUTPUTS:
                                                              the metrics of the tokens of a text
 """
 
-if plan.token_tables:
+if plan.metrics.token_tables:
 
     # All metrics of the tokens of a text share one read of the states.
     rule token_metrics:
         input:
-            manifests=stored(manifest_files, own_corpus),
+            manifests=plan.metrics.manifests,
             # The manifest holds the digests of the store, so the store's own time stamp says nothing.
-            stores=ancient(stored(store_files, own_corpus)),
+            stores=ancient(plan.metrics.stores),
             corpus="results/corpora/{corpus}.parquet",
         output:
             tables=collect(
                 "results/metrics/{{model}}/{{corpus}}/{table}.parquet",
-                table=plan.token_tables,
+                table=plan.metrics.token_tables,
             ),
             record="results/metrics/{model}/{corpus}/tokens.record.json",
         log:
@@ -30,19 +30,19 @@ if plan.token_tables:
         benchmark:
             "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
         group:
-            shared("measuring", own_corpus)
+            plan.metrics.group
         conda:
             "../../envs/analyse.yaml"
         threads: 8
         resources:
-            mem_mb=asked("mem_mb", token_metric_needs),
-            runtime=asked("runtime", token_metric_needs),
+            mem_mb=per_attempt("mem_mb", plan.metrics.token_resources),
+            runtime=per_attempt("runtime", plan.metrics.token_resources),
             slots=1,
         params:
-            settings=token_metric_settings,
-            code=plan.metric_code(*plan.config.token_metrics),
+            settings=plan.metrics.token_settings,
+            code=plan.metrics.token_code,
             states=subpath(first_manifest, parent=True),
-            shards=own_shards,
+            shards=plan.metrics.shards,
             folder=subpath(first_table, parent=True),
         message:
             "Measuring tokens of {wildcards.model} on {wildcards.corpus}"
@@ -54,8 +54,8 @@ if plan.token_tables:
 
 rule metrics:
     input:
-        manifests=stored(manifest_files, own_corpus),
-        stores=ancient(stored(store_files, own_corpus)),
+        manifests=plan.metrics.manifests,
+        stores=ancient(plan.metrics.stores),
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",
@@ -65,19 +65,19 @@ rule metrics:
     benchmark:
         "logs/metrics/{model}/{corpus}/{metric}.benchmark.tsv"
     group:
-        shared("measuring", own_corpus)
+        plan.metrics.group
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=asked("mem_mb", corpus_metric_needs),
-        runtime=asked("runtime", corpus_metric_needs),
+        mem_mb=per_attempt("mem_mb", plan.metrics.resources),
+        runtime=per_attempt("runtime", plan.metrics.resources),
         slots=1,
     params:
-        settings=corpus_metric_settings,
-        code=metric_code,
+        settings=plan.metrics.settings,
+        code=plan.metrics.code,
         states=subpath(first_manifest, parent=True),
-        shards=own_shards,
+        shards=plan.metrics.shards,
         folder=subpath(output.table, parent=True),
     message:
         "Measuring {wildcards.metric} of {wildcards.model} on {wildcards.corpus}"

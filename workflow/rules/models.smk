@@ -12,10 +12,8 @@ OUTPUTS:
 
 rule models:
     input:
-        files=own(model_files),
-        # Before the manifest in it: where the folder is in a storage, Snakemake brings a folder that is not there.
-        base_folder=ancient(model_base_folder),
-        base=model_base,
+        files=plan.models.files,
+        base=plan.models.base,
     output:
         folder=directory("results/models/{model}"),
         manifest="results/models/{model}/manifest.json",
@@ -27,13 +25,12 @@ rule models:
     conda:
         "../../envs/extract.yaml"
     params:
-        settings=model_settings,
-        code=model_code,
+        settings=plan.models.settings,
+        code=plan.models.code,
         base=base_option,
-        brought=brought_option(model_files),
     message:
         "Preparing model {wildcards.model}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " models --settings {params.settings:q}"
-        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q} {params.brought:q}"
+        " --folder {output.folder:q} --manifest {output.manifest:q} {params.base:q}"

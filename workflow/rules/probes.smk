@@ -7,7 +7,7 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
-    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was classified correctly
+    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
     results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
@@ -17,9 +17,9 @@ Coordination reads the table of texts beside what the probes read.
 
 rule probes:
     input:
-        manifests=stored(manifest_files, probed_corpus),
-        stores=ancient(stored(store_files, probed_corpus)),
-        corpus=experiment_corpus,
+        manifests=plan.probes.manifests,
+        stores=ancient(plan.probes.stores),
+        corpus=plan.probes.corpus,
     output:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
@@ -30,19 +30,19 @@ rule probes:
     benchmark:
         "logs/probes/{model}/{experiment}.benchmark.tsv"
     group:
-        shared("measuring", probed_corpus)
+        plan.probes.group
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=asked("mem_mb", probe_needs),
-        runtime=asked("runtime", probe_needs),
+        mem_mb=per_attempt("mem_mb", plan.probes.resources),
+        runtime=per_attempt("runtime", plan.probes.resources),
         slots=1,
     params:
-        settings=probe_settings,
-        code=plan.code("probes"),
+        settings=plan.probes.settings,
+        code=plan.probes.code,
         states=subpath(first_manifest, parent=True),
-        shards=probed_shards,
+        shards=plan.probes.shards,
         folder=subpath(output.folds, parent=True),
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
@@ -54,9 +54,9 @@ rule probes:
 
 rule coordination:
     input:
-        manifests=stored(manifest_files, probed_corpus),
-        stores=ancient(stored(store_files, probed_corpus)),
-        corpus=experiment_corpus,
+        manifests=plan.probes.manifests,
+        stores=ancient(plan.probes.stores),
+        corpus=plan.probes.corpus,
         texts="results/probes/{model}/{experiment}.texts.parquet",
     output:
         table="results/probes/{model}/{experiment}.coordination.parquet",
@@ -66,19 +66,19 @@ rule coordination:
     benchmark:
         "logs/probes/{model}/{experiment}.coordination.benchmark.tsv"
     group:
-        shared("measuring", probed_corpus)
+        plan.probes.group
     conda:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=asked("mem_mb", coordination_needs),
-        runtime=asked("runtime", coordination_needs),
+        mem_mb=per_attempt("mem_mb", plan.probes.coordination_resources),
+        runtime=per_attempt("runtime", plan.probes.coordination_resources),
         slots=1,
     params:
-        settings=coordination_settings,
-        code=plan.code("probes"),
+        settings=plan.probes.coordination_settings,
+        code=plan.probes.code,
         states=subpath(first_manifest, parent=True),
-        shards=probed_shards,
+        shards=plan.probes.shards,
         folder=subpath(output.table, parent=True),
     message:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"

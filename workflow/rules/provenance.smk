@@ -19,7 +19,7 @@ rule provenance:
             "results/provenance/{figure}.txt",
             caption="../report/provenance.rst",
             category="Provenance",
-            labels=figure_labels,
+            labels=plan.figures.labels,
         ),
     log:
         "logs/provenance/{figure}.log",
@@ -34,8 +34,8 @@ rule provenance:
 
 rule crate:
     input:
-        figures=collect("results/figures/{figure}.svg", figure=plan.figures),
-        texts=collect("results/provenance/{figure}.txt", figure=plan.figures),
+        figures=collect("results/figures/{figure}.svg", figure=plan.figures.names),
+        texts=collect("results/provenance/{figure}.txt", figure=plan.figures.names),
     output:
         crate="results/ro-crate-metadata.json",
     log:
