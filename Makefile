@@ -76,9 +76,9 @@ format: $(INSTALLED)
 benchmark: $(INSTALLED)
 	python -m benchmarks
 
-# config/config.yaml and config/schema.json are written from the settings classes.
+# config/config.yaml, config/schema.json and docs/options.md are written from the settings classes.
 config: $(INSTALLED)
-	python -m fathom.workflow.write_reference config
+	python -m fathom.workflow.write_reference .
 
 clean:
 	rm -rf results logs .snakemake

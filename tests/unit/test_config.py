@@ -20,7 +20,7 @@ from fathom.runtime.errors import FathomError
 from fathom.schema import Name
 from fathom.workflow.config import Config
 from fathom.workflow.load import load_config
-from fathom.workflow.write_reference import MARK, default_yaml, options_markdown, schema_json
+from fathom.workflow.write_reference import default_yaml, options_markdown, schema_json
 
 DEFAULTS: dict[str, Any] = yaml.safe_load(default_yaml())
 
@@ -86,8 +86,20 @@ def test_generated_files_are_up_to_date(root: Path, name: str, generated: Any) -
 
 
 def test_the_table_of_options_is_up_to_date(root: Path) -> None:
-    written = (root / "config" / "README.md").read_text(encoding="utf-8")
-    assert written.endswith(MARK + options_markdown()), "config/README.md lags behind the settings: run `make config`"
+    written = (root / "docs" / "options.md").read_text(encoding="utf-8")
+    assert written == options_markdown(), "docs/options.md lags behind the settings: run `make config`"
+
+
+def test_the_table_of_options_names_every_option_of_the_schema() -> None:
+    schema = Config.model_json_schema()
+    markdown = options_markdown()
+    for kind in (schema, *schema["$defs"].values()):
+        about = " ".join(kind["description"].split())
+        tables = [part for part in markdown.split("\n\n\n") if f"\n\n{about}\n\n" in part]
+        names = [name for name in kind["properties"] if name not in {"kind", "source"}]
+        assert any(all(f"\n| `{name}` |" in table for name in names) for table in tables), kind["title"]
+    for name in METRICS:
+        assert f"\n| `{name}` |" in markdown.split("## Every metric")[1]
 
 
 def test_the_default_yaml_says_what_runs(root: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fathom.workflow.captions import caption, figure_subject, figure_title
 from pydantic import TypeAdapter
 
 from fathom.activations.settings import ActivationsSettings
@@ -24,7 +25,6 @@ from fathom.figures.settings import (
 from fathom.models.settings import HubModel, ModelSettings, RandomModel
 from fathom.probes.settings import ExperimentSettings
 from fathom.runtime.errors import FathomError
-from fathom.workflow.captions import caption, figure_subject, figure_title
 from fathom.workflow.checks import impossible_experiments, impossible_figures
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import (

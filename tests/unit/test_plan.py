@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from fathom.workflow.captions import caption, figure_category, figure_subject
 from pydantic import TypeAdapter
 
 from fathom.activations.job import ExtractionSettings
@@ -24,7 +25,6 @@ from fathom.metrics.measure import make_measure
 from fathom.metrics.settings import METRICS
 from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
-from fathom.workflow.captions import caption, figure_category, figure_subject
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config

@@ -27,6 +27,7 @@ log = logging.getLogger("fathom")
 
 
 def stored_positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
+    """Positions that are stored: those asked for, `spans` as one position a span that the corpus marks."""
     plain = [position for position in wanted.positions if position != "spans"]
     spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
     if not plain and not spans:
@@ -58,6 +59,7 @@ def layers_of_sites(
 
 
 def log_missing_sites(found: BlockSites, place: str) -> None:
+    """Log which sites the model's blocks do not have, and why."""
     for reason in dict.fromkeys(found.missing.values()):
         sites = ", ".join(site for site, why in found.missing.items() if why == reason)
         log.info("%s: no site %s: %s", place, sites, reason)

@@ -24,6 +24,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
 
 
 def write_arrow(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet; the file takes its place when it is complete."""
     with draft_of(path) as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
 
@@ -38,11 +39,13 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def read_arrow(path: Path) -> pa.Table:
+    """Read a Parquet file. Errors: FathomError if it is missing or corrupt."""
     with _opened(path) as file:
         return file.read()
 
 
 def read_arrow_rows(path: Path, first: int, last: int) -> pa.Table:
+    """Rows first .. last - 1 of a Parquet file; only the row groups that hold them are read."""
     with _opened(path) as file:
         counts = [file.metadata.row_group(group).num_rows for group in range(file.metadata.num_row_groups)]
         starts = [0, *itertools.accumulate(counts)]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,41 +11,50 @@ from grimp.exceptions import ModuleNotPresent
 from pydantic import ValidationError
 
 from fathom.corpora.job import CorpusJob
+from fathom.figures.job import FigureJob
 from fathom.metrics.job import MetricJob
 from fathom.models.job import ModelJob
 from fathom.provenance.records import SUFFIX, Record
-from fathom.stages import STAGES
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
+from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.metrics import metric_code
 from fathom.workflow.jobs.models import model_code
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.strict_yaml import read_config_files
 
-CUT = "shards"  # names the record of the job that cuts a corpus
+BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 COORDINATION = ".coordination"
+
+
+def _metrics(settings: Mapping[str, Any]) -> str:
+    return metric_code([one.name for one in MetricJob.model_validate(settings).measured])
+
+
+def _figures(settings: Mapping[str, Any]) -> str:
+    job = FigureJob.model_validate(settings)
+    return figure_code(job.module, claimed=job.claim is not None)
+
+
+CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "models": lambda settings: model_code(ModelJob.model_validate(settings)),
+    "corpora": lambda settings: corpus_code(CorpusJob.model_validate(settings)),
+    "activations": lambda _: code_digest("fathom.activations.command"),
+    "metrics": _metrics,
+    "probes": lambda _: code_digest("fathom.probes.command"),
+    "figures": _figures,
+}
 
 
 def current_code(verb: str, settings: Mapping[str, Any]) -> str | None:
     """Digest of the code that a job of these settings would run now; None if this version does not know such a job."""
     try:
-        if verb == "metrics":
-            job = MetricJob.model_validate(settings)
-            return metric_code([one.name for one in job.measured])
-        if verb == "corpora":
-            return corpus_code(CorpusJob.model_validate(settings))
-        if verb == "models":
-            return model_code(ModelJob.model_validate(settings))
+        return CODE_OF[verb](settings)
     except (ValidationError, KeyError, ModuleNotPresent, FileNotFoundError):
         return None
-    return _stage_code(verb) if verb in STAGES else None
-
-
-@cache
-def _stage_code(stage: str) -> str:
-    return code_digest(f"fathom.{stage}.command")
 
 
 class PlannedJobs:
@@ -65,25 +73,26 @@ class PlannedJobs:
 
     def _settings(self, verb: str, path: Path) -> str:
         """Errors: KeyError if the config names no such model, corpus, metric, experiment or figure."""
-        name, model, above = path.name.removesuffix(SUFFIX), path.parent.name, path.parent.parent.name
+        name, folder, above = path.name.removesuffix(SUFFIX), path.parent.name, path.parent.parent.name
         plan = self._plan
         match verb:
             case "models":
-                return plan.model_settings(name)
+                return plan.models.settings(Wildcards(model=name))
             case "corpora":
-                return plan.corpus_settings(name)
-            case "activations" if name == CUT:
-                return plan.cut_settings(above, model)
+                return plan.corpora.settings(Wildcards(corpus=name))
+            case "activations" if name == BOUNDARIES:
+                return plan.activations.boundary_settings(Wildcards(model=above, corpus=folder))
             case "activations":
-                return plan.extraction_settings(above, model, name)
+                return plan.activations.settings(Wildcards(model=above, corpus=folder, shard=name))
             case "metrics" if name == OF_TOKENS:
-                return plan.token_metric_settings(above, model)
+                return plan.metrics.token_settings(Wildcards(model=above, corpus=folder))
             case "metrics":
-                return plan.corpus_metric_settings(above, model, name)
+                return plan.metrics.settings(Wildcards(model=above, corpus=folder, metric=name))
             case "probes" if name.endswith(COORDINATION):
-                return plan.coordination_settings(model, name.removesuffix(COORDINATION))
+                experiment = name.removesuffix(COORDINATION)
+                return plan.probes.coordination_settings(Wildcards(model=folder, experiment=experiment))
             case "probes":
-                return plan.probe_settings(model, name)
+                return plan.probes.settings(Wildcards(model=folder, experiment=name))
             case "figures":
-                return plan.figure_settings(name)
+                return plan.figures.settings(Wildcards(figure=name))
         raise KeyError(verb)

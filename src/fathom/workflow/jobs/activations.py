@@ -75,7 +75,7 @@ class ActivationJobs:
             return []
         return [f"{states_folder(wildcards.model, wildcards.corpus)}/shards.json"]
 
-    def boundary_option(self, wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: A002, ARG002 - Snakemake's names
+    def boundary_option(self, wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: ARG002 - Snakemake's names
         """The same as words of the command, which the rule quotes one by one."""
         return ["--cut", *input.cut] if input.cut else []
 
@@ -83,7 +83,7 @@ class ActivationJobs:
         """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
         return "extraction" if self._config.shards_of(wildcards.corpus) == 1 else None
 
-    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002 - Snakemake's name
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
         """Memory and time of one shard."""
         kept = self._kept(wildcards.model, wildcards.corpus)
         return extraction(
@@ -101,7 +101,7 @@ class ActivationJobs:
     def boundary_resources(
         self,
         wildcards: Wildcards,  # noqa: ARG002 - all such functions take the same
-        input: Inputs,  # noqa: A002 - Snakemake's name
+        input: Inputs,
         threads: int,  # noqa: ARG002 - all such functions take the same
     ) -> Resources:
         """Memory and time of the job that finds the shards' boundaries."""

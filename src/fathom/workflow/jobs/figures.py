@@ -6,12 +6,12 @@ from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.job import FigureJob, JudgedClaim, Table
 from fathom.figures.sentences import experiment_title, model_label
-from fathom.workflow.report_text import as_label, for_report
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpus, table_files
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.jobs.wildcards import Wildcards
+from fathom.workflow.report_text import as_label, for_report
 
 
 class FigureJobs:

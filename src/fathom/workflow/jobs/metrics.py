@@ -81,11 +81,11 @@ class MetricJobs:
         """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
         return "measuring" if self.shards(wildcards) == 1 else None
 
-    def token_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002, ARG002 - as Snakemake calls it
+    def token_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: ARG002 - as Snakemake calls it
         """Memory and time of all metrics of the tokens of a text."""
         return token_metric_resources(states_size(input.manifests), corpus_size(input.corpus), threads=threads)
 
-    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002, ARG002 - as Snakemake calls it
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: ARG002 - as Snakemake calls it
         """Memory and time of one metric of a whole corpus."""
         samples = getattr(self._config.metric_settings[wildcards.metric], "samples", 1)
         return corpus_metric_resources(states_size(input.manifests), corpus_size(input.corpus), samples=samples)
@@ -130,7 +130,7 @@ def token_metric_resources(states: StatesSize, corpus: CorpusSize, *, threads: i
 
 
 def corpus_metric_resources(states: StatesSize, corpus: CorpusSize, *, samples: int) -> Resources:
-    """Resources of one metric of whole corpora: the mean states of all layers, and matrices of texts or of the width."""
+    """Resources of one metric of whole corpora: the means of all layers, and matrices of texts or of the width."""
     side = max(states.texts, states.width)
     means = states.layers * states.texts * states.width * 8 / MB
     megabytes = SNAKEMAKE + NUMPY + 3 * means + MATRICES * square_mb(side) + table_mb(corpus)

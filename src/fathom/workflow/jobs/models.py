@@ -45,6 +45,6 @@ def model_code(job: ModelJob) -> str:
     return code_digest("fathom.models.command", job.module)
 
 
-def base_option(wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: A002, ARG001 - Snakemake's names
+def base_option(wildcards: Wildcards, input: Inputs) -> list[str]:  # noqa: ARG001 - Snakemake's names
     """What a job's result is made of, as words of its command, which the rule quotes one by one."""
     return ["--base", *input.base] if input.base else []

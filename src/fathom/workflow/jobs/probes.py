@@ -72,7 +72,7 @@ class ProbeJobs:
         """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
         return "measuring" if self.shards(wildcards) == 1 else None
 
-    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: A002 - Snakemake's name
+    def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
         """Memory and time of an experiment's probes; a model of random weights is a control, with fewer fits."""
         one, views, control = self._design(wildcards)
         corpus = corpus_size(input.corpus)
@@ -91,7 +91,7 @@ class ProbeJobs:
     def coordination_resources(
         self,
         wildcards: Wildcards,  # noqa: ARG002 - all such functions take the same
-        input: Inputs,  # noqa: A002 - Snakemake's name
+        input: Inputs,
         threads: int,
     ) -> Resources:
         """Memory and time of the coordination of adjacent layers."""
@@ -107,8 +107,10 @@ class ProbeJobs:
         return one, views, self._config.all_models[wildcards.model].random
 
 
-def probe_resources(states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int) -> Resources:
-    """Resources of one experiment: `fits` training folds at every layer, each with `columns` labellings of `labels` labels.
+def probe_resources(
+    states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int
+) -> Resources:
+    """Resources of one experiment: `fits` training folds a layer, each with `columns` labellings of `labels` labels.
 
     All views are held at one layer; a fold has the texts of one view.
     """
