@@ -32,7 +32,8 @@ from fathom.figures.settings import (
 )
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings, RandomModel, WheelModel
-from fathom.probes.settings import Control, Estimator, ExperimentSettings
+from fathom.probes.design import Estimator
+from fathom.probes.settings import Control, ExperimentSettings
 from fathom.schema import Wheel
 
 Experiments = Mapping[str, ExperimentSettings]
