@@ -26,6 +26,7 @@ from click.testing import CliRunner
 from benchmarks import opened, watched
 from benchmarks.table import cpu_model, machine_lines, slug
 from benchmarks.workflow import ROOT, make_output, project_folder
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
 from fathom.activations.settings import ActivationsSettings
@@ -228,7 +229,7 @@ def _cut(shards: int, corpus: Path, model: Path, path: Path) -> None:
     corpora = {"random": {"kind": "random-tokens", "texts": TEXTS, "tokens": TEXT_TOKENS}}
     config = {"corpora": corpora, "activations": {"shards": shards, "device": "cpu"}, "probes": {}}
     plan = Plan(load_config(config, []))
-    settings = plan.cut_settings(next(iter(plan.config.models)), "random")
+    settings = plan.activations.boundary_settings(Wildcards(model=next(iter(plan.config.models)), corpus="random"))
     words = ["--settings", settings, "--corpus", str(corpus), "--model", str(model), "--write-cut", str(path)]
     done = CliRunner().invoke(extract, words, catch_exceptions=False)
     if done.exit_code:

@@ -14,6 +14,7 @@ import pytest
 from tests.jobs import corpus_settings
 
 from fathom import cli
+from fathom.stages import STAGES
 from fathom.runtime.progress import Progress
 
 
@@ -31,7 +32,7 @@ def corpora(settings: dict[str, Any], output: Path, log: Path) -> subprocess.Com
 def test_help_lists_the_stages() -> None:
     done = fathom("--help")
     assert done.returncode == 0
-    for stage, summary in cli.STAGES.items():
+    for stage, summary in STAGES.items():
         assert f"  {stage} " in done.stdout
         assert " ".join(summary.split()) in " ".join(done.stdout.split())
 
@@ -143,7 +144,7 @@ def test_progress_says_nothing_of_work_that_failed(caplog: pytest.LogCaptureFixt
     assert caplog.messages == []
 
 
-@pytest.mark.parametrize("verb", cli.STAGES)
+@pytest.mark.parametrize("verb", STAGES)
 def test_only_what_fetches_reaches_for_the_hub(verb: str) -> None:
     script = f"from fathom.cli import verbs; verbs.get_command(None, {verb!r}); "
     script += "from huggingface_hub.constants import HF_HUB_OFFLINE; print(HF_HUB_OFFLINE)"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.metrics.settings import METRICS
 from fathom.stages import STAGES
 from fathom.workflow.code_digest import code_digest, imported_modules, plain_code
@@ -31,10 +32,10 @@ plan = Plan(Config())
 for stage in ("models", "corpora", "activations", "metrics", "probes", "figures"):
     print(stage, plan.code(stage))
 print("tokens", plan.metric_code(*plan.config.token_metrics))
-for metric in plan.corpus_metrics:
+for metric in plan.metrics.names:
     print(metric, plan.metric_code(metric))
 for corpus in plan.config.corpora:
-    print(corpus, plan.corpus_code(corpus))
+    print(corpus, plan.corpora.code(Wildcards(corpus=corpus)))
 """
 
 
@@ -199,7 +200,7 @@ def test_a_table_of_ones_own_leaves_fathoms_out() -> None:
         Config.model_construct(corpora=Config.model_validate({"corpora": {"c": entry}}).corpora)
         for entry in ({"kind": "items"}, {"kind": "items", "table": __file__})
     )
-    assert Plan(own).corpus_code("c") != Plan(theirs).corpus_code("c") == code_digest("fathom.corpora.command")
+    assert Plan(own).corpora.code(Wildcards(corpus="c")) != Plan(theirs).corpora.code(Wildcards(corpus="c")) == code_digest("fathom.corpora.command")
 
 
 @pytest.mark.parametrize("stage", STAGES)

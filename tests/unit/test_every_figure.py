@@ -21,6 +21,7 @@ from tests.hierarchy import corpora
 from tests.unit import test_probe_figures as of_probes
 from tests.unit.test_figures_sinks import position_rows, sink_rows
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.command import command, draw
@@ -156,7 +157,7 @@ def make(plan: Plan, figure: str, folder: Path) -> Made:
     tables = [write(plan, table, folder) for table in figure_tables(plan.config, figure)]
     outputs = {kind: folder / f"new-{figure}" / f"figure.{kind}" for kind in ("svg", "png", "csv", "text")}
     options = [word for kind, path in outputs.items() for word in (f"--{kind}", str(path))]
-    settings = plan.figure_settings(figure)
+    settings = plan.figures.settings(Wildcards(figure=figure))
     done = CliRunner().invoke(command, ["--settings", settings, *options, *map(str, tables)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     files = {kind: path.read_bytes() for kind, path in outputs.items()}
@@ -300,7 +301,7 @@ def test_a_missing_table_is_refused(plan: Plan, name: str, tmp_path: Path) -> No
     expected = len(figure_tables(plan.config, name))
     options = [word for kind in ("svg", "png", "csv", "text") for word in (f"--{kind}", str(tmp_path / kind))]
     extra = [] if expected else [str(tmp_path / "extra")]
-    done = CliRunner().invoke(command, ["--settings", plan.figure_settings(name), *options, *extra])
+    done = CliRunner().invoke(command, ["--settings", plan.figures.settings(Wildcards(figure=name)), *options, *extra])
     assert str(done.exception) == f"figure {name}: expected {expected} tables, found {len(extra)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fathom.workflow.captions import caption, figure_subject, figure_title
+from fathom.workflow.jobs.wildcards import Wildcards
 from pydantic import TypeAdapter
 
 from fathom.activations.settings import ActivationsSettings
@@ -179,7 +179,7 @@ def test_a_job_knows_which_step_comes_strictly_first(
     probes["items"]["title"] = "nouns"
     figures = {"f": {"kind": "probes"} | ({"experiments": names} if names else {})}
     config = load_config({"corpora": all_corpora(), "probes": probes, "figures": figures}, [])
-    job = FigureJob.model_validate_json(Plan(config).figure_settings("f"))
+    job = FigureJob.model_validate_json(Plan(config).figures.settings(Wildcards(figure="f")))
     assert (job.order, job.strictly_before) == (order, strictly)
     assert {table.corpus_or_experiment: table.corpus for table in job.tables if table.content == "hits"} == {
         probes[name].get("title") or name: name for name in names or ("items", "relations", "analogies")
@@ -352,7 +352,7 @@ def config() -> Config:
 
 
 def test_titles_say_what_is_drawn(config: Config) -> None:
-    assert {figure: figure_title(config, figure) for figure in DRAWN} == {
+    assert {figure: config.all_figures[figure].title(config) for figure in DRAWN} == {
         "all": "Items, relations, analogies: linear SVM",
         "some": "documents, pairs: ridge regression",
         "spans": "Where in a text it can be read: pairs",
@@ -362,15 +362,15 @@ def test_titles_say_what_is_drawn(config: Config) -> None:
         "coordination": "Coordination of adjacent layers: pairs",
         "summary": "Summary of all probes",
     }
-    assert figure_subject(config, "coordination") == "Coordination of adjacent layers: pairs, all-MiniLM-L6-v2"
-    assert figure_subject(config, "summary") == "Summary of all probes"
+    assert config.all_figures["coordination"].subject(config) == "Coordination of adjacent layers: pairs, all-MiniLM-L6-v2"
+    assert config.all_figures["summary"].subject(config) == "Summary of all probes"
 
 
 def test_captions_say_tests_and_texts(config: Config) -> None:
-    words = caption(config, "some")
+    words = config.all_figures["some"].caption(config)
     assert "Tests: none / 200 block-wise permutations, family-wise over layers." in words
     assert "3 sentences “There is {article} {item}.” of one category or of several" in words
     assert "Normalised" in words
-    assert "Normalised" not in caption(config, "spans")
-    assert "SVM, ridge and logistic regression in closed blocks" in caption(config, "summary")
-    assert "0, 8, 32, 128 words of filler" in caption(config, "early")
+    assert "Normalised" not in config.all_figures["spans"].caption(config)
+    assert "SVM, ridge and logistic regression in closed blocks" in config.all_figures["summary"].caption(config)
+    assert "0, 8, 32, 128 words of filler" in config.all_figures["early"].caption(config)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.io.manifests import DIGEST, read_manifest, write_manifest
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
@@ -255,7 +256,7 @@ def test_settings_are_one_word_of_a_shell_and_end_no_script() -> None:
     label = "$(touch x) `touch x` ; touch x & 'q' \"d\" {input} %s \\ </script><script>"
     hub = {"source": "hub", "repository": "a/b", "revision": "main", "label": label}
     config = load_config({"models": {"m": hub}}, [])
-    settings = Plan(config).figure_settings(next(iter(config.all_figures)))
+    settings = Plan(config).figures.settings(Wildcards(figure=next(iter(config.all_figures))))
     assert "<" not in settings
     assert label in json.dumps(json.loads(settings), ensure_ascii=False).replace('\\"', '"').replace("\\\\", "\\")
     done = subprocess.run(f"printf %s {shlex.quote(settings)}", shell=True, capture_output=True, text=True, check=True)

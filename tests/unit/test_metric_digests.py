@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.metrics.settings import METRICS
 from fathom.workflow import code_digest
 from fathom.workflow.jobs.metrics import metric_code
@@ -163,9 +164,9 @@ from fathom.workflow.plan import Plan
 from fathom.workflow.write_reference import default_yaml, options_markdown
 assert CurvatureSettings().folded is False
 plan = Plan(Config())
-assert "mean_norm" in plan.token_tables
+assert "mean_norm" in plan.metrics.token_tables
 assert "mean_norm" in plan.config.all_figures
-assert "from 0 (no state) to unbounded (long states)" in plan.figure_settings("mean_norm")
+assert "from 0 (no state) to unbounded (long states)" in plan.figures.settings(Wildcards(figure="mean_norm"))
 assert "mean_norm:" in default_yaml()
 assert "`metrics.mean_norm`" in options_markdown()
 for name in METRICS:

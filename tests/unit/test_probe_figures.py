@@ -16,6 +16,7 @@ from tests.drawings import names, points, written
 from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 from tests.unit.test_figures_coordination import coordination, panel
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.figures.base import FigureTable, ProbeFigure
 from fathom.figures.command import command
 from fathom.figures.command import draw as draw_job
@@ -94,14 +95,14 @@ def plan() -> Plan:
 def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Drawn]:
     """Every figure, once."""
     folder = tmp_path_factory.mktemp("figures")
-    return {figure: run(plan, figure, folder) for figure in plan.figures}
+    return {figure: run(plan, figure, folder) for figure in plan.figures.names}
 
 
 def run(plan: Plan, figure: str, folder: Path) -> Drawn:
     paths = [write(plan, table, folder) for table in figure_tables(plan.config, figure)]
     outputs = {kind: folder / "new" / f"{figure}.{kind}" for kind in ("svg", "png", "csv", "text")}
     options = [word for kind, path in outputs.items() for word in (f"--{kind}", str(path))]
-    arguments = ["--settings", plan.figure_settings(figure), *options, *map(str, paths)]
+    arguments = ["--settings", plan.figures.settings(Wildcards(figure=figure)), *options, *map(str, paths)]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return Drawn(
@@ -183,7 +184,7 @@ def hits(plan: Plan, name: str) -> pd.DataFrame:
 
 
 def test_the_experiments_call_for_these_figures(plan: Plan) -> None:
-    assert set(plan.figures) == set(FIGURES)
+    assert set(plan.figures.names) == set(FIGURES)
 
 
 def test_every_figure_has_the_controls_of_its_experiments(made: dict[str, Drawn]) -> None:

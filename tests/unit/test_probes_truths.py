@@ -165,12 +165,12 @@ def test_false_positives_of_closed_blocks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "least", "allowed"),
-    [(FEW_SEEDS, 0, ALLOWED_OF_FEW), pytest.param(SEEDS, LEAST, ALLOWED, marks=pytest.mark.nightly)],
+    ("seeds", "permutations", "least", "allowed"),
+    [(FEW_SEEDS, 40, 0, ALLOWED_OF_FEW), pytest.param(SEEDS, 200, LEAST, ALLOWED, marks=pytest.mark.nightly)],
 )
 @pytest.mark.parametrize("selection", ["fixed", "inner"])
 def test_false_positives_of_items_whose_folds_are_stratified_by_category(
-    selection: Selection, seeds: int, least: int, allowed: int
+    selection: Selection, seeds: int, permutations: int, least: int, allowed: int
 ) -> None:
     category = np.repeat(["animal", "tool", "food", "place"], 10)
     smallest = np.empty((seeds, 3))
@@ -191,7 +191,7 @@ def test_false_positives_of_items_whose_folds_are_stratified_by_category(
             ridge_penalties=(10.0, 1.0, 0.1),
             inner_folds=3,
             repeats=1,
-            permutations=200,
+            permutations=permutations,
             stratify_by=category,
             bootstrap=0,
             seed=seed,

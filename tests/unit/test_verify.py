@@ -26,6 +26,7 @@ from tests.records import (
     write,
 )
 
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.provenance.verify import command
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -245,7 +246,7 @@ def planned(corpora: Mapping[str, Any]) -> str:
     from fathom.workflow.config import Config
     from fathom.workflow.plan import Plan
 
-    return Plan(Config.model_validate({"corpora": corpora})).corpus_settings("c")
+    return Plan(Config.model_validate({"corpora": corpora})).corpora.settings(Wildcards(corpus="c"))
 
 
 # Places --------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fathom.corpora.job import CorpusJob
+from fathom.corpora.settings import CorpusSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
@@ -17,11 +18,11 @@ class CorpusJobs:
 
     def settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom corpora`."""
-        return as_json(self._job(wildcards.corpus))
+        return as_json(corpus_job(wildcards.corpus, self._config.corpora[wildcards.corpus]))
 
     def code(self, wildcards: Wildcards) -> str:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
-        return corpus_code(self._job(wildcards.corpus))
+        return corpus_code(corpus_job(wildcards.corpus, self._config.corpora[wildcards.corpus]))
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """Files of the user's that a corpus is made of; none for what is fetched or made."""
@@ -32,16 +33,17 @@ class CorpusJobs:
         base = self._config.corpora[wildcards.corpus].base
         return [] if base is None else [f"results/corpora/{base}.parquet"]
 
-    def _job(self, name: str) -> CorpusJob:
-        settings = self._config.corpora[name]
-        return CorpusJob(
-            name=name,
-            module=settings.module,
-            options=settings.options,
-            base=settings.base,
-            files=settings.files,
-            data=settings.data,
-        )
+
+def corpus_job(name: str, settings: CorpusSettings) -> CorpusJob:
+    """What `fathom corpora` is told."""
+    return CorpusJob(
+        name=name,
+        module=settings.module,
+        options=settings.options,
+        base=settings.base,
+        files=settings.files,
+        data=settings.data,
+    )
 
 
 def corpus_code(job: CorpusJob) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fathom.models.job import ModelJob
+from fathom.models.settings import ModelSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
@@ -17,11 +18,11 @@ class ModelJobs:
 
     def settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom models`."""
-        return as_json(self._job(wildcards.model))
+        return as_json(model_job(wildcards.model, self._config.all_models[wildcards.model]))
 
     def code(self, wildcards: Wildcards) -> str:
         """Digest of the code behind a checkpoint; that of other kinds of sources is none of it."""
-        return model_code(self._job(wildcards.model))
+        return model_code(model_job(wildcards.model, self._config.all_models[wildcards.model]))
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """Files of the user's that a model is made of; none for what is fetched."""
@@ -32,12 +33,12 @@ class ModelJobs:
         base = self._config.all_models[wildcards.model].base
         return [] if base is None else [f"results/models/{base}/manifest.json"]
 
-    def _job(self, name: str) -> ModelJob:
-        """What `fathom models` is told. Label, note and precision do not change the folder that it makes."""
-        settings = self._config.all_models[name]
-        return ModelJob(
-            name=name, module=settings.module, source=settings.described, base=settings.base, depth=settings.depth
-        )
+
+def model_job(name: str, settings: ModelSettings) -> ModelJob:
+    """What `fathom models` is told. Label, note and precision do not change the folder that it makes."""
+    return ModelJob(
+        name=name, module=settings.module, source=settings.described, base=settings.base, depth=settings.depth
+    )
 
 
 def model_code(job: ModelJob) -> str:
