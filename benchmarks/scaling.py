@@ -26,13 +26,13 @@ from click.testing import CliRunner
 from benchmarks import opened, watched
 from benchmarks.table import cpu_model, machine_lines, slug
 from benchmarks.workflow import ROOT, make_output, project_folder
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
 from fathom.activations.settings import ActivationsSettings
 from fathom.io.shards import MANIFEST, shard_names
 from fathom.store.layout import Shape
 from fathom.store.writer import StoreWriter
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 

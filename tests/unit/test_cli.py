@@ -14,8 +14,8 @@ import pytest
 from tests.jobs import corpus_settings
 
 from fathom import cli
-from fathom.stages import STAGES
 from fathom.runtime.progress import Progress
+from fathom.stages import STAGES
 
 
 def fathom(*arguments: str) -> subprocess.CompletedProcess[str]:

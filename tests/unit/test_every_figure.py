@@ -21,7 +21,6 @@ from tests.hierarchy import corpora
 from tests.unit import test_probe_figures as of_probes
 from tests.unit.test_figures_sinks import position_rows, sink_rows
 
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.command import command, draw
@@ -34,6 +33,7 @@ from fathom.runtime.errors import FathomError
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.jobs.figures import figure_code
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 

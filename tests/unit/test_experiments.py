@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fathom.workflow.jobs.wildcards import Wildcards
 from pydantic import TypeAdapter
 
 from fathom.activations.settings import ActivationsSettings
@@ -37,6 +36,7 @@ from fathom.workflow.defaults import (
     random_models,
 )
 from fathom.workflow.jobs.probes import probed_views
+from fathom.workflow.jobs.wildcards import Wildcards as At
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 
@@ -179,7 +179,7 @@ def test_a_job_knows_which_step_comes_strictly_first(
     probes["items"]["title"] = "nouns"
     figures = {"f": {"kind": "probes"} | ({"experiments": names} if names else {})}
     config = load_config({"corpora": all_corpora(), "probes": probes, "figures": figures}, [])
-    job = FigureJob.model_validate_json(Plan(config).figures.settings(Wildcards(figure="f")))
+    job = FigureJob.model_validate_json(Plan(config).figures.settings(At(figure="f")))
     assert (job.order, job.strictly_before) == (order, strictly)
     assert {table.corpus_or_experiment: table.corpus for table in job.tables if table.content == "hits"} == {
         probes[name].get("title") or name: name for name in names or ("items", "relations", "analogies")
@@ -362,7 +362,9 @@ def test_titles_say_what_is_drawn(config: Config) -> None:
         "coordination": "Coordination of adjacent layers: pairs",
         "summary": "Summary of all probes",
     }
-    assert config.all_figures["coordination"].subject(config) == "Coordination of adjacent layers: pairs, all-MiniLM-L6-v2"
+    assert (
+        config.all_figures["coordination"].subject(config) == "Coordination of adjacent layers: pairs, all-MiniLM-L6-v2"
+    )
     assert config.all_figures["summary"].subject(config) == "Summary of all probes"
 
 

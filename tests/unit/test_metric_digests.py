@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.metrics.settings import METRICS
 from fathom.workflow import code_digest
 from fathom.workflow.jobs.metrics import metric_code

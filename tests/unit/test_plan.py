@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from fathom.workflow.jobs.wildcards import Wildcards
 from pydantic import TypeAdapter
 
 from fathom.activations.job import ExtractionSettings
@@ -27,6 +26,7 @@ from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
+from fathom.workflow.jobs.wildcards import Wildcards as At
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 
@@ -39,20 +39,26 @@ def plan() -> Plan:
 def jobs(plan: Plan) -> dict[str, str]:
     """Settings of every job."""
     config = plan.config
-    found = {f"models {name}": plan.models.settings(Wildcards(model=name)) for name in config.models}
-    found |= {f"corpora {name}": plan.corpora.settings(Wildcards(corpus=name)) for name in config.corpora}
+    found = {f"models {name}": plan.models.settings(At(model=name)) for name in config.models}
+    found |= {f"corpora {name}": plan.corpora.settings(At(corpus=name)) for name in config.corpora}
     for model in config.models:
         for corpus in config.corpora:
             for shard in shard_names(plan.config.shards_of(corpus)):
-                found[f"activations {model} {corpus} {shard}"] = plan.activations.settings(Wildcards(model=model, corpus=corpus, shard=shard))
+                found[f"activations {model} {corpus} {shard}"] = plan.activations.settings(
+                    At(model=model, corpus=corpus, shard=shard)
+                )
         for corpus in config.metric_corpora:
-            found[f"metrics {model} {corpus} tokens"] = plan.metrics.token_settings(Wildcards(model=model, corpus=corpus))
+            found[f"metrics {model} {corpus} tokens"] = plan.metrics.token_settings(At(model=model, corpus=corpus))
             for metric in plan.metrics.names:
-                found[f"metrics {model} {corpus} {metric}"] = plan.metrics.settings(Wildcards(model=model, corpus=corpus, metric=metric))
+                found[f"metrics {model} {corpus} {metric}"] = plan.metrics.settings(
+                    At(model=model, corpus=corpus, metric=metric)
+                )
         for experiment in config.experiments:
-            found[f"probes {model} {experiment}"] = plan.probes.settings(Wildcards(model=model, experiment=experiment))
-            found[f"probes {model} {experiment} coordination"] = plan.probes.coordination_settings(Wildcards(model=model, experiment=experiment))
-    return found | {f"figures {name}": plan.figures.settings(Wildcards(figure=name)) for name in plan.figures.names}
+            found[f"probes {model} {experiment}"] = plan.probes.settings(At(model=model, experiment=experiment))
+            found[f"probes {model} {experiment} coordination"] = plan.probes.coordination_settings(
+                At(model=model, experiment=experiment)
+            )
+    return found | {f"figures {name}": plan.figures.settings(At(figure=name)) for name in plan.figures.names}
 
 
 def test_settings_are_one_line_of_json_with_sorted_keys(plan: Plan) -> None:
@@ -78,7 +84,10 @@ def test_shards_are_numbered_from_one() -> None:
     plan = Plan(load_config({"activations": {"shards": 3}}, []))
     shards = shard_names(plan.config.shards_of("items"))
     assert shards == ("1-of-3", "2-of-3", "3-of-3")
-    told = [json.loads(plan.activations.settings(Wildcards(model="minilm-l6", corpus="items", shard=shard)))["shard"] for shard in shards]
+    told = [
+        json.loads(plan.activations.settings(At(model="minilm-l6", corpus="items", shard=shard)))["shard"]
+        for shard in shards
+    ]
     assert told == [0, 1, 2]
 
 
@@ -87,21 +96,30 @@ def test_a_corpus_is_cut_as_its_own_settings_say_and_others_do_not_notice() -> N
     after = Plan(load_config({"activations": {"shards": 3, "corpora": {"bible": {"shards": 5}}}}, []))
     assert (after.shards_of("bible"), after.shards_of("items")) == (5, 3)
     for model in before.config.models:
-        assert json.loads(after.activations.boundary_settings(Wildcards(model=model, corpus="bible")))["shards"] == 5
-        assert json.loads(after.activations.settings(Wildcards(model=model, corpus="bible", shard="1-of-5")))["activations"]["shards"] == 5
+        assert json.loads(after.activations.boundary_settings(At(model=model, corpus="bible")))["shards"] == 5
+        assert (
+            json.loads(after.activations.settings(At(model=model, corpus="bible", shard="1-of-5")))["activations"][
+                "shards"
+            ]
+            == 5
+        )
         for corpus in set(before.config.corpora) - {"bible"}:
-            assert after.activations.boundary_settings(Wildcards(model=model, corpus=corpus)) == before.activations.boundary_settings(Wildcards(model=model, corpus=corpus))
+            assert after.activations.boundary_settings(
+                At(model=model, corpus=corpus)
+            ) == before.activations.boundary_settings(At(model=model, corpus=corpus))
             for shard in shard_names(3):
-                told = before.activations.settings(Wildcards(model=model, corpus=corpus, shard=shard))
-                assert after.activations.settings(Wildcards(model=model, corpus=corpus, shard=shard)) == told
+                told = before.activations.settings(At(model=model, corpus=corpus, shard=shard))
+                assert after.activations.settings(At(model=model, corpus=corpus, shard=shard)) == told
 
 
 def test_a_cut_is_told_what_it_depends_on() -> None:
     plan = Plan(load_config({"activations": {"shards": 2, "truncate": True}}, []))
-    told = CutSettings.model_validate_json(plan.activations.boundary_settings(Wildcards(model="minilm-l6", corpus="bible")))
+    told = CutSettings.model_validate_json(plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible")))
     assert (told.shards, told.truncate, told.attention_texts) == (2, True, 8)
     other = Plan(load_config({"activations": {"shards": 2, "truncate": True, "token_budget": 7, "sites": "all"}}, []))
-    assert other.activations.boundary_settings(Wildcards(model="minilm-l6", corpus="bible")) == plan.activations.boundary_settings(Wildcards(model="minilm-l6", corpus="bible"))
+    assert other.activations.boundary_settings(
+        At(model="minilm-l6", corpus="bible")
+    ) == plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible"))
 
 
 def altered(change: dict[str, Any]) -> set[str]:
@@ -144,9 +162,9 @@ def test_intervals_are_no_business_of_extraction() -> None:
 
 
 def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
-    assert plan.models.base(Wildcards(model="minilm-l6-random")) == "minilm-l6"
-    own = ProbeJob.model_validate_json(plan.probes.settings(Wildcards(model="minilm-l6", experiment="relations")))
-    control = ProbeJob.model_validate_json(plan.probes.settings(Wildcards(model="minilm-l6-random", experiment="relations")))
+    assert plan.models.base(At(model="minilm-l6-random")) == "minilm-l6"
+    own = ProbeJob.model_validate_json(plan.probes.settings(At(model="minilm-l6", experiment="relations")))
+    control = ProbeJob.model_validate_json(plan.probes.settings(At(model="minilm-l6-random", experiment="relations")))
     assert own.design.permutations > 0
     assert "inner" in own.design.selections
     changed = {"model": "minilm-l6-random", "controls": (), "design": own.design.as_control()}
@@ -156,7 +174,7 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
         *["smollm2-135m-random"] * 3,
         *["minilm-l6-random"] * 3,
     ]
-    job = FigureJob.model_validate_json(plan.figures.settings(Wildcards(figure="probes-svm")))
+    job = FigureJob.model_validate_json(plan.figures.settings(At(figure="probes-svm")))
     assert {table.model for table in job.tables if table.control == "random"} == {
         "SmolLM2-135M-Instruct",
         "all-MiniLM-L6-v2",
@@ -169,7 +187,9 @@ def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -
     plan = Plan(load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)]))
 
     def texts(model: str, corpus: str) -> int:
-        told = ExtractionSettings.model_validate_json(plan.activations.settings(Wildcards(model=model, corpus=corpus, shard="1-of-1")))
+        told = ExtractionSettings.model_validate_json(
+            plan.activations.settings(At(model=model, corpus=corpus, shard="1-of-1"))
+        )
         return told.activations.attention_texts
 
     assert texts("smollm2-135m", "relations") == 128
@@ -204,10 +224,12 @@ def test_files_of_ones_own_are_inputs(tmp_path: Path) -> None:
     }
     plan = Plan(load_config(config, []))
     kept = ("config.json", "model.safetensors", "texts.txt", "tokenizer.json")
-    assert plan.models.files(Wildcards(model="mine")) == [str(tmp_path / name) for name in kept]
-    assert plan.corpora.files(Wildcards(corpus="mine")) == plan.corpora.files(Wildcards(corpus="own")) == [str(tmp_path / "texts.txt")]
-    assert plan.corpora.files(Wildcards(corpus="drawn")) == plan.corpora.files(Wildcards(corpus="built-in")) == []
-    assert Plan(Config()).models.files(Wildcards(model="minilm-l6")) == []
+    assert plan.models.files(At(model="mine")) == [str(tmp_path / name) for name in kept]
+    assert (
+        plan.corpora.files(At(corpus="mine")) == plan.corpora.files(At(corpus="own")) == [str(tmp_path / "texts.txt")]
+    )
+    assert plan.corpora.files(At(corpus="drawn")) == plan.corpora.files(At(corpus="built-in")) == []
+    assert Plan(Config()).models.files(At(model="minilm-l6")) == []
 
 
 def test_captions_say_what_a_reader_must_know() -> None:
@@ -241,21 +263,24 @@ def test_names_in_figures() -> None:
     assert config.all_figures["probes-svm"].category == "Probes"
     assert config.all_figures["curvature"].category == "Representation metrics"
     assert config.all_figures["curvature"].subject(config) == "Curvature"
-    assert config.all_figures["items-properties-minilm-l6"].subject(config) == "items-properties by label, all-MiniLM-L6-v2"
+    assert (
+        config.all_figures["items-properties-minilm-l6"].subject(config)
+        == "items-properties by label, all-MiniLM-L6-v2"
+    )
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------
 
 
 def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Plan) -> None:
-    told = MetricJob.model_validate_json(plan.metrics.token_settings(Wildcards(model="minilm-l6", corpus="bible")))
+    told = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
     names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
     assert plan.metrics.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
     assert set(names) | set(plan.metrics.names) == set(METRICS)
     assert set(names).isdisjoint(plan.metrics.names)
     for metric in plan.metrics.names:
-        job = MetricJob.model_validate_json(plan.metrics.settings(Wildcards(model="minilm-l6", corpus="bible", metric=metric)))
+        job = MetricJob.model_validate_json(plan.metrics.settings(At(model="minilm-l6", corpus="bible", metric=metric)))
         assert [one.name for one in job.measured] == [metric]
         assert (job.model, job.corpus) == ("minilm-l6", "bible")
 
@@ -269,7 +294,7 @@ def test_a_metric_is_told_its_settings() -> None:
         "sink_multiple": 12.0,
     }
     plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
-    job = MetricJob.model_validate_json(plan.metrics.token_settings(Wildcards(model="minilm-l6", corpus="bible")))
+    job = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
     assert (job.sink_multiple, job.level, job.seed) == (12.0, 0.9, 5)
     (sinks,) = (one for one in job.measured if one.name == "sinks")
     assert sinks.arguments == {"attention_threshold": 0.4, "positions": 9}
@@ -278,7 +303,9 @@ def test_a_metric_is_told_its_settings() -> None:
     assert entropy.normalisation == "logN"
     assert entropy.arguments == {"alpha": 2.0}
     overlap, dime, dimension = (
-        MetricJob.model_validate_json(plan.metrics.settings(Wildcards(model="minilm-l6", corpus="bible", metric=name))).measured[0]
+        MetricJob.model_validate_json(
+            plan.metrics.settings(At(model="minilm-l6", corpus="bible", metric=name))
+        ).measured[0]
         for name in ("label_overlap", "dime", "intrinsic_dimension")
     )
     assert (overlap.label, overlap.samples, overlap.arguments) == ("age", 150, {"k": 7})
@@ -299,7 +326,7 @@ def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
     for metrics in ({}, forms):
         plan = Plan(load_config({"metrics": metrics}, []))
         for name in (*plan.config.token_metrics, *plan.metrics.names):
-            told = plan.metrics.settings(Wildcards(model="minilm-l6", corpus="bible", metric=name))
+            told = plan.metrics.settings(At(model="minilm-l6", corpus="bible", metric=name))
             (one,) = MetricJob.model_validate_json(told).measured
             found = make_measure(one)
             assert found.name == name
@@ -326,10 +353,15 @@ def test_what_is_derived_names_its_base() -> None:
         "corpora": {"texts": HUB_CORPUS, "views": {"kind": "views", "of": "texts"}},
     }
     plan = Plan(load_config(config, []))
-    assert (plan.models.base(Wildcards(model="drawn")), plan.models.base(Wildcards(model="real"))) == ("real", None)
-    assert (plan.corpora.base(Wildcards(corpus="views")), plan.corpora.base(Wildcards(corpus="texts"))) == ("texts", None)
-    assert plan.models.files(Wildcards(model="drawn")) == plan.corpora.files(Wildcards(corpus="views")) == []
-    assert json.loads(plan.activations.settings(Wildcards(model="drawn", corpus="views", shard="1-of-1")))["activations"]["positions"] == [
+    assert (plan.models.base(At(model="drawn")), plan.models.base(At(model="real"))) == ("real", None)
+    assert (plan.corpora.base(At(corpus="views")), plan.corpora.base(At(corpus="texts"))) == (
+        "texts",
+        None,
+    )
+    assert plan.models.files(At(model="drawn")) == plan.corpora.files(At(corpus="views")) == []
+    assert json.loads(plan.activations.settings(At(model="drawn", corpus="views", shard="1-of-1")))["activations"][
+        "positions"
+    ] == [
         "mean",
         "last",
         "spans",

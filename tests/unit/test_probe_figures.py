@@ -16,7 +16,6 @@ from tests.drawings import names, points, written
 from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 from tests.unit.test_figures_coordination import coordination, panel
 
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.figures.base import FigureTable, ProbeFigure
 from fathom.figures.command import command
 from fathom.figures.command import draw as draw_job
@@ -35,6 +34,7 @@ from fathom.figures.settings import (
 from fathom.io.corpus_table import write_corpus
 from fathom.io.tables import write_table
 from fathom.workflow.figure_tables import figure_tables
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 

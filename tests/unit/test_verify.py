@@ -26,10 +26,10 @@ from tests.records import (
     write,
 )
 
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.provenance.verify import command
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
+from fathom.workflow.jobs.wildcards import Wildcards
 
 STORE = STATES / "1-of-2.zarr.zip"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Work:
-    """Every verb returns one. The command line writes it down where a record is asked for (fathom.provenance.records)."""
+    """Every verb returns one; the command line writes it down where a record is asked for."""
 
     settings: str
     """As the verb was given them, in JSON."""
