@@ -21,7 +21,7 @@ from fathom.models.command import command as prepare_command
 from fathom.models.load import LoadedModel, load_model, load_tokenizer
 from fathom.models.sites import BlockSites
 from fathom.store.layout import Dtype, Shape
-from fathom.workflow.jobs.activations import CUT_BY
+from fathom.workflow.jobs.activations import BOUNDARIES_DEPEND_ON
 from tests.jobs import model_settings
 from tests.tiny import SENTENCES
 
@@ -120,7 +120,7 @@ def extracted(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Pat
 def cut(manifest: Path, corpus: Path, settings: ExtractionSettings) -> Path:
     """`fathom activations --write-cut` for the corpus of a shard; returns the file that it writes."""
     path = corpus.parent / "activations" / "shards.json"
-    told = {name: getattr(settings.activations, name) for name in CUT_BY}
+    told = {name: getattr(settings.activations, name) for name in BOUNDARIES_DEPEND_ON}
     cutting = CutSettings(model=settings.model, corpus=settings.corpus, **told)
     arguments = ["--settings", cutting.model_dump_json(), "--corpus", str(corpus), "--model", str(manifest)]
     done = CliRunner().invoke(command, [*arguments, "--write-cut", str(path)], catch_exceptions=False)

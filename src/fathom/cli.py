@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # What looks at a config, or at results, whichever stage made them.
 TOOLS = {
-    "check": "Is a config fine? It is read as data; nothing in it runs.",
-    "trace": "Print what a figure, or any other result, came from.",
-    "verify": "Read every result again: what is torn, missing or stale?",
+    "check": ("fathom.workflow.check", "Is a config fine? It is read as data; nothing in it runs."),
+    "trace": ("fathom.provenance.trace", "Print what a figure, or any other result, came from."),
+    "verify": ("fathom.provenance.verify", "Read every result again: what is corrupt, missing or stale?"),
 }
 FETCHING = {"models", "corpora"}  # they run where Snakemake does; compute nodes often have no network
 # What a machine says where fathom can do nothing: no room, or no right to write.
@@ -43,7 +43,7 @@ class _Stages(click.Group):
         if cmd_name in STAGES:
             module = f"fathom.{cmd_name}.command"
         elif cmd_name in TOOLS:
-            module = f"fathom.provenance.{cmd_name}"
+            module = TOOLS[cmd_name][0]
         else:
             return None
         if cmd_name not in FETCHING:
@@ -56,7 +56,7 @@ class _Stages(click.Group):
         with formatter.section("Stages"):
             formatter.write_dl(list(STAGES.items()))
         with formatter.section("Config and provenance"):
-            formatter.write_dl(list(TOOLS.items()))
+            formatter.write_dl([(verb, summary) for verb, (_, summary) in TOOLS.items()])
 
 
 @click.group(cls=_Stages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})

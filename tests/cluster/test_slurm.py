@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from fathom.workflow.jobs.activations import extraction_needs
-from fathom.workflow.jobs.metrics import token_metric_needs
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
 from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, run_on
 from tests.workflow.faults import contents
@@ -75,12 +76,14 @@ def test_memory_and_time_are_those_of_the_model_that_was_fetched_meanwhile(
     results = project.folder / "results"
     corpus = str(results / "corpora/random.parquet")
     manifest = str(results / "models/tiny/manifest.json")
-    expected = extraction_needs(config, "tiny", "random", manifest, corpus, shards=2, threads=THREADS)
+    plan, at = Plan(config), Wildcards(model="tiny", corpus="random")
+    expected = plan.activations.resources(at, SimpleNamespace(manifest=manifest, corpus=corpus), THREADS)
     shards = [job for job in of(run, "activations") if "tiny_random" in job.comment]
     assert [(job.memory_mb, job.minutes, job.cpus) for job in shards] == [(*expected, THREADS)] * 2
     manifests = [str(results / f"activations/tiny/random/{shard}-of-2.manifest.json") for shard in (1, 2)]
     (metrics,) = of(run, "token_metrics")
-    assert (metrics.memory_mb, metrics.minutes) == token_metric_needs(manifests, corpus, threads=THREADS)
+    inputs = SimpleNamespace(manifests=manifests, corpus=corpus)
+    assert (metrics.memory_mb, metrics.minutes) == plan.metrics.token_resources(at, inputs, THREADS)
 
 
 def test_results_are_those_of_one_machine(cut: Run, prepared: Project, tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ def test_help_lists_the_stages() -> None:
 def test_help_imports_no_stage_and_no_help_imports_torch() -> None:
     code = """
 import contextlib, io, sys
-from fathom.stages import STAGES, verbs
+from fathom.cli import verbs
+from fathom.stages import STAGES
 def show(*words):
     with contextlib.redirect_stdout(io.StringIO()) as said:
         verbs.main(list(words), standalone_mode=False)
@@ -54,7 +55,13 @@ print(*{name.split(".")[0] for name in sys.modules})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     own, light, all_ = (set(line.split()) for line in done.stdout.splitlines())
-    assert own == {"fathom.cli", "fathom.runtime.errors", "fathom.runtime.redaction"}
+    assert own == {
+        "fathom.cli",
+        "fathom.runtime",
+        "fathom.runtime.errors",
+        "fathom.runtime.redaction",
+        "fathom.stages",
+    }
     assert light.isdisjoint({"numpy", "pandas", "torch", "pydantic", "matplotlib", "sklearn"})
     assert all_.isdisjoint({"torch", "transformers"})
 

@@ -14,7 +14,7 @@ from fathom.runtime.errors import FathomError
 WRITER = """
 import os, sys
 from pathlib import Path
-from fathom.drafts import Draft
+from fathom.io.atomic import Draft
 draft = Draft(Path(sys.argv[1]))
 os.write(draft.descriptor, b"half")
 print("half", flush=True)

@@ -32,7 +32,6 @@ from fathom.io.tables import read_table, write_table
 from fathom.runtime.errors import FathomError
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
-from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
@@ -309,10 +308,12 @@ def test_a_missing_table_is_refused(plan: Plan, name: str, tmp_path: Path) -> No
 
 PRINT_CODES = """
 import json, sys
-from fathom.workflow.jobs.figures import figure_code, figure_settings
+from fathom.workflow.jobs.figures import FigureJobs
+from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 config = load_config(json.load(sys.stdin), [])
-print(json.dumps({name: [figure_code(config, name), figure_settings(config, name)] for name in config.all_figures}))
+jobs, figures = FigureJobs(config), [Wildcards(figure=name) for name in config.all_figures]
+print(json.dumps({one.figure: [jobs.code(one), jobs.settings(one)] for one in figures}))
 """
 
 
@@ -412,4 +413,4 @@ def test_a_job_of_figures_holds_no_words(plan: Plan) -> None:
         assert held.isdisjoint(words), kind.module
         others = {other.module for other in KINDS} - {kind.module}
         assert held.isdisjoint(others), kind.module
-    assert len({figure_code(plan.config, name) for name in NAMES}) == len(NAMES)
+    assert len({plan.figures.code(Wildcards(figure=name)) for name in NAMES}) == len(NAMES)

@@ -276,7 +276,7 @@ def test_freed_memory_is_used_again() -> None:
     # the first ones find the places in the heap that later ones take again.
     script = """
 import resource, torch
-from fathom.memory import keep_freed_memory
+from fathom.runtime.malloc import keep_freed_memory
 keep_freed_memory()
 for _ in range(20):
     torch.ones(1 << 24)

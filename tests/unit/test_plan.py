@@ -94,7 +94,7 @@ def test_shards_are_numbered_from_one() -> None:
 def test_a_corpus_is_cut_as_its_own_settings_say_and_others_do_not_notice() -> None:
     before = Plan(load_config({"activations": {"shards": 3}}, []))
     after = Plan(load_config({"activations": {"shards": 3, "corpora": {"bible": {"shards": 5}}}}, []))
-    assert (after.shards_of("bible"), after.shards_of("items")) == (5, 3)
+    assert (after.config.shards_of("bible"), after.config.shards_of("items")) == (5, 3)
     for model in before.config.models:
         assert json.loads(after.activations.boundary_settings(At(model=model, corpus="bible")))["shards"] == 5
         assert (
@@ -162,7 +162,7 @@ def test_intervals_are_no_business_of_extraction() -> None:
 
 
 def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
-    assert plan.models.base(At(model="minilm-l6-random")) == "minilm-l6"
+    assert plan.models.base(At(model="minilm-l6-random")) == ["results/models/minilm-l6/manifest.json"]
     own = ProbeJob.model_validate_json(plan.probes.settings(At(model="minilm-l6", experiment="relations")))
     control = ProbeJob.model_validate_json(plan.probes.settings(At(model="minilm-l6-random", experiment="relations")))
     assert own.design.permutations > 0
@@ -353,11 +353,9 @@ def test_what_is_derived_names_its_base() -> None:
         "corpora": {"texts": HUB_CORPUS, "views": {"kind": "views", "of": "texts"}},
     }
     plan = Plan(load_config(config, []))
-    assert (plan.models.base(At(model="drawn")), plan.models.base(At(model="real"))) == ("real", None)
-    assert (plan.corpora.base(At(corpus="views")), plan.corpora.base(At(corpus="texts"))) == (
-        "texts",
-        None,
-    )
+    assert plan.models.base(At(model="drawn")) == ["results/models/real/manifest.json"]
+    assert plan.corpora.base(At(corpus="views")) == ["results/corpora/texts.parquet"]
+    assert plan.models.base(At(model="real")) == plan.corpora.base(At(corpus="texts")) == []
     assert plan.models.files(At(model="drawn")) == plan.corpora.files(At(corpus="views")) == []
     assert json.loads(plan.activations.settings(At(model="drawn", corpus="views", shard="1-of-1")))["activations"][
         "positions"
@@ -406,21 +404,21 @@ def drawn() -> Plan:
 
 
 def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
-    for figure in drawn.figures:
-        told = FigureJob.model_validate_json(drawn.figure_settings(figure))
+    for figure in drawn.figures.names:
+        told = FigureJob.model_validate_json(drawn.figures.settings(At(figure=figure)))
         assert told.figure == figure
         assert len(told.tables) == len(figure_tables(drawn.config, figure))
         assert told.title
         assert told.caption == drawn.config.all_figures[figure].caption(drawn.config)
         assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
-    compared = FigureJob.model_validate_json(drawn.figure_settings("compared"))
+    compared = FigureJob.model_validate_json(drawn.figures.settings(At(figure="compared")))
     assert [(one.model, one.corpus_or_experiment, one.content) for one in compared.tables] == [
         (model, of, holds)
         for model in ("Real", "drawn")
         for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
     ]
     assert compared.titles == {"prompt_entropy": "Prompt entropy", "lidar": "LiDAR"}
-    raw = FigureJob.model_validate_json(drawn.figure_settings("sweep"))
+    raw = FigureJob.model_validate_json(drawn.figures.settings(At(figure="sweep")))
     assert raw.axes == {"prompt_entropy": "S₁ (nats)"}
     assert compared.axes["prompt_entropy"] == "S₁ / log min(rows, width)"
 
@@ -472,7 +470,7 @@ def test_categories_and_titles_in_the_report(drawn: Plan) -> None:
     config = drawn.config
     assert config.all_figures["compared"].category == "Claims of the papers"
     assert config.all_figures["matrix"].category == "Representation metrics"
-    subjects = {figure: config.all_figures[figure].subject(config) for figure in drawn.figures}
+    subjects = {figure: config.all_figures[figure].subject(config) for figure in drawn.figures.names}
     assert subjects == {
         "compared": "Prompt entropy, LiDAR",
         "forms": "Prompt entropy",

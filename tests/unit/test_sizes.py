@@ -15,13 +15,13 @@ from fathom.io.tables import write_table
 from fathom.models.checkpoint_checks import check_checkpoint
 from fathom.runtime.errors import FathomError
 from fathom.workflow.jobs.activations import extraction
-from fathom.workflow.jobs.metrics import corpus_metrics, token_metrics
-from fathom.workflow.jobs.probes import probes
+from fathom.workflow.jobs.metrics import corpus_metric_resources, token_metric_resources
+from fathom.workflow.jobs.probes import probe_resources
 from fathom.workflow.resources import (
     SNAKEMAKE,
     CorpusSize,
     ModelSize,
-    Needs,
+    Resources,
     StatesSize,
     corpus_size,
     model_size,
@@ -41,7 +41,9 @@ ITEMS_OF_MINILM = StatesSize(texts=990, passes=3.0, tokens=4_953, layers=7, widt
 BIBLE_OF_MINILM = StatesSize(texts=80, passes=2.0, tokens=10_055, layers=7, width=384, itemsize=4)
 
 
-def extracted(model: ModelSize, corpus: CorpusSize, *, patterns: int = 0, gpu: bool = False, shards: int = 1) -> Needs:
+def extracted(
+    model: ModelSize, corpus: CorpusSize, *, patterns: int = 0, gpu: bool = False, shards: int = 1
+) -> Resources:
     budget = {"memory_mb": 512, "token_budget": 2048, "attention_texts": patterns, "attention_tokens": 256}
     return extraction(model, corpus, shards=shards, threads=1, gpu=gpu, **budget)
 
@@ -54,28 +56,30 @@ def extracted(model: ModelSize, corpus: CorpusSize, *, patterns: int = 0, gpu: b
         pytest.param(extracted(SMOLLM2, RANDOM, patterns=8), 1574, id="extraction of smollm2 with patterns"),
         pytest.param(extracted(MINILM, RELATIONS), 1040, id="extraction of minilm on relations"),
         pytest.param(extracted(MINILM, BIBLE, patterns=8), 872, id="extraction of minilm on the Bible"),
-        pytest.param(token_metrics(OF_SMOLLM2, RANDOM, threads=1), 568, id="token metrics of smollm2"),
-        pytest.param(token_metrics(BIBLE_OF_MINILM, BIBLE, threads=1), 358, id="token metrics of minilm"),
-        pytest.param(corpus_metrics(OF_SMOLLM2, RANDOM, samples=200), 205, id="similarity of smollm2's layers"),
-        pytest.param(corpus_metrics(BIBLE_OF_MINILM, BIBLE, samples=100), 197, id="LiDAR of minilm"),
+        pytest.param(token_metric_resources(OF_SMOLLM2, RANDOM, threads=1), 568, id="token metrics of smollm2"),
+        pytest.param(token_metric_resources(BIBLE_OF_MINILM, BIBLE, threads=1), 358, id="token metrics of minilm"),
         pytest.param(
-            probes(RELATIONS_OF_SMOLLM2, RELATIONS, fits=135, labels=1, columns=201, threads=1),
+            corpus_metric_resources(OF_SMOLLM2, RANDOM, samples=200), 205, id="similarity of smollm2's layers"
+        ),
+        pytest.param(corpus_metric_resources(BIBLE_OF_MINILM, BIBLE, samples=100), 197, id="LiDAR of minilm"),
+        pytest.param(
+            probe_resources(RELATIONS_OF_SMOLLM2, RELATIONS, fits=135, labels=1, columns=201, threads=1),
             358,
             id="probes of smollm2 on relations",
         ),
         pytest.param(
-            probes(ITEMS_OF_SMOLLM2, ITEMS, fits=15, labels=17, columns=17, threads=1),
+            probe_resources(ITEMS_OF_SMOLLM2, ITEMS, fits=15, labels=17, columns=17, threads=1),
             474,
             id="probes of 17 labels, smollm2 with random weights",
         ),
         pytest.param(
-            probes(ITEMS_OF_MINILM, ITEMS, fits=135, labels=17, columns=3417, threads=1),
+            probe_resources(ITEMS_OF_MINILM, ITEMS, fits=135, labels=17, columns=3417, threads=1),
             432,
             id="probes of 17 labels, minilm",
         ),
     ],
 )
-def test_memory_is_above_what_was_measured_and_not_far_above(needs: Needs, measured: int) -> None:
+def test_memory_is_above_what_was_measured_and_not_far_above(needs: Resources, measured: int) -> None:
     assert measured < needs.mem_mb - SNAKEMAKE < 2.1 * measured
 
 
@@ -88,8 +92,14 @@ def test_needs_grow_with_what_they_depend_on() -> None:
     assert extracted(SMOLLM2, BIBLE, gpu=True).runtime < base.runtime
     assert extracted(SMOLLM2, BIBLE, shards=10).runtime < base.runtime
     long = CorpusSize(texts=80, characters=10**6, longest=10**5, labels=1)
-    assert token_metrics(OF_SMOLLM2, long, threads=1).mem_mb > token_metrics(OF_SMOLLM2, RANDOM, threads=1).mem_mb
-    assert token_metrics(OF_SMOLLM2, RANDOM, threads=8).mem_mb > token_metrics(OF_SMOLLM2, RANDOM, threads=1).mem_mb
+    assert (
+        token_metric_resources(OF_SMOLLM2, long, threads=1).mem_mb
+        > token_metric_resources(OF_SMOLLM2, RANDOM, threads=1).mem_mb
+    )
+    assert (
+        token_metric_resources(OF_SMOLLM2, RANDOM, threads=8).mem_mb
+        > token_metric_resources(OF_SMOLLM2, RANDOM, threads=1).mem_mb
+    )
 
 
 def test_sizes_go_with_a_corpus(tmp_path: Path) -> None:

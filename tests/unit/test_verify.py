@@ -227,8 +227,8 @@ def test_what_is_torn_makes_nothing_stale() -> None:
     assert commands(output) == [[str(CORPUS)], [str(STATES / "1-of-2.manifest.json")]]
 
 
-def test_settings_of_a_config(tmp_path: Path) -> None:
-    config = tmp_path / "mine.yaml"
+def test_settings_of_a_config() -> None:
+    config = Path("mine.yaml")
     corpora: dict[str, dict[str, Any]] = {"c": {"kind": "random-tokens", "texts": 4, "tokens": 5, "seed": 7}}
     record("corpora", CORPUS, Work(planned(corpora), read=[], written=[CORPUS]))
     config.write_text(json.dumps({"corpora": corpora}))

@@ -161,10 +161,9 @@ def _place(content: Mapping[str, Any], *, slurm: bool = True) -> str:
 
 def _slice(settings: Mapping[str, Any]) -> Mapping[str, Any]:
     """What of a job's settings is said of it: of a figure not the caption, titles and tables that follow from them."""
-    kept = ("settings", "uncertainty")
-    if not isinstance(settings.get("settings"), Mapping):
+    if "caption" not in settings:
         return settings
-    return {**settings["settings"], **{key: settings[key] for key in kept[1:] if key in settings}}
+    return {key: settings[key] for key in ("figure", "module", "options", "uncertainty") if key in settings}
 
 
 def _flow(value: Mapping[str, Any]) -> str:

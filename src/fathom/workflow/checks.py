@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fathom.activations.settings import CorpusActivations
@@ -11,7 +11,7 @@ from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
 from fathom.schema import Problem, unknown_names
 from fathom.workflow.config import Config
-from fathom.workflow.defaults import random_models
+from fathom.workflow.defaults import Corpora, Experiments, random_models
 
 FEWEST_MAPS = 20  # texts with attention maps, over which layers are correlated
 EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
@@ -30,11 +30,9 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     yield from _unknown_layers(config)
     yield from _unknown_names(config)
     yield from _unstored_positions(config)
-    yield from _impossible_experiments(config)
+    yield from impossible_experiments(config.experiments, config.corpora)
     yield from _unstored_for_probes(config)
-    for name, figure in config.all_figures.items():
-        for key, found, expected in figure.problems(config):
-            yield f"figures.{name}.{key}" if key else f"figures.{name}", found, expected
+    yield from impossible_figures(config)
     if not config.all_figures:
         yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
@@ -56,7 +54,7 @@ def _unpinned(config: Config) -> Iterator[Problem]:
 
 def _colliding_names(config: Config) -> Iterator[Problem]:
     """Names whose results would be one file: another table's, or where upper and lower case are the same."""
-    sections = {
+    sections: dict[str, Mapping[str, object]] = {
         "models": config.models,
         "corpora": config.corpora,
         "probes": config.experiments,
@@ -146,13 +144,13 @@ def _unstored_positions(config: Config) -> Iterator[Problem]:
             yield from _unstored(config, measured, METRICS[name].position, f"metrics.{name}")
 
 
-def _impossible_experiments(config: Config) -> Iterator[Problem]:
+def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
     """Experiments that ask of their corpus what it does not have."""
-    titles = [one.title or name for name, one in config.experiments.items()]
-    for name, one in config.experiments.items():
+    titles = [one.title or name for name, one in experiments.items()]
+    for name, one in experiments.items():
         if titles.count(one.title or name) > 1:
             yield f"probes.{name}.title", one.title or name, "a title of its own: figures tell experiments apart by it"
-        corpus = config.corpora.get(one.corpus)
+        corpus = corpora.get(one.corpus)
         if corpus is None:
             continue  # said elsewhere
         for position in one.positions:
@@ -167,6 +165,13 @@ def _impossible_experiments(config: Config) -> Iterator[Problem]:
                     yield f"probes.{name}.{key}", label, expected
         if one.coordination is not None and "attention" not in one.sites:
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
+
+
+def impossible_figures(config: Config) -> Iterator[Problem]:
+    """What figures ask for and the config has not."""
+    for name, figure in config.all_figures.items():
+        for key, found, expected in figure.problems(config):
+            yield f"figures.{name}.{key}" if key else f"figures.{name}", found, expected
 
 
 def _unstored_for_probes(config: Config) -> Iterator[Problem]:

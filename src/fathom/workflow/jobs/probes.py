@@ -8,6 +8,7 @@ from functools import cached_property
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
+from fathom.workflow.defaults import Corpora
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.jobs.wildcards import Inputs, Wildcards
 from fathom.workflow.paths import manifests_of, stores_of
@@ -103,8 +104,12 @@ class ProbeJobs:
     def _design(self, wildcards: Wildcards) -> tuple[ExperimentSettings, tuple[str, ...], bool]:
         """An experiment, the views that it probes, and whether the model is a control of random weights."""
         one = self._config.experiments[wildcards.experiment]
-        views = one.views or self._config.corpora[one.corpus].default_views
-        return one, views, self._config.all_models[wildcards.model].random
+        return one, probed_views(one, self._config.corpora), self._config.all_models[wildcards.model].random
+
+
+def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
+    """The views that an experiment probes."""
+    return experiment.views or corpora[experiment.corpus].default_views
 
 
 def probe_resources(
