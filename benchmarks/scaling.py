@@ -32,9 +32,9 @@ from fathom.activations.settings import ActivationsSettings
 from fathom.io.shards import MANIFEST, shard_names
 from fathom.store.layout import Shape
 from fathom.store.writer import StoreWriter
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards
 
 RESULTS = Path(__file__).parent / "results"
 SHARDS = (10, 100, 1_000, 10_000)

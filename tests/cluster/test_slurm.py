@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards
 from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, run_on
 from tests.workflow.faults import contents

@@ -15,8 +15,8 @@ from fathom.metrics.settings import METRICS
 from fathom.stages import STAGES
 from fathom.workflow.code_digest import code_digest, imported_modules, plain_code
 from fathom.workflow.config import Config
-from fathom.workflow.jobs.wildcards import Wildcards as At
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards as At
 
 GROUND = {"io", "schema", "statistics", "store"}
 
@@ -25,7 +25,7 @@ METRIC_JOBS = {"tokens", *CORPUS_METRICS}
 
 PRINT_DIGESTS = """
 from fathom.workflow.config import Config
-from fathom.workflow.jobs.wildcards import Wildcards as At
+from fathom.workflow.wildcards import Wildcards as At
 from fathom.workflow.plan import Plan
 plan = Plan(Config())
 print("activations", plan.activations.code)

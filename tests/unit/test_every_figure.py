@@ -32,9 +32,9 @@ from fathom.io.tables import read_table, write_table
 from fathom.runtime.errors import FathomError
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards
 
 NAMES = [get_args(kind.model_fields["kind"].annotation)[0] for kind in KINDS]
 TEXTS, LAYERS = 12, 5
@@ -309,7 +309,7 @@ def test_a_missing_table_is_refused(plan: Plan, name: str, tmp_path: Path) -> No
 PRINT_CODES = """
 import json, sys
 from fathom.workflow.jobs.figures import FigureJobs
-from fathom.workflow.jobs.wildcards import Wildcards
+from fathom.workflow.wildcards import Wildcards
 from fathom.workflow.load import load_config
 config = load_config(json.load(sys.stdin), [])
 jobs, figures = FigureJobs(config), [Wildcards(figure=name) for name in config.all_figures]

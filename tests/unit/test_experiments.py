@@ -36,9 +36,9 @@ from fathom.workflow.defaults import (
     random_models,
 )
 from fathom.workflow.jobs.probes import probed_views
-from fathom.workflow.jobs.wildcards import Wildcards as At
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards as At
 
 CORPUS: TypeAdapter[CorpusSettings] = TypeAdapter(CorpusSettings)
 ALL_KINDS = ("items", "relations", "analogies", "documents", "early-context")

@@ -17,10 +17,10 @@ from fathom.io.manifests import DIGEST, read_manifest, write_manifest
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.strict_yaml import read_config_file
+from fathom.workflow.wildcards import Wildcards
 
 
 def refusal(file: Path, content: str | bytes) -> str:

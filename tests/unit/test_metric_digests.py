@@ -159,7 +159,7 @@ PRINT_DIGESTS = """
 from fathom.metrics.settings import METRICS, CurvatureSettings
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.metrics import metric_code
-from fathom.workflow.jobs.wildcards import Wildcards
+from fathom.workflow.wildcards import Wildcards
 from fathom.workflow.plan import Plan
 from fathom.workflow.write_reference import default_yaml, options_markdown
 assert CurvatureSettings().folded is False

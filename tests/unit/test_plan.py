@@ -26,9 +26,9 @@ from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
-from fathom.workflow.jobs.wildcards import Wildcards as At
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards as At
 
 
 @pytest.fixture(scope="module")

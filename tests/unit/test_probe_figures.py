@@ -34,9 +34,9 @@ from fathom.figures.settings import (
 from fathom.io.corpus_table import write_corpus
 from fathom.io.tables import write_table
 from fathom.workflow.figure_tables import figure_tables
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.wildcards import Wildcards
 
 SITES = ("residual", "attention", "mlp")
 CONFIG: dict[str, Any] = {

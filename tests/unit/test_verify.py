@@ -29,7 +29,7 @@ from tests.records import (
 from fathom.provenance.verify import command
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
-from fathom.workflow.jobs.wildcards import Wildcards
+from fathom.workflow.wildcards import Wildcards
 
 STORE = STATES / "1-of-2.zarr.zip"
 

@@ -20,10 +20,10 @@ from fathom.workflow.jobs.corpora import corpus_code
 from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.metrics import metric_code
 from fathom.workflow.jobs.models import model_code
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.strict_yaml import read_config_files
+from fathom.workflow.wildcards import Wildcards
 
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together

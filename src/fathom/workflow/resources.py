@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from fathom.runtime.errors import FathomError
-from fathom.workflow.jobs.wildcards import Inputs, Wildcards
+from fathom.workflow.wildcards import Inputs, Wildcards
 
 MB = 1_000_000
 # Megabytes that are there before anything is read.

@@ -9,7 +9,6 @@ from typing import Any
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Inputs, Wildcards
 from fathom.workflow.paths import states_folder
 from fathom.workflow.resources import (
     CHARACTERS,
@@ -29,6 +28,7 @@ from fathom.workflow.resources import (
     resources_for,
     table_mb,
 )
+from fathom.workflow.wildcards import Inputs, Wildcards
 
 BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
 

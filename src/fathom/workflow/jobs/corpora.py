@@ -7,7 +7,7 @@ from fathom.corpora.settings import CorpusSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Wildcards
+from fathom.workflow.wildcards import Wildcards
 
 
 class CorpusJobs:

@@ -10,8 +10,8 @@ from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpus, table_files
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Wildcards
 from fathom.workflow.report_text import as_label, for_report
+from fathom.workflow.wildcards import Wildcards
 
 
 class FigureJobs:

@@ -9,7 +9,6 @@ from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Inputs, Wildcards
 from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
     BLOCK,
@@ -30,6 +29,7 @@ from fathom.workflow.resources import (
     states_size,
     table_mb,
 )
+from fathom.workflow.wildcards import Inputs, Wildcards
 
 
 class MetricJobs:

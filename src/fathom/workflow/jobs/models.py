@@ -7,7 +7,7 @@ from fathom.models.settings import ModelSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
-from fathom.workflow.jobs.wildcards import Inputs, Wildcards
+from fathom.workflow.wildcards import Inputs, Wildcards
 
 
 class ModelJobs:
