@@ -168,7 +168,7 @@ assert "mean_norm" in plan.metrics.token_tables
 assert "mean_norm" in plan.config.all_figures
 assert "from 0 (no state) to unbounded (long states)" in plan.figures.settings(Wildcards(figure="mean_norm"))
 assert "mean_norm:" in default_yaml()
-assert "`metrics.mean_norm`" in options_markdown()
+assert "### `metrics`: `mean_norm`" in options_markdown()
 for name in METRICS:
     print(name, metric_code([name]))
 """

@@ -52,10 +52,14 @@ OF_PROBES = ["Drawing probe-summary", "Drawing probes-ridge"]
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("entropy", [*OF_TOKENS, "Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
-        ("geometry", OF_TOKENS),
+        ("definitions/prompt_entropy", OF_TOKENS),
+        (
+            "definitions/dataset_entropy",
+            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"],
+        ),
+        ("definitions/curvature", OF_TOKENS),
         ("by_corpus", ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
-        ("similarity", []),
+        ("definitions/linear_cka", []),
     ],
 )
 def test_changed_code_reruns_what_it_measures(project: Project, tmp_path: Path, file: str, expected: list[str]) -> None:
@@ -65,10 +69,21 @@ def test_changed_code_reruns_what_it_measures(project: Project, tmp_path: Path, 
     assert project.planned() == sorted(expected)
 
 
+def test_another_word_of_a_metric_redraws_the_figure_that_shows_it(project: Project, tmp_path: Path) -> None:
+    project = project.with_own_source(tmp_path / "source")
+    path = tmp_path / "source/fathom/metrics/settings.py"
+    text = path.read_text(encoding="utf-8")
+    assert text.count("after Hosseini and Fedorenko 2023") == 1
+    path.write_text(
+        text.replace("after Hosseini and Fedorenko 2023", "as Hosseini and Fedorenko 2023"), encoding="utf-8"
+    )
+    assert project.planned() == ["Drawing curvature"]
+
+
 def test_what_is_planned_is_what_runs(project: Project, tmp_path: Path) -> None:
     """Tables that come out as they were are no reason to leave out a figure that was planned."""
     project = project.with_own_source(tmp_path / "source")
-    path = tmp_path / "source/fathom/metrics/geometry.py"
+    path = tmp_path / "source/fathom/metrics/definitions/curvature.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
     table = project.folder / "results/metrics/tiny/random/prompt_entropy.parquet"
     before = table.read_bytes()
