@@ -1,4 +1,4 @@
-"""The example metric of CONTRIBUTING.md: its diff, applied to a copy of the code, goes through Snakemake to a figure."""
+"""The example metric of CONTRIBUTING.md: its diff, applied to a copy, goes through Snakemake to a figure."""
 
 from __future__ import annotations
 

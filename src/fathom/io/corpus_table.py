@@ -33,7 +33,7 @@ CORPUS_COLUMNS = tuple(_TYPES)
 LABEL_PREFIX = "label."
 ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
-SIZES = b"fathom.workflow.resources"
+SIZES = b"fathom.sizes"
 TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...
 
 
