@@ -88,7 +88,7 @@ def test_memory_and_time_are_those_of_the_model_that_was_fetched_meanwhile(
 
 @pytest.mark.xfail(
     strict=False,
-    reason="On one machine the float32 states of a corpus differed by 4e-9 between Slurm and a local run; cause unknown.",
+    reason="float32 states of a corpus differed by 4e-9 between Slurm and a local run; the cause is not known yet",
 )
 def test_results_are_those_of_one_machine(cut: Run, prepared: Project, tmp_path: Path) -> None:
     project, _ = cut
