@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,5 @@ class Wildcards:
     figure: str = ""
 
 
-class Inputs(Protocol):
-    """The input files of a job by their names in the rule."""
-
-    def __getattr__(self, name: str) -> Any:
-        """A path, or several of them."""
+Inputs = Any
+"""The input files of a job by their names in the rule: paths, or lists of them. Snakemake's own class is untyped."""
