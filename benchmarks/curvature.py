@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave
 from benchmarks.reading import LAYERS, TEXT_TOKENS, WIDTH, write_states
-from fathom.metrics.geometry import curvature
+from fathom.metrics.definitions.curvature import curvature
 from fathom.metrics.text_tables import BLOCK_BYTES
 from fathom.store.reader import Activations
 

@@ -12,11 +12,12 @@ from threadpoolctl import threadpool_limits
 from benchmarks.invariance import random_views
 from benchmarks.pairs import clock
 from benchmarks.table import number
-from fathom.metrics.entropy import matrix_entropy
-from fathom.metrics.geometry import curvature
-from fathom.metrics.invariance import dime, lidar
+from fathom.metrics.definitions.curvature import curvature
+from fathom.metrics.definitions.dataset_entropy import matrix_entropy
+from fathom.metrics.definitions.dime import dime
+from fathom.metrics.definitions.lidar import lidar
+from fathom.metrics.definitions.linear_cka import linear_cka_matrix
 from fathom.metrics.preparation import prepare
-from fathom.metrics.similarity import linear_cka_matrix
 
 REPEATS = 5
 VIEWS = 4

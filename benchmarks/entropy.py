@@ -10,12 +10,10 @@ import numpy.typing as npt
 from benchmarks.pairs import Aim, Comparison, clock, interleave
 from fathom.metrics.by_text import measure_text
 from fathom.metrics.checks import FloatArray
-from fathom.metrics.job import Measured
 from fathom.metrics.measure import make_measure
 from fathom.metrics.parallel import in_parallel
-from fathom.metrics.preparation import prepare
-from fathom.metrics.settings import EntropySettings, MetricsSettings
-from fathom.metrics.sinks import named_tokens
+from fathom.metrics.preparation import named_tokens, prepare
+from fathom.metrics.settings import MetricsSettings, PromptEntropySettings
 
 PAIRS = 11
 TEXTS, LAYERS, TOKENS, WIDTH = 8, 31, 100, 576
@@ -26,16 +24,9 @@ Text = npt.NDArray[np.floating]
 
 def measure() -> Comparison:
     """Measure prompt entropy at all layers of all texts, with all tokens and without the sink token of each text."""
-    settings, sink_multiple = EntropySettings(), MetricsSettings().sink_multiple
+    sink_multiple = MetricsSettings().sink_multiple
     texts = random_texts(2.0 * sink_multiple)
-    entropy = make_measure(
-        Measured(
-            metric="prompt_entropy",
-            forms=("centred",),
-            normalisation=settings.normalisation,
-            arguments={"alpha": settings.alpha},
-        )
-    )
+    entropy = make_measure(PromptEntropySettings().measured(seed=0))
     threads = os.cpu_count() or 1
     # The other side is given what the stage has to make first: prepared rows in float64.
     prepared = [

@@ -8,7 +8,8 @@ import numpy as np
 
 from benchmarks.pairs import Comparison, clock, interleave
 from fathom.metrics.checks import FloatArray
-from fathom.metrics.invariance import dime, lidar
+from fathom.metrics.definitions.dime import dime
+from fathom.metrics.definitions.lidar import lidar
 from fathom.metrics.preparation import prepare
 
 PAIRS = 5

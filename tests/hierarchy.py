@@ -13,9 +13,8 @@ from fathom.corpora.analogies import analogy_texts
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.figures.job import FigureJob, Table
-from fathom.figures.probes.rows import Tables
-from fathom.figures.settings import FigureSettings
+from fathom.figures.base import Figure
+from fathom.figures.job import FigureJob, Table, Tables
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -127,19 +126,29 @@ def step_tables(
         hits = [
             hit_rows(corpus, label, told_at, estimator=one, noise=noise) for label in LABELS[name] for one in estimators
         ]
-        of: dict[str, Any] = {"model": model, "of": name, "corpus": name}
-        tables.append((Table(**of, holds="probes"), pd.concat(rows, ignore_index=True)))
-        tables.append((Table(**of, holds="probes", control="random"), pd.concat(random, ignore_index=True)))
-        tables.append((Table(**of, holds="hits"), pd.concat(hits, ignore_index=True)))
-    return [*tables, *((Table(model="", of=name, holds="texts"), corpora()[name]) for name in peaks)]
+        of: dict[str, Any] = {"model": model, "corpus_or_experiment": name, "corpus": name}
+        tables.append((Table(**of, content="probes"), pd.concat(rows, ignore_index=True)))
+        tables.append((Table(**of, content="probes", control="random"), pd.concat(random, ignore_index=True)))
+        tables.append((Table(**of, content="hits"), pd.concat(hits, ignore_index=True)))
+    return [
+        *tables,
+        *((Table(model="", corpus_or_experiment=name, content="texts"), corpora()[name]) for name in peaks),
+    ]
 
 
-def job_of(settings: FigureSettings, tables: Tables, **changed: Any) -> FigureJob:
+def job_of(settings: Figure, tables: Tables, **changed: Any) -> FigureJob:
     """A job that draws some tables."""
-    order = tuple(dict.fromkeys(table.of for table, _ in tables if table.holds == "hits" and table.of in STEPS))
+    order = tuple(
+        dict.fromkeys(
+            table.corpus_or_experiment
+            for table, _ in tables
+            if table.content == "hits" and table.corpus_or_experiment in STEPS
+        )
+    )
     told_to = {
         "figure": "f",
-        "settings": settings,
+        "module": settings.module,
+        "options": settings.options,
         "tables": tuple(table for table, _ in tables),
         "title": "A title",
         "layers": "layer",

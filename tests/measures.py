@@ -8,6 +8,7 @@ import pandas as pd
 
 from fathom.metrics.job import Measured
 from fathom.metrics.measure import Measure, make_measure
+from fathom.metrics.settings import METRICS
 
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "prompt_entropy": {"alpha": 1.0},
@@ -19,13 +20,20 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "dime": {"alpha": 1.0, "permutations": 5, "seed": 0},
     "lidar": {"ridge": 1e-4},
     "neighbourhood_overlap": {"k": 3},
+    "sinks": {"attention_threshold": 0.3, "positions": 64},
 }
 
 
 def measured(metric: str, *forms: str, arguments: dict[str, Any] | None = None, **settings: Any) -> Measured:
     """Settings of a metric in a job; the arguments of its function are those above where not given."""
-    chosen = ARGUMENTS.get(metric, {}) | (arguments or {})
-    return Measured.model_validate({"metric": metric, "forms": forms, "arguments": chosen, **settings})
+    chosen = {
+        "forms": forms,
+        "normalisation": "raw",
+        "samples": 0,
+        "label": None,
+        "arguments": ARGUMENTS.get(metric, {}) | (arguments or {}),
+    }
+    return Measured.model_validate(METRICS[metric]().measured(seed=0).model_dump() | chosen | settings)
 
 
 def measure(metric: str, *forms: str, arguments: dict[str, Any] | None = None, **settings: Any) -> Measure:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, Protocol
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -129,3 +129,150 @@ class Uncertainty(Settings):
     """Coverage of the intervals."""
     seed: Seed = 0
     """Seed of the resampling."""
+
+
+# What one stage's settings may ask of the whole config. A stage imports no other stage's settings, and none imports the
+# workflow, whose config answers these questions.
+
+Problem = tuple[str, object, str]
+"""Place in the config, what was found, what was expected."""
+
+
+def unknown_names(place: str, found: Sequence[str], known: Collection[str]) -> Iterator[Problem]:
+    """Names that do not exist, or that are given twice."""
+    for one in found:
+        if one not in known:
+            yield place, one, f"one of {', '.join(known) or 'none'}"
+    if len(set(found)) != len(found):
+        yield place, list(found), "every name once"
+
+
+class MetricWords(NamedTuple):
+    """What figures say of a metric."""
+
+    title: str
+    symbol: str
+    unit: str
+    range: str
+    direction: str
+    reference: str
+    position: str
+    """Position of the states that it reads."""
+    of: str
+    """What one value is of: `text`, `corpus`, `views`, `layers` or `sinks`."""
+    default_figure: str
+    """Kind of figure that it calls for."""
+
+
+class ModelView(Protocol):
+    """What figures say of a model."""
+
+    @property
+    def label(self) -> str | None: ...  # noqa: D102
+    @property
+    def note(self) -> str | None: ...  # noqa: D102
+    @property
+    def dtype(self) -> str: ...  # noqa: D102
+    def origin(self) -> str:
+        """Where it comes from, in a few words."""
+
+
+class CorpusView(Protocol):
+    """What figures ask of a corpus."""
+
+    @property
+    def step(self) -> int | None:
+        """Place in the hierarchy of items, relations and analogies."""
+
+    @property
+    def swept(self) -> str | None:
+        """What its views vary."""
+
+    @property
+    def calls_for(self) -> tuple[str, ...]:
+        """Kinds of figures that its experiments call for beside the usual ones."""
+
+    def describe(self) -> str:
+        """What it holds, in one phrase."""
+
+
+class ExperimentView(Protocol):
+    """What figures ask of a probing experiment."""
+
+    @property
+    def corpus(self) -> str: ...  # noqa: D102
+    @property
+    def title(self) -> str | None: ...  # noqa: D102
+    @property
+    def sites(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def positions(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def labels(self) -> Sequence[str] | None: ...  # noqa: D102
+    @property
+    def estimators(self) -> Sequence[Any]: ...  # noqa: D102
+    @property
+    def controls(self) -> Sequence[str]: ...  # noqa: D102
+    @property
+    def penalty(self) -> float: ...  # noqa: D102
+    @property
+    def folds(self) -> int: ...  # noqa: D102
+    @property
+    def repeats(self) -> int: ...  # noqa: D102
+    @property
+    def permutations(self) -> int: ...  # noqa: D102
+    @property
+    def coordination(self) -> Settings | None: ...  # noqa: D102
+
+
+class ConfigView(Protocol):
+    """The whole config, as the settings of one stage may see it."""
+
+    @property
+    def models(self) -> Mapping[str, ModelView]:
+        """Models as configured."""
+
+    @property
+    def all_models(self) -> Mapping[str, ModelView]:
+        """Models as configured, and those of random weights that experiments are set against."""
+
+    @property
+    def trained_models(self) -> tuple[str, ...]:
+        """Models as configured but those of random weights."""
+
+    def random_model(self, model: str) -> str | None:
+        """The model of random weights that a model is set against."""
+
+    @property
+    def corpora(self) -> Mapping[str, CorpusView]:
+        """Corpora."""
+
+    @property
+    def experiments(self) -> Mapping[str, ExperimentView]:
+        """Probing experiments."""
+
+    @property
+    def metric_settings(self) -> Mapping[str, Settings]:
+        """Metrics that are measured."""
+
+    @property
+    def metric_corpora(self) -> tuple[str, ...]:
+        """Corpora that are measured."""
+
+    def corpora_of(self, metric: str) -> tuple[str, ...]:
+        """Corpora on which a metric is measured."""
+
+    def metric_words(self, metric: str) -> MetricWords:
+        """What figures say of a metric."""
+
+    @property
+    def sink_multiple(self) -> float:
+        """How many times the median norm of its text a sink token's norm exceeds."""
+
+    @property
+    def follows_transformers(self) -> bool:
+        """Whether layers are numbered as in transformers' `hidden_states`."""
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """How intervals are made."""

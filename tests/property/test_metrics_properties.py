@@ -18,7 +18,7 @@ from fathom.metrics import (
     dime,
     dime_with_error,
     effective_rank,
-    heads_looking,
+    heads_attending,
     infonce,
     label_overlap,
     label_overlap_chance,
@@ -406,14 +406,14 @@ def test_matrices_between_layers_hold_the_values_of_the_pairs(texts: int, widths
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(1, 12), st.booleans(), seeds)
 def test_attention_profiles_are_shares_and_ranks(blocks: int, heads: int, tokens: int, causal: bool, seed: int) -> None:
     scores = np.random.default_rng(seed).exponential(size=(blocks, heads, tokens, tokens)) ** 3
-    patterns = np.tril(scores) if causal else scores
-    patterns = patterns / patterns.sum(axis=-1, keepdims=True)
-    looking = heads_looking(patterns)
-    assert looking.shape == (blocks, tokens)
-    assert np.all((looking >= 0.0) & (looking <= 1.0))
-    assert np.all(heads_looking(patterns, threshold=0.6) <= looking)
-    # Attention adds up to one a query, so a head of a model that sees both ways can look at three tokens at most.
-    assert causal or np.all(looking.sum(axis=1) <= 3.0 + 1e-12)
-    ranks = attention_rank(patterns)
+    maps = np.tril(scores) if causal else scores
+    maps = maps / maps.sum(axis=-1, keepdims=True)
+    attending = heads_attending(maps)
+    assert attending.shape == (blocks, tokens)
+    assert np.all((attending >= 0.0) & (attending <= 1.0))
+    assert np.all(heads_attending(maps, threshold=0.6) <= attending)
+    # Attention adds up to one a query, so a head of a model that sees both ways can attend to three tokens at most.
+    assert causal or np.all(attending.sum(axis=1) <= 3.0 + 1e-12)
+    ranks = attention_rank(maps)
     assert ranks.shape == (blocks, heads)
     assert np.all((ranks >= 1.0) & (ranks <= tokens + 1e-9))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fathom.metrics.settings import METRICS, TABLES
+from fathom.metrics.settings import METRICS
 from fathom.stages import STAGES
 from fathom.workflow.code_digest import code_digest, imported_modules, plain_code
 from fathom.workflow.config import Config
@@ -154,10 +154,10 @@ def test_prose_changes_no_digest(source: Source) -> None:
 def test_a_changed_formula_changes_whoever_uses_it(source: Source) -> None:
     before = source.digests()
     assert len(set(before.values())) > 1
-    with (source.folder / "fathom/metrics/entropy.py").open("a") as stream:
+    with (source.folder / "fathom/metrics/definitions/dataset_entropy.py").open("a") as stream:
         stream.write("\nONE_MORE = 1\n")
     after = source.digests()
-    assert changed(before, after) == {"tokens", "dataset_entropy"}
+    assert changed(before, after) == {"dataset_entropy"}
 
     with (source.folder / "fathom/activations/capture.py").open("a") as stream:
         stream.write("\nONE_MORE = 1\n")
@@ -178,11 +178,10 @@ def test_settings_of_another_stage_change_nothing(source: Source) -> None:
 
 def test_the_config_and_the_command_line_are_nobodys_code(source: Source) -> None:
     before = source.digests()
-    for file in ("config.py", "cli.py", "plan.py", "captions.py", "defaults.py", "code.py", "metrics/registry.py"):
+    for file in ("config.py", "cli.py", "plan.py", "captions.py", "defaults.py", "code.py", "metrics/settings.py"):
         with (source.folder / "fathom" / file).open("a") as stream:
             stream.write("\nONE_MORE = 1\n")
-    # The registry is read by the command of the metrics.
-    assert changed(before, source.digests()) == {"metrics", *METRIC_JOBS}
+    assert changed(before, source.digests()) == set()
 
 
 def test_fathoms_own_tables_count_where_they_are_used(source: Source) -> None:
@@ -201,49 +200,6 @@ def test_a_table_of_ones_own_leaves_fathoms_out() -> None:
         for entry in ({"kind": "items"}, {"kind": "items", "table": __file__})
     )
     assert Plan(own).corpus_code("c") != Plan(theirs).corpus_code("c") == code_digest("fathom.corpora.command")
-
-
-@pytest.mark.parametrize(
-    ("file", "expected"),
-    [
-        ("metrics/geometry.py", {"tokens", "intrinsic_dimension"}),
-        ("metrics/entropy.py", {"tokens", "dataset_entropy"}),
-        ("metrics/similarity.py", {"label_overlap", "linear_cka", "neighbourhood_overlap"}),
-        ("metrics/invariance.py", {"infonce", "dime", "lidar"}),
-        ("metrics/by_text.py", {"tokens"}),
-        ("metrics/sinks.py", {"tokens"}),
-        ("metrics/text_tables.py", {"tokens"}),
-        ("metrics/corpus_tables.py", CORPUS_METRICS),
-        ("metrics/by_corpus.py", CORPUS_METRICS),
-        ("metrics/as_published.py", set()),
-    ],
-)
-def test_the_code_of_one_metric_is_none_of_anothers(source: Source, file: str, expected: set[str]) -> None:
-    before = source.digests()
-    with (source.folder / "fathom" / file).open("a") as stream:
-        stream.write("\nONE_MORE = 1\n")
-    assert changed(before, source.digests()) == expected
-
-
-def test_the_public_codes_form_counts_where_it_is_asked_for() -> None:
-    def digests(preparation: str) -> dict[str, str]:
-        metrics = {name: {"preparation": preparation} for name in ("curvature", "dataset_entropy")}
-        plan = Plan(Config.model_validate({"metrics": metrics}))
-        jobs = {metric: plan.metric_code(metric) for metric in plan.corpus_metrics}
-        return jobs | {"tokens": plan.metric_code(*plan.config.token_metrics)}
-
-    assert changed(digests("rows"), digests("as_published")) == {"tokens", "dataset_entropy"}
-
-
-def test_a_job_of_metrics_holds_the_modules_that_it_runs() -> None:
-    """Modules that are imported by name are not in the import graph; the plan must name them."""
-    for name, metric in METRICS.items():
-        held = imported_modules("fathom.metrics.command", metric.module, TABLES[metric.of])
-        expected = (
-            "by_text" if metric.of in {"text", "sinks"} else "by_layers" if metric.of == "layers" else "by_corpus"
-        )
-        assert f"fathom.metrics.{expected}" in held, name
-        assert ("fathom.metrics.by_text" in held) == (metric.of in {"text", "sinks"}), name
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -189,7 +189,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (
             {"figures__curvature__kind": "pie"},
-            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'stages', 'b",
+            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'block-s",
         ),
         ({"corpora__mine": {"kind": "web"}}, "corpora.mine.kind: expected one of 'bible', 'random-tokens', 'items'"),
         # Names that do not exist.

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import ClaimName
 from fathom.metrics.settings import (
     METRICS,
     CurvatureSettings,
     DimeSettings,
-    EntropySettings,
+    EffectiveRankSettings,
     InfonceSettings,
     LidarSettings,
-    MetricSettings,
+    Metric,
     MetricsSettings,
-    OverlapSettings,
+    NeighbourhoodOverlapSettings,
+    PromptEntropySettings,
 )
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
-from fathom.workflow.figure_tables import FigureTable
+from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 
 DEFAULT = Config().model_dump(mode="json")
@@ -64,7 +64,7 @@ def refusal(**changes: Any) -> str:
 def test_preparation_is_one_word_or_several() -> None:
     assert CurvatureSettings.model_validate({"preparation": "rows"}).preparation == ("rows",)
     several = ["none", "as_published"]
-    assert EntropySettings.model_validate({"preparation": several}).preparation == ("none", "as_published")
+    assert PromptEntropySettings.model_validate({"preparation": several}).preparation == ("none", "as_published")
     for settings in MetricsSettings():
         name, metric = settings
         if hasattr(metric, "preparation"):
@@ -116,36 +116,27 @@ def test_an_unknown_key_of_a_metric_is_named(metric: str) -> None:
 @pytest.mark.parametrize(
     ("settings", "content"),
     [
-        (EntropySettings, {"alpha": 0.0}),
-        (EntropySettings, {"alpha": float("inf")}),
-        (EntropySettings, {"normalisation": "log"}),
+        (PromptEntropySettings, {"alpha": 0.0}),
+        (PromptEntropySettings, {"alpha": float("inf")}),
+        (PromptEntropySettings, {"normalisation": "log"}),
         (CurvatureSettings, {"k": 0}),
         (DimeSettings, {"permutations": 1}),  # one has no error
         (InfonceSettings, {"temperature": 0.0}),
         (LidarSettings, {"ridge": 0.0}),
         (LidarSettings, {"normalisation": "logN"}),
-        (OverlapSettings, {"k": 0}),
-        (OverlapSettings, {"samples": 99}),
-        (MetricSettings, {"preparation": "as_published"}),
+        (NeighbourhoodOverlapSettings, {"k": 0}),
+        (NeighbourhoodOverlapSettings, {"samples": 99}),
+        (EffectiveRankSettings, {"preparation": "as_published"}),
     ],
 )
-def test_ranges(settings: type[MetricSettings], content: dict[str, Any]) -> None:
+def test_ranges(settings: type[Metric], content: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         settings.model_validate(content)
 
 
-def test_every_setting_of_a_metric_reaches_its_function() -> None:
-    """What is not said to all metrics is an argument of the function (see `Plan`): the names must be those."""
-    said_to_all = {"preparation", "normalisation", "samples", "label"}
-    for name, metric in METRICS.items():
-        if name == "sinks":
-            continue
-        own = set(type(getattr(MetricsSettings(), name)).model_fields) - said_to_all
-        function = getattr(importlib.import_module(metric.module), metric.function)
-        assert own <= set(inspect.signature(function).parameters), name
-        if metric.published_arguments and metric.published is not None:
-            published = getattr(importlib.import_module("fathom.metrics.as_published"), metric.published)
-            assert own <= set(inspect.signature(published).parameters), name
+def test_a_renamed_setting_is_refused_with_its_new_name() -> None:
+    message = refusal(metrics={"sinks": {"looking": 0.3}})
+    assert message == "metrics.sinks.looking: is now called attention_threshold"
 
 
 def test_only_and_null_say_what_is_measured() -> None:
@@ -278,7 +269,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "sweep": {"kind": "sweep", "metric": "prompt_entropy", "corpus": "repeated"},
     "matrix": {"kind": "matrix", "metric": "linear_cka", "models": ["small"]},
     "sinks": {"kind": "sinks", "models": ["small"], "corpora": ["hub", "plain"]},
-    "stages": {"kind": "stages", "corpus": "hub", "models": ["small"]},
+    "block-sites": {"kind": "block-sites", "corpus": "hub", "models": ["small"]},
     "bimodality": {"kind": "bimodality", "model": "large", "corpus": "hub"},
     "power-law": {"kind": "power-law"},
     "probes": {"kind": "probes", "models": ["small"]},
@@ -300,7 +291,7 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     "sweep": [(model, "repeated", "prompt_entropy") for model in MODELS],
     "matrix": [("small", of, "linear_cka") for of in TEXTS],
     "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "token_norms")],
-    "stages": [("small", "hub", "effective_rank")],
+    "block-sites": [("small", "hub", "effective_rank")],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],
     "probes": [
@@ -322,7 +313,7 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
 @pytest.mark.parametrize("figure", list(FIGURES))
 def test_tables_of_every_kind_of_figure(figure: str) -> None:
     config = config_of(figures=FIGURES)
-    assert config.figure_tables(figure) == [FigureTable(*table) for table in TABLES[figure]]
+    assert figure_tables(config, figure) == [FigureTable(*table) for table in TABLES[figure]]
 
 
 def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
@@ -361,8 +352,8 @@ def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
         ("matrix", {"corpora": ["repeated"]}, "corpora: expected one of bible, plain, random, hub; found 'repeated'"),
         ("sinks", {"corpora": ["views"]}, "corpora: expected one of bible, plain"),
         ("sinks", {"models": ["x"]}, "models: expected one of small"),
-        ("stages", {"corpus": "views"}, "corpus: expected one of bible, plain"),
-        ("stages", {"metric": "curvature"}, "metric: input should be 'effective_rank'; found 'curvature'"),
+        ("block-sites", {"corpus": "views"}, "corpus: expected one of bible, plain"),
+        ("block-sites", {"metric": "curvature"}, "metric: input should be 'effective_rank'; found 'curvature'"),
         ("bimodality", {"model": "x"}, "model: expected one of small"),
         ("bimodality", {"corpus": "items"}, "corpus: expected one of bible"),
         ("bimodality", {"samples": 99}, "samples: input should be greater than or equal to 100"),
@@ -379,8 +370,8 @@ def test_a_figure_refuses_what_does_not_exist(figure: str, change: dict[str, Any
 
 
 def test_a_metric_that_is_not_measured_cannot_be_drawn() -> None:
-    for figure in ("metric", "comparison", "matrix", "stages"):
-        of = FIGURES[figure].get("metric", "effective_rank" if figure == "stages" else "lidar")
+    for figure in ("metric", "comparison", "matrix", "block-sites"):
+        of = FIGURES[figure].get("metric", "effective_rank" if figure == "block-sites" else "lidar")
         message = refusal(metrics={of: None}, figures={figure: FIGURES[figure]})
         assert message.startswith(f"figures.{figure}.metric")
 
@@ -388,4 +379,4 @@ def test_a_metric_that_is_not_measured_cannot_be_drawn() -> None:
 @pytest.mark.parametrize("claim", get_args(ClaimName))
 def test_every_claim_can_be_asked_for(claim: str) -> None:
     config = config_of(figures={"comparison": FIGURES["comparison"] | {"claim": claim}})
-    assert config.figure_tables("comparison")
+    assert figure_tables(config, "comparison")

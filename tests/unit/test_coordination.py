@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from fathom.metrics.similarity import linear_cka, neighbourhood_overlap
+from fathom.metrics.definitions.linear_cka import linear_cka
+from fathom.metrics.definitions.neighbourhood_overlap import neighbourhood_overlap
 from fathom.probes.coordination.alternation import (
     alternation_index,
     detrended,

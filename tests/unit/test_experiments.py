@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from fathom.activations.settings import ActivationsSettings
 from fathom.corpora.settings import CorpusSettings
+from fathom.figures.base import FigureTable, ProbeFigure, hierarchy
 from fathom.figures.job import FigureJob
 from fathom.figures.settings import (
     CoordinationFigure,
@@ -31,12 +32,10 @@ from fathom.workflow.defaults import (
     Experiments,
     default_experiments,
     default_figures,
-    hierarchy,
     keeps_static,
     random_model_of,
     random_models,
 )
-from fathom.workflow.figure_tables import drawn_experiments, drawn_tables, named_experiments
 from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
@@ -57,6 +56,12 @@ def experiment(corpus: str = "relations", **settings: Any) -> ExperimentSettings
 
 def defaults(**activations: Any) -> dict[str, ExperimentSettings]:
     return default_experiments(corpora(), ActivationsSettings.model_validate(activations))
+
+
+def config_with(experiments: Experiments, **sections: Any) -> Config:
+    """A config with these experiments, which nobody has checked."""
+    hub = {name: HubModel(source="hub", repository=f"owner/{name}", revision="main") for name in ("a", "b")}
+    return Config.model_construct(**{"models": hub, "corpora": corpora(), "probes": dict(experiments), **sections})
 
 
 # Experiments by default ----------------------------------------------------------------------------------------------
@@ -151,9 +156,10 @@ def test_the_hierarchy_is_the_first_experiment_of_each_kind_in_the_order_of_the_
         "more pairs": experiment("relations"),
         "nouns": experiment("items"),
     }
-    assert hierarchy(found, corpora()) == ("nouns", "pairs", "late")
-    assert hierarchy({"late": found["late"], "nouns": found["nouns"]}, corpora()) == ("nouns", "late")
-    assert hierarchy({"early": found["early"], "gone": experiment("none")}, corpora()) == ()
+    config = config_with(found | {"gone": experiment("none")})
+    assert hierarchy(config, found) == ("nouns", "pairs", "late")
+    assert hierarchy(config, ("late", "nouns")) == ("nouns", "late")
+    assert hierarchy(config, ("early", "gone")) == ()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +181,7 @@ def test_a_job_knows_which_step_comes_strictly_first(
     config = load_config({"corpora": all_corpora(), "probes": probes, "figures": figures}, [])
     job = FigureJob.model_validate_json(Plan(config).figure_settings("f"))
     assert (job.order, job.strictly_before) == (order, strictly)
-    assert {table.of: table.corpus for table in job.tables if table.holds == "hits"} == {
+    assert {table.corpus_or_experiment: table.corpus for table in job.tables if table.content == "hits"} == {
         probes[name].get("title") or name: name for name in names or ("items", "relations", "analogies")
     }
 
@@ -195,13 +201,15 @@ def test_the_views_of_an_experiment() -> None:
 
 
 def figures_of(**experiments: ExperimentSettings) -> dict[str, FigureSettings]:
-    return default_figures(experiments, corpora(), ("a", "b"))
+    found = default_figures(config_with(experiments))
+    return {name: figure for name, figure in found.items() if isinstance(figure, ProbeFigure)}
 
 
 def test_the_default_experiments_call_for_curves_properties_decay_and_a_summary() -> None:
-    found = default_figures(defaults(), corpora(), ("a",))
-    assert list(found) == ["probes-svm", "probes-ridge", "items-properties-a", "early-context-decay", "probe-summary"]
-    assert list(impossible_figures(found, defaults(), corpora())) == []
+    found = figures_of(**defaults())
+    properties = ["items-properties-a", "items-properties-b"]
+    assert list(found) == ["probes-svm", "probes-ridge", *properties, "early-context-decay", "probe-summary"]
+    assert list(impossible_figures(config_with(defaults(), figures=found))) == []
 
 
 def test_several_places_and_coordination_have_figures() -> None:
@@ -244,22 +252,24 @@ def test_early_context_and_properties() -> None:
 
 
 def test_the_tables_of_a_figure() -> None:
-    found = {name: experiment(name) for name in ("items", "relations", "documents")}
-    probes = ProbesFigure(kind="probes")
-    assert drawn_experiments(probes, found, corpora()) == ("items", "relations")
-    assert drawn_experiments(probes, {"documents": found["documents"]}, corpora()) == ("documents",)
-    assert drawn_tables(probes, found, corpora()) == [
-        (name, holds) for name in ("items", "relations") for holds in ("probes", "hits")
+    found = {name: experiment(name, controls=()) for name in ("items", "relations", "documents")}
+    config = config_with(found)
+    probes = ProbesFigure(kind="probes", models=("a",))
+    assert probes.plotted_experiments(config) == ("items", "relations")
+    assert probes.plotted_experiments(config_with({"documents": found["documents"]})) == ("documents",)
+    assert probes.tables(config) == [
+        *(FigureTable("a", name, content) for name in ("items", "relations") for content in ("probes", "hits")),
+        *(FigureTable(None, name, "texts") for name in ("items", "relations")),
     ]
     summary = SummaryFigure(kind="probe-summary")
-    assert drawn_experiments(summary, found, corpora()) == tuple(found)
+    assert summary.plotted_experiments(config) == tuple(found)
     coordination = CoordinationFigure(kind="coordination", model="a", experiment="items")
-    assert drawn_tables(coordination, found, corpora()) == [("items", "probes"), ("items", "coordination")]
-    spans = SpansFigure(kind="spans", experiments=("relations",))
-    assert drawn_tables(spans, found, corpora()) == [("relations", "probes")]
-    assert named_experiments(coordination) == ("experiment", ("items",))
-    assert named_experiments(spans) == ("experiments", ("relations",))
-    assert named_experiments(probes) == ("experiments", ())
+    assert coordination.tables(config) == [FigureTable("a", "items", one) for one in ("probes", "coordination")]
+    spans = SpansFigure(kind="spans", models=("a",), experiments=("relations",))
+    assert spans.tables(config) == [FigureTable("a", "relations", "probes")]
+    assert coordination.named_experiments == ("experiment", ("items",))
+    assert spans.named_experiments == ("experiments", ("relations",))
+    assert probes.named_experiments == ("experiments", ())
 
 
 # What is refused -----------------------------------------------------------------------------------------------------
@@ -304,14 +314,15 @@ def test_what_is_said_elsewhere_or_not_known_is_no_problem() -> None:
 )
 def test_impossible_figures(figure: FigureSettings, place: str, expected: str) -> None:
     experiments = {name: experiment(estimators=("ridge",)) for name in ("one", *(f"e{at}" for at in range(7)))}
-    ((where, _, wanted),) = impossible_figures({"f": figure}, experiments, corpora())
+    ((where, _, wanted),) = impossible_figures(config_with(experiments, figures={"f": figure}))
     assert where == f"figures.f.{place}"
     assert expected in wanted
 
 
 def test_a_summary_takes_every_estimator_and_any_number_of_experiments() -> None:
     experiments = {f"e{at}": experiment(estimators=("logistic",)) for at in range(9)}
-    assert list(impossible_figures({"f": SummaryFigure(kind="probe-summary")}, experiments, corpora())) == []
+    summary = {"f": SummaryFigure(kind="probe-summary")}
+    assert list(impossible_figures(config_with(experiments, figures=summary))) == []
 
 
 # Titles and captions -------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from matplotlib.text import Text
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
 from fathom.figures import draw_metric
+from fathom.figures.base import MOST_EXPERIMENTS
 from fathom.figures.drawing.axes import last_layer, layer_ticks
 from fathom.figures.drawing.style import (
     DOUBLE_COLUMN,
@@ -33,7 +34,6 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.metrics.rows import summarise_metric
 from fathom.statistics.resampling import bootstrap_mean
-from fathom.workflow.checks import MOST_EXPERIMENTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -140,14 +138,6 @@ def test_texts_keep_clear_of_each_other(metrics: int, models: int, ordered: bool
 
     assert figure.get_figwidth() == (SINGLE_COLUMN if metrics == 1 else DOUBLE_COLUMN)
     check_texts(figure)
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    curves = many(["Prompt entropy", "LiDAR"], {"a": 6, "b": 12})
-    figures = [draw_comparison(curves, title="t", units=UNITS, notes=LONG_NOTES) for _ in range(2)]
-
-    for one, other in itertools.combinations([*figures, figures[0]], 2):
-        assert render(one, "svg") == render(other, "svg")
 
 
 def test_comparison_refuses_what_it_cannot_draw() -> None:

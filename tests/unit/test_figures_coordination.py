@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_band, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.drawing.style import PALETTE, render
+from fathom.figures.drawing.style import PALETTE
 from fathom.figures.probes.coordination import draw_coordination
 
 NAMES = ("items", "relations", "analogies")
@@ -235,12 +235,6 @@ def test_texts_keep_clear_of_each_other() -> None:
     rows = pd.concat(coordination(model, last, of) for model, last in models.items())
 
     check_texts(draw_coordination(curves, rows, title=LONG_NAME, notes=LONG_NOTES))
-
-
-def test_the_same_numbers_give_the_same_bytes() -> None:
-    one, other = (draw_coordination(attention_scores(), coordination(), title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_coordination_refuses_what_it_cannot_draw() -> None:

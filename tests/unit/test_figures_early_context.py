@@ -8,7 +8,7 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.drawing.style import DASHED, ordered_colours, render
+from fathom.figures.drawing.style import DASHED, ordered_colours
 from fathom.figures.probes.early_context import draw_early_context
 
 AMOUNTS = (0, 8, 32)
@@ -116,12 +116,6 @@ def test_texts_keep_clear_of_each_other() -> None:
     curves = early_context({LONG_NAME: 30, "x" * 60: 1}, (0, 1, 2, 3, 4, 8, 128, 1024))
 
     check_texts(draw_early_context(curves, title=LONG_NAME, notes=LONG_NOTES))
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    one, other = (draw_early_context(early_context({"m": 6}), title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_early_context_refuses_what_it_cannot_draw() -> None:

@@ -112,14 +112,6 @@ def test_texts_keep_clear_of_each_other_and_panels_are_square(models: int, corpo
             assert box.width == pytest.approx(box.height, rel=0.01)
 
 
-def test_the_same_cells_give_the_same_bytes() -> None:
-    cells = pd.concat([matrix("a", 6), matrix("b", 12)])
-    one, other = (draw_matrices(cells, title="t", unit="u", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
-    assert render(one, "png") == render(other, "png")
-
-
 def test_one_value_and_no_value_have_a_scale() -> None:
     cells = matrix("a", 2)
 

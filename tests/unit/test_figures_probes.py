@@ -10,14 +10,12 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 from tests.scores import EXPERIMENTS, LAYERED, score_rows, three_experiments, with_controls
 
-from fathom.figures.drawing.style import DOUBLE_COLUMN, INK, PALETTE, render
+from fathom.figures.drawing.style import DOUBLE_COLUMN, INK, PALETTE
 from fathom.figures.probes.curves import draw_probes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-    from fathom.figures.drawing.style import Format
 
 
 def rows_of_panels(figure: Figure, models: int) -> list[list[Axes]]:
@@ -248,13 +246,6 @@ def test_long_names_of_experiments_are_folded() -> None:
     curves = three_experiments({LONG_NAME: 30, "small": 6}).replace({"experiment": names})
 
     check_texts(draw_probes(curves, title="t"))
-
-
-@pytest.mark.parametrize("form", ["svg", "png"])
-def test_the_same_curves_give_the_same_bytes(form: Format) -> None:
-    one, other = (draw_probes(three_experiments({"m": 6}), title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, form) == render(one, form) == render(other, form)
 
 
 def test_probes_refuse_what_they_cannot_draw() -> None:

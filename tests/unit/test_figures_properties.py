@@ -8,7 +8,6 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, names, points, written
 from tests.scores import LAYERED, score_rows, with_controls
 
-from fathom.figures.drawing.style import render
 from fathom.figures.probes.properties import draw_properties
 
 
@@ -81,12 +80,6 @@ def test_texts_keep_clear_of_each_other() -> None:
 
     check_texts(draw_properties(curves, title=LONG_NAME, notes=LONG_NOTES))
     check_texts(draw_properties(score_rows(LONG_NAME, 1, peak=0), title=LONG_NAME, layers="layer before the norm"))
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    one, other = (draw_properties(properties(), title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_properties_refuse_what_they_cannot_draw() -> None:

@@ -268,13 +268,6 @@ def test_texts_keep_clear_of_each_other(models: int) -> None:
     check_texts(draw_sinks(valley_of(some), norms_of(some), rates_of(some), title=LONG_NAME, notes=LONG_NOTES))
 
 
-def test_the_same_frames_give_the_same_bytes() -> None:
-    models = {"a": 6, "b": 12}
-    one, other = (draw_sinks(valley_of(models), norms_of(models), rates_of(models), title="t") for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
-
-
 def test_summary_can_be_drawn() -> None:
     norms, rates = summarise(sink_rows(), position_rows())
     valley = valley_of({"m": 2}, ("prose",))

@@ -12,7 +12,6 @@ from matplotlib.patches import Rectangle
 from tests.drawings import LONG_NAME, LONG_NOTES, check_texts, labels, names, points
 from tests.scores import score_rows
 
-from fathom.figures.drawing.style import render
 from fathom.figures.probes.spans import draw_spans
 
 POSITIONS = {"span:first": 1, "span:second": 3, "last": 5}
@@ -117,12 +116,6 @@ def test_texts_keep_clear_of_each_other() -> None:
     for models in ({LONG_NAME: 30, "x" * 60: 6, "m": 5}, {"m": 80}):
         curves = pd.concat([spans(models), spans(models, "analogies of four words")])
         check_texts(draw_spans(curves, title=LONG_NAME, notes=LONG_NOTES))
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    one, other = (draw_spans(spans({"m": 6}), title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_spans_refuse_what_they_cannot_draw() -> None:

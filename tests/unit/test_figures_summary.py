@@ -8,7 +8,7 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_texts, written
 from tests.scores import LAYERED, score_rows, three_experiments, with_controls
 
-from fathom.figures.drawing.style import DOUBLE_COLUMN, render
+from fathom.figures.drawing.style import DOUBLE_COLUMN
 from fathom.figures.probes.summary import draw_summary, summary_table
 
 
@@ -191,13 +191,6 @@ def test_texts_keep_clear_of_each_other() -> None:
 
     check_texts(figure)
     assert "< 0.001" in written(figure)
-
-
-def test_the_same_table_gives_the_same_bytes() -> None:
-    table = summary_table(three_experiments({"m": 6}))
-    one, other = (draw_summary(table, title="t", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_the_table_refuses_what_it_cannot_write() -> None:

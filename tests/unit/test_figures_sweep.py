@@ -10,8 +10,9 @@ import pytest
 from matplotlib.colors import to_rgb
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.drawing.style import ordered_colours, render
-from fathom.figures.metrics.sweep import draw_sweep, quantity_of
+from fathom.figures.drawing.style import ordered_colours
+from fathom.figures.metrics.rows import quantity_of
+from fathom.figures.metrics.sweep import draw_sweep
 
 
 def sweep(values: Sequence[float], models: dict[str, int], sinks: Sequence[str] = ("with", "without")) -> pd.DataFrame:
@@ -134,14 +135,6 @@ def test_texts_keep_clear_of_each_other(models: int, values: int) -> None:
     )
 
     check_texts(figure)
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    curves = sweep([1, 2, 3, 4], {"a": 6, "b": 12})
-    one, other = (draw_sweep(curves, title="t", unit="u", quantity="q", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
-    assert render(one, "png") == render(other, "png")
 
 
 def test_sweep_refuses_what_it_cannot_draw() -> None:

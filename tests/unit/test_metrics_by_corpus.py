@@ -14,12 +14,14 @@ from tests.measures import ARGUMENTS, measure, only
 
 from fathom.metrics import as_published
 from fathom.metrics.by_corpus import COLUMNS, measure_corpus
-from fathom.metrics.entropy import matrix_entropy
-from fathom.metrics.geometry import two_nn_by_scale
-from fathom.metrics.invariance import dime_with_error, infonce, lidar
+from fathom.metrics.definitions.dataset_entropy import matrix_entropy
+from fathom.metrics.definitions.dime import dime_with_error
+from fathom.metrics.definitions.infonce import infonce
+from fathom.metrics.definitions.intrinsic_dimension import two_nn_by_scale
+from fathom.metrics.definitions.label_overlap import label_overlap
+from fathom.metrics.definitions.lidar import lidar
 from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import prepare
-from fathom.metrics.similarity import label_overlap
 from fathom.statistics.resampling import half_sample_interval, half_samples
 
 Array = npt.NDArray[np.float64]
@@ -44,7 +46,7 @@ def none() -> npt.NDArray[np.bool_]:
 def table_of(
     layers: list[list[Any]], one: Measure, halves: npt.NDArray[np.bool_] | None = None, *, threads: int = 1
 ) -> pd.DataFrame:
-    labels = LABELS if one.metric.name == "label_overlap" else None
+    labels = LABELS if one.name == "label_overlap" else None
     return measure_corpus(
         layers, one, halves=none() if halves is None else halves, labels=labels, level=0.95, threads=threads
     )

@@ -9,9 +9,10 @@ import pytest
 from tests.measures import measure
 
 from fathom.metrics.by_layers import COLUMNS, measure_layer_pairs
+from fathom.metrics.definitions.linear_cka import linear_cka
+from fathom.metrics.definitions.neighbourhood_overlap import neighbourhood_overlap
 from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import prepare
-from fathom.metrics.similarity import linear_cka, neighbourhood_overlap
 from fathom.statistics.resampling import half_sample_interval, half_samples
 
 States = npt.NDArray[np.float32]

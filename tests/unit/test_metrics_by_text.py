@@ -14,8 +14,9 @@ from tests.measures import measure, only
 
 from fathom.metrics import as_published
 from fathom.metrics.by_text import VALUE_COLUMNS, LayerStates, entropy_left, measure_states, measure_text
-from fathom.metrics.entropy import matrix_entropy
-from fathom.metrics.geometry import curvature, effective_rank
+from fathom.metrics.definitions.curvature import curvature
+from fathom.metrics.definitions.dataset_entropy import matrix_entropy
+from fathom.metrics.definitions.effective_rank import effective_rank
 from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import prepare
 from fathom.metrics.spectrum import gram_of
@@ -265,7 +266,7 @@ def test_sharing_changes_no_value(tokens: int, width: int, sinks: int, seed: int
                 found = measure_states(layer, one, form)
                 expected = measure_states(LayerStates(alone), one, form)
                 # Effective rank reads roots: an eigenvalue that is off by 1e-15 of the largest counts with 3e-8.
-                rounding = 1e-6 if one.metric.name == "effective_rank" else 1e-11
+                rounding = 1e-6 if one.name == "effective_rank" else 1e-11
                 np.testing.assert_allclose(found[:2], expected[:2], rtol=rounding, atol=rounding)
                 assert found[2] == expected[2]
 

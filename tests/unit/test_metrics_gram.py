@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from fathom.metrics.geometry import effective_rank, effective_rank_of
+from fathom.metrics.definitions.effective_rank import effective_rank, effective_rank_of
 from fathom.metrics.preparation import prepare
 from fathom.metrics.spectrum import gram_of, prepared_gram, prepared_spectrum, spectrum
 from fathom.statistics.renyi import renyi_entropy

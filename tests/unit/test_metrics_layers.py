@@ -18,7 +18,7 @@ from fathom.metrics import (
     two_nn,
     two_nn_by_scale,
 )
-from fathom.metrics.similarity import centred_gram, cka_matrix_of_grams, cka_of_grams
+from fathom.metrics.definitions.linear_cka import centred_gram, cka_matrix_of_grams, cka_of_grams
 
 Array = npt.NDArray[np.float64]
 
@@ -155,7 +155,7 @@ def test_cka_of_all_layers_is_that_of_each_pair(texts: int, monkeypatch: pytest.
     grams = [centred_gram(layer) for layer in layers]
     assert cka_matrix_of_grams(grams) == pytest.approx(expected, abs=1e-12)
     assert cka_of_grams(grams[0], grams[2]) == pytest.approx(expected[0, 2], abs=1e-12)
-    monkeypatch.setattr("fathom.metrics.similarity._BLOCK", 4 * 7 * texts)
+    monkeypatch.setattr("fathom.metrics.definitions.linear_cka._BLOCK", 4 * 7 * texts)
     assert linear_cka_matrix(layers) == pytest.approx(expected, abs=1e-12)
 
 

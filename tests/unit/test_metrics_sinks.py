@@ -9,15 +9,9 @@ import pytest
 from tests.measures import measure, only
 
 from fathom.metrics.by_text import entropy_left
-from fathom.metrics.sinks import (
-    PROFILE_COLUMNS,
-    SINK_COLUMNS,
-    TokenProfile,
-    named_tokens,
-    profile_text,
-    sink_rows,
-    summarise_profiles,
-)
+from fathom.metrics.definitions.sinks import SinkProfiler, TokenProfile
+from fathom.metrics.preparation import named_tokens
+from fathom.metrics.sink_tables import PROFILE_COLUMNS, SINK_COLUMNS, sink_rows, summarise_profiles
 
 Array = npt.NDArray[np.float64]
 LAYERS, TOKENS, WIDTH = 5, 9, 12
@@ -32,6 +26,10 @@ def planted(*, second: bool = False) -> npt.NDArray[np.float32]:
     if second:
         states[4, SECOND] *= 50.0
     return np.asarray(states, dtype=np.float32)
+
+
+def profile_text(states: npt.NDArray[np.float32], named: npt.NDArray[np.bool_], heads: Array) -> TokenProfile:
+    return SinkProfiler(attention_threshold=0.3, positions=64).profile(states, named, heads)
 
 
 def no_heads() -> Array:

@@ -20,14 +20,17 @@ from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.tables import read_table, write_table
 from fathom.metrics import text_tables as text_tables_module
 from fathom.metrics.corpus_tables import corpus_table, layer_pairs_table
-from fathom.metrics.entropy import matrix_entropy
-from fathom.metrics.geometry import curvature, effective_rank
-from fathom.metrics.invariance import infonce, lidar
+from fathom.metrics.definitions.curvature import curvature
+from fathom.metrics.definitions.dataset_entropy import matrix_entropy
+from fathom.metrics.definitions.effective_rank import attention_rank, effective_rank
+from fathom.metrics.definitions.infonce import infonce
+from fathom.metrics.definitions.label_overlap import label_overlap, label_overlap_chance
+from fathom.metrics.definitions.lidar import lidar
+from fathom.metrics.definitions.linear_cka import linear_cka
+from fathom.metrics.definitions.sinks import heads_attending
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import CURVE_COLUMNS, Measure, make_measure
 from fathom.metrics.preparation import prepare
-from fathom.metrics.profile import attention_rank, heads_looking
-from fathom.metrics.similarity import label_overlap, label_overlap_chance, linear_cka
 from fathom.metrics.text_tables import make_tables as text_tables
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
@@ -59,12 +62,12 @@ class Counted(Activations):
         return tokens
 
 
-def token_measures() -> list[Measure]:
+def token_measures(positions: int = 64) -> list[Measure]:
     return [
         measure("prompt_entropy", "centred", "rows", "as_published", normalisation="max"),
         measure("curvature", "none"),
         measure("effective_rank", "rows"),
-        measure("sinks"),
+        measure("sinks", arguments={"positions": positions}),
     ]
 
 
@@ -173,7 +176,7 @@ def test_values_are_the_public_functions_of_the_stored_states(
                     assert line["depth"].item() == pytest.approx(layer / 3)
 
 
-def test_rank_at_every_site_and_of_the_patterns(one_shard: list[Path], tables: dict[str, pd.DataFrame]) -> None:
+def test_rank_at_every_site_and_of_the_attention_maps(one_shard: list[Path], tables: dict[str, pd.DataFrame]) -> None:
     table = tables["effective_rank"]
     activations = Activations(one_shard)
     assert set(table["site"]) == {*activations.sites, "attention_patterns"}
@@ -208,7 +211,7 @@ def test_only_a_metric_of_all_sites_reads_them(tables: dict[str, pd.DataFrame]) 
 
 
 def test_sinks_and_profile_of_real_states(one_shard: list[Path], corpus: Path) -> None:
-    tables = tables_of(one_shard, corpus, positions=7)
+    tables = tables_of(one_shard, corpus, measures=token_measures(positions=7))
     sinks, norms = tables["sinks"], tables["token_norms"]
     assert list(sinks.columns[:5]) == ["text", "group", "view", "layer", "depth"]
     activations = Activations(one_shard)
@@ -224,7 +227,7 @@ def test_sinks_and_profile_of_real_states(one_shard: list[Path], corpus: Path) -
         if layer == 0:
             assert np.isnan(row["heads"])
         else:
-            assert row["heads"] == heads_looking(patterns[text])[layer - 1, position]
+            assert row["heads"] == heads_attending(patterns[text])[layer - 1, position]
     entropies = only(tables["prompt_entropy"], preparation="centred", sinks="with").set_index(["text", "layer"])[
         "value"
     ]
@@ -239,7 +242,7 @@ def test_sinks_and_profile_of_real_states(one_shard: list[Path], corpus: Path) -
     first = only(norms, layer=2, position=0)
     ratios = [np.linalg.norm(z[2], axis=1)[0] / np.median(np.linalg.norm(z[2], axis=1)) for z in stored]
     assert first["norm_ratio"].item() == pytest.approx(np.median(ratios), rel=1e-9)
-    assert first["heads"].item() == pytest.approx(np.mean([heads_looking(one)[1, 0] for one in patterns.values()]))
+    assert first["heads"].item() == pytest.approx(np.mean([heads_attending(one)[1, 0] for one in patterns.values()]))
     assert first["sink_rate"].item() == np.mean(np.array(ratios) > MULTIPLE)
 
 

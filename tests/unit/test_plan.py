@@ -15,6 +15,7 @@ from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings
 from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
+from fathom.figures.sentences import metric_axis, model_label
 from fathom.io.shards import shard_names
 from fathom.metrics.by_corpus import evaluate
 from fathom.metrics.by_text import LayerStates, measure_states
@@ -23,8 +24,9 @@ from fathom.metrics.measure import make_measure
 from fathom.metrics.settings import METRICS
 from fathom.models.job import ModelJob
 from fathom.probes.job import ProbeJob
-from fathom.workflow.captions import caption, figure_category, figure_subject, metric_axis, model_label
+from fathom.workflow.captions import caption, figure_category, figure_subject
 from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 
@@ -147,7 +149,7 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
     control = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6-random", "relations"))
     changed = {"controls": (), "inner": (), "permutations": 0}
     assert control.settings == own.settings.model_copy(update=changed)
-    tables = plan.config.figure_tables("probes-svm")
+    tables = figure_tables(plan.config, "probes-svm")
     assert [table.model for table in tables if table.control == "random"] == [
         *["smollm2-135m-random"] * 3,
         *["minilm-l6-random"] * 3,
@@ -182,7 +184,7 @@ def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:
     assert list(config.all_models) == ["mine", "untrained"]
     assert config.random_model("mine") == "untrained"
     assert config.random_model("untrained") is None
-    assert config.figure_models("probes-svm") == ("mine",)
+    assert config.all_figures["probes-svm"].plotted_models(config) == ("mine",)
 
 
 def test_files_of_ones_own_are_inputs(tmp_path: Path) -> None:
@@ -245,14 +247,14 @@ def test_names_in_figures() -> None:
 
 def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Plan) -> None:
     told = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
-    names = [one.metric for one in told.measured]
+    names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
     assert plan.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
     assert set(names) | set(plan.corpus_metrics) == set(METRICS)
     assert set(names).isdisjoint(plan.corpus_metrics)
     for metric in plan.corpus_metrics:
         job = MetricJob.model_validate_json(plan.corpus_metric_settings("minilm-l6", "bible", metric))
-        assert [one.metric for one in job.measured] == [metric]
+        assert [one.name for one in job.measured] == [metric]
         assert (job.model, job.corpus) == ("minilm-l6", "bible")
 
 
@@ -261,13 +263,14 @@ def test_a_metric_is_told_its_settings() -> None:
         "prompt_entropy": {"alpha": 2.0, "normalisation": "logN", "preparation": ["none", "rows"]},
         "label_overlap": {"k": 7, "label": "age", "samples": 150},
         "dime": {"permutations": 4},
-        "sinks": {"looking": 0.4, "positions": 9},
+        "sinks": {"attention_threshold": 0.4, "positions": 9},
         "sink_multiple": 12.0,
     }
     plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
     job = MetricJob.model_validate_json(plan.token_metric_settings("minilm-l6", "bible"))
-    assert (job.sink_multiple, job.looking, job.positions) == (12.0, 0.4, 9)
-    assert (job.level, job.seed) == (0.9, 5)
+    assert (job.sink_multiple, job.level, job.seed) == (12.0, 0.9, 5)
+    (sinks,) = (one for one in job.measured if one.name == "sinks")
+    assert sinks.arguments == {"attention_threshold": 0.4, "positions": 9}
     entropy = job.measured[0]
     assert entropy.forms == ("none", "rows")
     assert entropy.normalisation == "logN"
@@ -297,8 +300,8 @@ def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
             told = plan.corpus_metric_settings("minilm-l6", "bible", name)
             (one,) = MetricJob.model_validate_json(told).measured
             found = make_measure(one)
-            assert found.metric.name == name
-            of = found.metric.of
+            assert found.name == name
+            of = found.settings.of
             for form in found.forms:
                 if of in {"corpus", "views"} and name != "intrinsic_dimension":
                     chosen = labels if name == "label_overlap" else None
@@ -356,7 +359,7 @@ DRAWN: dict[str, Any] = {
         "lengths": {"kind": "sweep", "metric": "curvature", "corpus": "lengths"},
         "matrix": {"kind": "matrix", "metric": "linear_cka", "models": ["real"]},
         "sinks": {"kind": "sinks", "corpora": ["texts"]},
-        "stages": {"kind": "stages", "corpus": "texts"},
+        "sites": {"kind": "block-sites", "corpus": "texts"},
         "modes": {"kind": "bimodality", "model": "real", "corpus": "texts", "samples": 300},
         "power": {"kind": "power-law", "dimension": 77},
     },
@@ -372,12 +375,12 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
     for figure in drawn.figures:
         told = FigureJob.model_validate_json(drawn.figure_settings(figure))
         assert told.figure == figure
-        assert len(told.tables) == len(drawn.config.figure_tables(figure))
+        assert len(told.tables) == len(figure_tables(drawn.config, figure))
         assert told.title
         assert told.caption == caption(drawn.config, figure)
-        assert set(told.titles) == set(told.axes) == {one.holds for one in told.tables if one.holds in METRICS}
+        assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
     compared = FigureJob.model_validate_json(drawn.figure_settings("compared"))
-    assert [(one.model, one.of, one.holds) for one in compared.tables] == [
+    assert [(one.model, one.corpus_or_experiment, one.content) for one in compared.tables] == [
         (model, of, holds)
         for model in ("Real", "drawn")
         for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
@@ -415,7 +418,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
         ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
-        ("stages", ("Roy and Vetterli", "owner/name at 0123456789ab")),
+        ("sites", ("Roy and Vetterli", "owner/name at 0123456789ab")),
         ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
         ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),
     ],
@@ -443,7 +446,7 @@ def test_categories_and_titles_in_the_report(drawn: Plan) -> None:
         "lengths": "Curvature: length of the text",
         "matrix": "Linear CKA between layers",
         "sinks": "Entropy valley, token norms and attention sinks",
-        "stages": "Effective rank at every stage of a block",
+        "sites": "Effective rank at every stage of a block",
         "modes": "Distribution of prompt entropy over texts",
         "power": "Entropy of power-law spectra",
     }

@@ -11,16 +11,16 @@ from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, step_tables, to
 from fathom.corpora.relations import relation_texts
 from fathom.figures.job import Table
 from fathom.figures.probes.rows import (
+    accuracy_curves,
     all_views,
     experiment_curves,
-    hit_curves,
     main_label,
     main_measure,
     one_label,
     one_place,
     one_position,
     one_site,
-    with_site_words,
+    with_site_labels,
 )
 from fathom.io.corpus_table import text_items
 
@@ -53,9 +53,9 @@ def test_curves_carry_the_names_of_model_and_experiment_and_random_weights_are_a
 def test_controls_of_the_random_model_are_left_out() -> None:
     own, random = curve_rows(), pd.concat([curve_rows(), curve_rows(control="shuffled")])
     tables = [
-        (Table(model="m", of="e", holds="probes"), own),
-        (Table(model="m", of="e", holds="probes", control="random"), random),
-        (Table(model="m", of="e", holds="hits"), own),
+        (Table(model="m", corpus_or_experiment="e", content="probes"), own),
+        (Table(model="m", corpus_or_experiment="e", content="probes", control="random"), random),
+        (Table(model="m", corpus_or_experiment="e", content="hits"), own),
     ]
     curves = experiment_curves(tables)
     assert curves["control"].value_counts().to_dict() == {"": LAST + 1, "random": LAST + 1}
@@ -97,17 +97,17 @@ def test_places_are_the_first_of_each_experiment() -> None:
 
 
 def test_sites_are_worded_for_readers() -> None:
-    worded = with_site_words(placed())
+    worded = with_site_labels(placed())
     assert list(worded["site"].unique()) == ["MLP output", "residual stream"]
 
 
 # Hits ----------------------------------------------------------------------------------------------------------------
 
 
-def test_hit_curves_are_balanced_accuracies() -> None:
+def test_accuracy_curves_are_balanced_accuracies() -> None:
     tables = step_tables({"items": 2, "relations": 4, "analogies": 6}, noise=0.15)
-    curves = hit_curves(tables, "m", ("items", "relations", "analogies"), "svm")
-    frames = {table.of: frame for table, frame in tables if table.holds == "hits"}
+    curves = accuracy_curves(tables, "m", ("items", "relations", "analogies"), "svm")
+    frames = {table.corpus_or_experiment: frame for table, frame in tables if table.content == "hits"}
     assert [curve.name for curve in curves] == ["items", "relations", "analogies"]
     for curve in curves:
         rows = frames[curve.name]
@@ -121,7 +121,7 @@ def test_hit_curves_are_balanced_accuracies() -> None:
 
 def test_items_of_texts_are_those_that_their_spans_mark() -> None:
     tables = step_tables({"relations": 4})
-    (curve,) = hit_curves(tables, "m", ("relations",), "ridge")
+    (curve,) = accuracy_curves(tables, "m", ("relations",), "ridge")
     corpus = corpora()["relations"]
     texts = corpus[corpus["view"] == "original"]
     assert list(curve.items) == text_items(texts)
@@ -131,13 +131,16 @@ def test_items_of_texts_are_those_that_their_spans_mark() -> None:
 def test_several_classes_and_texts_without_a_label() -> None:
     corpus = corpora()["relations"]  # re-paired texts have no relation
     hits = hit_rows(corpus, "relation", told())
-    tables = [(Table(model="m", of="e", holds="hits", corpus="relations"), hits), texts_of("relations")]
-    (curve,) = hit_curves(tables, "m", ("e",), "ridge")
+    tables = [
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), hits),
+        texts_of("relations"),
+    ]
+    (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert curve.chance == pytest.approx(1 / 6)
     assert (curve.classes >= 0).all()
     assert curve.texts == hits["text"].nunique() == 48
     both = pd.concat([hits_of("related", 1), hit_rows(corpus, "relation", told()), hits_of("other", 2)])
-    (curve,) = hit_curves([(tables[0][0], both), tables[1]], "m", ("e",), "ridge")
+    (curve,) = accuracy_curves([(tables[0][0], both), tables[1]], "m", ("e",), "ridge")
     assert curve.hits.shape == (2, LAST + 1, 96)  # the mean over labels of two classes
 
 
@@ -145,14 +148,17 @@ def test_a_text_that_lacks_one_of_the_labels_counts_for_the_other() -> None:
     part = hits_of("other", 2)
     part = part[~part["text"].isin(part["text"].unique()[:3])]
     both = pd.concat([hits_of("related", 1), part])
-    tables = [(Table(model="m", of="e", holds="hits", corpus="relations"), both), texts_of("relations")]
-    (curve,) = hit_curves(tables, "m", ("e",), "ridge")
+    tables = [
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), both),
+        texts_of("relations"),
+    ]
+    (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert (curve.classes < 0).sum(axis=1).tolist() == [0, 3]
     assert np.isnan(curve.hits[1]).sum() == 3 * (LAST + 1)
 
 
 def texts_of(name: str) -> tuple[Table, pd.DataFrame]:
-    return Table(model="", of=name, holds="texts"), corpora()[name]
+    return Table(model="", corpus_or_experiment=name, content="texts"), corpora()[name]
 
 
 def hits_of(label: str, peak: int) -> pd.DataFrame:
@@ -172,21 +178,26 @@ def test_the_first_place_the_fixed_penalty_and_the_model_are_chosen() -> None:
         ]
     )
     tables = [
-        (Table(model="other", of="e", holds="hits", corpus="relations"), other),
-        (Table(model="m", of="e", holds="hits", corpus="relations"), rows),
+        (Table(model="other", corpus_or_experiment="e", content="hits", corpus="relations"), other),
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="relations"), rows),
         texts_of("relations"),
     ]
-    (curve,) = hit_curves(tables, "m", ("e",), "ridge")
+    (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     np.testing.assert_allclose(curve.curve, told(peak=2), atol=1e-6)
 
 
 def test_an_experiment_without_the_estimator_is_left_out() -> None:
     tables = step_tables({"items": 2, "relations": 4})
     without = [
-        (table, rows[rows["estimator"] == "svm"] if table.of == "items" and table.holds == "hits" else rows)
+        (
+            table,
+            rows[rows["estimator"] == "svm"]
+            if table.corpus_or_experiment == "items" and table.content == "hits"
+            else rows,
+        )
         for table, rows in tables
     ]
-    assert [curve.name for curve in hit_curves(without, "m", ("items", "relations"), "ridge")] == ["relations"]
+    assert [curve.name for curve in accuracy_curves(without, "m", ("items", "relations"), "ridge")] == ["relations"]
 
 
 def test_texts_of_two_corpora_with_equal_ids_are_those_of_the_experiment() -> None:
@@ -196,12 +207,12 @@ def test_texts_of_two_corpora_with_equal_ids_are_those_of_the_experiment() -> No
     renamed = pairs.assign(first="other " + pairs["first"], second="other " + pairs["second"])
     same_names = relation_texts(renamed, [RELATION]).assign(id=corpus["id"])
     tables = [
-        (Table(model="m", of="mine", holds="hits", corpus="one"), hits_of("related", 2)),
-        (Table(model="m", of="yours", holds="hits", corpus="two"), hits_of("related", 2)),
-        (Table(model="", of="one", holds="texts"), corpus),
-        (Table(model="", of="two", holds="texts"), same_names),
+        (Table(model="m", corpus_or_experiment="mine", content="hits", corpus="one"), hits_of("related", 2)),
+        (Table(model="m", corpus_or_experiment="yours", content="hits", corpus="two"), hits_of("related", 2)),
+        (Table(model="", corpus_or_experiment="one", content="texts"), corpus),
+        (Table(model="", corpus_or_experiment="two", content="texts"), same_names),
     ]
-    mine, yours = hit_curves(tables, "m", ("mine", "yours"), "ridge")
+    mine, yours = accuracy_curves(tables, "m", ("mine", "yours"), "ridge")
     assert list(mine.items) == text_items(corpus.iloc[:96])
     assert list(yours.items) == text_items(same_names.iloc[:96])
     assert mine.items[0] != yours.items[0]
@@ -210,20 +221,20 @@ def test_texts_of_two_corpora_with_equal_ids_are_those_of_the_experiment() -> No
 def test_texts_that_mark_no_item_hang_together_by_their_group() -> None:
     corpus = corpora()["relations"].assign(spans=None)
     tables = [
-        (Table(model="m", of="e", holds="hits", corpus="plain"), hits_of("related", 2)),
-        (Table(model="", of="plain", holds="texts"), corpus),
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="plain"), hits_of("related", 2)),
+        (Table(model="", corpus_or_experiment="plain", content="texts"), corpus),
     ]
-    (curve,) = hit_curves(tables, "m", ("e",), "ridge")
+    (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert list(curve.items) == [(group,) for group in corpus["group"].iloc[:96]]
 
 
 def test_texts_that_the_corpus_lacks_are_named() -> None:
     corpus = corpora()["relations"]
     tables = [
-        (Table(model="m", of="e", holds="hits", corpus="short"), hits_of("related", 2)),
-        (Table(model="", of="short", holds="texts"), corpus.iloc[1:]),
+        (Table(model="m", corpus_or_experiment="e", content="hits", corpus="short"), hits_of("related", 2)),
+        (Table(model="", corpus_or_experiment="short", content="texts"), corpus.iloc[1:]),
     ]
     with pytest.raises(
         ValueError, match=rf"^texts: the corpus lacks '{corpus['id'].iloc[0].replace('+', '.')}' in its"
     ):
-        hit_curves(tables, "m", ("e",), "ridge")
+        accuracy_curves(tables, "m", ("e",), "ridge")

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
 
-from fathom.figures.job import Table
-from fathom.figures.probes.notes import dip_columns, hierarchy_notes, probe_notes
-from fathom.figures.probes.rows import Tables, experiment_curves, one_label
+from fathom.figures.command import draw
+from fathom.figures.job import Table, Tables
+from fathom.figures.probes.notes import dip_columns, hierarchy_notes
+from fathom.figures.probes.rows import experiment_curves, one_label
 from fathom.figures.probes.summary import summary_table
 from fathom.figures.settings import ProbesFigure, SpansFigure, SummaryFigure
 
@@ -100,7 +101,7 @@ def test_the_test_of_the_order_is_of_the_figures_estimator() -> None:
     tables = step_tables({"items": 2, "relations": 4})
     untested = [
         (table, rows.assign(p_family_wise=rows["p_family_wise"].where(rows["estimator"] == "ridge")))
-        if table.holds == "probes"
+        if table.content == "probes"
         else (table, rows)
         for table, rows in tables
     ]
@@ -114,11 +115,13 @@ def test_the_test_of_the_order_is_of_the_figures_estimator() -> None:
 @pytest.mark.parametrize("lacking", [("items",), ("items", "relations"), ("items", "relations", "analogies")])
 def test_experiments_that_lack_the_estimator(lacking: Sequence[str]) -> None:
     tables = [
-        (table, rows[rows["estimator"] == "svm"]) if table.of in lacking and table.holds != "texts" else (table, rows)
+        (table, rows[rows["estimator"] == "svm"])
+        if table.corpus_or_experiment in lacking and table.content != "texts"
+        else (table, rows)
         for table, rows in step_tables({"items": 2, "relations": 4, "analogies": 4})
     ]
     if len(lacking) == 3:
-        tables.append((Table(model="m", of="other", holds="probes"), curve_rows()))
+        tables.append((Table(model="m", corpus_or_experiment="other", content="probes"), curve_rows()))
     notes = notes_of(tables)
     assert len(notes) == (1 if len(lacking) == 3 else 2)
     said = "relations <= analogies: agree." if len(lacking) == 1 else "no test of the order"
@@ -126,9 +129,9 @@ def test_experiments_that_lack_the_estimator(lacking: Sequence[str]) -> None:
 
 
 def test_every_model_has_its_notes() -> None:
-    texts = [one for one in step_tables({"items": 2, "relations": 4}) if one[0].holds == "texts"]
+    texts = [one for one in step_tables({"items": 2, "relations": 4}) if one[0].content == "texts"]
     small, large = (
-        [one for one in step_tables({"items": first, "relations": 4}, model=model) if one[0].holds != "texts"]
+        [one for one in step_tables({"items": first, "relations": 4}, model=model) if one[0].content != "texts"]
         for model, first in (("small", 2), ("large", 6))
     )
     notes = notes_of([*small, *large, *texts])
@@ -144,7 +147,7 @@ def test_where_a_sample_lacks_a_class_the_note_says_so() -> None:
     tables = step_tables({"items": 2, "relations": 4}, estimators=("ridge",))
     changed = [
         (table, rows.assign(**{"class": np.where(rows["text"] == rows["text"].iloc[0], "1", "0")}))
-        if table.holds == "hits" and table.of == "items"
+        if table.content == "hits" and table.corpus_or_experiment == "items"
         else (table, rows)
         for table, rows in tables
     ]
@@ -156,9 +159,9 @@ def test_where_a_sample_lacks_a_class_the_note_says_so() -> None:
 
 def test_only_figures_of_several_steps_have_notes() -> None:
     tables = step_tables({"items": 2, "relations": 4})
-    assert len(probe_notes(tables, job_of(RIDGE, tables))) == 2
-    assert probe_notes(tables, job_of(RIDGE, tables, order=("items",))) == []
-    assert probe_notes(tables, job_of(SpansFigure(kind="spans", experiments=("items",)), tables)) == []
+    assert len(draw(tables, job_of(RIDGE, tables)).notes) == 2
+    assert draw(tables, job_of(RIDGE, tables, order=("items",))).notes == []
+    assert draw(tables, job_of(SpansFigure(kind="spans", experiments=("items",)), tables)).notes == []
 
 
 # Dips ----------------------------------------------------------------------------------------------------------------
@@ -187,9 +190,12 @@ def test_curves_with_too_few_layers_or_units_have_no_dip_test() -> None:
     few = corpora()["relations"]
     few = few[few["group"].isin(few["group"].unique()[:3])]
     tables = [
-        (Table(model="m", of="relations", holds="probes"), curve_rows()),
-        (Table(model="m", of="relations", holds="hits", corpus="few"), hit_rows(few, "related", told())),
-        (Table(model="", of="few", holds="texts"), few),
+        (Table(model="m", corpus_or_experiment="relations", content="probes"), curve_rows()),
+        (
+            Table(model="m", corpus_or_experiment="relations", content="hits", corpus="few"),
+            hit_rows(few, "related", told()),
+        ),
+        (Table(model="", corpus_or_experiment="few", content="texts"), few),
     ]
     assert notes_of(tables)[1] == (
         "m, dip between two maxima: relations no dip test (curve: relations has texts of 3 units; halving needs at "
@@ -202,7 +208,7 @@ def test_the_summary_has_the_dip_at_the_first_place_of_each_experiment_only() ->
     tables = step_tables({"items": 2, "relations": 1}, shares=shares, estimators=("ridge", "svm"))
     more = [
         (table, pd.concat([rows, rows.assign(position="span:first")], ignore_index=True))
-        if table.holds in {"probes", "hits"}
+        if table.content in {"probes", "hits"}
         else (table, rows)
         for table, rows in tables
     ]

@@ -32,7 +32,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     },
     "matrix": {"kind": "matrix", "metric": "linear_cka", "models": ["tiny"], "corpora": ["texts"]},
     "sinks": {"kind": "sinks", "models": ["tiny"], "corpora": ["texts"]},
-    "stages": {"kind": "stages", "corpus": "texts", "models": ["tiny"], "claim": "fig15"},
+    "block-sites": {"kind": "block-sites", "corpus": "texts", "models": ["tiny"], "claim": "fig15"},
     "bimodality": {"kind": "bimodality", "model": "tiny", "corpus": "texts", "samples": 100, "claim": "bimodal"},
     "power-law": {"kind": "power-law", "dimension": 32, "claim": "fig7"},
 }
@@ -125,7 +125,7 @@ def test_a_matrix_holds_every_pair_of_layers(made: Project) -> None:
 
 
 def test_stages_are_those_of_the_block(made: Project) -> None:
-    table = numbers(made, "stages")
+    table = numbers(made, "block-sites")
     layers: Mapping[Any, int] = table[table["sinks"] == "with"].groupby("stage")["layer"].nunique().to_dict()
     assert layers == {
         "what attention reads": 3,

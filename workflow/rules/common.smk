@@ -11,6 +11,7 @@ from pathlib import Path
 from fathom.workflow import captions
 from fathom.workflow import resources as needs
 from fathom.workflow.killed_jobs import advice
+from fathom.workflow.figure_tables import table_files
 from fathom.workflow.load import load_config
 from fathom.workflow.remote_files import copied
 from fathom.runtime.errors import FathomError
@@ -266,18 +267,7 @@ def probed_corpus(wildcards):
 
 def figure_tables(wildcards):
     """The tables that a figure draws."""
-    places = {
-        "probes": "results/probes/{model}/{of}.layers.parquet",
-        "hits": "results/probes/{model}/{of}.texts.parquet",
-        "coordination": "results/probes/{model}/{of}.coordination.parquet",
-        "texts": "results/corpora/{of}.parquet",
-    }
-    return [
-        places.get(table.holds, "results/metrics/{model}/{of}/{holds}.parquet").format(
-            model=table.model, of=table.of, holds=table.holds
-        )
-        for table in plan.config.figure_tables(wildcards.figure)
-    ]
+    return table_files(plan.config, wildcards.figure)
 
 
 def model_settings(wildcards):
@@ -320,6 +310,10 @@ def figure_settings(wildcards):
 
 def model_code(wildcards):
     return plan.model_code(wildcards.model)
+
+
+def figure_code(wildcards):
+    return plan.figure_code(wildcards.figure)
 
 
 def corpus_code(wildcards):

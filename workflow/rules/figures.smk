@@ -30,7 +30,7 @@ rule figures:
         "../../envs/analyse.yaml"
     params:
         settings=figure_settings,
-        code=plan.code("figures"),
+        code=figure_code,
         caption=figure_caption,
     message:
         "Drawing {wildcards.figure}"

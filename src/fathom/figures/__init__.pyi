@@ -1,24 +1,24 @@
+from .claims.evaluate import evaluate as evaluate
 from .metrics.bimodality import bimodality_table as bimodality_table
 from .metrics.bimodality import draw_bimodality as draw_bimodality
-from .claims.evaluate import evaluate as evaluate
+from .metrics.block_sites import draw_stages as draw_stages
 from .metrics.comparison import draw_comparison as draw_comparison
-from .probes.coordination import draw_coordination as draw_coordination
-from .probes.early_context import draw_early_context as draw_early_context
-from .metrics.matrix import draw_matrices as draw_matrices
 from .metrics.curves import draw_metric as draw_metric
-from .metrics.rows import summarise_metric as summarise_metric
+from .metrics.matrix import draw_matrices as draw_matrices
 from .metrics.power_law import draw_power_law as draw_power_law
 from .metrics.power_law import power_law_entropies as power_law_entropies
-from .probes.curves import draw_probes as draw_probes
-from .probes.properties import draw_properties as draw_properties
+from .metrics.rows import summarise_metric as summarise_metric
 from .metrics.sinks import draw_sinks as draw_sinks
 from .metrics.sinks import summarise_sinks as summarise_sinks
+from .metrics.sweep import draw_sweep as draw_sweep
+from .probes.coordination import draw_coordination as draw_coordination
+from .probes.curves import draw_probes as draw_probes
+from .probes.early_context import draw_early_context as draw_early_context
+from .probes.properties import draw_properties as draw_properties
 from .probes.sites import draw_sites as draw_sites
 from .probes.spans import draw_spans as draw_spans
-from .metrics.block_sites import draw_stages as draw_stages
 from .probes.summary import draw_summary as draw_summary
 from .probes.summary import summary_table as summary_table
-from .metrics.sweep import draw_sweep as draw_sweep
 
 __all__ = [
     "bimodality_table",

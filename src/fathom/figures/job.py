@@ -1,13 +1,17 @@
-"""What one job of the figures stage is told."""
+"""What one job of the figures stage is told, and what a module of a figure gives back."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pydantic import Field
 
-from fathom.figures.settings import FigureSettings
 from fathom.schema import Name, Settings, Uncertainty
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class Table(Settings):
@@ -15,9 +19,9 @@ class Table(Settings):
 
     model: str
     """As the figure names it."""
-    of: str
-    """Corpus or experiment, as the figure names it."""
-    holds: str
+    corpus_or_experiment: str
+    """As the figure names it."""
+    content: str
     """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
     corpus: str = ""
     """Corpus of the experiment that a table is of."""
@@ -25,11 +29,25 @@ class Table(Settings):
     """`random` where it is of the model's shape with random weights."""
 
 
+class JudgedClaim(Settings):
+    """A paper's claim that is judged on the tables of a figure."""
+
+    name: str
+    """By which its test is found."""
+    sentence: str
+    """In words."""
+
+
 class FigureJob(Settings):
     """What one job of the figures stage is told."""
 
     figure: Name
-    settings: FigureSettings
+    module: str
+    """Module that draws it, by its function `figure(tables, job, notes, **options)`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of that function, beside tables, job and notes."""
+    claim: JudgedClaim | None = None
+    """What a paper claims here."""
     tables: tuple[Table, ...]
     """In the order of the inputs."""
     title: str
@@ -45,3 +63,16 @@ class FigureJob(Settings):
     strictly_before: tuple[str, ...] = ()
     """Those of them that are said to peak before the next one; the others before it or with it."""
     uncertainty: Uncertainty
+
+
+Tables = Sequence[tuple[Table, "pd.DataFrame"]]
+"""The tables of a figure, in the order of its job."""
+
+
+class Drawn(NamedTuple):
+    """A figure, and the numbers behind it."""
+
+    numbers: pd.DataFrame
+    picture: Figure
+    notes: list[str]
+    """Sentences that end its caption."""

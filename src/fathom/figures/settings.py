@@ -1,23 +1,48 @@
-"""Which figures are drawn."""
+"""Which figures are drawn: one class a kind, which says everything about it but how it is drawn.
+
+How it is drawn is in the module that the class names. A job imports that one module by its name and is told `options`;
+no job imports this file, so that other words or a new kind redraw no other figure.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field
 
-from fathom.figures.claims.papers import ClaimName
-from fathom.schema import Name, Settings
+from fathom.figures.base import (
+    CURVES,
+    STEPS,
+    ClaimedFigure,
+    Estimator,
+    EstimatorFigure,
+    Figure,
+    FigureTable,
+    ProbeFigure,
+    calling_for,
+    default_estimator,
+    hierarchy,
+    measured_as,
+    metric_problems,
+    more_than_colours,
+    tables_of,
+)
+from fathom.figures.sentences import (
+    ESTIMATORS,
+    experiment_title,
+    experiment_titles,
+    interval_sentences,
+    metric_axis,
+    model_label,
+)
+from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
+MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
 
 
-class _Claimed(Settings):
-    claim: ClaimName | None = None
-    """What a paper claims here (`fathom.figures.claims.papers`); the figure then says in numbers whether this run agrees."""
-
-
-class MetricFigure(_Claimed):
+class MetricFigure(ClaimedFigure):
     """Curves of one metric over depth: a panel a model, a colour a corpus."""
 
     kind: Literal["metric"]
@@ -28,8 +53,43 @@ class MetricFigure(_Claimed):
     corpora: Names | None = None
     """Corpora; all that are measured if left out."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.curves"
 
-class ComparisonFigure(_Claimed):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One a metric that calls for it."""
+        return {metric: cls(kind="metric", metric=metric) for metric in calling_for(config, "metric")}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Which metric."""
+        return {"metric": self.metric}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model and corpus."""
+        corpora = self.corpora or config.corpora_of(self.metric)
+        return tables_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
+
+    def title(self, config: ConfigView) -> str:
+        """The metric."""
+        return config.metric_words(self.metric).title
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition in all preparations, corpora, intervals."""
+        return [*self._metric_sentences(config, preparations=None), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names."""
+        yield from unknown_names("models", self.models or (), config.models)
+        known = measured_as(config, *CURVES)
+        yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+
+
+class ComparisonFigure(ClaimedFigure):
     """Curves of several metrics over relative depth: a panel a metric, a colour a model."""
 
     kind: Literal["comparison"]
@@ -42,8 +102,43 @@ class ComparisonFigure(_Claimed):
     ordered: bool = False
     """Whether the models are a series (sizes, training checkpoints): then their colours are one scale."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.comparison"
 
-class SweepFigure(_Claimed):
+    @property
+    def options(self) -> dict[str, Any]:
+        """Whether the models are a series."""
+        return {"ordered": self.ordered}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model, corpus and metric, where it is measured."""
+        columns = [
+            (corpus, metric)
+            for corpus in self.corpora
+            for metric in self.metrics
+            if corpus in config.corpora_of(metric)
+        ]
+        return tables_of(self.plotted_models(config), columns)
+
+    def title(self, config: ConfigView) -> str:
+        """The metrics."""
+        return ", ".join(config.metric_words(metric).title for metric in self.metrics)
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definitions, corpora, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, self._metrics(config))]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names."""
+        yield from unknown_names("models", self.models or (), config.models)
+        yield from unknown_names("metrics", self.metrics, measured_as(config, *CURVES))
+        yield from unknown_names("corpora", self.corpora, config.metric_corpora)
+
+
+class SweepFigure(ClaimedFigure):
     """Curves of one metric over depth, coloured by what was changed in the texts: a panel a model."""
 
     kind: Literal["sweep"]
@@ -56,8 +151,43 @@ class SweepFigure(_Claimed):
     models: Names | None = None
     """Models, in this order; all if left out."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.sweep"
 
-class MatrixFigure(Settings):
+    @property
+    def options(self) -> dict[str, Any]:
+        """Which metric, and whether in its own unit."""
+        return {"metric": self.metric, "raw": self.raw}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model."""
+        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+
+    def title(self, config: ConfigView) -> str:
+        """The metric, and what is varied."""
+        return f"{config.metric_words(self.metric).title}: {config.corpora[self.corpus].swept}"
+
+    def axes(self, config: ConfigView) -> dict[str, str]:
+        """In the metric's own unit where that is asked for."""
+        return {self.metric: metric_axis(config, self.metric, raw=self.raw)}
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpus, intervals."""
+        return [*self._metric_sentences(config, raw=self.raw), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, or a corpus whose views are no steps."""
+        yield from unknown_names("models", self.models or (), config.models)
+        yield from metric_problems(config, self.metric, measured_as(config, *CURVES), "corpus", [self.corpus])
+        corpus = config.corpora.get(self.corpus)
+        if corpus is not None and corpus.swept is None:
+            yield "corpus", self.corpus, "a corpus whose views are steps: repetition, randomness, random tokens"
+
+
+class MatrixFigure(Figure):
     """Heat maps of a metric of pairs of layers: a panel a model and corpus."""
 
     kind: Literal["matrix"]
@@ -68,8 +198,43 @@ class MatrixFigure(Settings):
     corpora: Names | None = None
     """Corpora; all that are measured if left out."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.matrix"
 
-class SinksFigure(_Claimed):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One a metric that calls for it."""
+        return {metric: cls(kind="matrix", metric=metric) for metric in calling_for(config, "matrix")}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Which metric."""
+        return {"metric": self.metric}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model and corpus."""
+        corpora = self.corpora or config.corpora_of(self.metric)
+        return tables_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
+
+    def title(self, config: ConfigView) -> str:
+        """The metric."""
+        return config.metric_words(self.metric).title
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpora, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names."""
+        yield from unknown_names("models", self.models or (), config.models)
+        known = measured_as(config, "layers")
+        yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+
+
+class SinksFigure(ClaimedFigure):
     """Entropy with and without sink tokens, their norm, and the heads that look at them, above one another."""
 
     kind: Literal["sinks"]
@@ -78,11 +243,45 @@ class SinksFigure(_Claimed):
     corpora: Names | None = None
     """Corpora; all that are measured if left out."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.sinks"
 
-class StagesFigure(_Claimed):
-    """A metric at every stage of a block (sub-layers' inputs and outputs, residual stream): a panel a model."""
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where sinks are measured."""
+        return {metric: cls(kind="sinks") for metric in calling_for(config, "sinks")}
 
-    kind: Literal["stages"]
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Entropy, sink tokens and norms of each model and corpus."""
+        columns = [
+            (corpus, content)
+            for corpus in self.corpora or config.corpora_of("sinks")
+            for content in ("prompt_entropy", "sinks", "token_norms")
+        ]
+        return tables_of(self.plotted_models(config), columns)
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What the three rows of panels show."""
+        return "Entropy valley, token norms and attention sinks"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definitions, corpora, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, self._metrics(config))]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, or sinks that are not measured."""
+        yield from unknown_names("models", self.models or (), config.models)
+        yield from unknown_names("", ["sinks"], config.metric_settings)
+        yield from unknown_names("corpora", self.corpora or (), config.corpora_of("sinks"))
+
+
+class BlockSitesFigure(ClaimedFigure):
+    """A metric at every site of a block (sub-layers' inputs and outputs, residual stream): a panel a model."""
+
+    kind: Literal["block-sites"]
     metric: Literal["effective_rank"] = "effective_rank"
     """Metric to draw."""
     corpus: Name
@@ -90,8 +289,36 @@ class StagesFigure(_Claimed):
     models: Names | None = None
     """Models, in this order; all if left out."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.block_sites"
 
-class BimodalityFigure(_Claimed):
+    @property
+    def options(self) -> dict[str, Any]:
+        """Which metric."""
+        return {"metric": self.metric}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model."""
+        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+
+    def title(self, config: ConfigView) -> str:
+        """The metric, and where."""
+        return f"{config.metric_words(self.metric).title} at every stage of a block"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpus, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names."""
+        yield from unknown_names("models", self.models or (), config.models)
+        yield from metric_problems(config, self.metric, measured_as(config, *CURVES), "corpus", [self.corpus])
+
+
+class BimodalityFigure(ClaimedFigure):
     """Histograms of the texts' prompt entropy by layer, with Hartigan's dip test and the texts at the two modes."""
 
     kind: Literal["bimodality"]
@@ -106,8 +333,41 @@ class BimodalityFigure(_Claimed):
     samples: Annotated[int, Field(ge=100)] = 2000
     """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.bimodality"
 
-class PowerLawFigure(_Claimed):
+    @property
+    def options(self) -> dict[str, Any]:
+        """Which metric, which tokens, and how many samples of the dip."""
+        return {"metric": self.metric, "sinks": self.sinks, "samples": self.samples}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
+        """Its one model."""
+        return (self.model,)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """The metric, and the texts."""
+        values = tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+        return [*values, FigureTable(None, self.corpus, "texts")]
+
+    def title(self, config: ConfigView) -> str:
+        """The metric."""
+        return f"Distribution of {config.metric_words(self.metric).title.lower()} over texts"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpus, test."""
+        test = (
+            "Dip: Hartigan and Hartigan 1985; p against the uniform distribution from "
+            f"{self.samples:,} samples, corrected over layers."
+        )
+        return [*self._metric_sentences(config), test]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names."""
+        yield from unknown_names("model", [self.model], config.models)
+        yield from metric_problems(config, self.metric, measured_as(config, *CURVES), "corpus", [self.corpus])
+
+
+class PowerLawFigure(ClaimedFigure):
     """Entropy of spectra that fall as a power law, over the order of the entropy. No model is read."""
 
     kind: Literal["power-law"]
@@ -129,13 +389,39 @@ class PowerLawFigure(_Claimed):
     dimension: Annotated[int, Field(ge=2)] = 1024
     """Number of eigenvalues: the width of Pythia-410M."""
 
+    module: ClassVar[str] = "fathom.figures.metrics.power_law"
 
-class _OfProbes(Settings):
-    estimator: Literal["svm", "ridge", "logistic"] = "ridge"
-    """Whose scores are drawn."""
+    @property
+    def options(self) -> dict[str, Any]:
+        """Spectra and orders."""
+        return {"betas": self.betas, "alphas": self.alphas, "dimension": self.dimension}
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it reads none
+        """None."""
+        return ()
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:  # noqa: ARG002 - it reads none
+        """None."""
+        return []
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Entropy of power-law spectra"
+
+    def sentences(self, config: ConfigView) -> list[str]:  # noqa: ARG002 - it reads no data
+        """The formula."""
+        formula = (
+            f"Matrix-based entropy S_alpha in nats of {self.dimension} eigenvalues proportional to i^-beta, over its "
+            "order alpha: the metric's formula, no model and no data (after Skean et al. 2025, Fig. 7)."
+        )
+        return [formula]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:  # noqa: ARG002 - it names nothing
+        """None."""
+        yield from ()
 
 
-class ProbesFigure(_OfProbes):
+class ProbesFigure(EstimatorFigure):
     """Curves of probing experiments over depth, raw and normalised, and each with its controls: a column a model."""
 
     kind: Literal["probes"]
@@ -145,8 +431,55 @@ class ProbesFigure(_OfProbes):
     """Experiments, at most 6; the first on each corpus of items, relations and analogies if left out. Where these three
     are drawn, the order of their peaks is tested."""
 
+    module: ClassVar[str] = "fathom.figures.probes.curves"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
 
-class PropertiesFigure(_OfProbes):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an estimator, of the steps of the hierarchy that have it."""
+        figures: dict[str, Self] = {}
+        steps = hierarchy(config, config.experiments)
+        for estimator in get_args(Estimator):
+            fitted = tuple(name for name in steps if estimator in config.experiments[name].estimators)
+            if fitted:
+                named = None if fitted == steps else fitted
+                figures[f"probes-{estimator}"] = cls(kind="probes", estimator=estimator, experiments=named)
+        return figures
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """Several, or none."""
+        return "experiments", self.experiments or ()
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
+
+    def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or those of the hierarchy, or all."""
+        return self.experiments or hierarchy(config, config.experiments) or tuple(config.experiments)
+
+    def title(self, config: ConfigView) -> str:
+        """The whole hierarchy, or the titles of the experiments."""
+        plotted = self.plotted_experiments(config)
+        whole = len(self.order(config)) == len(STEPS) == len(plotted)
+        shown = "Items, relations, analogies" if whole else experiment_titles(config, plotted)
+        return f"{shown}: {ESTIMATORS[self.estimator]}"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The design, and what normalised scores are."""
+        return [*super().sentences(config), "Normalised: (score - chance) / (1 - chance)."]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """What figures of probes refuse, and more experiments than colours."""
+        yield from super().problems(config)
+        yield from more_than_colours(self.plotted_experiments(config))
+
+
+class PropertiesFigure(EstimatorFigure):
     """One panel a label of an experiment."""
 
     kind: Literal["properties"]
@@ -155,8 +488,45 @@ class PropertiesFigure(_OfProbes):
     experiment: Name
     """Experiment with several labels."""
 
+    module: ClassVar[str] = "fathom.figures.probes.properties"
 
-class SpansFigure(_OfProbes):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment on many properties of items, and model."""
+        figures: dict[str, Self] = {}
+        for name, one in config.experiments.items():
+            corpus = config.corpora.get(one.corpus)
+            of_items = corpus is not None and corpus.step == 0
+            if of_items and (one.labels is None or len(one.labels) > MANY_LABELS):
+                estimator = default_estimator(one)
+                for model in config.trained_models:
+                    figures[f"{name}-{model}"] = cls(
+                        kind="properties", model=model, experiment=name, estimator=estimator
+                    )
+        return figures
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """One."""
+        return "experiment", (self.experiment,)
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
+        """Its one model."""
+        return (self.model,)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("model", [self.model], config.models)
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"{experiment_title(config, self.experiment)} by label"
+
+    def subject(self, config: ConfigView) -> str:
+        """The title, and the model."""
+        return f"{self.title(config)}, {model_label(config, self.model)}"
+
+
+class SpansFigure(EstimatorFigure):
     """Heat maps of scores over layers and places in the text: a panel a model and experiment."""
 
     kind: Literal["spans"]
@@ -165,8 +535,38 @@ class SpansFigure(_OfProbes):
     experiments: Names
     """Experiments read at several positions."""
 
+    module: ClassVar[str] = "fathom.figures.probes.spans"
 
-class SitesFigure(_OfProbes):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment that reads several positions."""
+        return {
+            f"{name}-spans": cls(kind="spans", experiments=(name,), estimator=default_estimator(one))
+            for name, one in config.experiments.items()
+            if len(one.positions) > 1
+        }
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """Several."""
+        return "experiments", self.experiments
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
+
+    def title(self, config: ConfigView) -> str:
+        """The experiments."""
+        return f"Where in a text it can be read: {experiment_titles(config, self.experiments)}"
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:  # noqa: ARG002 - the experiment tells
+        return "experiments with several positions" if len(experiment.positions) < 2 else ""
+
+
+class SitesFigure(EstimatorFigure):
     """Residual stream, attention output and MLP output side by side: a row a model."""
 
     kind: Literal["sites"]
@@ -175,8 +575,43 @@ class SitesFigure(_OfProbes):
     experiments: Names
     """Experiments read at several sites, at their first position."""
 
+    module: ClassVar[str] = "fathom.figures.probes.sites"
 
-class EarlyContextFigure(_OfProbes):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment that reads several sites."""
+        return {
+            f"{name}-sites": cls(kind="sites", experiments=(name,), estimator=default_estimator(one))
+            for name, one in config.experiments.items()
+            if len(one.sites) > 1
+        }
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """Several."""
+        return "experiments", self.experiments
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
+
+    def title(self, config: ConfigView) -> str:
+        """The experiments."""
+        return f"Residual stream and sub-layers: {experiment_titles(config, self.experiments)}"
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """What figures of probes refuse, and more experiments than colours."""
+        yield from super().problems(config)
+        yield from more_than_colours(self.experiments)
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:  # noqa: ARG002 - the experiment tells
+        return "experiments with several sites" if len(experiment.sites) < 2 else ""
+
+
+class EarlyContextFigure(EstimatorFigure):
     """What is left of a pair after so many tokens of filler: a row a model."""
 
     kind: Literal["early-context"]
@@ -185,8 +620,40 @@ class EarlyContextFigure(_OfProbes):
     experiment: Name
     """Experiment on an early-context corpus."""
 
+    module: ClassVar[str] = "fathom.figures.probes.early_context"
 
-class CoordinationFigure(_OfProbes):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment whose corpus calls for it."""
+        return {
+            f"{name}-decay": cls(kind="early-context", experiment=name, estimator=default_estimator(one))
+            for name, one in config.experiments.items()
+            if one.corpus in config.corpora and "early-context" in config.corpora[one.corpus].calls_for
+        }
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """One."""
+        return "experiment", (self.experiment,)
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "What is left of an early pair"
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
+        corpus = config.corpora.get(experiment.corpus)
+        asked = corpus is not None and self.kind in corpus.calls_for
+        return "" if asked else "an experiment on an early-context corpus"
+
+
+class CoordinationFigure(EstimatorFigure):
     """How the attention outputs of adjacent layers coordinate, against what noise alone gives."""
 
     kind: Literal["coordination"]
@@ -195,8 +662,50 @@ class CoordinationFigure(_OfProbes):
     experiment: Name
     """Experiment whose coordination is measured."""
 
+    module: ClassVar[str] = "fathom.figures.probes.coordination"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "coordination")
 
-class SummaryFigure(Settings):
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment whose coordination is measured, and model."""
+        return {
+            f"{name}-coordination-{model}": cls(
+                kind="coordination", model=model, experiment=name, estimator=default_estimator(one)
+            )
+            for name, one in config.experiments.items()
+            if one.coordination is not None
+            for model in config.trained_models
+        }
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """One."""
+        return "experiment", (self.experiment,)
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
+        """Its one model."""
+        return (self.model,)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("model", [self.model], config.models)
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"Coordination of adjacent layers: {experiment_title(config, self.experiment)}"
+
+    def subject(self, config: ConfigView) -> str:
+        """The title, and the model."""
+        return f"{self.title(config)}, {model_label(config, self.model)}"
+
+    def reads_attention(self, config: ConfigView, model: str, corpus: str) -> bool:
+        """Those of its model on the texts of its experiment."""
+        return model == self.model and corpus == config.experiments[self.experiment].corpus
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:  # noqa: ARG002 - the experiment tells
+        return "an experiment that measures coordination" if experiment.coordination is None else ""
+
+
+class SummaryFigure(ProbeFigure):
     """A table of all experiments: peak, interval, score, controls, texts and groups."""
 
     kind: Literal["probe-summary"]
@@ -205,25 +714,54 @@ class SummaryFigure(Settings):
     experiments: Names | None = None
     """Experiments; all if left out."""
 
+    module: ClassVar[str] = "fathom.figures.probes.summary"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
 
-ProbeFigure = (
-    ProbesFigure
-    | PropertiesFigure
-    | SpansFigure
-    | SitesFigure
-    | EarlyContextFigure
-    | CoordinationFigure
-    | SummaryFigure
-)
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where there are experiments."""
+        return {"probe-summary": cls(kind="probe-summary")} if config.experiments else {}
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """Several, or none."""
+        return "experiments", self.experiments or ()
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Summary of all probes"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The design, and what normalised scores are."""
+        return [*super().sentences(config), "Normalised: (score - chance) / (1 - chance)."]
+
+
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
     | SweepFigure
     | MatrixFigure
     | SinksFigure
-    | StagesFigure
+    | BlockSitesFigure
     | BimodalityFigure
     | PowerLawFigure
-    | ProbeFigure,
+    | ProbesFigure
+    | PropertiesFigure
+    | SpansFigure
+    | SitesFigure
+    | EarlyContextFigure
+    | CoordinationFigure
+    | SummaryFigure,
     Field(discriminator="kind"),
 ]
+KINDS: tuple[type[Figure], ...] = get_args(get_args(FigureSettings)[0])
+"""All kinds, in the order in which figures that a config calls for stand."""
+RENAMED = {"stages": "block-sites"}
+"""Kinds that had another name."""

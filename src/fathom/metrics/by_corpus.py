@@ -46,13 +46,12 @@ def measure_corpus(
 def _measure_layer(
     views: Sequence[States], *, measure: Measure, halves: npt.NDArray[np.bool_], labels: Names | None, level: float
 ) -> list[dict[str, object]]:
-    by_scale = measure.metric.name == "intrinsic_dimension"
     estimates: list[dict[str, object]] = []
     for form in measure.forms:
         try:
             found = (
-                list(_dimension_by_scale(views, measure, form, level))
-                if by_scale
+                list(_values_by_scale(views, measure, form, level))
+                if measure.settings.by_scale
                 else [_estimate(views, measure, form, halves, labels, level)]
             )
         except ValueError as error:  # states for which the metric is not defined: the table says so
@@ -87,10 +86,10 @@ def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Name
     Raises ValueError where the metric is not defined for these states.
     """
     texts, width = views[0].shape
-    if texts < measure.metric.minimum_rows:
-        msg = f"{texts} texts, expected at least {measure.metric.minimum_rows}"
+    if texts < measure.settings.minimum_rows:
+        msg = f"{texts} texts, expected at least {measure.settings.minimum_rows}"
         raise ValueError(msg)
-    stacked = measure.metric.name == "lidar"
+    stacked = measure.settings.views is None
     if form == "as_published":
         return measure.as_published(*([np.stack(views, axis=1)] if stacked else views))
     prepared = [prepare(view, form) for view in views]
@@ -100,12 +99,12 @@ def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Name
     return measure.normalised(measure.function(*arguments), texts, width)
 
 
-def _dimension_by_scale(
+def _values_by_scale(
     views: Sequence[States], measure: Measure, form: Form, level: float
 ) -> Iterator[dict[str, object]]:
-    """Its own standard error makes the interval, since half of the points would be another scale."""
+    """The metric's own standard error makes the interval, since half of the points would be another scale."""
     if form == "as_published":
-        msg = "the public code has no form of the intrinsic dimension"
+        msg = f"the public code has no form of {measure.name}"
         raise ValueError(msg)
     quantile = float(ndtri((1 + level) / 2))
     prepared = prepare(views[0], form)

@@ -29,7 +29,7 @@ def measure_layer_pairs(
     tables = []
     for form in measure.forms:
         if form == "as_published":
-            msg = f"the public code has no form of {measure.metric.name}"
+            msg = f"the public code has no form of {measure.name}"
             raise ValueError(msg)
         reason = None
         try:

@@ -92,13 +92,13 @@ def share_spectra(layers: Sequence[LayerStates], preparation: Preparation) -> No
 def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, str | None]:
     """Value and raw value of a metric on the states of one text and layer, or NaN and the reason why it has none."""
     rows, width = states.shape
-    if rows < measure.metric.minimum_rows:
-        return np.nan, np.nan, f"{rows} tokens, expected at least {measure.metric.minimum_rows}"
+    if rows < measure.settings.minimum_rows:
+        return np.nan, np.nan, f"{rows} tokens, expected at least {measure.settings.minimum_rows}"
     try:
         if form == "as_published":
             found = measure.as_published(states.raw)
         else:
-            read = states.spectrum if measure.metric.spectrum else states.prepared
+            read = states.spectrum if measure.settings.spectrum else states.prepared
             found = measure.normalised(measure.function(read(form)), rows, width)
     except ValueError as error:  # states for which the metric is not defined: the table says so
         return np.nan, np.nan, str(error)
@@ -128,8 +128,8 @@ def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures
                         other: tuple[float, float, str | None] = (np.nan, np.nan, sinks)
                     else:
                         other = value if rest is layer else measure_states(rest, measure, form)
-                    found.append((measure.metric.name, row, form, "with", *value))
-                    found.append((measure.metric.name, row, form, "without", *other))
+                    found.append((measure.name, row, form, "with", *value))
+                    found.append((measure.name, row, form, "without", *other))
     return pd.DataFrame(found, columns=VALUE_COLUMNS)
 
 
@@ -141,7 +141,7 @@ def _layers_at_once(states: States) -> int:
 
 def _spectra_read(measures: Sequence[Measure]) -> list[Preparation]:
     """Preparations whose spectrum some metric reads, each once."""
-    forms = [form for measure in measures if measure.metric.spectrum for form in measure.forms]
+    forms = [form for measure in measures if measure.settings.spectrum for form in measure.forms]
     return [form for form in dict.fromkeys(forms) if form != "as_published"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,16 @@ def as_array(name: str, value: npt.ArrayLike, *, axes: tuple[str, ...], least: t
 def as_matrix(name: str, value: npt.ArrayLike, *, rows: int = 1, columns: int = 1) -> FloatArray:
     """Return `value` as a float64 matrix with at least so many rows and columns."""
     return as_array(name, value, axes=("rows", "columns"), least=(rows, columns))
+
+
+def as_layers(layers: Sequence[npt.ArrayLike]) -> list[FloatArray]:
+    """Return `layers` as float64 matrices of as many rows each, at least 2."""
+    matrices = [as_matrix(f"layers[{layer}]", z, rows=2) for layer, z in enumerate(layers)]
+    texts = sorted({len(z) for z in matrices})
+    if len(texts) != 1:
+        msg = f"`layers` has layers of {texts} rows; expected at least one layer, and as many rows in each"
+        raise ValueError(msg)
+    return matrices
 
 
 def same_shape(a: FloatArray, b: FloatArray) -> None:

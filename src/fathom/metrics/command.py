@@ -15,7 +15,6 @@ from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import make_measure
-from fathom.metrics.settings import TABLES
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.runtime.malloc import keep_freed_memory
@@ -43,10 +42,10 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     measures = [make_measure(one) for one in job.measured]
-    of_texts = {measure.metric.name for measure in measures if measure.metric.of == "text"}
+    of_texts = {one.name for one in job.measured if one.of == "text"}
     tables: dict[str, pd.DataFrame] = {}
-    for module in dict.fromkeys(TABLES[measure.metric.of] for measure in measures):
-        chosen = [measure for measure in measures if TABLES[measure.metric.of] == module]
+    for module in dict.fromkeys(one.table_module for one in job.measured):
+        chosen = [measure for measure in measures if measure.settings.table_module == module]
         # By its name: a job is re-run when code of its own metrics changes, and these modules hold that of all.
         tables |= importlib.import_module(module).make_tables(activations, corpus, chosen, job, threads)
     for name, table in tables.items():

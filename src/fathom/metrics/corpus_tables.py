@@ -27,7 +27,7 @@ def make_tables(
 ) -> dict[str, pd.DataFrame]:
     """Tables of metrics of whole corpora, views and pairs of layers, by name."""
     return {
-        measure.metric.name: (layer_pairs_table if measure.metric.of == "layers" else corpus_table)(
+        measure.name: (layer_pairs_table if measure.settings.of == "layers" else corpus_table)(
             activations, corpus, measure, job, threads
         )
         for measure in measures
@@ -39,22 +39,21 @@ def corpus_table(
 ) -> pd.DataFrame:
     """Table of a metric of all texts: one row a view (or of all views together), layer and form."""
     texts = _texts_by_view(corpus, job)
-    together = [list(texts)] if measure.metric.of == "views" else [[view] for view in texts]
-    if measure.metric.of == "views" and len(texts) < 2:
-        msg = f"metric {measure.metric.name} on corpus {job.corpus}: expected at least 2 views of its texts, found 1"
+    compared = measure.settings.views
+    if compared != 1 and len(texts) < 2:
+        msg = f"metric {measure.name} on corpus {job.corpus}: expected at least 2 views of its texts, found 1"
         raise FathomError(msg)
-    if measure.metric.name in {"infonce", "dime"}:
-        together = [together[0][:2]]
+    together = [[view] for view in texts] if compared == 1 else [list(texts)[:compared]]
     tables = []
-    with Progress(f"{measure.metric.name} of {job.model} on {job.corpus}", len(together), "views") as progress:
+    with Progress(f"{measure.name} of {job.model} on {job.corpus}", len(together), "views") as progress:
         for views in together:
             chosen = [texts[view] for view in views]
             first = corpus.iloc[chosen[0]]
             labels = _labels(first, measure, job)
             table = measure_corpus(
-                _layers(activations, chosen, measure.metric.position),
+                _layers(activations, chosen, measure.settings.position),
                 measure,
-                halves=half_samples(first["group"].to_numpy(), samples=max(measure.samples, 1), seed=job.seed),
+                halves=half_samples(first["group"].to_numpy(), samples=max(measure.settings.samples, 1), seed=job.seed),
                 labels=labels,
                 level=job.level,
                 threads=threads,
@@ -73,8 +72,10 @@ def layer_pairs_table(
     numbers, depths = activations.layer_axis()
     tables = []
     for view, chosen in _texts_by_view(corpus, job).items():
-        halves = half_samples(corpus["group"].to_numpy()[chosen], samples=max(measure.samples, 1), seed=job.seed)
-        layers = [layer[0] for layer in _layers(activations, [chosen], measure.metric.position)]
+        halves = half_samples(
+            corpus["group"].to_numpy()[chosen], samples=max(measure.settings.samples, 1), seed=job.seed
+        )
+        layers = [layer[0] for layer in _layers(activations, [chosen], measure.settings.position)]
         table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
         tables.append(table.assign(view=view, texts=len(chosen)))
     joined = pd.concat(tables, ignore_index=True)
@@ -133,12 +134,13 @@ def _chance(measure: Measure, labels: npt.NDArray[np.object_] | None) -> float:
 
 
 def _labels(texts: pd.DataFrame, measure: Measure, job: MetricJob) -> npt.NDArray[np.object_] | None:
-    if measure.label is None:
+    label = measure.settings.label
+    if label is None:
         return None
-    column = f"{LABEL_PREFIX}{measure.label}"
+    column = f"{LABEL_PREFIX}{label}"
     if column not in texts.columns:
         known = [name.removeprefix(LABEL_PREFIX) for name in texts.columns if name.startswith(LABEL_PREFIX)]
-        msg = f"corpus {job.corpus}: expected a label {measure.label!r}, found {', '.join(known) or 'none'}"
+        msg = f"corpus {job.corpus}: expected a label {label!r}, found {', '.join(known) or 'none'}"
         raise FathomError(msg)
     return texts[column].to_numpy(dtype=object)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from fathom.schema import NOT_EXPECTED, Name, Settings
+from fathom.schema import NOT_EXPECTED, Name, Seed, Settings
 
 
 def _listed(value: Any) -> Any:
@@ -26,18 +26,57 @@ Form = Literal["none", "rows", "centred", "as_published"]
 Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
 Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
 Normalisation = Literal["raw", "logN", "logD", "max"]
+Position = Literal["tokens", "mean"]
+Shape = Literal["text", "corpus", "views", "layers", "sinks"]
+"""What one value of a metric is of: a text's tokens, all texts of a corpus, the views of all texts, a pair of layers,
+or (`sinks`) a single token."""
 
 
 class Measured(Settings):
-    """One metric of a job, and how it is measured."""
+    """One metric of a job, and how it is measured. The plan writes everything: a job knows no metric by its name."""
 
-    metric: Name
-    forms: tuple[Form, ...] = ()
-    normalisation: Normalisation = "raw"
-    arguments: dict[str, Any] = Field(default_factory=dict)
-    """Arguments of the metric's function."""
-    samples: int = 0
-    label: Name | None = None
+    name: Name
+    """The metric; its table is called so."""
+    module: str
+    """Module of its functions."""
+    table_module: str
+    """Module that makes its tables, by the function `make_tables`."""
+    of: Shape
+    """What one value is of."""
+    site: str
+    """Site of the states that it reads, or `all`."""
+    position: Position
+    """Position of the states that it reads."""
+    views: int | None
+    """Views of a text that its function compares, each an array of its own; all of them, in one array, if None."""
+    minimum_rows: int
+    """Fewest rows for which it has a meaning."""
+    function: str
+    """Function of prepared states."""
+    spectrum: bool
+    """Whether the function reads the spectrum of the states instead of the states."""
+    by_scale: bool
+    """Whether the function measures at several scales, and brings the error of each."""
+    arguments: dict[str, Any]
+    """Arguments of the function."""
+    chance: str | None
+    """Function of the texts' labels that gives the value by chance."""
+    published: str | None
+    """Function of raw states in the form of the public code."""
+    published_arguments: bool
+    """Whether that function takes the arguments too."""
+    attention: str | None
+    """Function of the attention maps of a text."""
+    together_with: str | None
+    """Metric of tokens whose values its table holds too."""
+    forms: tuple[Form, ...]
+    """Preparations of the states."""
+    normalisation: Normalisation
+    """What the values are divided by."""
+    samples: int
+    """Half samples behind the intervals."""
+    label: Name | None
+    """Label of the texts that it reads."""
 
 
 class MetricJob(Settings):
@@ -47,7 +86,8 @@ class MetricJob(Settings):
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
     sink_multiple: float
-    looking: float
-    positions: int
+    """Norm of a sink token in medians of its text: the tokens that all metrics of tokens are measured without."""
     level: float
-    seed: int
+    """Coverage of the intervals."""
+    seed: Seed
+    """Seed of the half samples."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from fathom.metrics.checks import FloatArray
 from fathom.metrics.job import Form, Measured, Normalisation
-from fathom.metrics.settings import METRICS, PUBLISHED, Metric
 
 CURVE_COLUMNS = [
     "text",
@@ -51,17 +51,25 @@ class Value:
 class Measure:
     """One metric of a job, bound to its settings."""
 
-    metric: Metric
-    forms: tuple[Form, ...]
-    normalisation: Normalisation
+    settings: Measured
     function: partial[Any]
     """The metric in the paper's form."""
     published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
     chance: Callable[[Any], float] | None
     """The value by chance, of the texts' labels."""
-    samples: int
-    label: str | None
+    attention: Callable[[Any], FloatArray] | None
+    """The metric of the attention maps of a text, (blocks, heads)."""
+
+    @property
+    def name(self) -> str:
+        """The metric's name."""
+        return self.settings.name
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Preparations of the states."""
+        return self.settings.forms
 
     def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
         """What the paper's form gave for states (rows, width), divided as the settings say.
@@ -69,20 +77,20 @@ class Measure:
         Raises ValueError for states of one row or column, whose logarithm is 0.
         """
         raw, error = found if isinstance(found, tuple) else (found, math.nan)
-        divisor = _divisor(self.normalisation, rows, width)
+        divisor = _divisor(self.settings.normalisation, rows, width)
         if divisor == 0.0:
-            msg = f"states ({rows}, {width}): normalisation {self.normalisation} divides by the logarithm of 1"
+            msg = f"states ({rows}, {width}): normalisation {self.settings.normalisation} divides by the logarithm of 1"
             raise ValueError(msg)
         return Value(raw / divisor, raw, error)
 
     def as_published(self, *states: Any) -> Value:
         """What the public code gives for raw states."""
         if self.published is None:
-            msg = f"metric {self.metric.name} has no form of its own in the public code"
+            msg = f"metric {self.name} has no form of its own in the public code"
             raise ValueError(msg)
         found = self.published(*states)
         if isinstance(found, Mapping):
-            return Value(found[PUBLISHED_VARIANTS[self.normalisation]], found["raw"])
+            return Value(found[PUBLISHED_VARIANTS[self.settings.normalisation]], found["raw"])
         return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
 
 
@@ -100,21 +108,16 @@ def _divisor(normalisation: Normalisation, rows: int, width: int) -> float:
 
 def make_measure(settings: Measured) -> Measure:
     """Find the functions of a metric and bind them to its settings."""
-    metric = METRICS[settings.metric]
-    module = importlib.import_module(metric.module)
+    # By its name: a job runs again when the code of its own metrics changes, and imports that of no other.
+    module = importlib.import_module(settings.module)
     published = None
-    if metric.published is not None and "as_published" in settings.forms:
-        as_published = importlib.import_module(PUBLISHED)
-        published = partial(
-            getattr(as_published, metric.published), **(settings.arguments if metric.published_arguments else {})
-        )
+    if settings.published is not None:
+        bound = settings.arguments if settings.published_arguments else {}
+        published = partial(getattr(module, settings.published), **bound)
     return Measure(
-        metric=metric,
-        forms=settings.forms,
-        normalisation=settings.normalisation,
-        function=partial(getattr(module, metric.function), **settings.arguments),
+        settings=settings,
+        function=partial(getattr(module, settings.function), **settings.arguments),
         published=published,
-        chance=None if metric.chance is None else getattr(module, metric.chance),
-        samples=settings.samples,
-        label=settings.label,
+        chance=None if settings.chance is None else getattr(module, settings.chance),
+        attention=None if settings.attention is None else getattr(module, settings.attention),
     )

@@ -45,6 +45,11 @@ def centred_rows(z: FloatArray, *, of: str) -> FloatArray:
     return _unit_rows(centre(z), shortest=max(rounding, SMALLEST), of=of, fault="equals the mean of the rows")
 
 
+def centred_pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Centred unit rows of two views `a` and `b` (texts, d), as the public code of skean2025 prepares them."""
+    return centred_rows(as_matrix("a", a, rows=2), of="`a`"), centred_rows(as_matrix("b", b, rows=2), of="`b`")
+
+
 def find_sinks(norms: npt.ArrayLike, *, multiple: float) -> npt.NDArray[np.bool_]:
     """Mark the sink tokens of one text: those whose norm exceeds `multiple` times the median norm of the text.
 
@@ -68,6 +73,16 @@ def find_sinks(norms: npt.ArrayLike, *, multiple: float) -> npt.NDArray[np.bool_
         raise ValueError(msg)
     sinks: npt.NDArray[np.bool_] = norms > multiple * median
     return sinks
+
+
+def named_tokens(states: npt.NDArray[np.floating], multiple: float) -> npt.NDArray[np.bool_]:
+    """Which tokens of a text (layers, tokens, width) the rule names at each layer: (layers, tokens).
+
+    See `find_sinks`. A token that is named at some layer is a sink of the text.
+
+    Raises ValueError for a text whose median norm is 0 at some layer.
+    """
+    return np.stack([find_sinks(np.linalg.norm(layer, axis=1), multiple=multiple) for layer in states])
 
 
 def _unit_rows(z: FloatArray, *, shortest: float, of: str, fault: str) -> FloatArray:

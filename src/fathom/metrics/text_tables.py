@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,19 +14,14 @@ from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import CURVE_COLUMNS, Measure
 from fathom.metrics.parallel import in_parallel
-from fathom.metrics.profile import attention_rank, heads_looking
-from fathom.metrics.sinks import (
-    PROFILE_COLUMNS,
-    SINK_COLUMNS,
-    TokenProfile,
-    named_tokens,
-    profile_text,
-    sink_rows,
-    summarise_profiles,
-)
+from fathom.metrics.preparation import named_tokens
+from fathom.metrics.sink_tables import PROFILE_COLUMNS, SINK_COLUMNS, sink_rows, summarise_profiles
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.store.reader import Activations
+
+if TYPE_CHECKING:
+    from fathom.metrics.definitions.sinks import SinkProfiler, TokenProfile
 
 States = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float64]
@@ -35,18 +31,26 @@ Sinks = npt.NDArray[np.bool_] | str
 BLOCK_BYTES = 128 << 20  # token states in memory at a time
 NAMES = ["text", "group", "view"]
 RESIDUAL = "residual"
-PATTERNS = "attention_patterns"
-ENTROPY = "prompt_entropy"
+ATTENTION_MAPS = "attention_patterns"
 
 
 @dataclass(frozen=True)
 class Attention:
-    """What is kept of the attention patterns of a sampled text."""
+    """What is kept of the attention maps of a sampled text."""
 
-    looking: FloatArray
-    """Share of heads that look at a token, (blocks, tokens)."""
-    ranks: FloatArray
-    """Effective rank of the patterns, (blocks, heads)."""
+    heads: FloatArray | None
+    """Share of heads that attend to a token, (blocks, tokens), where sinks are profiled."""
+    values: dict[str, FloatArray]
+    """What metrics of attention maps give, by name: (blocks, heads)."""
+
+
+@dataclass(frozen=True)
+class SinkMetric:
+    """The metric of sink tokens, bound to its settings."""
+
+    profiler: SinkProfiler
+    entropy: Measure
+    """The metric that is measured again without each sink token."""
 
 
 @dataclass(frozen=True)
@@ -65,35 +69,51 @@ def make_tables(
 ) -> dict[str, pd.DataFrame]:
     """Tables of all metrics of the tokens of a text, by name. One read of the residual stream serves them all."""
     texts = corpus[["id", "group", "view"]].rename(columns={"id": "text"}).reset_index(drop=True)
-    curves = [measure for measure in measures if measure.metric.of == "text"]
-    sinks = next((measure for measure in measures if measure.metric.of == "sinks"), None)
-    attention = _attention(activations, job.looking)
-    found = _measure_residual(activations, curves, attention, job, threads, profiled=sinks is not None)
+    curves = [measure for measure in measures if measure.settings.of == "text"]
+    sinks = _sinks(measures)
+    attention = _attention(activations, curves, sinks)
+    found = _measure_residual(activations, curves, attention, sinks, job, threads)
     parts = [_join([one.values for one in found], texts, activations, RESIDUAL)]
-    everywhere = [measure for measure in curves if measure.metric.site == "all"]
+    everywhere = [measure for measure in curves if measure.settings.site == "all"]
     marked = [one.sinks for one in found]
     for site in activations.sites if everywhere else ():
         if site != RESIDUAL:
             elsewhere = _measure_site(activations, everywhere, marked, site, job, threads)
             parts.append(_join(elsewhere, texts, activations, site))
-    if attention and any(measure.metric.name == "effective_rank" for measure in everywhere):
-        parts.append(_join(_pattern_ranks(attention, len(texts)), texts, activations, PATTERNS))
+    parts += [
+        _join(_of_maps(measure.name, attention, len(texts)), texts, activations, ATTENTION_MAPS)
+        for measure in curves
+        if attention and measure.attention is not None
+    ]
     values = pd.concat(parts, ignore_index=True)
     tables = {
-        measure.metric.name: values[values["metric"] == measure.metric.name].reindex(columns=CURVE_COLUMNS)
-        for measure in curves
+        measure.name: values[values["metric"] == measure.name].reindex(columns=CURVE_COLUMNS) for measure in curves
     }
     if sinks is not None:
         tables["sinks"] = _sinks_table(found, texts, activations)
-        tables["token_norms"] = _profile_table(found, texts, activations, job)
+        tables["token_norms"] = _profile_table(found, texts, activations, job, sinks)
     return tables
 
 
-def _attention(activations: Activations, looking: float) -> dict[int, Attention]:
-    """By text; a pattern is dropped as soon as it was read, since it grows with the square of the text."""
+def _sinks(measures: Sequence[Measure]) -> SinkMetric | None:
+    by_name = {measure.name: measure for measure in measures}
+    for measure in measures:
+        if measure.settings.of == "sinks" and measure.settings.together_with in by_name:
+            return SinkMetric(measure.function(), by_name[measure.settings.together_with])
+    return None
+
+
+def _attention(activations: Activations, curves: Sequence[Measure], sinks: SinkMetric | None) -> dict[int, Attention]:
+    """By text; attention maps are dropped as soon as they were read, since they grow with the square of the text."""
+    functions = {measure.name: measure.attention for measure in curves if measure.attention is not None}
+    if sinks is None and not functions:
+        return {}
     return {
-        text: Attention(looking=heads_looking(patterns, threshold=looking), ranks=attention_rank(patterns))
-        for text, patterns in activations.attention_patterns()
+        text: Attention(
+            heads=None if sinks is None else sinks.profiler.heads_attending(maps),
+            values={name: function(maps) for name, function in functions.items()},
+        )
+        for text, maps in activations.attention_patterns()
     }
 
 
@@ -101,14 +121,12 @@ def _measure_residual(
     activations: Activations,
     measures: Sequence[Measure],
     attention: Mapping[int, Attention],
+    sinks: SinkMetric | None,
     job: MetricJob,
     threads: int,
-    *,
-    profiled: bool,
 ) -> list[Found]:
     blocks = [int(name) - 1 if name not in {"0", "final"} else None for name in activations.layers_of(RESIDUAL)]
     token_ids = activations.token_ids()
-    entropy = next((measure for measure in measures if measure.metric.name == ENTROPY), None)
 
     def measured(numbered: tuple[int, States]) -> Found:
         text, states = numbered
@@ -118,19 +136,20 @@ def _measure_residual(
             return Found(measure_text(states, str(error), measures=measures), str(error))
         marked = np.asarray(named.any(axis=0))
         values = measure_text(states, marked, measures=measures)
-        if not profiled or entropy is None:
+        if sinks is None:
             return Found(values, marked)
         try:
-            profile = profile_text(states, named, _heads(attention.get(text), blocks, states.shape[1]))
+            heads = _heads(attention.get(text), blocks, states.shape[1])
+            profile = sinks.profiler.profile(states, named, heads)
         except ValueError as error:
             msg = f"metric sinks of model {job.model} on corpus {job.corpus}, text {text + 1}: {error}"
             raise FathomError(msg) from error
-        left = _entropy_left(states, marked, values, entropy)
+        left = _entropy_left(states, marked, values, sinks.entropy)
         rows = sink_rows(profile, left, token_ids[text], multiple=job.sink_multiple)
-        return Found(values, marked, profile.first(job.positions), rows)
+        return Found(values, marked, profile.first(sinks.profiler.positions), rows)
 
     found: list[Found] = []
-    title = f"{', '.join(measure.metric.name for measure in measures)} of {job.model} on {job.corpus}"
+    title = f"{', '.join(measure.name for measure in measures)} of {job.model} on {job.corpus}"
     with Progress(title, activations.texts, "texts") as progress:
         for block in activations.token_blocks(BLOCK_BYTES):
             found += in_parallel(measured, enumerate(block, start=len(found)), threads=threads)
@@ -143,15 +162,15 @@ def _entropy_left(states: States, marked: npt.NDArray[np.bool_], values: pd.Data
     if len(positions) != 1:
         return entropy_left(states, positions, entropy)
     # With one sink, what is left without it is the curve without sinks, which is there already.
-    curves = values[(values["metric"] == ENTROPY) & (values["preparation"] == entropy.forms[0])]
+    curves = values[(values["metric"] == entropy.name) & (values["preparation"] == entropy.forms[0])]
     return np.stack([curves.loc[curves["sinks"] == sinks, "value"].to_numpy() for sinks in ("with", "without")], axis=1)
 
 
 def _heads(attention: Attention | None, blocks: Sequence[int | None], tokens: int) -> FloatArray:
     heads = np.full((len(blocks), tokens), np.nan)
     for row, block in enumerate(blocks):
-        if attention is not None and block is not None:
-            heads[row] = attention.looking[block]
+        if attention is not None and attention.heads is not None and block is not None:
+            heads[row] = attention.heads[block]
     return heads
 
 
@@ -177,25 +196,23 @@ def _measure_site(
     return found
 
 
-def _pattern_ranks(attention: Mapping[int, Attention], texts: int) -> list[pd.DataFrame]:
-    """Mean over heads of the effective rank of the attention patterns, for the sampled texts."""
-    empty = pd.DataFrame(columns=VALUE_COLUMNS)
-    return [
-        pd.DataFrame(
+def _of_maps(metric: str, attention: Mapping[int, Attention], texts: int) -> list[pd.DataFrame]:
+    """Mean over heads of what a metric gives for the attention maps of the sampled texts."""
+    tables = [pd.DataFrame(columns=VALUE_COLUMNS)] * texts
+    for text, one in attention.items():
+        means = one.values[metric].mean(axis=1)
+        tables[text] = pd.DataFrame(
             {
-                "metric": "effective_rank",
-                "row": np.arange(len(attention[text].ranks)),
+                "metric": metric,
+                "row": np.arange(len(means)),
                 "preparation": "none",
                 "sinks": "with",
-                "value": attention[text].ranks.mean(axis=1),
-                "raw": attention[text].ranks.mean(axis=1),
+                "value": means,
+                "raw": means,
                 "reason": None,
             }
         )
-        if text in attention
-        else empty
-        for text in range(texts)
-    ]
+    return tables
 
 
 def _join(tables: Sequence[pd.DataFrame], texts: pd.DataFrame, activations: Activations, site: str) -> pd.DataFrame:
@@ -207,8 +224,8 @@ def _join(tables: Sequence[pd.DataFrame], texts: pd.DataFrame, activations: Acti
 
 
 def _with_layers(table: pd.DataFrame, activations: Activations, site: str) -> pd.DataFrame:
-    # The patterns are of the blocks, as the sub-layers' outputs are, whether these are stored or not.
-    if site == PATTERNS:
+    # Attention maps are of the blocks, as the sub-layers' outputs are, whether these are stored or not.
+    if site == ATTENTION_MAPS:
         depth = activations.depth
         numbers = np.arange(1, depth + 1)
         depths = numbers / depth
@@ -227,13 +244,13 @@ def _sinks_table(found: Sequence[Found], texts: pd.DataFrame, activations: Activ
 
 
 def _profile_table(
-    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, job: MetricJob
+    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, job: MetricJob, sinks: SinkMetric
 ) -> pd.DataFrame:
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
         profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
         if profiles:
-            table = summarise_profiles(profiles, positions=job.positions)
+            table = summarise_profiles(profiles, positions=sinks.profiler.positions)
             tables.append(_with_layers(table, activations, RESIDUAL).assign(view=str(view)))
     if not tables:
         msg = f"metric sinks of model {job.model} on corpus {job.corpus}: no text has a median norm above 0"

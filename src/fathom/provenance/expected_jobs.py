@@ -34,8 +34,7 @@ def current_code(verb: str, settings: Mapping[str, Any]) -> str | None:
     try:
         if verb == "metrics":
             job = MetricJob.model_validate(settings)
-            published = any("as_published" in one.forms for one in job.measured)
-            return metric_code([one.metric for one in job.measured], published=published)
+            return metric_code([one.name for one in job.measured])
         if verb == "corpora":
             return corpus_code(CorpusJob.model_validate(settings))
         if verb == "models":

@@ -1,4 +1,4 @@
-"""Alignment of Gram matrices of the same texts; the metrics made of it are in `fathom.metrics.similarity`."""
+"""Alignment of Gram matrices of the same texts; the metric made of it is `fathom.metrics.linear_cka`."""
 
 from __future__ import annotations
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from fathom.figures.settings import (
-    CoordinationFigure,
-    EarlyContextFigure,
-    FigureSettings,
-    ProbeFigure,
-    ProbesFigure,
-    SitesFigure,
-    SpansFigure,
-)
-from fathom.schema import in_storage
+from fathom.schema import Problem, in_storage
 from fathom.workflow.defaults import Corpora, Experiments
-from fathom.workflow.figure_tables import drawn_experiments
+
+if TYPE_CHECKING:
+    from fathom.workflow.config import Config
 
 FEWEST_PATTERNS = 20  # texts with attention patterns, over which layers are correlated
 
@@ -32,11 +26,6 @@ class ImpossibleError(ValueError):
 def is_missing(path: str) -> bool:
     """Whether there is no such file here. What is missing in a storage Snakemake says."""
     return not in_storage(path) and not Path(path).is_file()
-
-
-Problem = tuple[str, object, str]
-"""Place in the config, what was found, what was expected."""
-MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
 
 
 def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterator[Problem]:
@@ -61,34 +50,8 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
 
 
-def impossible_figures(
-    figures: Mapping[str, FigureSettings], experiments: Experiments, corpora: Corpora
-) -> Iterator[Problem]:
-    """Figures that ask of experiments what they do not measure."""
-    for name, figure in figures.items():
-        if not isinstance(figure, ProbeFigure):
-            continue
-        place = f"figures.{name}"
-        drawn = drawn_experiments(figure, experiments, corpora)
-        if isinstance(figure, ProbesFigure | SitesFigure) and len(drawn) > MOST_EXPERIMENTS:
-            yield f"{place}.experiments", list(drawn), f"at most {MOST_EXPERIMENTS}, which colours can tell apart"
-        for one in drawn:
-            if one not in experiments:
-                continue  # said elsewhere
-            experiment = experiments[one]
-            estimator = getattr(figure, "estimator", experiment.estimators[0])
-            if estimator not in experiment.estimators:
-                yield (
-                    f"{place}.estimator",
-                    estimator,
-                    f"an estimator of experiment {one}: {', '.join(experiment.estimators)}",
-                )
-            if isinstance(figure, SpansFigure) and len(experiment.positions) < 2:
-                yield f"{place}.experiments", one, "experiments with several positions"
-            if isinstance(figure, SitesFigure) and len(experiment.sites) < 2:
-                yield f"{place}.experiments", one, "experiments with several sites"
-            corpus = corpora.get(experiment.corpus)
-            if isinstance(figure, EarlyContextFigure) and (corpus is None or figure.kind not in corpus.calls_for):
-                yield f"{place}.experiment", one, "an experiment on an early-context corpus"
-            if isinstance(figure, CoordinationFigure) and experiment.coordination is None:
-                yield f"{place}.experiment", one, "an experiment that measures coordination"
+def impossible_figures(config: Config) -> Iterator[Problem]:
+    """What figures ask for and the config has not."""
+    for name, figure in config.all_figures.items():
+        for key, found, expected in figure.problems(config):
+            yield ".".join(part for part in ("figures", name, key) if part), found, expected

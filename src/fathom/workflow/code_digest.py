@@ -11,6 +11,7 @@ from pathlib import Path
 import grimp
 
 PACKAGE = "fathom"
+RUNTIME = "fathom.runtime"
 
 
 def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
@@ -18,7 +19,7 @@ def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
 
     It is taken over the syntax tree without comments and docstrings. A package's front door (`__init__`) counts only
     where code imports from it: merely importing a module beneath it runs nothing there but a list of names.
-    `data` are paths inside the package.
+    `fathom.runtime` counts nowhere, since nothing in it can change a result. `data` are paths inside the package.
     """
     state = hashlib.sha256()
     for module in sorted(imported_modules(*modules)):
@@ -29,12 +30,14 @@ def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
 
 
 def imported_modules(*modules: str) -> set[str]:
-    """Modules of fathom that `modules` import, at whatever depth, and themselves."""
+    """Modules of fathom that `modules` import, at whatever depth, and themselves; none of `fathom.runtime`."""
     graph = _import_graph()
     found: set[str] = set()
     waiting = set(modules)
     while waiting:
         module = waiting.pop()
+        if module.startswith(RUNTIME):
+            continue
         found.add(module)
         waiting |= graph.find_modules_directly_imported_by(module) - found
     return found

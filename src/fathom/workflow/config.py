@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
-from fathom.figures.settings import (
-    BimodalityFigure,
-    ComparisonFigure,
-    CoordinationFigure,
-    FigureSettings,
-    MatrixFigure,
-    MetricFigure,
-    PowerLawFigure,
-    ProbeFigure,
-    PropertiesFigure,
-    SinksFigure,
-    StagesFigure,
-    SweepFigure,
-)
-from fathom.metrics.settings import METRICS, MetricsSettings
+from fathom.figures.settings import FigureSettings
+from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
-from fathom.schema import Name, Settings, Uncertainty
+from fathom.schema import MetricWords, Name, Settings, Uncertainty, unknown_names
 from fathom.workflow.checks import (
     FEWEST_PATTERNS,
     ImpossibleError,
@@ -37,17 +24,13 @@ from fathom.workflow.checks import (
 from fathom.workflow.defaults import (
     default_corpora,
     default_experiments,
-    default_figure,
     default_figures,
     default_models,
-    hierarchy,
     random_model_of,
     random_models,
 )
-from fathom.workflow.figure_tables import FigureTable, drawn_experiments, drawn_tables, named_experiments
 
 FILES_ELSEWHERE = "files elsewhere"
-TOKEN_TABLES = {"sinks": ("sinks", "token_norms")}  # tables of a metric that are not called after it
 EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
 
 
@@ -79,14 +62,16 @@ class Config(Settings):
         return tuple(name for name, corpus in self.corpora.items() if not corpus.designed)
 
     @property
-    def metric_settings(self) -> dict[str, Settings]:
+    def metric_settings(self) -> dict[str, Metric]:
         """Metrics that are measured."""
         names = METRICS if self.metrics.only is None else [name for name in METRICS if name in self.metrics.only]
         chosen = {name: getattr(self.metrics, name) for name in names}
         measured = {name: settings for name, settings in chosen.items() if settings is not None}
-        if "prompt_entropy" not in measured:
-            measured.pop("sinks", None)
-        return measured
+        return {
+            name: settings
+            for name, settings in measured.items()
+            if settings.together_with is None or settings.together_with in measured
+        }
 
     @property
     def token_metrics(self) -> tuple[str, ...]:
@@ -101,7 +86,9 @@ class Config(Settings):
         corpus = self.corpora.get(name)
         if corpus is None or METRICS[metric].of not in corpus.measurable_as:
             return False
-        return metric != "label_overlap" or getattr(self.metrics.label_overlap, "label", None) in (corpus.labels or ())
+        if "label" not in METRICS[metric].model_fields:
+            return True
+        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
 
     def extraction_of(self, corpus: str) -> ActivationsSettings:
         """Extraction settings of one corpus: those of all, and what it keeps instead."""
@@ -119,12 +106,7 @@ class Config(Settings):
         """Whether attention patterns of a model on a corpus are read: by its sinks, or by a figure of coordination."""
         if model in self.models and "sinks" in self.metric_settings and corpus in self.corpora_of("sinks"):
             return True
-        return any(
-            isinstance(figure, CoordinationFigure)
-            and figure.model == model
-            and self.experiments[figure.experiment].corpus == corpus
-            for figure in self.all_figures.values()
-        )
+        return any(figure.reads_attention(self, model, corpus) for figure in self.all_figures.values())
 
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
@@ -146,80 +128,28 @@ class Config(Settings):
         """Figures: as configured, or one a metric and those that the experiments call for."""
         if self.figures is not None:
             return self.figures
-        drawn = {name: default_figure(name) for name in self.metric_settings if self.corpora_of(name)}
-        return drawn | default_figures(self.experiments, self.corpora, self._trained_models)
+        return default_figures(self)
 
     @property
-    def _trained_models(self) -> tuple[str, ...]:
+    def trained_models(self) -> tuple[str, ...]:
+        """Models as configured but those of random weights."""
         return tuple(name for name, model in self.models.items() if not model.random)
 
-    def figure_models(self, figure: str) -> tuple[str, ...]:
-        """Models of a figure, in its order."""
-        settings = self.all_figures[figure]
-        if isinstance(settings, PowerLawFigure):
-            return ()
-        if isinstance(settings, BimodalityFigure | PropertiesFigure | CoordinationFigure):
-            return (settings.model,)
-        if isinstance(settings, ProbeFigure):
-            return settings.models or self._trained_models or tuple(self.models)
-        return settings.models or tuple(self.models)
+    def metric_words(self, metric: str) -> MetricWords:
+        """What figures say of a metric."""
+        about = METRICS[metric]
+        named = {name: getattr(about, name) for name in MetricWords._fields if name != "range"}
+        return MetricWords(**named, range=about.range())
 
-    def figure_tables(self, figure: str) -> list[FigureTable]:
-        """Every table that a figure draws, model by model."""
-        settings = self.all_figures[figure]
-        if isinstance(settings, ProbeFigure):
-            return self._probe_tables(figure, settings)
-        pairs = self._figure_columns(settings)
-        tables = [FigureTable(model, of, holds) for model in self.figure_models(figure) for of, holds in pairs]
-        if isinstance(settings, BimodalityFigure):
-            tables.append(FigureTable(None, settings.corpus, "texts"))
-        return tables
+    @property
+    def sink_multiple(self) -> float:
+        """How many times the median norm of its text a sink token's norm exceeds."""
+        return self.metrics.sink_multiple
 
-    def _figure_columns(self, settings: FigureSettings) -> list[tuple[str, str]]:
-        """(corpus or experiment, what the table holds) of the tables of one model."""
-        match settings:
-            case MetricFigure() | MatrixFigure():
-                return [(of, settings.metric) for of in settings.corpora or self.corpora_of(settings.metric)]
-            case ComparisonFigure():
-                return [
-                    (of, metric)
-                    for of in settings.corpora
-                    for metric in settings.metrics
-                    if of in self.corpora_of(metric)
-                ]
-            case SweepFigure() | StagesFigure() | BimodalityFigure():
-                return [(settings.corpus, settings.metric)]
-            case SinksFigure():
-                return [
-                    (of, holds)
-                    for of in settings.corpora or self.corpora_of("sinks")
-                    for holds in ("prompt_entropy", "sinks", "token_norms")
-                ]
-            case _:
-                return []
-
-    def _probe_tables(self, figure: str, settings: ProbeFigure) -> list[FigureTable]:
-        """Tables of a figure of probes: of the model, of the one with random weights, and the texts where needed."""
-        columns = drawn_tables(settings, self.experiments, self.corpora)
-        tables = []
-        for model in self.figure_models(figure):
-            for of, holds in columns:
-                tables.append(FigureTable(model, of, holds))
-                random = self.random_model(model)
-                if holds == "probes" and random is not None and "random" in self.experiments[of].controls:
-                    tables.append(FigureTable(random, of, holds, control="random"))
-        if any(holds == "hits" for _, holds in columns):
-            corpora = [self.experiments[of].corpus for of, _ in columns]
-            tables += [FigureTable(None, corpus, "texts") for corpus in dict.fromkeys(corpora)]
-        return tables
-
-    def hierarchy_of(self, figure: str) -> tuple[str, ...]:
-        """Experiments of a figure whose peaks are said to follow one another: items, relations, analogies."""
-        settings = self.all_figures[figure]
-        if not isinstance(settings, ProbeFigure):
-            return ()
-        drawn = drawn_experiments(settings, self.experiments, self.corpora)
-        return hierarchy({name: self.experiments[name] for name in drawn}, self.corpora)
+    @property
+    def follows_transformers(self) -> bool:
+        """Whether layers are numbered as in transformers' `hidden_states`."""
+        return self.activations.layers == "transformers"
 
     @model_validator(mode="after")
     def _refuse_impossible(self, info: ValidationInfo) -> Config:
@@ -239,7 +169,7 @@ class Config(Settings):
         yield from self._unstored_positions()
         yield from impossible_experiments(self.experiments, self.corpora)
         yield from self._unstored_for_probes()
-        yield from impossible_figures(self.all_figures, self.experiments, self.corpora)
+        yield from impossible_figures(self)
         if not self.all_figures:
             yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
@@ -259,8 +189,8 @@ class Config(Settings):
     def _wrong_bases(self) -> Iterator[tuple[str, object, str]]:
         """What is derived must be derived from something that is not derived itself."""
         for name, model in self.models.items():
-            if model.base is not None and model.base not in self._trained_models:
-                yield f"models.{name}.of", model.base, f"one of {', '.join(self._trained_models) or 'none'}"
+            if model.base is not None and model.base not in self.trained_models:
+                yield f"models.{name}.of", model.base, f"one of {', '.join(self.trained_models) or 'none'}"
         for name, random in random_models(self.models, self.experiments).items():
             if name in self.models:
                 taken = f"another name, since the model of random weights that goes with {random.of} has this one"
@@ -315,45 +245,8 @@ class Config(Settings):
         ]
         for name, experiment in self.experiments.items():
             references.append((f"probes.{name}.corpus", [experiment.corpus], list(self.corpora)))
-        for name, figure in self.all_figures.items():
-            references += self._figure_references(f"figures.{name}", figure)
         for place, found, known in references:
-            for one in found:
-                if one not in known:
-                    yield place, one, f"one of {', '.join(known) or 'none'}"
-            if len(set(found)) != len(found):
-                yield place, list(found), "every name once"
-
-    def _figure_references(
-        self, place: str, figure: FigureSettings
-    ) -> Iterator[tuple[str, Sequence[str], Sequence[str]]]:
-        """Names that a figure refers to: place, names found, names known."""
-        models = list(self.models)
-        if isinstance(figure, PowerLawFigure):
-            return
-        if isinstance(figure, BimodalityFigure | PropertiesFigure | CoordinationFigure):
-            yield f"{place}.model", [figure.model], models
-        else:
-            yield f"{place}.models", figure.models or (), models
-        if isinstance(figure, ProbeFigure):
-            key, named = named_experiments(figure)
-            yield f"{place}.{key}", named, list(self.experiments)
-            return
-        if isinstance(figure, ComparisonFigure):
-            yield f"{place}.metrics", figure.metrics, _named(self.metric_settings, "text", "corpus", "views")
-            yield f"{place}.corpora", figure.corpora, self.metric_corpora
-            return
-        if isinstance(figure, SinksFigure):
-            yield place, ["sinks"], list(self.metric_settings)
-            yield f"{place}.corpora", figure.corpora or (), self.corpora_of("sinks")
-            return
-        shapes = ("layers",) if isinstance(figure, MatrixFigure) else ("text", "corpus", "views")
-        yield f"{place}.metric", [figure.metric], _named(self.metric_settings, *shapes)
-        if figure.metric in self.metric_settings:
-            if isinstance(figure, MetricFigure | MatrixFigure):
-                yield f"{place}.corpora", figure.corpora or (), self.corpora_of(figure.metric)
-            else:
-                yield f"{place}.corpus", [figure.corpus], self.corpora_of(figure.metric)
+            yield from unknown_names(place, found, known)
 
     def _unstored(self, corpus: str, position: str, reader: str) -> Iterator[tuple[str, object, str]]:
         """A position that something reads and that is not kept of a corpus."""
@@ -396,7 +289,3 @@ class Config(Settings):
                 place = f"activations.corpora.{experiment.corpus}.attention_texts"
                 expected = f"at least {FEWEST_PATTERNS}, since the coordination of probes.{name} correlates over texts"
                 yield place, stored.attention_texts, expected
-
-
-def _named(metrics: Iterable[str], *shapes: str) -> list[str]:
-    return [name for name in metrics if METRICS[name].of in shapes]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations
 from fathom.corpora.settings import (
-    OWN_LABELS,
     AnalogiesCorpus,
     BibleCorpus,
     CorpusSettings,
@@ -15,27 +14,13 @@ from fathom.corpora.settings import (
     RandomTokensCorpus,
     RelationsCorpus,
 )
-from fathom.figures.settings import (
-    CoordinationFigure,
-    EarlyContextFigure,
-    FigureSettings,
-    MatrixFigure,
-    MetricFigure,
-    ProbesFigure,
-    PropertiesFigure,
-    SinksFigure,
-    SitesFigure,
-    SpansFigure,
-    SummaryFigure,
-)
-from fathom.metrics.settings import METRICS
+from fathom.figures.settings import KINDS, FigureSettings
 from fathom.models.settings import ModelSettings, RandomModel, WheelModel
-from fathom.probes.settings import Control, Estimator, ExperimentSettings
-from fathom.schema import Wheel
+from fathom.probes.settings import Control, ExperimentSettings
+from fathom.schema import ConfigView, Wheel
 
 Experiments = Mapping[str, ExperimentSettings]
 Corpora = Mapping[str, CorpusSettings]
-STEPS = range(3)  # of the hierarchy, in the order of its claim: see `step` of a corpus
 
 
 def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> dict[str, ExperimentSettings]:
@@ -85,48 +70,13 @@ def random_model_of(models: Mapping[str, ModelSettings], model: str) -> str | No
     return found[0] if found else None
 
 
-def hierarchy(experiments: Experiments, corpora: Corpora) -> tuple[str, ...]:
-    """The first experiment on a corpus of items, of relations and of analogies, as far as there are such."""
-    steps = {name: corpora[one.corpus].step for name, one in experiments.items() if one.corpus in corpora}
-    found = ([name for name, step in steps.items() if step == wanted] for wanted in STEPS)
-    return tuple(name for names in found for name in names[:1])
-
-
-def default_figures(experiments: Experiments, corpora: Corpora, models: Sequence[str]) -> dict[str, FigureSettings]:
-    """The figures that experiments call for."""
-    figures: dict[str, FigureSettings] = {}
-    steps = hierarchy(experiments, corpora)
-    for estimator in get_args(Estimator):
-        drawn = tuple(name for name in steps if estimator in experiments[name].estimators)
-        if drawn:
-            named = None if drawn == steps else drawn
-            figures[f"probes-{estimator}"] = ProbesFigure(kind="probes", estimator=estimator, experiments=named)
-    for name, one in experiments.items():
-        estimator = "ridge" if "ridge" in one.estimators else one.estimators[0]
-        corpus = corpora.get(one.corpus)
-        if corpus is not None and corpus.step == 0 and (one.labels is None or len(one.labels) > len(OWN_LABELS)):
-            figures |= {
-                f"{name}-{model}": PropertiesFigure(
-                    kind="properties", model=model, experiment=name, estimator=estimator
-                )
-                for model in models
-            }
-        if len(one.positions) > 1:
-            figures[f"{name}-spans"] = SpansFigure(kind="spans", experiments=(name,), estimator=estimator)
-        if len(one.sites) > 1:
-            figures[f"{name}-sites"] = SitesFigure(kind="sites", experiments=(name,), estimator=estimator)
-        if corpus is not None and "early-context" in corpus.calls_for:
-            figures[f"{name}-decay"] = EarlyContextFigure(kind="early-context", experiment=name, estimator=estimator)
-        if one.coordination is not None:
-            figures |= {
-                f"{name}-coordination-{model}": CoordinationFigure(
-                    kind="coordination", model=model, experiment=name, estimator=estimator
-                )
-                for model in models
-            }
-    if experiments:
-        figures["probe-summary"] = SummaryFigure(kind="probe-summary")
-    return figures
+def default_figures(config: ConfigView) -> dict[str, FigureSettings]:
+    """The figures that metrics and experiments call for: those of metrics first, in the order of the metrics."""
+    found: dict[str, Any] = {}
+    for kind in KINDS:
+        found |= kind.defaults(config)
+    of_metrics = [metric for metric in config.metric_settings if metric in found]
+    return {name: found[name] for name in dict.fromkeys([*of_metrics, *found])}
 
 
 def default_models() -> dict[str, ModelSettings]:
@@ -175,13 +125,3 @@ def default_corpora() -> dict[str, CorpusSettings]:
         "relations": RelationsCorpus(kind="relations"),
         "analogies": AnalogiesCorpus(kind="analogies"),
     }
-
-
-def default_figure(metric: str) -> FigureSettings:
-    match METRICS[metric].of:
-        case "layers":
-            return MatrixFigure(kind="matrix", metric=metric)
-        case "sinks":
-            return SinksFigure(kind="sinks")
-        case _:
-            return MetricFigure(kind="metric", metric=metric)

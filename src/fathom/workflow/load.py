@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from fathom.figures.settings import RENAMED
 from fathom.runtime.errors import FathomError
 from fathom.schema import UNKNOWN_KEY
 from fathom.workflow.checks import ImpossibleError
@@ -47,6 +48,9 @@ def _first_problem(error: ValidationError) -> tuple[str, str]:
         return place, f"{place}: {first['msg']}"
     if first["type"] in {"union_tag_invalid", "union_tag_not_found"}:
         place = f"{place}.{facts['discriminator'].strip(chr(39))}"
+        renamed = RENAMED.get(facts.get("tag", "")) if place.startswith("figures.") else None
+        if renamed is not None:
+            return place, f"{place}: expected {renamed!r}, as {facts['tag']!r} is called now"
         wrong = (
             f"expected one of {facts['expected_tags']}; found {facts['tag']!r}" if "tag" in facts else "field required"
         )

@@ -9,18 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from fathom.figures.job import FigureJob, Table
-from fathom.metrics.job import Measured, MetricJob
-from fathom.metrics.settings import METRICS, SinksSettings
+from fathom.metrics.job import MetricJob
+from fathom.metrics.settings import METRICS
 from fathom.probes.job import ProbeJob
-from fathom.workflow.captions import caption, figure_title, metric_axis, model_label
 from fathom.workflow.code_digest import code_digest
-from fathom.workflow.config import TOKEN_TABLES, Config
-from fathom.workflow.figure_tables import OF_EXPERIMENTS
+from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import figure_tables, table_corpus
 from fathom.workflow.jobs.activations import CUT_BY
 from fathom.workflow.jobs.corpora import corpus_code, corpus_job
-from fathom.workflow.jobs.figures import main_model
-from fathom.workflow.jobs.metrics import SEEDED, metric_code
+from fathom.workflow.jobs.figures import figure_code, figure_settings
+from fathom.workflow.jobs.metrics import metric_code
 from fathom.workflow.jobs.models import model_code, model_job
 from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.jobs.settings_json import as_json
@@ -46,12 +44,8 @@ class Plan:
     @property
     def extractions(self) -> tuple[tuple[str, str], ...]:
         """Model and corpus of all states that figures come from, each pair once."""
-        tables = [table for figure in self.figures for table in self.config.figure_tables(figure)]
-        pairs = {
-            (table.model, self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else table.of): None
-            for table in tables
-            if table.model is not None
-        }
+        tables = [table for figure in self.figures for table in figure_tables(self.config, figure)]
+        pairs = {(table.model, table_corpus(self.config, table)): None for table in tables if table.model is not None}
         return tuple((str(model), corpus) for model, corpus in pairs)
 
     def model_files(self, model: str) -> list[str]:
@@ -110,7 +104,7 @@ class Plan:
     def token_tables(self) -> tuple[str, ...]:
         """Tables of the metrics of the tokens of a text, which one job writes."""
         names = self.config.token_metrics
-        return tuple(table for name in names for table in TOKEN_TABLES.get(name, (name,)))
+        return tuple(table for name in names for table in (name, *METRICS[name].tables))
 
     @property
     def corpus_metrics(self) -> tuple[str, ...]:
@@ -127,29 +121,15 @@ class Plan:
 
     def _metric_job(self, model: str, corpus: str, metrics: Sequence[str]) -> str:
         uncertainty = self.config.uncertainty
-        sinks = self.config.metrics.sinks or SinksSettings()
         job = MetricJob(
             model=model,
             corpus=corpus,
-            measured=tuple(self._measured(metric) for metric in metrics),
+            measured=tuple(self.config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
             sink_multiple=self.config.metrics.sink_multiple,
-            looking=sinks.looking,
-            positions=sinks.positions,
             level=uncertainty.level,
             seed=uncertainty.seed,
         )
         return as_json(job)
-
-    def _measured(self, metric: str) -> Measured:
-        """One metric of a job: what its settings say that is not said to all metrics is for its function."""
-        settings = self.config.metric_settings[metric].model_dump()
-        if metric == "sinks":
-            return Measured(metric=metric)
-        facts = {name: settings.pop(name) for name in ("normalisation", "samples", "label") if name in settings}
-        forms = settings.pop("preparation")
-        if metric in SEEDED:
-            settings["seed"] = self.config.uncertainty.seed
-        return Measured(metric=metric, forms=forms, arguments=settings, **facts)
 
     def probe_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
@@ -177,42 +157,7 @@ class Plan:
 
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""
-        settings = self.config.all_figures[figure]
-        titles = {name: one.title or name for name, one in self.config.experiments.items()}
-        tables = self.config.figure_tables(figure)
-        steps = self.config.hierarchy_of(figure)
-        metrics = {table.holds for table in tables if table.holds in self.config.metric_settings}
-        job = FigureJob(
-            figure=figure,
-            settings=settings,
-            tables=tuple(
-                Table(
-                    model="" if table.model is None else model_label(self.config, main_model(self.config, table)),
-                    of=titles[table.of] if table.holds in OF_EXPERIMENTS else table.of,
-                    holds=table.holds,
-                    corpus=self._corpus_name(table.of) if table.holds in OF_EXPERIMENTS else "",
-                    control=table.control,
-                )
-                for table in tables
-            ),
-            title=figure_title(self.config, figure),
-            titles={name: METRICS[name].title for name in sorted(metrics)},
-            axes={
-                name: metric_axis(self.config, name, raw=getattr(settings, "raw", False)) for name in sorted(metrics)
-            },
-            layers="layer (transformers)" if self.config.activations.layers == "transformers" else "layer",
-            caption=caption(self.config, figure),
-            order=tuple(titles[name] for name in steps),
-            # The claim is: items < relations <= analogies.
-            strictly_before=tuple(
-                titles[name] for name in steps if self.config.corpora[self._corpus_name(name)].step == 0
-            ),
-            uncertainty=self.config.uncertainty,
-        )
-        return as_json(job)
-
-    def _corpus_name(self, experiment: str) -> str:
-        return self.config.experiments[experiment].corpus
+        return figure_settings(self.config, figure)
 
     # Code of jobs -------------------------------------------------------------------------------------------------
 
@@ -230,6 +175,8 @@ class Plan:
 
     def metric_code(self, *metrics: str) -> str:
         """Digest of the code behind some metrics; the other metrics' code is none of it."""
-        settings = [self.config.metric_settings[metric] for metric in metrics]
-        published = any("as_published" in getattr(one, "preparation", ()) for one in settings)
-        return metric_code(metrics, published=published)
+        return metric_code(metrics)
+
+    def figure_code(self, figure: str) -> str:
+        """Digest of the code behind a figure."""
+        return figure_code(self.config, figure)

@@ -30,6 +30,7 @@ from fathom.corpora.settings import (
 )
 from fathom.figures.settings import (
     BimodalityFigure,
+    BlockSitesFigure,
     ComparisonFigure,
     CoordinationFigure,
     EarlyContextFigure,
@@ -41,26 +42,10 @@ from fathom.figures.settings import (
     SinksFigure,
     SitesFigure,
     SpansFigure,
-    StagesFigure,
     SummaryFigure,
     SweepFigure,
 )
-from fathom.metrics.settings import (
-    METRICS,
-    CorpusEntropySettings,
-    CorpusMetricSettings,
-    CurvatureSettings,
-    DimeSettings,
-    EntropySettings,
-    InfonceSettings,
-    IntrinsicDimensionSettings,
-    LabelOverlapSettings,
-    LidarSettings,
-    MetricSettings,
-    MetricsSettings,
-    OverlapSettings,
-    SinksSettings,
-)
+from fathom.metrics.settings import METRICS, MetricsSettings
 from fathom.models.settings import HubModel, PathModel, RandomModel, WheelModel
 from fathom.probes.settings import CoordinationSettings, ExperimentSettings
 from fathom.schema import Uncertainty
@@ -114,18 +99,7 @@ _SECTIONS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("activations", ActivationsSettings),
     ("activations.corpora: a corpus", CorpusActivations),
     ("metrics", MetricsSettings),
-    ("metrics.prompt_entropy", EntropySettings),
-    ("metrics.dataset_entropy", CorpusEntropySettings),
-    ("metrics.curvature", CurvatureSettings),
-    ("metrics.effective_rank", MetricSettings),
-    ("metrics.sinks", SinksSettings),
-    ("metrics.intrinsic_dimension", IntrinsicDimensionSettings),
-    ("metrics.label_overlap", LabelOverlapSettings),
-    ("metrics.infonce", InfonceSettings),
-    ("metrics.dime", DimeSettings),
-    ("metrics.lidar", LidarSettings),
-    ("metrics.linear_cka", CorpusMetricSettings),
-    ("metrics.neighbourhood_overlap", OverlapSettings),
+    *((f"metrics.{name}", kind) for name, kind in METRICS.items()),
     ("uncertainty", Uncertainty),
     ("probes: an experiment", ExperimentSettings),
     ("probes: an experiment's coordination", CoordinationSettings),
@@ -152,7 +126,7 @@ _ENTRIES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("figures", "kind: sweep", SweepFigure),
     ("figures", "kind: matrix", MatrixFigure),
     ("figures", "kind: sinks", SinksFigure),
-    ("figures", "kind: stages", StagesFigure),
+    ("figures", "kind: block-sites", BlockSitesFigure),
     ("figures", "kind: bimodality", BimodalityFigure),
     ("figures", "kind: power-law", PowerLawFigure),
     ("figures", "kind: probes", ProbesFigure),

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 from fathom.figures.claims.rows import (
-    RESIDUAL,
     ClaimTables,
     Curves,
     curves_by_place,
@@ -28,11 +27,11 @@ from fathom.figures.claims.verdict import (
     Resampling,
     Verdict,
     mean_with_interval,
-    three_digits,
     verdict_on_corpora,
     verdict_on_texts,
 )
-from fathom.figures.metrics.sweep import quantity_of
+from fathom.figures.drawing.text import three_digits
+from fathom.figures.metrics.rows import RESIDUAL, quantity_of
 from fathom.statistics.dip_test import dip, dip_null, dip_p
 from fathom.statistics.multiple_testing import holm
 from fathom.statistics.resampling import group_codes
@@ -107,8 +106,9 @@ def changes_in_training(frames: ClaimTables, resampling: Resampling) -> list[Ver
             middle, outer = change.loc[:, first.middle].mean(axis=1), change.loc[:, ~first.middle].mean(axis=1)
             verdicts.append(
                 verdict_on_texts(
-                    f"{words}{first.tokens} changes from {first.model} to {last.model} by {three_digits(middle.mean())} in "
-                    f"the middle third of the layers and by {three_digits(outer.mean())} elsewhere",
+                    f"{words}{first.tokens} changes from {first.model} to {last.model} by "
+                    f"{three_digits(middle.mean())} in the middle third of the layers and by "
+                    f"{three_digits(outer.mean())} elsewhere",
                     "difference",
                     middle - outer,
                     first.groups,
@@ -319,8 +319,8 @@ def _late_changes(words: str, curves: Sequence[Curves], resampling: Resampling) 
     early = late[0].depths < 1 / 3 - 1e-9
     first, rest = path.loc[:, early].mean(axis=1), path.loc[:, ~early].mean(axis=1)
     statement = (
-        f"{words}{late[0].tokens} still changes from {late[0].model} to {late[-1].model} by {three_digits(first.mean())} in "
-        f"the first third of the layers and by {three_digits(rest.mean())} after it"
+        f"{words}{late[0].tokens} still changes from {late[0].model} to {late[-1].model} by "
+        f"{three_digits(first.mean())} in the first third of the layers and by {three_digits(rest.mean())} after it"
     )
     return verdict_on_texts(statement, "difference", rest - first, late[0].groups, resampling, expected=1)
 

@@ -11,13 +11,12 @@ import pandas as pd
 
 from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.text import three_digits
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL
+from fathom.statistics.resampling import FloatArray
 
-FloatArray = npt.NDArray[np.float64]
 ClaimTables = Sequence[tuple[str, str, str, pd.DataFrame]]
 """Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the
 decoder first, from small to large, the base model first, by training step."""
-ORIGINAL = "original"
-RESIDUAL = "residual"
 COLUMNS = ("text", "group", "view", "layer", "depth", "preparation", "sinks", "value")
 
 
@@ -131,6 +130,7 @@ def levels_of(frames: ClaimTables, metric: str, *, models: int) -> list[tuple[st
 
 
 def required_tables(frames: ClaimTables, metric: str) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """The tables of a metric, of which there must be some, with all columns that claims read."""
     found = [table for table in frames if table[2] == metric]
     if not found:
         msg = f"expected a table of {metric}, found {', '.join(sorted({table[2] for table in frames})) or 'none'}"

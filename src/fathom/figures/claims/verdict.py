@@ -112,6 +112,7 @@ def _side(low: float, high: float, expected: int) -> bool | None:
 
 
 def mean_with_interval(values: pd.Series, curves: Curves, resampling: Resampling) -> str:
+    """The mean of one number a text, with its interval where there is one."""
     low, high = _interval(values, curves.groups, resampling)
     interval = f" [{three_digits(low)}, {three_digits(high)}]" if math.isfinite(low) else ""
     return f"{three_digits(float(values.mean()))}{interval}"

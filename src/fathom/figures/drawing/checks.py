@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# How figures word the forms of a metric.
+CURVE_VALUES = ("depth", "value", "low", "high", "texts")  # of a point of a curve of a metric
+# Labels of the forms of a metric.
 SINKS = {"with": "all tokens", "without": "without sink tokens", "none": ""}
 PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred", "as_published": "as published"}
 
@@ -59,7 +60,7 @@ def check_curves(
 
 
 def check_words(curves: pd.DataFrame, *, name: str = "curves") -> None:
-    """Refuse curves whose sinks or preparation has no wording; a column that is not there is not looked at.
+    """Refuse curves whose sinks or preparation has no label; a column that is not there is not looked at.
 
     Raises:
         ValueError: naming the column and the word.

@@ -41,9 +41,8 @@ from fathom.figures.drawing.text import (
     title_height,
     write_foot,
 )
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, Tables, first_preparation
-from fathom.figures.settings import BimodalityFigure
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, first_preparation
 from fathom.statistics.dip_test import dip, dip_null, dip_p, modes
 from fathom.statistics.multiple_testing import holm
 
@@ -104,7 +103,8 @@ def bimodality_table(
 
     Returns:
         layers: view, sinks, layer, depth, dip, critical, p, p_family_wise, low_mode, high_mode, quantiles q05 to q95,
-            texts (used), left_out (texts). Modes: see `fathom.statistics.dip_test.modes`; every layer has them, bimodal or not.
+            texts (used), left_out (texts). Modes: see `fathom.statistics.dip_test.modes`; every layer has them, bimodal
+            or not.
         examples: view, sinks, layer (of the largest dip), mode ("low" | "high"), rank (1 is nearest to the mode), id,
             value, tokens (null where unknown), characters, excerpt; the 5 texts of each part that are nearest to its
             mode.
@@ -413,25 +413,22 @@ def _one_line(text: str, width: float) -> str:
     return " ".join(words) + " …"
 
 
-def bimodality_figure(
-    frames: Tables, settings: BimodalityFigure, job: FigureJob, notes: list[str]
-) -> tuple[pd.DataFrame, Figure]:
-    rows = text_rows(frames, sinks=settings.sinks)
-    texts = next(frame for table, frame in frames if table.holds == "texts")
-    uncertainty = job.uncertainty
-    by_layer, examples = bimodality_table(
-        rows, texts, samples=settings.samples, seed=uncertainty.seed, level=uncertainty.level
-    )
-    table = job.tables[0]
-    panel = Sample(name=f"{table.model}, {table.of}", rows=rows, layers=by_layer, examples=examples)
-    unit = job.axes[settings.metric]
-    figure = draw_bimodality([panel], title=job.title, unit=unit, layers=job.layers, notes=notes)
-    parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
-    return pd.concat(parts, ignore_index=True), figure
-
-
 def text_rows(tables: Tables, *, sinks: str) -> pd.DataFrame:
     """Rows of the one metric of texts among the tables: original view, first preparation, one choice of tokens."""
-    frame = next(frame for table, frame in tables if table.holds != "texts")
+    frame = next(frame for table, frame in tables if table.content != "texts")
     rows = first_preparation(frame[(frame["site"] == RESIDUAL) & (frame["view"] == ORIGINAL)])
     return rows[rows["sinks"] == sinks]
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str, sinks: str, samples: int) -> Drawn:
+    """Histograms of one metric by layer, their dips, and the texts at the two modes."""
+    rows = text_rows(tables, sinks=sinks)
+    texts = next(frame for table, frame in tables if table.content == "texts")
+    by_layer, examples = bimodality_table(
+        rows, texts, samples=samples, seed=job.uncertainty.seed, level=job.uncertainty.level
+    )
+    of = job.tables[0]
+    panel = Sample(name=f"{of.model}, {of.corpus_or_experiment}", rows=rows, layers=by_layer, examples=examples)
+    picture = draw_bimodality([panel], title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
+    parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
+    return Drawn(pd.concat(parts, ignore_index=True), picture, notes)

@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, has_both_forms, panel_note, split_forms
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, MARKERS, PALETTE, SOLID, house_style
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import ORIGINAL, Tables, first_preparation, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import ORIGINAL, curves_of_job, first_preparation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 
 CURVE_KEY = ("model", "stage", "sinks", "preparation", "layer")
-CURVE_COLUMNS = (*CURVE_KEY, "residual", "depth", "value", "low", "high", "texts")
 
 
 def draw_stages(
@@ -42,7 +41,7 @@ def draw_stages(
     on one axis of values. A model has the stages that its rows have.
 
     Args:
-        curves: model, stage (as it is to be worded), residual (bool: on the residual stream), sinks ("with" |
+        curves: model, stage (its label), residual (bool: on the residual stream), sinks ("with" |
             "without" | "none"), preparation, layer, depth (0..1), value, low, high, texts (null where unknown) and, if
             there, left_out; one row a point
         title: of the figure
@@ -54,7 +53,9 @@ def draw_stages(
         ValueError: if columns or rows are missing, sinks or preparation are unknown, two rows are the same point, a
             stage is on the residual stream in some rows only, or there are more stages than colours.
     """
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=("value", "low", "high"), key=CURVE_KEY)
+    check_curves(
+        curves, columns=(*CURVE_KEY, "residual", *CURVE_VALUES), numbers=("value", "low", "high"), key=CURVE_KEY
+    )
     check_words(curves)
     stages = curves.groupby("stage")["residual"].agg(["nunique", "first"])
     if (stages["nunique"] != 1).any():
@@ -110,10 +111,10 @@ def _draw(
 
     models = list(dict.fromkeys(curves["model"]))
     rows = [
-        [panel(form[form["model"] == model], worded) for model in page]
+        [panel(form[form["model"] == model], label) for model in page]
         for _, prepared in curves.groupby("preparation", sort=False)
         for page in pages(models, MOST_COLUMNS)
-        for worded, form in (split_forms(prepared) if has_both_forms(prepared) else {"": prepared}).items()
+        for label, form in (split_forms(prepared) if has_both_forms(prepared) else {"": prepared}).items()
     ]
     legend = [
         [
@@ -132,7 +133,7 @@ def _draw(
     return draw_panels(rows, title=title, layers=layers, legend=legend, notes=notes)
 
 
-STAGES = {
+SITES = {
     "attention_input": "what attention reads",
     "attention_patterns": "attention patterns, mean of heads",
     "attention": "attention output",
@@ -143,7 +144,7 @@ STAGES = {
 ON_THE_STREAM = ("attention_residual", "residual")
 
 
-def stage_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
+def site_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     """One row a model, stage of a block, sinks and layer."""
     curves = []
     for table, frame in tables:
@@ -152,9 +153,16 @@ def stage_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         patterns = frame[frame["site"] == "attention_patterns"].assign(preparation=states["preparation"].iloc[0])
         found = pd.concat([states, patterns], ignore_index=True)
         found = found[found["view"] == ORIGINAL]
-        for site in STAGES:
+        for site in SITES:
             rows = found[found["site"] == site]
             if len(rows):
-                curve = summarise_rows(rows, job).assign(model=table.model, stage=STAGES[site])
+                curve = curves_of_job(rows, job).assign(model=table.model, stage=SITES[site])
                 curves.append(curve.assign(residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
+    """Curves of one metric, a colour a site of a block."""
+    curves = site_curves(tables, job)
+    picture = draw_stages(curves, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
+    return Drawn(curves, picture, notes)

@@ -10,13 +10,13 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style, ordered_colours
 from fathom.figures.drawing.text import count
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import RESIDUAL, Tables, first_preparation, one_view, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, one_view
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("metric", "model", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("metric", "model", "sinks", "preparation", "layer")
 MOST_COLUMNS = 3
 # More curves than this in one panel cover each other; then each form of a metric has a panel of its own.
@@ -63,7 +62,7 @@ def draw_comparison(
         ValueError: if columns or rows are missing, sinks or preparation are unknown, two rows are the same point, a
             metric has no unit, or there are more models without an order than colours.
     """
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=("value", "low", "high"), key=CURVE_KEY)
+    check_curves(curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=("value", "low", "high"), key=CURVE_KEY)
     check_words(curves)
     models = list(dict.fromkeys(curves["model"]))
     if not ordered and len(models) > len(PALETTE):
@@ -144,17 +143,30 @@ def _is_crowded(rows: pd.DataFrame) -> bool:
 
 def comparison_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     """One row a metric, model, sinks and layer: of texts their original view, in the first preparation."""
-    corpora = {table.holds: {other.of for other, _ in tables if other.holds == table.holds} for table, _ in tables}
+    corpora = {
+        table.content: {other.corpus_or_experiment for other, _ in tables if other.content == table.content}
+        for table, _ in tables
+    }
     curves = []
     for table, frame in tables:
-        title = job.titles[table.holds]
-        name = title if len(corpora[table.holds]) == 1 else f"{title}, {table.of}"
+        title = job.titles[table.content]
+        name = title if len(corpora[table.content]) == 1 else f"{title}, {table.corpus_or_experiment}"
         rows = one_view(first_preparation(frame[frame["site"] == RESIDUAL]))
-        curves.append(summarise_rows(rows, job).assign(metric=name, model=table.model, corpus=table.of))
+        curves.append(
+            curves_of_job(rows, job).assign(metric=name, model=table.model, corpus=table.corpus_or_experiment)
+        )
     return pd.concat(curves, ignore_index=True)
 
 
 def comparison_units(tables: Tables, curves: pd.DataFrame, job: FigureJob) -> dict[str, str]:
     """Label of the axis of values of every panel of a comparison."""
-    axes = {job.titles[table.holds]: job.axes[table.holds] for table, _ in tables}
+    axes = {job.titles[table.content]: job.axes[table.content] for table, _ in tables}
     return {name: axes[name.split(", ")[0]] for name in curves["metric"].unique()}
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, ordered: bool) -> Drawn:
+    """Curves of several metrics, models beside each other."""
+    curves = comparison_curves(tables, job)
+    units = comparison_units(tables, curves, job)
+    picture = draw_comparison(curves, title=job.title, units=units, layers=job.layers, notes=notes, ordered=ordered)
+    return Drawn(curves, picture, notes)

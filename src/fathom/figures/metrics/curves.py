@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, Tables, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("model", "corpus", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("model", "corpus", "sinks", "preparation", "layer")
 
 
@@ -56,7 +55,7 @@ def draw_metric(
             rows are the same point, or there are more corpora than colours.
     """
     numbers = ("value", "low", "high")
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=numbers, key=CURVE_KEY)
+    check_curves(curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=numbers, key=CURVE_KEY)
     check_words(curves)
     corpora = list(dict.fromkeys(curves["corpus"]))
     if len(corpora) > len(PALETTE):
@@ -122,8 +121,11 @@ def metric_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     for table, frame in tables:
         rows = frame[frame["site"] == RESIDUAL]
         for variant, part in rows.groupby("variant", sort=False, dropna=False):
-            curve = summarise_rows(part, job)
-            names = [table.of if view == ORIGINAL else f"{table.of}, {view}" for view in curve["view"]]
+            curve = curves_of_job(part, job)
+            names = [
+                table.corpus_or_experiment if view == ORIGINAL else f"{table.corpus_or_experiment}, {view}"
+                for view in curve["view"]
+            ]
             model = f"{table.model}, {variant}" if isinstance(variant, str) else table.model
             curves.append(curve.assign(model=model, corpus=names))
     return pd.concat(curves, ignore_index=True)
@@ -132,6 +134,16 @@ def metric_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
 def chance_notes(tables: Tables) -> list[str]:
     """What the metric would be by chance, where it has such a level: one line, or none."""
     levels = {
-        f"{table.of} {frame['chance'].dropna().iloc[0]:.3f}" for table, frame in tables if frame["chance"].notna().any()
+        f"{table.corpus_or_experiment} {frame['chance'].dropna().iloc[0]:.3f}"
+        for table, frame in tables
+        if frame["chance"].notna().any()
     }
     return [f"By chance, for neighbours drawn at random: {', '.join(sorted(levels))}."] if levels else []
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
+    """Curves of one metric, and what it would be by chance."""
+    notes = [*chance_notes(tables), *notes]
+    curves = metric_curves(tables, job)
+    picture = draw_metric(curves, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
+    return Drawn(curves, picture, notes)

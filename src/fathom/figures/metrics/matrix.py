@@ -24,7 +24,8 @@ from fathom.figures.drawing.text import (
     set_title,
     write_foot,
 )
-from fathom.figures.metrics.rows import Tables, first_preparation, one_view
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import first_preparation, one_view
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,6 +178,16 @@ def _layers(panel: pd.DataFrame) -> npt.NDArray[np.int64]:
 def matrix_cells(tables: Tables) -> pd.DataFrame:
     """One row a model, corpus and pair of layers, of the original view, in the first preparation."""
     return pd.concat(
-        [one_view(first_preparation(frame)).assign(model=table.model, corpus=table.of) for table, frame in tables],
+        [
+            one_view(first_preparation(frame)).assign(model=table.model, corpus=table.corpus_or_experiment)
+            for table, frame in tables
+        ],
         ignore_index=True,
     )
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
+    """Heat maps of one metric of pairs of layers."""
+    cells = matrix_cells(tables)
+    picture = draw_matrices(cells, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
+    return Drawn(cells, picture, notes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ from fathom.figures.drawing.style import (
     open_figure,
 )
 from fathom.figures.drawing.text import foot_height, plain_number, set_title, title_height, write_foot
-from fathom.figures.settings import PowerLawFigure
+from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.statistics.renyi import FloatArray, renyi_entropy
 
 if TYPE_CHECKING:
@@ -189,5 +189,20 @@ def _chosen(numbers: pd.Series) -> list[float]:
     return [float(known[at]) for at in np.linspace(0, len(known) - 1, most).round().astype(int)]
 
 
-def power_law_numbers(settings: PowerLawFigure) -> pd.DataFrame:
-    return power_law_entropies(settings.betas, settings.alphas, dimension=settings.dimension)
+def claim_tables(**spectra: Any) -> list[tuple[str, str, str, pd.DataFrame]]:
+    """What a paper's claim is judged on, in place of tables: model, corpus and metric, and the entropies."""
+    return [("", "", "power_law", power_law_entropies(**spectra))]
+
+
+def figure(
+    tables: Tables,  # noqa: ARG001 - there are none
+    job: FigureJob,
+    notes: list[str],
+    *,
+    betas: Sequence[float],
+    alphas: Sequence[float],
+    dimension: int,
+) -> Drawn:
+    """Entropies of power-law spectra."""
+    entropies = power_law_entropies(betas, alphas, dimension=dimension)
+    return Drawn(entropies, draw_power_law(entropies, title=job.title, notes=notes), notes)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 
 import numpy as np
 import pandas as pd
 
-from fathom.figures.job import FigureJob, Table
+from fathom.figures.job import FigureJob
 from fathom.statistics.resampling import bootstrap_mean
 
-Tables = Sequence[tuple[Table, pd.DataFrame]]
 RESIDUAL = "residual"
 ORIGINAL = "original"
+
+
+def quantity_of(view: str) -> float:
+    """Read the one number in the name of a view: 0.5 of "p = 0.50", 64 of "64 tokens".
+
+    Raises:
+        ValueError: if the name holds no number or several.
+    """
+    numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", view)
+    if len(numbers) != 1:
+        msg = f"view: expected a name with one number, such as 'p = 0.50' or '64 tokens', found {view!r}"
+        raise ValueError(msg)
+    return float(numbers[0])
 
 
 def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
@@ -20,17 +32,20 @@ def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(value=rows["raw"])
 
 
-def summarise_rows(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
+def curves_of_job(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
+    """Curves of the rows of a metric, with the intervals that a job asks for."""
     uncertainty = job.uncertainty
     return summarise_metric(rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
 
 
 def first_preparation(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the preparation that comes first."""
     chosen: pd.DataFrame = rows[rows["preparation"] == rows["preparation"].iloc[0]]
     return chosen
 
 
 def one_view(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the view that comes first."""
     chosen: pd.DataFrame = rows[rows["view"] == rows["view"].iloc[0]]
     return chosen
 

@@ -17,8 +17,8 @@ from fathom.figures.drawing.curve import draw_curve, draw_with_and_without, pane
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, INK, LINES, MARKERS, PALETTE, SMALL, SOLID, fold, house_style
 from fathom.figures.drawing.text import panel_width
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, Tables, first_preparation, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation
 from fathom.statistics.resampling import bootstrap_mean
 
 if TYPE_CHECKING:
@@ -366,26 +366,20 @@ def _say(axes: Axes, words: str, of: Sequence[str], corpora: Sequence[str], widt
     )
 
 
-def sinks_figure(frames: Tables, job: FigureJob, notes: list[str]) -> tuple[pd.DataFrame, Figure]:
-    valley, norms, rates = sink_frames(frames, job)
-    unit = job.axes["prompt_entropy"]
-    figure = draw_sinks(valley, norms, rates, title=job.title, unit=unit, layers=job.layers, notes=notes)
-    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), rates.assign(panel="rate")]
-    return pd.concat(panels, ignore_index=True), figure
-
-
 def sink_frames(tables: Tables, job: FigureJob) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Entropy, norms and rates of the original views, as `draw_sinks` takes them."""
     uncertainty = job.uncertainty
     by_place: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for table, frame in tables:
-        by_place.setdefault((table.model, table.of), {})[table.holds] = frame[frame["view"] == ORIGINAL]
+        by_place.setdefault((table.model, table.corpus_or_experiment), {})[table.content] = frame[
+            frame["view"] == ORIGINAL
+        ]
     valleys, norms, rates = [], [], []
     for (model, corpus), found in by_place.items():
         place = {"model": model, "corpus": corpus}
         entropy = found["prompt_entropy"]
         rows = first_preparation(entropy[entropy["site"] == RESIDUAL])
-        valleys.append(summarise_rows(rows, job).assign(**place))
+        valleys.append(curves_of_job(rows, job).assign(**place))
         norm, rate = summarise_sinks(
             found["sinks"],
             found["token_norms"],
@@ -400,3 +394,12 @@ def sink_frames(tables: Tables, job: FigureJob) -> tuple[pd.DataFrame, pd.DataFr
         pd.concat(norms, ignore_index=True),
         pd.concat(rates, ignore_index=True),
     )
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
+    """The valley of the entropy, the norms of sinks, and their rates."""
+    valley, norms, rates = sink_frames(tables, job)
+    unit = job.axes["prompt_entropy"]
+    picture = draw_sinks(valley, norms, rates, title=job.title, unit=unit, layers=job.layers, notes=notes)
+    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), rates.assign(panel="rate")]
+    return Drawn(pd.concat(panels, ignore_index=True), picture, notes)

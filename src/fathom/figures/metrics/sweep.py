@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,13 +12,13 @@ from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import check_curves, check_words
+from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
 from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
 from fathom.figures.drawing.text import plain_number
-from fathom.figures.job import FigureJob
-from fathom.figures.metrics.rows import RESIDUAL, Tables, first_preparation, in_own_unit, summarise_rows
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, in_own_unit, quantity_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,25 +27,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_COLUMNS = ("model", "quantity", "sinks", "preparation", "layer", "depth", "value", "low", "high", "texts")
 CURVE_KEY = ("model", "quantity", "sinks", "preparation", "layer")
 # From this ratio of largest to smallest quantity on, the colours follow its logarithm.
 LOGARITHMIC_FROM = 10.0
 # More values than this make a panel with both forms unreadable; then each form has panels of its own.
 MOST_VALUES = 3
-
-
-def quantity_of(view: str) -> float:
-    """Read the one number in the name of a view: 0.5 of "p = 0.50", 64 of "64 tokens".
-
-    Raises:
-        ValueError: if the name holds no number or several.
-    """
-    numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", view)
-    if len(numbers) != 1:
-        msg = f"view: expected a name with one number, such as 'p = 0.50' or '64 tokens', found {view!r}"
-        raise ValueError(msg)
-    return float(numbers[0])
 
 
 def draw_sweep(
@@ -77,7 +62,9 @@ def draw_sweep(
         ValueError: if columns or rows are missing, sinks or preparation are unknown, a quantity is not finite, or two
             rows are the same point.
     """
-    check_curves(curves, columns=CURVE_COLUMNS, numbers=("quantity", "value", "low", "high"), key=CURVE_KEY)
+    check_curves(
+        curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=("quantity", "value", "low", "high"), key=CURVE_KEY
+    )
     check_words(curves)
     if curves["quantity"].isna().any():
         msg = "curves: column quantity holds NaN"
@@ -116,10 +103,10 @@ def _draw(curves: pd.DataFrame, *, title: str, unit: str, quantity: str, layers:
     apart = len(values) > MOST_VALUES and has_both_forms(curves)
     models = list(dict.fromkeys(curves["model"]))
     rows = [
-        [panel(form[form["model"] == model], worded) for model in page]
+        [panel(form[form["model"] == model], label) for model in page]
         for _, prepared in curves.groupby("preparation", sort=False)
         for page in pages(models, MOST_COLUMNS)
-        for worded, form in (split_forms(prepared) if apart else {"": prepared}).items()
+        for label, form in (split_forms(prepared) if apart else {"": prepared}).items()
     ]
     legend = [sinks_handles(list(curves["sinks"].unique()))]
     bar = None
@@ -149,6 +136,15 @@ def sweep_curves(tables: Tables, job: FigureJob, *, raw: bool) -> pd.DataFrame:
     curves = []
     for table, frame in tables:
         rows = first_preparation(frame[frame["site"] == RESIDUAL])
-        curve = summarise_rows(in_own_unit(rows) if raw else rows, job)
+        curve = curves_of_job(in_own_unit(rows) if raw else rows, job)
         curves.append(curve.assign(model=table.model, quantity=[quantity_of(str(view)) for view in curve["view"]]))
     return pd.concat(curves, ignore_index=True)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str, raw: bool) -> Drawn:
+    """Curves of one metric, coloured by what is varied."""
+    curves = sweep_curves(tables, job, raw=raw)
+    quantity = QUANTITIES["p" if str(curves["view"].iloc[0]).startswith("p") else "tokens"]
+    unit = job.axes[metric]
+    picture = draw_sweep(curves, title=job.title, unit=unit, quantity=quantity, layers=job.layers, notes=notes)
+    return Drawn(curves, picture, notes)

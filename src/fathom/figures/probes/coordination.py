@@ -34,11 +34,12 @@ from fathom.figures.drawing.style import (
     ordered_colours,
 )
 from fathom.figures.drawing.text import plain_number, round_values
-from fathom.figures.job import FigureJob
-from fathom.figures.probes.rows import Tables, main_measure, one_place
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import fixed_curves, main_measure, one_place
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
     ESTIMATORS,
+    LABEL_KEY,
     MEASURES,
     SIGNIFICANT,
     check_only,
@@ -49,12 +50,12 @@ from fathom.figures.probes.score_panels import (
     draw_chance,
     draw_controls,
     draw_scores,
+    hue_column,
     mark_handles,
     missing_controls,
     peak_handle,
     scores_note,
     split_selections,
-    told_by,
 )
 from fathom.io.tables import MEAN
 
@@ -66,7 +67,6 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType
 
 
-CURVE_KEY = ("model", "experiment", "label", "estimator", "selection", "control", "measure", "layer")
 NUMBERS = ("value", "low", "high", "null", "null_low", "null_high", "p")
 COORDINATION_KEY = ("model", "experiment", "estimator", "label", "measure", "layer", "other_layer")
 COORDINATION_COLUMNS = (*COORDINATION_KEY, "depth", "other_depth", *NUMBERS)
@@ -145,11 +145,11 @@ def draw_coordination(
             number is infinite, a value NaN, two rows are the same, a row of two layers lacks one, or a model is not in
             `curves`; or if there are more curves than colours.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("label",))
+    check_scores(curves, key=LABEL_KEY, columns=("label",))
     _check(coordination, curves)
     chosen, _ = split_selections(choose_measure(curves, measure))
     estimator = check_only(chosen, "estimator")
-    of = told_by(chosen)
+    of = hue_column(chosen)
     # Attention weights and the likeness of states have no estimator.
     coordination = coordination[~coordination["measure"].isin(OF_SCORES) | (coordination["estimator"] == estimator)]
     complementary = coordination[coordination["measure"] == COMPLEMENTARITY]
@@ -537,31 +537,32 @@ def _legend(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words) -> li
     ]
 
 
-def coordination_figure(
-    tables: Tables, curves: pd.DataFrame, job: FigureJob, notes: list[str]
-) -> tuple[pd.DataFrame, Figure]:
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores at the attention's output of the labels whose coordination was measured; of too many the first ones."""
     measures = pd.concat(
         [
-            frame.assign(model=table.model, experiment=table.of)
+            frame.assign(model=table.model, experiment=table.corpus_or_experiment)
             for table, frame in tables
-            if table.holds == "coordination"
+            if table.content == "coordination"
         ],
         ignore_index=True,
     )
+    curves = fixed_curves(tables, estimator=estimator)
     rows = one_place(curves[curves["site"] == "attention"])
     rows = rows[(rows["label"] != MEAN) & (rows["measure"] == main_measure(rows))]
     labels = list(rows["label"].unique())
     shown = labels[: len(PALETTE)]
-    if len(shown) < len(labels):
-        notes = [*notes, f"Scores of {len(shown)} of {len(labels)} labels are shown."]
+    under = (
+        notes if len(shown) == len(labels) else [*notes, f"Scores of {len(shown)} of {len(labels)} labels are shown."]
+    )
     known = measures["measure"] != COMPLEMENTARITY
-    figure = draw_coordination(
+    picture = draw_coordination(
         rows[rows["label"].isin(shown)],
         measures[known | measures["label"].isin(shown)],
         title=job.title,
         layers=job.layers,
         measure=main_measure(rows),
-        notes=notes,
+        notes=under,
     )
-    return pd.concat([measures.assign(part="coordination"), rows.assign(part="scores")], ignore_index=True), figure
+    parts = [measures.assign(part="coordination"), rows.assign(part="scores")]
+    return Drawn(pd.concat(parts, ignore_index=True), picture, notes)

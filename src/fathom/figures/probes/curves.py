@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, SMALL, fold, house_style
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.notes import hierarchy_notes
+from fathom.figures.probes.rows import experiment_curves, main_measure, not_plotted_note, one_label, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
     MEASURES,
@@ -224,3 +227,13 @@ def _draw_peaks(axes: Axes, rows: pd.DataFrame, experiments: Sequence[str], *, l
     axes.set_ylim(len(experiments) - 0.4, -0.6)
     axes.tick_params(axis="x", length=0)
     axes.spines[:].set_visible(False)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """Curves of experiments, and a test of the order of their peaks where they are several of the hierarchy."""
+    if len(job.order) > 1:
+        notes = [*notes, *hierarchy_notes(tables, job, estimator)]
+    rows = one_label(one_place(experiment_curves(tables, estimator=estimator)))
+    under = [*notes, *not_plotted_note(rows)]
+    picture = draw_probes(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
+    return Drawn(rows, picture, notes)

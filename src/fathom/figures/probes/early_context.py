@@ -13,6 +13,8 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import Panel, draw_panels
 from fathom.figures.drawing.style import DASHED, FAINT, PALETTE, SOLID, house_style, ordered_colours
 from fathom.figures.drawing.text import panel_width, spaced_texts
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import all_views, fixed_curves, main_measure, one_label
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
     COLOURED,
@@ -241,3 +243,10 @@ def _draw_main(axes: Axes, curve: pd.DataFrame, place: str) -> None:
             markeredgewidth=0.6,
             label=f"{place}, {what}",
         )
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """Scores over layers and over the amount of filler."""
+    rows = one_label(all_views(fixed_curves(tables, estimator=estimator)))
+    picture = draw_early_context(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=notes)
+    return Drawn(rows, picture, notes)

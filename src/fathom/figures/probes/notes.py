@@ -7,9 +7,8 @@ from typing import get_args
 
 import pandas as pd
 
-from fathom.figures.job import FigureJob
-from fathom.figures.probes.rows import PLACE, Tables, experiment_curves, hit_curves, main_measure, one_label, one_place
-from fathom.figures.settings import ProbesFigure
+from fathom.figures.job import FigureJob, Tables
+from fathom.figures.probes.rows import PLACE, accuracy_curves, experiment_curves, one_label, one_place
 from fathom.statistics.accuracy_curve import HitCurve, TooFewGroupsError
 from fathom.statistics.double_peak import DipBetweenPeaks, dip_between_peaks
 from fathom.statistics.peak_order import OrderTest, Statistic, order_test
@@ -23,10 +22,10 @@ SMALLEST = 0.0005  # number that is not written as 0
 
 def hierarchy_notes(tables: Tables, job: FigureJob, estimator: str) -> list[str]:
     """For each model the order of the experiments' peaks, and the dips of their curves."""
-    models = list(dict.fromkeys(table.model for table, _ in tables if table.holds == "hits"))
+    models = list(dict.fromkeys(table.model for table, _ in tables if table.content == "hits"))
     notes = []
     for model in models:
-        curves = hit_curves(tables, model, job.order, estimator)
+        curves = accuracy_curves(tables, model, job.order, estimator)
         above_chance = _above_chance(tables, model, estimator)
         tested = [curve for curve in curves if curve.name in above_chance]
         if len(tested) > 1:
@@ -117,28 +116,14 @@ def dip_columns(tables: Tables, job: FigureJob, summary: pd.DataFrame) -> pd.Dat
 
     NaN elsewhere, and where there is no test of it.
     """
-    names = list(dict.fromkeys(table.of for table, _ in tables if table.holds == "hits"))
+    names = list(dict.fromkeys(table.corpus_or_experiment for table, _ in tables if table.content == "hits"))
     first = summary.drop_duplicates(["model", "experiment", "estimator"])
     rows = []
     for model, estimator in first[["model", "estimator"]].drop_duplicates().itertuples(index=False):
-        for curve in hit_curves(tables, model, names, estimator):
+        for curve in accuracy_curves(tables, model, names, estimator):
             dip = _dip(curve, job)
             if not isinstance(dip, str):
                 rows.append((model, curve.name, estimator, dip.size, dip.low, dip.high))
     dips = pd.DataFrame(rows, columns=["model", "experiment", "estimator", "dip", "dip_low", "dip_high"])
     places = first[["model", "experiment", "estimator", *PLACE]]
     return summary.merge(places.merge(dips), on=list(places.columns), how="left")
-
-
-def probe_notes(tables: Tables, job: FigureJob) -> list[str]:
-    """What a figure says of the order of the experiments; nothing where it does not draw several of the hierarchy."""
-    if len(job.order) < 2 or not isinstance(job.settings, ProbesFigure):
-        return []
-    return hierarchy_notes(tables, job, job.settings.estimator)
-
-
-def not_drawn_note(rows: pd.DataFrame) -> list[str]:
-    """A note that names the experiments whose labels have not the measure that is drawn, if there are such."""
-    drawn = set(rows.loc[rows["measure"] == main_measure(rows), "experiment"])
-    names = [name for name in rows["experiment"].unique() if name not in drawn]
-    return [f"Not drawn, for their labels are numbers, not classes: {', '.join(names)}."] if names else []

@@ -9,8 +9,11 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import house_style
 from fathom.figures.drawing.text import join_note
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
+    LABEL_KEY,
     MEASURES,
     PRIMARY,
     check_only,
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CURVE_KEY = ("model", "experiment", "label", "estimator", "selection", "control", "measure", "layer")
 MOST_COLUMNS = 4
 HEIGHT = 0.95
 SCALES = ("two classes", "several classes", "numbers")
@@ -71,7 +73,7 @@ def draw_properties(
         ValueError: as `draw_probes`; if there are several models, experiments or estimators; or if no label has a
             measure that is tested.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("label",))
+    check_scores(curves, key=LABEL_KEY, columns=("label",))
     for column in ("model", "experiment", "estimator"):
         check_only(curves, column)
     measures = {}
@@ -141,3 +143,9 @@ def _scale(measure: str, chance: float) -> str:
     if measure == "r":
         return SCALES[2]
     return SCALES[0] if chance > TWO_CLASSES else SCALES[1]
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """A panel a label of one experiment."""
+    rows = one_place(fixed_curves(tables, estimator=estimator))
+    return Drawn(rows, draw_properties(rows, title=job.title, layers=job.layers, notes=notes), notes)

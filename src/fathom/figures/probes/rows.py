@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
-from fathom.figures.job import Table
+from fathom.figures.job import Tables
 from fathom.io.corpus_table import text_items
 from fathom.io.tables import MEAN
 from fathom.statistics.accuracy_curve import HitCurve
 
-Tables = Sequence[tuple[Table, pd.DataFrame]]
 ACCURACY = "balanced_accuracy"
+FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
 PLACE = ("view", "site", "position")
 SITES = {
     "residual": "residual stream",
@@ -28,12 +28,12 @@ def experiment_curves(tables: Tables, *, estimator: str | None = None) -> pd.Dat
     """Every curve of every experiment; those of random weights stand with the model that they are a control of."""
     parts = []
     for table, frame in tables:
-        if table.holds != "probes":
+        if table.content != "probes":
             continue
         rows = frame if estimator is None else frame[frame["estimator"] == estimator]
         if table.control:
             rows = rows[rows["control"] == ""].assign(control=table.control)
-        parts.append(rows.assign(model=table.model, experiment=table.of))
+        parts.append(rows.assign(model=table.model, experiment=table.corpus_or_experiment))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -76,28 +76,32 @@ def main_measure(rows: pd.DataFrame) -> str:
     return ACCURACY if (rows["measure"] == ACCURACY).any() else "r"
 
 
-def with_site_words(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows whose sites are worded for readers."""
+def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows whose sites are labelled for readers."""
     return rows.assign(site=rows["site"].map(SITES))
 
 
-def hit_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[HitCurve]:
+def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[HitCurve]:
     """Which texts were told rightly with the fixed penalty, of each experiment, at its first place and label or labels.
 
     An experiment whose estimator has no such table is left out.
     """
-    corpora = {table.of: frame for table, frame in tables if table.holds == "texts"}
-    found = {table.of: (table, frame) for table, frame in tables if table.holds == "hits" and table.model == model}
+    corpora = {table.corpus_or_experiment: frame for table, frame in tables if table.content == "texts"}
+    found = {
+        table.corpus_or_experiment: (table, frame)
+        for table, frame in tables
+        if table.content == "hits" and table.model == model
+    }
     curves = []
     for name in experiments:
         table, rows = found[name]
         rows = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
         if len(rows):
-            curves.append(_hit_curve(name, _first(rows, *PLACE), corpora[table.corpus]))
+            curves.append(_accuracy_curve(name, _first(rows, *PLACE), corpora[table.corpus]))
     return curves
 
 
-def _hit_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> HitCurve:
+def _accuracy_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> HitCurve:
     classes = rows.groupby("label")["class"].nunique()
     binary = [label for label in rows["label"].unique() if classes[label] == 2]
     labels = binary if len(binary) > 1 else [rows["label"].iloc[0]]
@@ -140,4 +144,15 @@ def _first(rows: pd.DataFrame, *columns: str) -> pd.DataFrame:
     return rows
 
 
-FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
+def fixed_curves(tables: Tables, *, estimator: str | None = None) -> pd.DataFrame:
+    """Curves of the fixed penalty alone."""
+    curves = experiment_curves(tables, estimator=estimator)
+    chosen: pd.DataFrame = curves[curves["selection"] == FIXED]
+    return chosen
+
+
+def not_plotted_note(rows: pd.DataFrame) -> list[str]:
+    """A note that names the experiments whose labels have not the measure that is plotted, if there are such."""
+    plotted = set(rows.loc[rows["measure"] == main_measure(rows), "experiment"])
+    names = [name for name in rows["experiment"].unique() if name not in plotted]
+    return [f"Not drawn, for their labels are numbers, not classes: {', '.join(names)}."] if names else []

@@ -40,6 +40,8 @@ MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r
 # The one that curves are tested on: the first of these that a curve has.
 PRIMARY = ("balanced_accuracy", "r")
 SELECTIONS = ("fixed", "inner")
+# What tells the rows of curves of single labels apart.
+LABEL_KEY = ("model", "experiment", "label", "estimator", "selection", "control", "measure", "layer")
 SIGNIFICANT = 0.05
 # Points between two markers below which they would melt into a band.
 MARKER_SPACING = 2.8
@@ -53,7 +55,7 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """How a control is worded and drawn."""
+    """Label and look of a control."""
 
     label: str
     colour: str
@@ -141,7 +143,7 @@ def check_number_of(curves: pd.DataFrame, column: str) -> list[str]:
     return found
 
 
-def told_by(curves: pd.DataFrame) -> str:
+def hue_column(curves: pd.DataFrame) -> str:
     """Give the column that tells the curves of a panel apart: experiment if there are several, else label.
 
     Raises:

@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import (
+    fixed_curves,
+    main_measure,
+    not_plotted_note,
+    one_label,
+    one_position,
+    with_site_labels,
+)
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
     MEASURES,
@@ -20,12 +29,12 @@ from fathom.figures.probes.score_panels import (
     draw_chance,
     draw_controls,
     draw_scores,
+    hue_column,
     mark_handles,
     missing_controls,
     peak_handle,
     scores_note,
     split_selections,
-    told_by,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +67,7 @@ def draw_sites(
     row: their controls in the same colours, line styles telling which control; and chance.
 
     Args:
-        curves: as for `draw_probes`, and label and site (as it is to be worded); several experiments or several labels,
+        curves: as for `draw_probes`, and label and site (its label); several experiments or several labels,
             not both
         title: of the figure
         layers: what to call the layers
@@ -72,7 +81,7 @@ def draw_sites(
     check_scores(curves, key=CURVE_KEY, columns=("site", "label"))
     chosen = choose_measure(curves, measure)
     estimator = check_only(chosen, "estimator")
-    of = told_by(chosen)
+    of = hue_column(chosen)
     names = check_number_of(chosen[chosen["control"] == ""], of)
     main, _ = split_selections(chosen)
     with house_style():
@@ -142,11 +151,20 @@ def _draw(
         for page in pages(sites, MOST_COLUMNS)
         for kind in (upper, lower)
     ]
-    worded = [name.removeprefix("label.") for name in names]
+    labels = [name.removeprefix("label.") for name in names]
     legend = [
-        curve_handles(worded),
+        curve_handles(labels),
         [*mark_handles(main[main["control"] == ""]), peak_handle(interval=False)],
         control_handles(main, coloured=False),
     ]
     missing = missing_controls(main.assign(model=main["model"] + " at " + main["site"]), of=of)
     return draw_panels(rows, title=title, layers=layers, legend=legend, notes=[missing, *notes])
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """Scores at every site, at the first position."""
+    rows = one_label(one_position(fixed_curves(tables, estimator=estimator)))
+    under = [*notes, *not_plotted_note(rows)]
+    labelled = with_site_labels(rows)
+    picture = draw_sites(labelled, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
+    return Drawn(rows, picture, notes)

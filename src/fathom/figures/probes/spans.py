@@ -18,6 +18,8 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import FAINT, INK, house_style
 from fathom.figures.drawing.text import panel_width, round_values
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.rows import fixed_curves, main_measure, not_plotted_note, one_label, one_site
 from fathom.figures.probes.score_panels import (
     CONTROLS,
     EMBEDDING,
@@ -248,3 +250,11 @@ def _draw_marks(axes: Axes, curve: pd.DataFrame, position: str, *, height: float
             color=INK,
             label=f"{position}, peak not above chance",
         )
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
+    """Heat maps of scores over layers and positions, at the first site."""
+    rows = one_label(one_site(fixed_curves(tables, estimator=estimator)))
+    under = [*notes, *not_plotted_note(rows)]
+    picture = draw_spans(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
+    return Drawn(rows, picture, notes)

@@ -21,6 +21,9 @@ from fathom.figures.drawing.style import (
     text_width,
 )
 from fathom.figures.drawing.text import foot_height, set_title, title_height, write_foot
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.notes import dip_columns
+from fathom.figures.probes.rows import fixed_curves, one_label, one_place, with_site_labels
 from fathom.figures.probes.score_panels import (
     CONTROLS,
     EMBEDDING,
@@ -363,3 +366,11 @@ def _write_line(
                 fontweight="bold" if at in bold else "normal",
             )
     return top - _height(cells)
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
+    """A table of all experiments: of every place in the numbers, of the first in the picture."""
+    curves = fixed_curves(tables)
+    every = dip_columns(tables, job, summary_table(one_label(curves)))
+    shown = with_site_labels(summary_table(one_label(one_place(curves))))
+    return Drawn(every, draw_summary(shown, title=job.title, layers=job.layers, notes=notes), notes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from fathom.metrics.settings import METRICS, PUBLISHED, TABLES
+from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.resources import (
@@ -39,13 +39,10 @@ def corpus_metric_needs(config: Config, metric: str, manifests: Sequence[str], t
     return corpus_metrics(states_size(manifests), corpus_size(texts), samples=samples)
 
 
-SEEDED = ("dime", "intrinsic_dimension")  # metrics that draw at random themselves
-
-
-def metric_code(metrics: Iterable[str], *, published: bool) -> str:
-    """Digest of the code behind some metrics, `published` if one of them is measured as the public code does."""
-    modules = {module for metric in metrics for module in (METRICS[metric].module, TABLES[METRICS[metric].of])}
-    return code_digest("fathom.metrics.command", *sorted(modules | ({PUBLISHED} if published else set())))
+def metric_code(metrics: Iterable[str]) -> str:
+    """Digest of the code behind some metrics; the other metrics' code is none of it."""
+    modules = {module for metric in metrics for module in (METRICS[metric].module, METRICS[metric].table_module)}
+    return code_digest("fathom.metrics.command", *sorted(modules))
 
 
 def token_metrics(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Needs:

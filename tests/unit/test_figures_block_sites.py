@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.drawing.style import render
 from fathom.figures.metrics.block_sites import draw_stages
 
 STAGES = {
@@ -88,12 +87,6 @@ def test_texts_keep_clear_of_each_other(models: int) -> None:
     curves = pd.concat(stages(model, last) for model, last in list(some.items())[:models])
 
     check_texts(draw_stages(curves, title=LONG_NAME, unit="effective rank", notes=LONG_NOTES))
-
-
-def test_the_same_curves_give_the_same_bytes() -> None:
-    one, other = (draw_stages(stages("m", 6), title="t", unit="u", notes=LONG_NOTES) for _ in range(2))
-
-    assert render(one, "svg") == render(one, "svg") == render(other, "svg")
 
 
 def test_stages_refuse_what_they_cannot_draw() -> None:

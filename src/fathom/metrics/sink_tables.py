@@ -1,24 +1,18 @@
-"""Sink tokens of a text: which they are, how much they stand out, which heads look at them, what is left without them.
-
-After Queipo-de-Llano et al. (arXiv 2510.06477): the mid-depth valley of token-level metrics in real decoders is the
-work of one or a few tokens of huge norm, at which the attention heads of the same depth look.
-"""
+"""The tables of sink tokens: one row a sink token and layer, and a profile of the first positions of a corpus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.metrics.preparation import find_sinks
-from fathom.metrics.profile import activation_ratios, norm_ratios
+from fathom.metrics.checks import FloatArray
 
-States = npt.NDArray[np.floating]
-FloatArray = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    from fathom.metrics.definitions.sinks import TokenProfile
 
 SINK_COLUMNS = [
     "row",
@@ -44,52 +38,6 @@ PROFILE_COLUMNS = [
     "texts",
 ]
 QUARTILES = (0.25, 0.75)
-
-
-@dataclass(frozen=True)
-class TokenProfile:
-    """How much every token of a text stands out at every layer."""
-
-    norms: FloatArray
-    """Norm / median norm of the text, (layers, tokens)."""
-    activations: FloatArray
-    """Largest |activation| of the token / median |activation| of the text, (layers, tokens)."""
-    heads: FloatArray
-    """Share of the heads of the layer's block that look at the token, (layers, tokens); NaN where not sampled."""
-    named: BoolArray
-    """Whether the rule names the token at the layer, (layers, tokens); see `named_tokens`."""
-
-    def first(self, positions: int) -> TokenProfile:
-        """The profile of the first tokens only."""
-        return TokenProfile(
-            norms=self.norms[:, :positions].copy(),
-            activations=self.activations[:, :positions].copy(),
-            heads=self.heads[:, :positions].copy(),
-            named=self.named[:, :positions].copy(),
-        )
-
-
-def named_tokens(states: States, multiple: float) -> BoolArray:
-    """Which tokens of a text (layers, tokens, width) the rule names at each layer: (layers, tokens).
-
-    See `find_sinks`. A token that is named at some layer is a sink of the text.
-
-    Raises ValueError for a text whose median norm is 0 at some layer.
-    """
-    return np.stack([find_sinks(np.linalg.norm(layer, axis=1), multiple=multiple) for layer in states])
-
-
-def profile_text(states: States, named: BoolArray, heads: FloatArray) -> TokenProfile:
-    """Profile of the tokens of one text; `states` is (layers, tokens, width), `named` and `heads` (layers, tokens).
-
-    Raises ValueError for a text whose median norm or median activation is 0 at some layer.
-    """
-    return TokenProfile(
-        norms=np.stack([norm_ratios(layer) for layer in states]),
-        activations=np.stack([activation_ratios(layer) for layer in states]),
-        heads=heads,
-        named=named,
-    )
 
 
 def sink_rows(
@@ -122,8 +70,8 @@ def summarise_profiles(profiles: Sequence[TokenProfile], *, positions: int) -> p
     """Profile by layer and token position over the texts of a corpus: PROFILE_COLUMNS.
 
     Median and quartiles of the norm ratio, median of the activation ratio, the share of texts whose token there is a
-    sink at this layer, and the mean share of heads that look at it (over the sampled texts). Only the first `positions`
-    tokens; a text counts as far as it reaches.
+    sink at this layer, and the mean share of heads that attend to it (over the sampled texts). Only the first
+    `positions` tokens; a text counts as far as it reaches.
     """
     longest = min(positions, max(profile.norms.shape[1] for profile in profiles))
     norms = _by_position([profile.norms for profile in profiles], longest)

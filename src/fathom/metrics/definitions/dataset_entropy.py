@@ -1,12 +1,15 @@
-"""Matrix-based entropy of hidden states."""
+"""Dataset entropy: matrix-based entropy over the mean states of the texts of a corpus."""
 
 from __future__ import annotations
 
 import numpy.typing as npt
 
 from fathom.metrics.checks import as_matrix, positive
+from fathom.metrics.published_entropy import entropy_as_published
 from fathom.metrics.spectrum import spectrum
 from fathom.statistics.renyi import renyi_entropy
+
+__all__ = ["entropy_as_published", "matrix_entropy"]
 
 
 def matrix_entropy(z: npt.ArrayLike, *, alpha: float = 1.0) -> float:

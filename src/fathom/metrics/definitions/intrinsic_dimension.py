@@ -1,4 +1,4 @@
-"""Geometry of hidden states: curvature of a path of tokens, effective rank, intrinsic dimension."""
+"""Intrinsic dimension of the cloud of texts: TwoNN."""
 
 from __future__ import annotations
 
@@ -9,101 +9,15 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.metrics.checks import ROUND_OFF, FloatArray, as_matrix, positive, whole
-from fathom.metrics.preparation import row_norms
-from fathom.metrics.spectrum import spectrum
 from fathom.statistics.neighbours import distance_blocks
-from fathom.statistics.renyi import shannon_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # How many pairs of duplicates an error names.
 _NAMED = 3
-# Beyond this cosine an arccos would lose more than two digits to rounding.
-_NEARLY_STRAIGHT = 0.99
-# Numbers of steps in memory at a time: 128 KiB.
-_BLOCK = 2**14
 # TwoNN needs a point with two neighbours.
 _FEWEST_POINTS = 3
-
-
-def curvature(z: npt.ArrayLike, *, k: int = 1) -> float:
-    """Mean angle between consecutive steps of the path through the tokens `z` (tokens, d), in radians from 0 to pi.
-
-    Steps of `k` tokens, v_i = z_{i+k} - z_i; the mean over i of arccos(v_i . v_{i+k} / (|v_i| |v_{i+k}|)): a step and
-    the one that goes on where it ends. k = 1 is the definition of skean2025 (arXiv 2502.02013; Hosseini and Fedorenko,
-    arXiv 2311.04930). 0 is a straight line, pi/2 a right angle at every token, pi a path that turns back at every
-    token; independent tokens give 2 pi / 3. The angle keeps its sign: beyond pi/2 it is not folded back
-    (`as_published.curvature` folds it).
-
-    Angles are right to 1e-12 of their size, those near 0 and pi too, for the numbers given: float32 states hold a step
-    to about 1e-7 |z| / |v|, and its angle no better.
-
-    Raises ValueError for fewer than 2 k + 1 tokens, `k` below 1, and for tokens `k` apart that are the same to within
-    rounding: no step, no angle.
-    """
-    k = whole("k", k, low=1)
-    z = as_matrix("z", z, rows=2 * k + 1)
-    lengths, products = _steps(z, k)
-    norms = row_norms(z)
-    still = np.flatnonzero(lengths <= 4.0 * ROUND_OFF * np.maximum(norms[:-k], norms[k:]))
-    if still.size:
-        msg = f"tokens {still[0]} and {still[0] + k} of `z` are the same ({still.size} such pairs): there is no angle"
-        raise ValueError(msg)
-    cosines = products / (lengths[:-k] * lengths[k:])
-    angles = np.arccos(np.clip(cosines, -1.0, 1.0))
-    # Near 0 and pi the cosine hardly changes with the angle, so its rounding would show.
-    straight = np.flatnonzero(np.abs(cosines) > _NEARLY_STRAIGHT)
-    if straight.size:
-        angles[straight] = _exact_angles(z, straight, k)
-    return float(angles.mean())
-
-
-def _steps(z: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
-    """Lengths of the steps v_i of `k` tokens, and the products v_i . v_{i+k}.
-
-    Steps are made a few at a time: as a whole they would not stay in the cache, and the memory that all of them take
-    would be handed back and fetched anew for every text and layer.
-    """
-    lengths, products = np.empty(len(z) - k), np.empty(len(z) - 2 * k)
-    size = max(1, _BLOCK // z.shape[1])
-    for first in range(0, len(products), size):
-        last = min(first + size, len(products))
-        steps = z[first + k : last + 2 * k] - z[first : last + k]
-        lengths[first : last + k] = row_norms(steps)
-        products[first:last] = np.linalg.vecdot(steps[:-k], steps[k:])
-    return lengths, products
-
-
-def _exact_angles(z: FloatArray, rows: npt.NDArray[np.intp], k: int) -> FloatArray:
-    """Angles between the steps from `rows` and those that go on, in Kahan's form: its digits stay near 0 and pi."""
-    before, after = z[rows + k] - z[rows], z[rows + 2 * k] - z[rows + k]
-    before, after = before / row_norms(before)[:, np.newaxis], after / row_norms(after)[:, np.newaxis]
-    angles: FloatArray = 2.0 * np.arctan2(row_norms(after - before), row_norms(after + before))
-    return angles
-
-
-def effective_rank(z: npt.ArrayLike) -> float:
-    """Effective rank of `z` (n, d), from 1 (one direction) to min(n, d) (all directions alike).
-
-    exp of the Shannon entropy of the singular values divided by their sum (Roy and Vetterli, EUSIPCO 2007). Singular
-    values are the roots of the eigenvalues in `matrix_entropy`, hence more even than these, and effective_rank(z) >=
-    exp(matrix_entropy(z)): Theorem 1 of skean2025 states the reverse, which does not hold. Singular values below about
-    6e-8 of the largest count as zero.
-
-    Raises ValueError unless `z` is a finite real matrix that is not zero.
-    """
-    return effective_rank_of(spectrum(as_matrix("z", z), of="`z`"))
-
-
-def effective_rank_of(p: FloatArray) -> float:
-    """Effective rank, from 1 to m, from the eigenvalues `p` (m,) of Z Z^T divided by their sum.
-
-    What `effective_rank` makes of `spectrum`, for callers that have the spectrum already: entropy and effective rank
-    then need one eigendecomposition.
-    """
-    singular = np.sqrt(p)
-    return math.exp(shannon_entropy(singular / singular.sum()))
 
 
 def two_nn(z: npt.ArrayLike) -> float:

@@ -1,0 +1,259 @@
+"""What the workflow asks of every figure, and what kinds of figures share. No job imports this file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from fathom.figures.claims.papers import CLAIMS, ClaimName
+from fathom.figures.sentences import corpora_sentences, definition, metric_axis, models_sentences, probes_sentences
+from fathom.schema import ConfigView, ExperimentView, Problem, Settings, unknown_names
+
+Estimator = Literal["svm", "ridge", "logistic"]
+CURVES = ("text", "corpus", "views")  # what metrics are of that are curves over depth
+STEPS = range(3)  # of the hierarchy: items, relations, analogies
+MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
+
+
+@dataclass(frozen=True)
+class FigureTable:
+    """One table that a figure is drawn from."""
+
+    model: str | None
+    corpus_or_experiment: str
+    content: str
+    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    control: Literal["", "random"] = ""
+    """`random` where the model is another one's shape with random weights."""
+
+    @property
+    def of_experiment(self) -> bool:
+        """Whether the table is of an experiment, not of a corpus."""
+        return self.content in {"probes", "hits", "coordination"}
+
+
+class Figure(Settings):
+    """What the workflow asks of a figure, whatever its kind."""
+
+    module: ClassVar[str]
+    """Module that draws it, by its function `figure(tables, job, notes, **options)`."""
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:  # noqa: ARG003 - a kind that nothing calls for asks nothing
+        """Figures of this kind that a config calls for where it names none."""
+        return {}
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return "Representation metrics"
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments of the module's `figure`, as plain JSON values."""
+        return {}
+
+    @property
+    def paper_claim(self) -> ClaimName | None:
+        """The claim of a paper that is judged on its tables."""
+        return None
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Models, in order."""
+        raise NotImplementedError
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Every table that it is drawn from, model by model."""
+        raise NotImplementedError
+
+    def title(self, config: ConfigView) -> str:
+        """What it shows, in a few words."""
+        raise NotImplementedError
+
+    def subject(self, config: ConfigView) -> str:
+        """What it shows, for the report's list."""
+        return self.title(config)
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """What a reader must know of its data, but for models and claim."""
+        raise NotImplementedError
+
+    def caption(self, config: ConfigView) -> str:
+        """What it is: data, definition, intervals, models, claim. Counts of texts are in its CSV and notes."""
+        claim = [] if self.paper_claim is None else [f"The paper's claim: {CLAIMS[self.paper_claim]}"]
+        models = models_sentences(config, self.plotted_models(config))
+        return " ".join([*self.sentences(config), *models, *claim])
+
+    def axes(self, config: ConfigView) -> dict[str, str]:
+        """Metric -> label of the axis of its values."""
+        return {metric: metric_axis(config, metric) for metric in self._metrics(config)}
+
+    def order(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - that of figures of probes
+        """Experiments whose peaks are said to follow one another."""
+        return ()
+
+    def reads_attention(self, config: ConfigView, model: str, corpus: str) -> bool:  # noqa: ARG002 - of coordination
+        """Whether it shows what is measured on attention maps of a model on a corpus."""
+        return False
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """What it asks for and the config has not: key below the figure, what was found, what was expected."""
+        raise NotImplementedError
+
+    def _metrics(self, config: ConfigView) -> list[str]:
+        """Metrics among its tables."""
+        contents = dict.fromkeys(table.content for table in self.tables(config))
+        return [content for content in contents if content in config.metric_settings]
+
+    def _metric_sentences(self, config: ConfigView, *, raw: bool = False, preparations: int | None = 1) -> list[str]:
+        """Definitions of its metrics, and the texts on which they are measured."""
+        metrics = self._metrics(config)
+        corpora = [table.corpus_or_experiment for table in self.tables(config)]
+        definitions = [definition(config, metric, raw=raw, preparations=preparations) for metric in metrics]
+        return [*definitions, *corpora_sentences(config, corpora, metrics)]
+
+
+class ClaimedFigure(Figure):
+    """A figure in which a paper may claim something."""
+
+    claim: ClaimName | None = None
+    """What a paper claims here (`fathom.figures.claims.papers`); the figure then says in numbers whether this run
+    agrees."""
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return super().category if self.claim is None else "Claims of the papers"
+
+    @property
+    def paper_claim(self) -> ClaimName | None:
+        """The claim."""
+        return self.claim
+
+
+def tables_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[FigureTable]:
+    """Tables of (corpus, content) of each model."""
+    return [FigureTable(model, corpus, content) for model in models for corpus, content in columns]
+
+
+def measured_as(config: ConfigView, *shapes: str) -> list[str]:
+    """Metrics that are measured and of one of some shapes."""
+    return [metric for metric in config.metric_settings if config.metric_words(metric).of in shapes]
+
+
+def calling_for(config: ConfigView, kind: str) -> list[str]:
+    """Metrics that are measured somewhere and call for a figure of some kind."""
+    metrics = [metric for metric in config.metric_settings if config.metric_words(metric).default_figure == kind]
+    return [metric for metric in metrics if config.corpora_of(metric)]
+
+
+def metric_problems(
+    config: ConfigView, metric: str, known: Collection[str], key: str, corpora: Sequence[str]
+) -> Iterator[Problem]:
+    """A metric that is not among the known ones, or corpora, named by a key, on which it is not measured."""
+    yield from unknown_names("metric", [metric], known)
+    if metric in config.metric_settings:
+        yield from unknown_names(key, corpora, config.corpora_of(metric))
+
+
+class ProbeFigure(Figure):
+    """A figure of probing experiments."""
+
+    contents: ClassVar[tuple[str, ...]] = ("probes",)
+    """What the tables of an experiment hold that it is drawn from."""
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return "Probes"
+
+    @property
+    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
+        """Key by which it names experiments, and the names."""
+        raise NotImplementedError
+
+    def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
+        """Experiments, in order."""
+        return self.named_experiments[1] or tuple(config.experiments)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Tables of each model, of the one with random weights, and the texts where single texts are read."""
+        experiments = self.plotted_experiments(config)
+        tables = []
+        for model in self.plotted_models(config):
+            random = config.random_model(model)
+            for name in experiments:
+                for content in self.contents:
+                    tables.append(FigureTable(model, name, content))
+                    if content == "probes" and random is not None and "random" in config.experiments[name].controls:
+                        tables.append(FigureTable(random, name, content, control="random"))
+        if "hits" in self.contents:
+            corpora = dict.fromkeys(config.experiments[name].corpus for name in experiments)
+            tables += [FigureTable(None, corpus, "texts") for corpus in corpora]
+        return tables
+
+    def order(self, config: ConfigView) -> tuple[str, ...]:
+        """Its experiments of the hierarchy."""
+        return hierarchy(config, self.plotted_experiments(config))
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The design of its experiments."""
+        return probes_sentences(config, self.plotted_experiments(config), self.options.get("estimator"))
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, and what its experiments do not measure."""
+        yield from self._unknown_models(config)
+        key, named = self.named_experiments
+        yield from unknown_names(key, named, config.experiments)
+        for name in self.plotted_experiments(config):
+            if name not in config.experiments:
+                continue
+            experiment = config.experiments[name]
+            estimator = self.options.get("estimator")
+            if estimator is not None and estimator not in experiment.estimators:
+                known = ", ".join(experiment.estimators)
+                yield "estimator", estimator, f"an estimator of experiment {name}: {known}"
+            expected = self._lacking(config, experiment)
+            if expected:
+                yield key, name, expected
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        raise NotImplementedError
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:  # noqa: ARG002 - nothing is asked of all
+        """What it asks of an experiment that this one has not; empty if nothing."""
+        return ""
+
+
+class EstimatorFigure(ProbeFigure):
+    """A figure of the scores of one estimator."""
+
+    estimator: Estimator = "ridge"
+    """Whose scores are drawn."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Whose scores."""
+        return {"estimator": self.estimator}
+
+
+def hierarchy(config: ConfigView, names: Collection[str]) -> tuple[str, ...]:
+    """The first of some experiments on a corpus of items, of relations and of analogies, as far as there are such."""
+    steps = {}
+    for name in names:
+        corpus = config.corpora.get(config.experiments[name].corpus)
+        steps[name] = None if corpus is None else corpus.step
+    found = ([name for name, step in steps.items() if step == wanted] for wanted in STEPS)
+    return tuple(name for names in found for name in names[:1])
+
+
+def default_estimator(experiment: ExperimentView) -> Any:
+    """Whose scores a figure shows that an experiment calls for."""
+    return "ridge" if "ridge" in experiment.estimators else experiment.estimators[0]
+
+
+def more_than_colours(names: Sequence[str]) -> Iterator[Problem]:
+    """More experiments in one panel than colours."""
+    if len(names) > MOST_EXPERIMENTS:
+        yield "experiments", list(names), f"at most {MOST_EXPERIMENTS}, which colours can tell apart"

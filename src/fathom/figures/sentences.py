@@ -1,0 +1,130 @@
+"""Sentences of captions that several kinds of figures share. No job imports them: other words change no digest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fathom.schema import ConfigView
+
+PREPARATIONS = {
+    "none": "raw states",
+    "rows": "unit rows",
+    "centred": "centred, then unit rows",
+    "as_published": "as in the public code of skean2025",
+}
+ESTIMATORS = {"svm": "linear SVM", "ridge": "ridge regression", "logistic": "logistic regression"}
+NORMALISED = {"raw": "", "logN": " / log rows", "logD": " / log width", "max": " / log min(rows, width)"}
+
+
+def model_label(config: ConfigView, model: str) -> str:
+    """Name of a model in figures."""
+    return config.all_models[model].label or model
+
+
+def models_sentences(config: ConfigView, models: Sequence[str]) -> list[str]:
+    """Which models, from where, in which precision, and how their layers are numbered; none for a figure of none."""
+    if not models:
+        return []
+    described = []
+    for name in models:
+        model = config.all_models[name]
+        note = f", {model.note}" if model.note else ""
+        described.append(f"{model_label(config, name)} ({model.origin()}{note}, {model.dtype})")
+    sentences = [f"Models: {'; '.join(described)}. Layer 0 is the embedding output."]
+    if config.follows_transformers:
+        sentences.append("Layers follow transformers' hidden_states: the last one is normed.")
+    return sentences
+
+
+def corpora_phrase(config: ConfigView, names: Sequence[str]) -> str:
+    """What some corpora hold."""
+    return "; ".join(f"{name} ({config.corpora[name].describe()})" for name in dict.fromkeys(names))
+
+
+def experiment_title(config: ConfigView, name: str) -> str:
+    """Name of an experiment in figures."""
+    return config.experiments[name].title or name
+
+
+def experiment_titles(config: ConfigView, names: Sequence[str]) -> str:
+    """Names of some experiments in figures."""
+    return ", ".join(experiment_title(config, name) for name in names)
+
+
+def intervals_phrase(config: ConfigView) -> str:
+    """How intervals are made."""
+    return f"{100 * config.uncertainty.level:g} % intervals from {config.uncertainty.bootstrap:,} bootstrap samples"
+
+
+def metric_axis(config: ConfigView, metric: str, *, raw: bool = False) -> str:
+    """Symbol and unit of a metric as it is configured, or in its own unit."""
+    words, settings = config.metric_words(metric), config.metric_settings[metric]
+    alpha = getattr(settings, "alpha", 1.0)
+    normalisation = "raw" if raw else getattr(settings, "normalisation", "raw")
+    symbol = words.symbol if alpha == 1.0 else f"S (α = {alpha:g})"
+    return symbol + NORMALISED[normalisation] if normalisation != "raw" else f"{symbol} ({words.unit})"
+
+
+def definition(config: ConfigView, metric: str, *, raw: bool = False, preparations: int | None = 1) -> str:
+    """Definition of a metric, and the first so many of its preparations (all if None)."""
+    words = config.metric_words(metric)
+    named = getattr(config.metric_settings[metric], "preparation", ())[:preparations]
+    states = f"; states: {' / '.join(PREPARATIONS[one] for one in named)}" if named else ""
+    axis = metric_axis(config, metric, raw=raw)
+    return f"{words.title} ({axis}; {words.symbol} goes {words.range}; {words.direction}): {words.reference}{states}."
+
+
+def corpora_sentences(config: ConfigView, corpora: Sequence[str], metrics: Sequence[str]) -> list[str]:
+    """On which texts metrics are measured, and which tokens of them count."""
+    sentences = [f"Corpora: {corpora_phrase(config, corpora)}."]
+    if any(config.metric_words(metric).position == "tokens" for metric in metrics):
+        sentences.append(
+            "All tokens, and without sink tokens: those whose norm exceeds "
+            f"{config.sink_multiple:g} times the median norm of their text at some layer."
+        )
+    return sentences
+
+
+def interval_sentences(config: ConfigView, metrics: Sequence[str]) -> list[str]:
+    """How the intervals of metrics are made."""
+    shapes = {config.metric_words(metric).of for metric in metrics}
+    sentences = [f"Bands: {intervals_phrase(config)} over texts."] if "text" in shapes else []
+    if shapes & {"corpus", "views", "layers"}:
+        sentences.append(
+            f"{100 * config.uncertainty.level:g} % intervals of corpus metrics: half samples of the texts."
+        )
+    return sentences
+
+
+def probes_sentences(config: ConfigView, names: Sequence[str], estimator: str | None) -> list[str]:
+    """The design of probing experiments: texts, fits, tests and controls; all estimators if `estimator` is None."""
+    experiments = [config.experiments[name] for name in names]
+    folds = _different([f"{one.folds}-fold, {one.repeats} repeats" for one in experiments])
+    tests = _different(
+        [
+            f"{one.permutations} block-wise permutations, family-wise over layers" if one.permutations else "none"
+            for one in experiments
+        ]
+    )
+    penalty = _different([f"{one.penalty:g}" for one in experiments])
+    fitted = "SVM, ridge and logistic regression" if estimator is None else ESTIMATORS[estimator]
+    design = (
+        "Linear probes, after Bogdan 2025 (arXiv 2501.07359): our own design, not a replication of that paper's "
+        "numbers."
+    )
+    fit = (
+        f"{fitted[0].upper()}{fitted[1:]} in closed blocks, grouped folds ({folds}) and scaling inside the fold; "
+        f"penalty: {penalty} everywhere (fixed), or chosen by inner folds; out-of-fold predictions. "
+        f"Intervals: {intervals_phrase(config)} over groups. Tests: {tests}."
+    )
+    controls = (
+        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, "
+        "the sum of the tokens' static vectors, a control task of random labels on a split by templates (selectivity: "
+        "template split minus control task). Not every corpus has every control."
+    )
+    return [design, f"Texts: {corpora_phrase(config, [one.corpus for one in experiments])}.", fit, controls]
+
+
+def _different(phrases: Sequence[str]) -> str:
+    """Different phrases, in order."""
+    return " / ".join(dict.fromkeys(phrases))

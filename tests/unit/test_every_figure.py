@@ -1,0 +1,414 @@
+"""What every kind of figure promises, from the config to the files; and that no kind is another one's code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from tests.hierarchy import corpora
+from tests.unit import test_probe_figures as of_probes
+from tests.unit.test_figures_sinks import position_rows, sink_rows
+
+from fathom.figures.base import FigureTable
+from fathom.figures.claims.papers import CLAIMS
+from fathom.figures.command import command, draw
+from fathom.figures.drawing.style import FAINT, GRID, INK
+from fathom.figures.job import FigureJob
+from fathom.figures.settings import KINDS
+from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.tables import read_table, write_table
+from fathom.runtime.errors import FathomError
+from fathom.workflow.code_digest import imported_modules
+from fathom.workflow.figure_tables import figure_tables
+from fathom.workflow.jobs.figures import figure_code
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
+
+NAMES = [get_args(kind.model_fields["kind"].annotation)[0] for kind in KINDS]
+TEXTS, LAYERS = 12, 5
+REAL = {"models": ["real"]}
+CONFIG: dict[str, Any] = of_probes.CONFIG | {
+    "models": {
+        "real": of_probes.CONFIG["models"]["real"],
+        "twin": {"source": "hub", "repository": "owner/twin", "revision": "fedcba9876543210", "label": "Twin"},
+    },
+    "corpora": of_probes.CONFIG["corpora"]
+    | {
+        "prose": {"kind": "hub", "repository": "owner/prose", "revision": "00112233445566", "file": "t.parquet"},
+        "repeated": {"kind": "repetition", "of": "prose"},
+    },
+}
+# An example of every kind.
+FIGURES: dict[str, dict[str, Any]] = {
+    "metric": {"metric": "prompt_entropy", "corpora": ["prose"], "claim": "fig2"},
+    "comparison": {"metrics": ["prompt_entropy", "dataset_entropy"], "corpora": ["prose"], "claim": "fig10"},
+    "sweep": {"metric": "prompt_entropy", "corpus": "repeated", "claim": "fig6a"},
+    "matrix": {"metric": "linear_cka", "corpora": ["prose"]},
+    "sinks": {"corpora": ["prose"]},
+    "block-sites": {"corpus": "prose", "claim": "fig15"},
+    "bimodality": {"model": "real", "corpus": "prose", "samples": 100, "claim": "bimodal"},
+    "power-law": {"dimension": 16, "claim": "fig7"},
+    "probes": {"estimator": "svm"} | REAL,
+    "properties": {"model": "real", "experiment": "every"},
+    "spans": {"experiments": ["relations"]} | REAL,
+    "sites": {"experiments": ["relations"]} | REAL,
+    "early-context": {"experiment": "early"} | REAL,
+    "coordination": {"model": "real", "experiment": "relations"},
+    "probe-summary": REAL,
+}
+# What its caption must name: where the data are from, and how the numbers are defined.
+SAID: dict[str, tuple[str, ...]] = {
+    "metric": ("owner/prose at 001122334455", "Eq. 1"),
+    "comparison": ("owner/prose at 001122334455", "Eq. 1"),
+    "sweep": ("prose, each token replaced with probability p", "Eq. 1"),
+    "matrix": ("owner/prose at 001122334455", "Kornblith"),
+    "sinks": ("owner/prose at 001122334455", "Queipo-de-Llano"),
+    "block-sites": ("owner/prose at 001122334455", "Roy and Vetterli"),
+    "bimodality": ("owner/prose at 001122334455", "Hartigan"),
+    "power-law": ("no data", "16 eigenvalues"),
+}
+OF_PROBES = ("template “", "grouped folds", "our own design")
+# A change for the worse of every kind that names something, and how the line begins that refuses it.
+WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "metric": [({"metric": "x"}, "metric: expected one of prompt_entropy"), ({"models": ["x"]}, "models: expected")],
+    "comparison": [({"metrics": ["x"]}, "metrics: expected one of"), ({"corpora": ["x"]}, "corpora: expected one of")],
+    "sweep": [({"corpus": "x"}, "corpus: expected one of"), ({"corpus": "prose"}, "corpus: expected a corpus whose")],
+    "matrix": [
+        ({"metric": "curvature"}, "metric: expected one of linear_cka"),
+        ({"models": ["x"]}, "models: expected"),
+    ],
+    "sinks": [({"corpora": ["x"]}, "corpora: expected one of"), ({"models": ["x"]}, "models: expected one of")],
+    "block-sites": [({"corpus": "x"}, "corpus: expected one of"), ({"models": ["x"]}, "models: expected one of")],
+    "bimodality": [({"model": "x"}, "model: expected one of real, twin"), ({"corpus": "x"}, "corpus: expected one of")],
+    "power-law": [({"betas": [1.0]}, "betas: tuple should have at least 2 items")],
+    "probes": [({"experiments": ["x"]}, "experiments: expected one of"), ({"models": ["x"]}, "models: expected")],
+    "properties": [({"experiment": "x"}, "experiment: expected one of"), ({"model": "x"}, "model: expected one of")],
+    "spans": [
+        ({"experiments": ["x"]}, "experiments: expected one of"),
+        ({"experiments": ["items"]}, "experiments: expected experiments with several positions"),
+    ],
+    "sites": [
+        ({"experiments": ["x"]}, "experiments: expected one of"),
+        ({"experiments": ["items"]}, "experiments: expected experiments with several sites"),
+    ],
+    "early-context": [
+        ({"experiment": "x"}, "experiment: expected one of"),
+        ({"experiment": "items"}, "experiment: expected an experiment on an early-context corpus"),
+    ],
+    "coordination": [
+        ({"experiment": "items"}, "experiment: expected an experiment that measures coordination"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
+    "probe-summary": [
+        ({"experiments": ["x"]}, "experiments: expected one of"),
+        ({"models": ["x"]}, "models: expected"),
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a job wrote, and what it was told."""
+
+    job: FigureJob
+    tables: list[Path]
+    files: dict[str, bytes]
+
+    @property
+    def caption(self) -> str:
+        """Caption with all notes."""
+        return self.files["text"].decode()
+
+    def picture(self) -> Figure:
+        """The picture, drawn once more."""
+        read = [
+            (table, read_corpus(path) if table.content == "texts" else read_table(path))
+            for table, path in zip(self.job.tables, self.tables, strict=True)
+        ]
+        return draw(read, self.job).picture
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan(load_config(CONFIG | {"figures": {name: {"kind": name} | FIGURES[name] for name in NAMES}}, []))
+
+
+@pytest.fixture(scope="module")
+def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
+    """Every kind, once."""
+    folder = tmp_path_factory.mktemp("figures")
+    return {name: make(plan, name, folder) for name in NAMES}
+
+
+def make(plan: Plan, figure: str, folder: Path) -> Made:
+    tables = [write(plan, table, folder) for table in figure_tables(plan.config, figure)]
+    outputs = {kind: folder / f"new-{figure}" / f"figure.{kind}" for kind in ("svg", "png", "csv", "text")}
+    options = [word for kind, path in outputs.items() for word in (f"--{kind}", str(path))]
+    settings = plan.figure_settings(figure)
+    done = CliRunner().invoke(command, ["--settings", settings, *options, *map(str, tables)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    files = {kind: path.read_bytes() for kind, path in outputs.items()}
+    return Made(FigureJob.model_validate_json(settings), tables, files)
+
+
+def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
+    """Write one made-up table, if it is not there yet."""
+    path = folder / f"{table.model}-{table.corpus_or_experiment}-{table.content}.parquet"
+    if path.exists():
+        return path
+    if table.of_experiment or table.corpus_or_experiment in corpora():
+        return of_probes.write(plan, table, folder)
+    match table.content:
+        case "texts":
+            rows = {"id": [f"t{at}" for at in range(TEXTS)], "group": [f"g{at // 2}" for at in range(TEXTS)]}
+            texts = [f"Text number {at}." for at in range(TEXTS)]
+            write_corpus(pd.DataFrame(rows | {"view": "original", "text": texts}), path, table.corpus_or_experiment)
+        case "sinks":
+            write_table(sink_rows(), path)
+        case "token_norms":
+            write_table(position_rows(), path)
+        case "linear_cka":
+            write_table(pairs_of_layers(), path)
+        case "dataset_entropy":
+            one = values_of_texts("original", "residual").drop_duplicates("layer")
+            write_table(one.assign(text=None, group=None, sinks="none", low=0.2, high=0.9, texts=TEXTS), path)
+        case _:
+            views = ("p = 0.10", "p = 0.50") if table.corpus_or_experiment == "repeated" else ("original",)
+            sites = ("residual", "attention", "mlp") if table.content == "effective_rank" else ("residual",)
+            write_table(pd.concat([values_of_texts(view, site) for view in views for site in sites]), path)
+    return path
+
+
+def values_of_texts(view: str, site: str) -> pd.DataFrame:
+    """Rows of a metric of texts, as the metrics stage writes them."""
+    layers = np.tile(np.arange(LAYERS), TEXTS)
+    random = np.random.default_rng(len(view) + len(site))
+    return pd.DataFrame(
+        {
+            "text": [f"t{at}" for at in range(TEXTS) for _ in range(LAYERS)],
+            "group": [f"g{at // 2}" for at in range(TEXTS) for _ in range(LAYERS)],
+            "view": view,
+            "site": site,
+            "layer": layers,
+            "depth": layers / (LAYERS - 1),
+            "preparation": "none",
+            "variant": None,
+            "sinks": "with",
+            "value": 0.5 + 0.1 * random.standard_normal(TEXTS * LAYERS),
+            "raw": 1.0,
+            "low": np.nan,
+            "high": np.nan,
+            "chance": np.nan,
+            "texts": TEXTS,
+        }
+    )
+
+
+def pairs_of_layers() -> pd.DataFrame:
+    layer, other = (axis.ravel() for axis in np.meshgrid(np.arange(LAYERS), np.arange(LAYERS)))
+    alike = 1 - np.abs(layer - other) / LAYERS
+    rows = {"layer": layer, "other_layer": other, "value": alike, "low": alike - 0.1, "high": alike + 0.1}
+    return pd.DataFrame(rows).assign(view="original", preparation="none", texts=TEXTS)
+
+
+def test_every_kind_has_an_example() -> None:
+    assert NAMES == list(FIGURES) == list(WORSE)
+    assert len({kind.module for kind in KINDS}) == len(KINDS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_written_with_its_numbers_and_caption(plan: Plan, made: dict[str, Made], name: str) -> None:
+    files, job = made[name].files, made[name].job
+    assert files["svg"].startswith(b"<?xml")
+    assert files["png"].startswith(b"\x89PNG")
+    assert files["csv"].count(b"\n") > 1
+    assert made[name].caption.startswith(job.caption + "\n")
+    assert job.caption == plan.config.all_figures[name].caption(plan.config)
+    for word in SAID.get(name, OF_PROBES):
+        assert word in job.caption, word
+    assert ("Models: Real (owner/name at 0123456789ab" in job.caption) == (name != "power-law")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_claim_is_judged_under_it(made: dict[str, Made], name: str) -> None:
+    claim, notes = FIGURES[name].get("claim"), made[name].caption.splitlines()[1:]
+    if claim is None:
+        assert not any(note.startswith("Here: ") for note in notes)
+        return
+    assert f"The paper's claim: {CLAIMS[claim]}" in made[name].job.caption
+    assert notes[0] == str(CLAIMS[claim])
+    assert notes[1].startswith("Here: ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_is_the_same_every_time(plan: Plan, made: dict[str, Made], name: str, tmp_path: Path) -> None:
+    assert make(plan, name, tmp_path).files == made[name].files
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made], name: str) -> None:
+    picture = made[name].picture()
+    title = " ".join(picture.get_suptitle().split())
+    assert title == " ".join(made[name].job.title.split())
+    if name == "probe-summary":
+        (axes,) = picture.axes
+        assert "experiment" in [text.get_text() for text in axes.texts]
+        return
+    labels = {label for axes in picture.axes for label in (axes.get_xlabel(), axes.get_ylabel()) if label}
+    assert len(labels) >= 2 or name == "matrix"
+    assert labels
+    named = [text.get_text().strip() for legend in picture.legends for text in legend.get_texts()]
+    entries = [word for word in named if word]
+    assert len(set(entries)) == len(entries)
+    assert entries or name == "matrix"
+    lines = [line for axes in picture.axes for line in axes.get_lines()]
+    hues = {to_hex(line.get_color()).upper() for line in lines} - {INK.upper(), FAINT.upper(), GRID.upper()}
+    images = [image for axes in picture.axes for image in axes.get_images()]
+    assert hues or images or name == "spans"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_does_not_exist_is_refused_in_one_line(name: str) -> None:
+    for change, expected in WORSE[name]:
+        with pytest.raises(FathomError) as caught:
+            load_config(CONFIG | {"figures": {"f": {"kind": name} | FIGURES[name] | change}}, [])
+        message = str(caught.value)
+        assert "\n" not in message
+        assert f"figures.f.{expected}" in message
+
+
+def test_a_kind_that_was_renamed_is_refused_with_its_new_name() -> None:
+    with pytest.raises(FathomError) as caught:
+        load_config(CONFIG | {"figures": {"f": {"kind": "stages", "corpus": "prose"}}}, [])
+    assert str(caught.value).endswith("figures.f.kind: expected 'block-sites', as 'stages' is called now")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_missing_table_is_refused(plan: Plan, name: str, tmp_path: Path) -> None:
+    expected = len(figure_tables(plan.config, name))
+    options = [word for kind in ("svg", "png", "csv", "text") for word in (f"--{kind}", str(tmp_path / kind))]
+    extra = [] if expected else [str(tmp_path / "extra")]
+    done = CliRunner().invoke(command, ["--settings", plan.figure_settings(name), *options, *extra])
+    assert str(done.exception) == f"figure {name}: expected {expected} tables, found {len(extra)}"
+
+
+# Whose code is whose -------------------------------------------------------------------------------------------------
+
+PRINT_CODES = """
+import json, sys
+from fathom.workflow.jobs.figures import figure_code, figure_settings
+from fathom.workflow.load import load_config
+config = load_config(json.load(sys.stdin), [])
+print(json.dumps({name: [figure_code(config, name), figure_settings(config, name)] for name in config.all_figures}))
+"""
+
+
+class Source:
+    """A copy of the package, to be edited."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def figures(self) -> dict[str, tuple[str, str]]:
+        """Code digest and settings of an example of every kind, from the copy."""
+        figures = {name: {"kind": name} | FIGURES[name] for name in NAMES}
+        figures["unclaimed"] = {"kind": "metric", "metric": "curvature", "corpora": ["prose"]}
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_CODES],
+            input=json.dumps(CONFIG | {"figures": figures}),
+            capture_output=True,
+            text=True,
+            check=True,
+            env=os.environ | {"PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        return {name: (code, told) for name, (code, told) in json.loads(done.stdout).items()}
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace the only occurrence of some code."""
+        path = self.folder / "fathom/figures" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} holds {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def append(self, file: str, code: str = "\nONE_MORE = 1\n") -> None:
+        """Write code below what a file holds."""
+        path = self.folder / "fathom/figures" / file
+        path.write_text((path.read_text(encoding="utf-8") if path.exists() else "") + code, encoding="utf-8")
+
+
+@pytest.fixture
+def source(tmp_path: Path, root: Path) -> Source:
+    shutil.copytree(root / "src" / "fathom", tmp_path / "fathom", ignore=shutil.ignore_patterns("__pycache__"))
+    return Source(tmp_path)
+
+
+def changed(before: dict[str, tuple[str, str]], after: dict[str, tuple[str, str]]) -> tuple[set[str], set[str]]:
+    """Figures whose code, and figures whose settings are others."""
+    assert before.keys() == after.keys()
+    codes, told = ({name for name in before if before[name][at] != after[name][at]} for at in (0, 1))
+    return codes, told
+
+
+def test_the_code_of_a_kind_is_none_of_anothers(source: Source) -> None:
+    before = source.figures()
+    for kind, name in zip(KINDS, NAMES, strict=True):
+        source.append(kind.module.removeprefix("fathom.figures.").replace(".", "/") + ".py")
+        after = source.figures()
+        expected = {name, "unclaimed"} if name == "metric" else {name}
+        assert changed(before, after) == (expected, set()), name
+        before = after
+
+
+def test_another_word_redraws_the_figures_that_show_it_and_is_nobodys_code(source: Source) -> None:
+    before = source.figures()
+    source.edit("settings.py", '"What is left of an early pair"', '"What remains of an early pair"')
+    assert changed(before, source.figures()) == (set(), {"early-context"})
+    for file in ("sentences.py", "base.py", "settings.py"):
+        source.append(file)
+    assert changed(before, source.figures()) == (set(), {"early-context"})
+    source.edit("claims/papers.py", '"repeated tokens lower the prompt entropy."', '"repetition lowers it."')
+    assert changed(before, source.figures()) == (set(), {"early-context", "sweep"})
+
+
+def test_the_tests_of_claims_are_the_code_of_claimed_figures_alone(source: Source) -> None:
+    before = source.figures()
+    source.append("claims/claim_tests.py")
+    claimed = {name for name in NAMES if "claim" in FIGURES[name]}
+    assert changed(before, source.figures()) == (claimed, set())
+
+
+def test_a_new_kind_is_a_class_and_a_module_and_redraws_nothing(source: Source) -> None:
+    before = source.figures()
+    source.append("metrics/flat.py", '"""A new one."""\nfrom fathom.figures.job import Drawn\n')
+    new = """class FlatFigure(PowerLawFigure):
+    kind: Literal["flat"]  # type: ignore[assignment]
+    module: ClassVar[str] = "fathom.figures.metrics.flat"
+
+
+FigureSettings = Annotated[
+    FlatFigure
+    | MetricFigure"""
+    source.edit("settings.py", "FigureSettings = Annotated[\n    MetricFigure", new)
+    assert changed(before, source.figures()) == (set(), set())
+
+
+def test_a_job_of_figures_holds_no_words(plan: Plan) -> None:
+    for kind in KINDS:
+        held = imported_modules("fathom.figures.command", kind.module, "fathom.figures.claims.evaluate")
+        words = {f"fathom.figures.{module}" for module in ("settings", "base", "sentences", "claims.papers")}
+        assert held.isdisjoint(words), kind.module
+        others = {other.module for other in KINDS} - {kind.module}
+        assert held.isdisjoint(others), kind.module
+    assert len({figure_code(plan.config, name) for name in NAMES}) == len(NAMES)
