@@ -43,10 +43,11 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 	snakemake default crate --report $@ $(SNAKEMAKE_FLAGS)
 
 test: $(INSTALLED)
-	pytest --numprocesses 2 --dist loadfile
+	pytest --numprocesses 2 --dist loadfile -m "not nightly"
 
-# Many more cases of bad input than `make test` tries: 14,000 in place of 700.
+# Statistical studies over many seeds, and many more cases of bad input than `make test` tries: 14,000 in place of 700.
 nightly: $(INSTALLED)
+	pytest --numprocesses 2 -m nightly
 	HYPOTHESIS_PROFILE=nightly pytest --numprocesses 2 tests/property/test_hostile_properties.py \
 		tests/property/test_hostile_store_properties.py
 

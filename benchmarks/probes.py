@@ -17,10 +17,10 @@ from sklearn.svm import SVC
 from threadpoolctl import threadpool_limits
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
-from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.design import MARGIN_PENALTIES, RIDGE_PENALTIES, Estimator, ProbeDesign
+from fathom.probes.fitting import Outcome, probe_layer
 from fathom.probes.label_batches import Batch, make_batch
-from fathom.probes.probing import PENALTIES, run_probes
-from fathom.probes.settings import Estimator
+from fathom.probes.probing import run_probes
 from fathom.probes.targets import read_targets
 
 FloatArray = npt.NDArray[np.float64]
@@ -51,7 +51,7 @@ def measure() -> list[Comparison]:
 def measure_ridge() -> Comparison:
     """Ridge with 13 penalties, chosen by inner folds, for a label and 200 permutations of it."""
     states, batch = case("ridge", PERMUTATIONS)
-    alphas = [penalty * WIDTH for penalty in PENALTIES["ridge"]]
+    alphas = [penalty * WIDTH for penalty in RIDGE_PENALTIES]
     target = batch.targets["label"]
     columns = target.columns(batch.labellings["label"])
 
@@ -63,8 +63,8 @@ def measure_ridge() -> Comparison:
     np.testing.assert_allclose(ours.predictions[:, 0, 0], theirs.predictions, atol=1e-6)
     np.testing.assert_allclose(ours.penalties[0] * WIDTH, theirs.penalties)
     for column in range(1, TIMED):
-        right = (plain(column).predictions > 0) == (columns[:, column] > 0)
-        expected = np.mean([right[columns[:, column] > 0].mean(), right[columns[:, column] < 0].mean()])
+        correct = (plain(column).predictions > 0) == (columns[:, column] > 0)
+        expected = np.mean([correct[columns[:, column] > 0].mean(), correct[columns[:, column] < 0].mean()])
         np.testing.assert_allclose(ours.statistics[column], expected)
 
     def timed_loop() -> float:
@@ -83,7 +83,7 @@ def measure_svm() -> Comparison:
     """Linear support vector machine with 5 values of C, chosen by inner folds."""
     states, batch = case("svm", 0)
     target = batch.targets["label"].values.astype(np.float64)
-    grid = {"svc__C": [1 / (penalty * WIDTH) for penalty in PENALTIES["svm"]]}
+    grid = {"svc__C": [1 / (penalty * WIDTH) for penalty in MARGIN_PENALTIES]}
     model = SVC(kernel="linear", class_weight="balanced")
 
     def plain() -> Nested:
@@ -95,7 +95,7 @@ def measure_svm() -> Comparison:
         msg = f"SVM: {differing} texts are classified differently by the two sides"
         raise RuntimeError(msg)
     return Comparison(
-        name=f"SVM, {len(PENALTIES['svm'])} penalties, a layer of {TEXTS} x {WIDTH}, 1 thread",
+        name=f"SVM, {len(MARGIN_PENALTIES)} penalties, a layer of {TEXTS} x {WIDTH}, 1 thread",
         against='the scikit-learn loop with `SVC(kernel="linear")`',
         unit="grids/s",
         pairs=speeds(interleave(lambda: clock(lambda: fit(states, batch)), lambda: clock(plain), PAIRS), 1),
@@ -120,11 +120,9 @@ def memory(jobs: int) -> Comparison:
             Layers(MEMORY_LAYERS),
             {"label": batch.targets["label"].values},
             batch.groups,
-            estimators=("ridge",),
-            selections=("inner",),
-            repeats=1,
-            permutations=PERMUTATIONS,
-            bootstrap=0,
+            ProbeDesign(
+                estimators=("ridge",), selections=("inner",), repeats=1, permutations=PERMUTATIONS, bootstrap=0
+            ),
             jobs=jobs,
         )
 
@@ -165,12 +163,14 @@ def case(estimator: Estimator, permutations: int) -> tuple[FloatArray, Batch]:
         [("label", estimator, "inner")],
         np.repeat(np.arange(TEXTS // BLOCK), BLOCK),
         None,
-        folds=FOLDS,
-        inner=INNER,
-        repeats=1,
-        permutations=permutations,
-        permuted=frozenset({estimator}),
-        seed=0,
+        ProbeDesign(
+            estimators=(estimator,),
+            selections=("inner",),
+            folds=FOLDS,
+            inner_folds=INNER,
+            repeats=1,
+            permutations=permutations,
+        ),
     )
     return states, batch
 
@@ -179,7 +179,7 @@ def fit(states: FloatArray, batch: Batch) -> Outcome:
     """Fathom's side."""
     # As run_probes has it for all layers.
     with config_context(assume_finite=True, skip_parameter_validation=True):
-        return probe_layer(states, batch, Penalties(1.0, PENALTIES))[batch.curves[0]]
+        return probe_layer(states, batch)[batch.curves[0]]
 
 
 def nested(states: FloatArray, target: FloatArray, batch: Batch, model: Any, grid: Any, scoring: str) -> Nested:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
+
+from fathom.probes.curve_tables import ProbeTables
+from fathom.probes.design import ProbeDesign
+from fathom.probes.probing import run_probes
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -33,3 +39,19 @@ def partly_told() -> tuple[FloatArray, IntArray, IntArray]:
     states[:, 20] = 0.1
     states[:, 21] = 0.0
     return states, labels, np.repeat(np.arange(40), 3)
+
+
+def probe(
+    states: Any,
+    labels: Any,
+    groups: Any,
+    *,
+    stratify_by: Any = None,
+    items: Any = None,
+    jobs: int = 1,
+    progress: Any = None,
+    **design: Any,
+) -> ProbeTables:
+    """`run_probes` with a design in words."""
+    how = ProbeDesign(**design)
+    return run_probes(states, labels, groups, how, stratify_by=stratify_by, items=items, jobs=jobs, progress=progress)

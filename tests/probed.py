@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from click.testing import CliRunner, Result
 
-from fathom.io.corpus_table import read_corpus, text_items, write_corpus
+from fathom.io.corpus_table import ORIGINAL, read_corpus, text_items, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_names
 from fathom.io.tables import read_table
@@ -102,19 +102,15 @@ def probe_job(kind: str = "probe", **settings: Any) -> ProbeJob:
         "repeats": 1,
         "controls": (),
     }
-    return ProbeJob(
-        kind=kind,  # type: ignore[arg-type]  # one of two words
-        model="m",
-        experiment="e",
-        settings=ExperimentSettings(**(few | settings)),
-        uncertainty=Uncertainty(bootstrap=100),
-    )
+    experiment = ExperimentSettings(**(few | settings))
+    job = experiment.job if kind == "probe" else experiment.coordination_job
+    return job("m", "e", experiment.views or (ORIGINAL,), Uncertainty(bootstrap=100))
 
 
-def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], hits: Path | None = None) -> Result:
+def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], texts: Path | None = None) -> Result:
     """`fathom probes`, which writes its tables beside the corpus."""
     arguments = ["--settings", job.model_dump_json(), "--corpus", str(corpus), "--folder", str(corpus.parent / "out")]
-    arguments += [] if hits is None else ["--hits", str(hits)]
+    arguments += [] if texts is None else ["--texts", str(texts)]
     for manifest, shard in zip(manifests, shard_names(len(manifests)), strict=True):
         named = manifest.with_name(f"{shard}.manifest.json")
         if named != manifest and manifest.is_file():

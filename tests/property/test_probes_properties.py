@@ -7,8 +7,10 @@ import numpy.typing as npt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.probes.designs import OUTSIDE, permuted_labels
+from fathom.probes.design import ProbeDesign
+from fathom.probes.folds import OUTSIDE
 from fathom.probes.label_batches import make_batch
+from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import read_targets
 from fathom.statistics.item_graph import item_components
 
@@ -48,12 +50,7 @@ def test_no_item_of_a_test_fold_is_in_its_training_fold(
         [("x", "ridge", "inner")],
         item_components(items),
         strata.astype(object) if with_strata else None,
-        folds=3,
-        inner=2,
-        repeats=2,
-        permutations=0,
-        permuted=frozenset(),
-        seed=seed,
+        ProbeDesign(selections=("inner",), folds=3, inner_folds=2, repeats=2, permutations=0, seed=seed),
     )
     assert batch.inner is not None
     for repeat, fold_of in enumerate(batch.assignment):

@@ -257,7 +257,8 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"probes__items__positions": ["last"] * 2}, "probes.items.positions: expected every entry once"),
         ({"probes__items__corpus": "bible"}, "probes.items.positions: expected a span that corpus bible marks: none"),
         ({"probes__items__labels": ["tasty"]}, "probes.items.labels: expected a label of corpus items: "),
-        ({"probes__items__strata": "kind"}, "probes.items.strata: expected a label of corpus items: "),
+        ({"probes__items__stratify_by": "kind"}, "probes.items.stratify_by: expected a label of corpus items: "),
+        ({"probes__items__strata": "kind"}, "probes.items.strata: unknown key; expected its new name, stratify_by"),
         (
             {"probes__items__sites": ["residual", "mlp"]},
             "activations.corpora.items.sites: expected mlp too, since probes.items reads it",

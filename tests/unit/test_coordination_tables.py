@@ -20,8 +20,8 @@ from fathom.corpora.relations import relation_texts
 from fathom.io.corpus_table import read_corpus
 from fathom.io.tables import read_table, write_table
 from fathom.probes.coordination.attention import attention_coordination, item_weights
-from fathom.probes.coordination.resampling import Resampling
-from fathom.probes.coordination.table import hit_curves
+from fathom.probes.coordination.resampling import CoordinationResampling
+from fathom.probes.coordination.table import accuracy_curves
 from fathom.runtime.errors import FathomError
 from fathom.store.reader import Activations
 
@@ -53,8 +53,8 @@ def raise_from(done: Result) -> None:
 
 
 def run_coordination(corpus: Path, *manifests: Path, **settings: Any) -> Result:
-    hits = corpus.parent / "out" / "e.texts.parquet"
-    return run_probes_command(probe_job("coordination", **(SETTINGS | settings)), corpus, manifests, hits)
+    texts = corpus.parent / "out" / "e.texts.parquet"
+    return run_probes_command(probe_job("coordination", **(SETTINGS | settings)), corpus, manifests, texts)
 
 
 def of(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -142,23 +142,23 @@ def test_attention_is_that_of_the_last_item_to_the_others(table: pd.DataFrame, m
     expected = attention_coordination(
         np.stack(weights),
         corpus["group"].to_numpy(dtype=str)[texts],
-        Resampling(samples=100, splits=2, level=0.95, seed=0),
-        strata=lengths,
+        CoordinationResampling(samples=100, splits=2, level=0.95, seed=0),
+        stratify_by=lengths,
     )
     found = table[table["measure"].str.startswith("attention")].reset_index(drop=True)
     for column in ("label", "measure", "value", "low", "high", "null", "p"):
         pd.testing.assert_series_equal(found[column], expected[column])
 
 
-def test_curves_of_hits_hold_the_texts_of_their_label(model: tuple[Path, list[Path]], table: pd.DataFrame) -> None:
+def test_accuracy_curves_hold_the_texts_of_their_label(model: tuple[Path, list[Path]], table: pd.DataFrame) -> None:
     assert len(table)
     corpus = read_corpus(model[0])
     original = corpus[corpus["view"] == "original"]
-    hits = read_table(model[0].parent / "out" / "e.texts.parquet")
-    own = hits[(hits["site"] == "attention") & (hits["estimator"] == "ridge")]
-    (curve,) = hit_curves(own, original)
+    texts = read_table(model[0].parent / "out" / "e.texts.parquet")
+    own = texts[(texts["site"] == "attention") & (texts["estimator"] == "ridge")]
+    (curve,) = accuracy_curves(own, original)
     assert curve.name == "related"
-    assert curve.hits.shape == (1, BLOCKS, 64)
+    assert curve.correct.shape == (1, BLOCKS, 64)
     np.testing.assert_allclose(curve.depths, np.arange(1, BLOCKS + 1) / BLOCKS)
     scores = read_table(model[0].parent / "out" / "e.layers.parquet").query(
         "site == 'attention' and estimator == 'ridge' and measure == 'balanced_accuracy' and control == ''"
@@ -308,7 +308,7 @@ def test_coordination_without_what_the_probes_found_is_refused(tmp_path: Path) -
     manifest = planted(path)
     settings = probe_job("coordination", **(SETTINGS | {"sites": ("attention",)}))
     done = run_probes_command(settings, path, [manifest])
-    assert str(done.exception) == "--hits: expected the texts table of the experiment, for coordination"
+    assert str(done.exception) == "--texts: expected the texts table of the experiment, for coordination"
     done = run_coordination(path, manifest, sites=("attention",))
     assert isinstance(done.exception, FathomError)
     assert "e.texts.parquet: no such table" in str(done.exception)
@@ -322,7 +322,7 @@ def test_texts_of_another_experiment_are_refused(tmp_path: Path) -> None:
         FathomError, match=r"texts table holds no such texts; expected those of .* site attention, mean"
     ):
         raise_from(run_coordination(path, manifest, sites=("residual",), positions=("mean",), views=("template 2",)))
-    hits = path.parent / "out" / "e.texts.parquet"
-    write_table(read_table(hits).assign(text="cat+dog"), hits)
+    texts = path.parent / "out" / "e.texts.parquet"
+    write_table(read_table(texts).assign(text="cat+dog"), texts)
     with pytest.raises(FathomError, match=r"holds texts that the corpus lacks, such as 'cat\+dog'; expected those of"):
         raise_from(run_coordination(path, manifest, sites=("attention",)))

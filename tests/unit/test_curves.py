@@ -1,4 +1,4 @@
-"""The shape of curves over layers: planted peaks, dips and orders, and what noise alone may make of them."""
+"""The shape of curves over layers: planted peaks, valleys and orders, and what noise alone may make of them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score
 
-from fathom.statistics.accuracy_curve import HitCurve, TooFewGroupsError
+from fathom.statistics.accuracy_curve import AccuracyCurve, TooFewGroupsError
 from fathom.statistics.curve_shape import centre_interval, centre_of_mass, normalised
-from fathom.statistics.double_peak import dip_between_peaks
+from fathom.statistics.double_peak import valley_between_peaks
 from fathom.statistics.peak_order import order_test, paired_units
 
 few = settings(max_examples=50, deadline=None)
@@ -23,18 +23,18 @@ def bump(peak: int) -> FloatArray:
     return np.asarray(0.5 + 0.35 * np.exp(-(((LAYERS - peak) / 1.5) ** 2)))
 
 
-def planted(name: str, shape: FloatArray, *, seed: int, units: int = 60, first: int = 0) -> HitCurve:
-    """Four texts a unit; whether a probe hits is drawn by the shape, and texts of a unit are hard together."""
+def planted(name: str, shape: FloatArray, *, seed: int, units: int = 60, first: int = 0) -> AccuracyCurve:
+    """Four texts a unit; whether a probe is correct is drawn by the shape; texts of a unit are hard together."""
     random = np.random.default_rng(seed)
     unit = np.repeat(np.arange(units), 4)
     hard = 0.1 * random.standard_normal((len(shape), units))[:, unit]
-    hits = random.random((1, len(shape), len(unit))) < np.clip(shape[:, None] + hard, 0, 1)
+    correct = random.random((1, len(shape), len(unit))) < np.clip(shape[:, None] + hard, 0, 1)
     classes = np.tile([0, 1], 2 * units)[None]
     items = [[f"item {first + one}"] for one in unit]
-    return HitCurve(name, hits.astype(np.float64), classes, items, np.linspace(0, 1, len(shape)))
+    return AccuracyCurve(name, correct.astype(np.float64), classes, items, np.linspace(0, 1, len(shape)))
 
 
-# Curves made of hits -------------------------------------------------------------------------------------------------
+# Curves made of accuracies per text -----------------------------------------------------------------------------------
 
 
 @few
@@ -43,11 +43,11 @@ def test_scores_are_balanced_accuracies(seed: int, classes: int) -> None:
     random = np.random.default_rng(seed)
     truth = np.concatenate([np.arange(classes), random.integers(0, classes, 20)])
     answers = random.integers(0, classes, (2, 3, len(truth)))
-    hits = (answers == truth).astype(np.float64)
-    hits[1, :, -1] = np.nan
+    correct = (answers == truth).astype(np.float64)
+    correct[1, :, -1] = np.nan
     codes = np.tile(truth, (2, 1))
     codes[1, -1] = -1
-    curve = HitCurve("c", hits, codes, [["x"]] * len(truth), np.array([0.0, 0.5, 1.0]))
+    curve = AccuracyCurve("c", correct, codes, [["x"]] * len(truth), np.array([0.0, 0.5, 1.0]))
     times = random.integers(1, 4, len(truth))
     expected = [
         np.mean(
@@ -63,7 +63,7 @@ def test_scores_are_balanced_accuracies(seed: int, classes: int) -> None:
 
 
 def test_a_sample_without_a_class_is_refused() -> None:
-    curve = HitCurve("items", np.ones((1, 2, 2)), np.array([[0, 1]]), [["a"], ["b"]], np.array([0.0, 1.0]))
+    curve = AccuracyCurve("items", np.ones((1, 2, 2)), np.array([[0, 1]]), [["a"], ["b"]], np.array([0.0, 1.0]))
     with pytest.raises(TooFewGroupsError, match="lacks class 1 of label 0 of items; too few groups"):
         curve.scores([[1, 1], [2, 0]])
     with pytest.raises(ValueError, match="weights"):
@@ -72,11 +72,11 @@ def test_a_sample_without_a_class_is_refused() -> None:
 
 def test_contributions_are_the_slope_of_the_scores_in_the_weights() -> None:
     random = np.random.default_rng(0)
-    hits = random.random((2, 4, 30))
+    correct = random.random((2, 4, 30))
     classes = np.tile(np.arange(3), (2, 10))
     classes[1, :3] = -1
-    hits[1, :, :3] = np.nan
-    curve = HitCurve("c", hits, classes, [["x"]] * 30, np.arange(4.0))
+    correct[1, :, :3] = np.nan
+    curve = AccuracyCurve("c", correct, classes, [["x"]] * 30, np.arange(4.0))
     units = random.integers(0, 6, 30)
     shifts = curve.contributions(units, count=7)
     np.testing.assert_allclose(shifts.sum(axis=0), 0, atol=1e-12)
@@ -100,33 +100,33 @@ def test_contributions_of_closed_blocks_say_the_score_of_any_half() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"hits": np.ones((2, 2))}, "hits: shape"),
-        ({"hits": np.full((1, 2, 2), 1.5)}, "hits: c: expected 0 to 1"),
-        ({"hits": np.full((1, 2, 2), np.nan)}, "hits: c: expected 0 to 1"),
-        ({"classes": np.array([[0, -1]])}, "hits: c: expected 0 to 1"),
+        ({"correct": np.ones((2, 2))}, "correct: shape"),
+        ({"correct": np.full((1, 2, 2), 1.5)}, "correct: c: expected 0 to 1"),
+        ({"correct": np.full((1, 2, 2), np.nan)}, "correct: c: expected 0 to 1"),
+        ({"classes": np.array([[0, -1]])}, "correct: c: expected 0 to 1"),
         ({"classes": np.array([[0, 0]])}, "classes: label 0 of c has fewer than two"),
         ({"classes": np.array([0, 1])}, "classes: shape"),
         ({"items": [["a"]]}, "items: 1 texts"),
         ({"depths": np.array([1.0, 0.0])}, "depths"),
     ],
 )
-def test_hits_that_do_not_fit_are_refused(change: dict[str, object], words: str) -> None:
+def test_accuracies_that_do_not_fit_are_refused(change: dict[str, object], words: str) -> None:
     whole: dict[str, object] = {
         "name": "c",
-        "hits": np.ones((1, 2, 2)),
+        "correct": np.ones((1, 2, 2)),
         "classes": np.array([[0, 1]]),
         "items": [["a"], ["b"]],
         "depths": np.array([0.0, 1.0]),
     }
-    HitCurve(**whole)  # type: ignore[arg-type]
+    AccuracyCurve(**whole)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=words):
-        HitCurve(**{**whole, **change})  # type: ignore[arg-type]
+        AccuracyCurve(**{**whole, **change})  # type: ignore[arg-type]
 
 
-def test_units_hang_together_across_experiments() -> None:
-    def curve(items: list[list[str]]) -> HitCurve:
+def test_units_are_shared_across_experiments() -> None:
+    def curve(items: list[list[str]]) -> AccuracyCurve:
         texts = len(items)
-        return HitCurve("c", np.ones((1, 1, texts)), np.arange(texts)[None] % 2, items, np.zeros(1))
+        return AccuracyCurve("c", np.ones((1, 1, texts)), np.arange(texts)[None] % 2, items, np.zeros(1))
 
     nouns = curve([["cup"], ["tea"], ["dog"], ["fox"]])
     pairs = curve([["cup", "tea"], ["tea", "cup"], ["dog", "cat"]])
@@ -142,7 +142,7 @@ def test_units_hang_together_across_experiments() -> None:
 # The order of curves --------------------------------------------------------------------------------------------------
 
 
-def three(peaks: tuple[int, int, int], seed: int) -> list[HitCurve]:
+def three(peaks: tuple[int, int, int], seed: int) -> list[AccuracyCurve]:
     names = ("items", "relations", "analogies")
     return [
         planted(name, bump(peak), seed=3 * seed + at) for at, (name, peak) in enumerate(zip(names, peaks, strict=True))
@@ -328,7 +328,7 @@ def test_wrong_arguments_of_the_centre_are_refused() -> None:
         centre_interval([[0.5, 0.6]], 0.5, [0.0, 1.0], level=0.0)
 
 
-# A dip between two peaks ----------------------------------------------------------------------------------------------
+# A valley between two peaks -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -336,32 +336,32 @@ def test_wrong_arguments_of_the_centre_are_refused() -> None:
     [np.full(12, 0.7), np.linspace(0.5, 0.9, 12), bump(5), np.where(LAYERS < 4, 0.6, 0.8)],
     ids=["flat", "monotone", "peaked", "step"],
 )
-def test_noise_makes_no_dip(shape: FloatArray) -> None:
+def test_noise_makes_no_valley(shape: FloatArray) -> None:
     """Over 200 seeds a false positive rate of at most 5 % and a binomial error: 16 of 200."""
     found = [
-        dip_between_peaks(planted("c", shape, seed=seed, units=40), splits=5, samples=100, level=0.95, seed=seed)
+        valley_between_peaks(planted("c", shape, seed=seed, units=40), splits=5, samples=100, level=0.95, seed=seed)
         for seed in range(200)
     ]
     assert sum(one.exceeds for one in found) <= 16
     assert np.mean([one.size for one in found]) < 0.005
-    # A dip chosen and read on the same texts is there every time: that is what the halves are for.
+    # A valley chosen and read on the same texts is there every time: that is what the halves are for.
     assert np.mean([one.apparent for one in found]) > 0.02
 
 
-def test_a_planted_dip_is_found_where_it_is() -> None:
+def test_a_planted_valley_is_found_where_it_is() -> None:
     shape = np.array([0.5, 0.6, 0.7, 0.8, 0.85, 0.7, 0.5, 0.5, 0.7, 0.85, 0.6, 0.5])
     for seed in range(20):
-        found = dip_between_peaks(planted("c", shape, seed=seed), splits=10, samples=200, level=0.95, seed=seed)
+        found = valley_between_peaks(planted("c", shape, seed=seed), splits=10, samples=200, level=0.95, seed=seed)
         assert found.exceeds
         assert (found.left in (3, 4), found.bottom in (6, 7), found.right) == (True, True, 9)
         assert found.low < found.size < found.high
         assert found.size == pytest.approx(0.3, abs=0.15)
 
 
-def test_what_has_no_room_for_a_dip_is_refused() -> None:
+def test_what_has_no_room_for_a_valley_is_refused() -> None:
     with pytest.raises(ValueError, match="needs at least 3"):
-        dip_between_peaks(planted("c", np.array([0.5, 0.6]), seed=0), splits=2, samples=2, level=0.9, seed=0)
+        valley_between_peaks(planted("c", np.array([0.5, 0.6]), seed=0), splits=2, samples=2, level=0.9, seed=0)
     with pytest.raises(ValueError, match="texts of 3 units"):
-        dip_between_peaks(planted("c", bump(3), seed=0, units=3), splits=2, samples=2, level=0.9, seed=0)
+        valley_between_peaks(planted("c", bump(3), seed=0, units=3), splits=2, samples=2, level=0.9, seed=0)
     with pytest.raises(ValueError, match="level"):
-        dip_between_peaks(planted("c", bump(3), seed=0), splits=2, samples=2, level=2, seed=0)
+        valley_between_peaks(planted("c", bump(3), seed=0), splits=2, samples=2, level=2, seed=0)

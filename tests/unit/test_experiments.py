@@ -280,7 +280,7 @@ def test_the_tables_of_a_figure() -> None:
     [
         ({"positions": ("span:third",)}, "positions", "span:third", "relations marks: span:first, span:second"),
         ({"labels": ("edible",)}, "labels", "edible", "a label of corpus relations: related, relation"),
-        ({"strata": "category"}, "strata", "category", "a label of corpus relations: related, relation"),
+        ({"stratify_by": "category"}, "stratify_by", "category", "a label of corpus relations: related, relation"),
         ({"coordination": {}}, "sites", ["residual"], "'attention' too, since coordination reads it"),
         ({"title": "other"}, "title", "other", "a title of its own"),
     ],
@@ -297,7 +297,7 @@ def test_impossible_experiments(changed: dict[str, Any], place: str, found: obje
 
 def test_what_is_said_elsewhere_or_not_known_is_no_problem() -> None:
     own: Corpora = corpora(items={"kind": "items", "table": "own.csv"})
-    found = {"gone": experiment("none", labels=("x",)), "own": experiment("items", labels=("x",), strata="y")}
+    found = {"gone": experiment("none", labels=("x",)), "own": experiment("items", labels=("x",), stratify_by="y")}
     assert list(impossible_experiments(found, own)) == []
 
 

@@ -38,22 +38,22 @@ def test_texts_that_are_left_out_are_not_counted() -> None:
     )
 
 
-def test_a_chained_design_is_refused_with_its_chain() -> None:
+def test_a_design_of_one_component_is_refused_with_a_path_through_it() -> None:
     short = [["church", "organ"], ["organ", "stove"], ["stove", "kitchen"], ["church", "stove"]]
     with pytest.raises(ValueError, match=r"all 4 texts hang together.*: ") as refused:
         check_design(short)
-    chain = str(refused.value).split(": ")[-1].split(" - ")
-    assert {chain[0], chain[-1]} == {"church", "kitchen"} or {chain[0], chain[-1]} == {"organ", "kitchen"}
-    assert chain[1] == "stove"
-    assert len(chain) == 3
+    path = str(refused.value).split(": ")[-1].split(" - ")
+    assert {path[0], path[-1]} == {"church", "kitchen"} or {path[0], path[-1]} == {"organ", "kitchen"}
+    assert path[1] == "stove"
+    assert len(path) == 3
 
 
-def test_a_long_chain_is_cut_in_its_middle() -> None:
+def test_a_long_path_is_cut_in_its_middle() -> None:
     names = [f"item {number:02d}" for number in range(12)]
     with pytest.raises(ValueError, match="hang together") as refused:
         check_design(list(itertools.pairwise(names)))
-    chain = str(refused.value).split(": ")[-1].split(" - ")
-    assert sorted([chain, chain[::-1]])[0] == [*names[:4], "... (4 more) ...", *names[-4:]]
+    path = str(refused.value).split(": ")[-1].split(" - ")
+    assert sorted([path, path[::-1]])[0] == [*names[:4], "... (4 more) ...", *names[-4:]]
 
 
 def test_an_unbalanced_item_is_refused_with_its_counts() -> None:

@@ -147,8 +147,10 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
     assert plan.model_base("minilm-l6-random") == "minilm-l6"
     own = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6", "relations"))
     control = ProbeJob.model_validate_json(plan.probe_settings("minilm-l6-random", "relations"))
-    changed = {"controls": (), "inner": (), "permutations": 0}
-    assert control.settings == own.settings.model_copy(update=changed)
+    assert own.design.permutations > 0
+    assert "inner" in own.design.selections
+    changed = {"model": "minilm-l6-random", "controls": (), "design": own.design.as_control()}
+    assert control == own.model_copy(update=changed)
     tables = figure_tables(plan.config, "probes-svm")
     assert [table.model for table in tables if table.control == "random"] == [
         *["smollm2-135m-random"] * 3,

@@ -116,7 +116,7 @@ def test_accuracy_curves_are_balanced_accuracies() -> None:
         np.testing.assert_allclose(curve.curve, expected, atol=1e-6)
         assert curve.chance == 0.5
         np.testing.assert_allclose(curve.depths, np.arange(LAST + 1) / LAST)
-    assert [len(curve.hits) for curve in curves] == [2, 1, 1]  # the mean over both labels of items
+    assert [len(curve.correct) for curve in curves] == [2, 1, 1]  # the mean over both labels of items
 
 
 def test_items_of_texts_are_those_that_their_spans_mark() -> None:
@@ -141,7 +141,7 @@ def test_several_classes_and_texts_without_a_label() -> None:
     assert curve.texts == hits["text"].nunique() == 48
     both = pd.concat([hits_of("related", 1), hit_rows(corpus, "relation", told()), hits_of("other", 2)])
     (curve,) = accuracy_curves([(tables[0][0], both), tables[1]], "m", ("e",), "ridge")
-    assert curve.hits.shape == (2, LAST + 1, 96)  # the mean over labels of two classes
+    assert curve.correct.shape == (2, LAST + 1, 96)  # the mean over labels of two classes
 
 
 def test_a_text_that_lacks_one_of_the_labels_counts_for_the_other() -> None:
@@ -154,7 +154,7 @@ def test_a_text_that_lacks_one_of_the_labels_counts_for_the_other() -> None:
     ]
     (curve,) = accuracy_curves(tables, "m", ("e",), "ridge")
     assert (curve.classes < 0).sum(axis=1).tolist() == [0, 3]
-    assert np.isnan(curve.hits[1]).sum() == 3 * (LAST + 1)
+    assert np.isnan(curve.correct[1]).sum() == 3 * (LAST + 1)
 
 
 def texts_of(name: str) -> tuple[Table, pd.DataFrame]:

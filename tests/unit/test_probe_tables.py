@@ -20,6 +20,7 @@ from fathom.probes.states import AdjacentLayers, LayerStates, static_vectors
 from fathom.probes.tables import probe_tables
 from fathom.runtime.errors import FathomError
 from fathom.store.reader import Activations
+from fathom.workflow.code_digest import imported_modules
 
 FloatArray = npt.NDArray[np.float64]
 Tables = dict[str, pd.DataFrame]
@@ -192,9 +193,9 @@ def test_what_is_planted_from_a_layer_on_is_significant_there_and_nowhere_else(p
     assert (split["score"].to_numpy() - task["score"].to_numpy())[at].min() > 0
 
 
-def test_hits_add_up_to_the_score_of_the_curve(pairs: Tables) -> None:
-    hits = pairs["texts"]
-    recalls = hits.groupby([*PLACE, "layer", "class"])["hit"].mean()
+def test_accuracies_per_text_add_up_to_the_score_of_the_curve(pairs: Tables) -> None:
+    texts = pairs["texts"]
+    recalls = texts.groupby([*PLACE, "layer", "class"])["hit"].mean()
     found = recalls.astype(np.float64).groupby(level=[*PLACE, "layer"]).mean()
     expected = primary(pairs["layers"]).set_index([*PLACE, "layer"])["score"]
     assert len(found) == len(expected)
@@ -237,7 +238,7 @@ def test_the_command_writes_what_the_function_returns(pairs_corpus: Path) -> Non
     for name, table, again in (
         ("layers", tables.curves, several.curves),
         ("folds", tables.folds, several.folds),
-        ("texts", tables.hits, several.hits),
+        ("texts", tables.texts, several.texts),
     ):
         pd.testing.assert_frame_equal(read[name], table)
         pd.testing.assert_frame_equal(again, table)
@@ -299,7 +300,7 @@ def items_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_mean_curve_is_of_the_labels_with_two_values(items_corpus: Path) -> None:
     job = probe_job(
-        strata="category",
+        stratify_by="category",
         estimators=("svm", "ridge"),
         inner=("ridge",),
         ridge_penalties=(10.0, 1.0),
@@ -334,12 +335,12 @@ def test_the_mean_curve_is_of_the_labels_with_two_values(items_corpus: Path) -> 
 
 
 def test_one_label_of_two_values_has_no_mean(items_corpus: Path) -> None:
-    job = probe_job(labels=("category", "odd", "length"), strata="category")
+    job = probe_job(labels=("category", "odd", "length"), stratify_by="category")
     curves = probed(job, items_corpus, manifest_of(items_corpus))["layers"]
     assert set(curves["label"]) == {"category", "odd", "length"}
 
 
-def test_numbers_alone_have_no_texts_that_are_told_rightly(items_corpus: Path) -> None:
+def test_numbers_alone_have_no_accuracy_per_text(items_corpus: Path) -> None:
     job = probe_job(labels=("length",), permutations=20, controls=("shuffled", "static", "selectivity"))
     tables = probed(job, items_corpus, manifest_of(items_corpus))
     curves = tables["layers"]
@@ -462,7 +463,10 @@ def test_views_of_early_context_have_their_measured_distance(early_corpus: Path)
             {"labels": ("odd", "edible")},
             "probes.e.labels: corpus c has the labels category, odd, length, big, found edible",
         ),
-        ({"strata": "kind"}, "probes.e.strata: corpus c has the labels category, odd, length, big, found kind"),
+        (
+            {"stratify_by": "kind"},
+            "probes.e.stratify_by: corpus c has the labels category, odd, length, big, found kind",
+        ),
         ({"positions": ("last",)}, "holds no position 'last', only mean"),
         ({"sites": ("attention",)}, "holds no site 'attention', only residual"),
         (
@@ -581,3 +585,10 @@ def test_items_of_texts_are_what_their_spans_hold(tmp_path: Path) -> None:
     bare = texts.drop(columns="spans")
     write_corpus(bare, tmp_path / "bare.parquet", "c")
     assert text_items(read_corpus(tmp_path / "bare.parquet")) == [()] * 12
+
+
+def test_no_job_reads_the_words_of_the_settings() -> None:
+    read = imported_modules("fathom.probes.command")
+    assert "fathom.probes.probing" in read
+    assert "fathom.probes.coordination.table" in read
+    assert not [module for module in read if module.endswith(".settings")]

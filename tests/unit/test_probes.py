@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from tests.planted import additive_states, closed_blocks, partly_told
+from tests.planted import additive_states, closed_blocks, partly_told, probe
 
+import fathom.probes
 from fathom.probes import probe_layers, ridge
-from fathom.probes.designs import grouped_folds
+from fathom.probes.folds import grouped_folds
 from fathom.probes.gram import make_fold
-from fathom.probes.probing import run_probes
 
 if TYPE_CHECKING:
-    from fathom.probes.settings import Estimator
+    from fathom.probes.design import Estimator
 
 FloatArray = npt.NDArray[np.float64]
 SEEDS = 40
 
 
-def scores_without_relation(estimator: Estimator, *, grouped: bool) -> FloatArray:
+def scores_without_relation(estimator: Estimator, *, grouped: bool, seeds: int = SEEDS) -> FloatArray:
     first, second, labels, blocks = closed_blocks(16)
     groups = blocks if grouped else np.arange(len(labels))
     return np.array(
@@ -37,9 +39,18 @@ def scores_without_relation(estimator: Estimator, *, grouped: bool) -> FloatArra
                 bootstrap=0,
                 seed=seed,
             )["score"].iloc[0]
-            for seed in range(SEEDS)
+            for seed in range(seeds)
         ]
     )
+
+
+def test_the_front_door_is_open_whatever_was_imported_before() -> None:
+    for module in pkgutil.walk_packages(fathom.probes.__path__, "fathom.probes."):
+        importlib.import_module(module.name)
+    from fathom.probes import probe_layers as again
+
+    assert again is probe_layers
+    assert callable(probe_layers)
 
 
 @pytest.mark.parametrize("estimator", ["svm", "ridge"])
@@ -55,7 +66,7 @@ def test_closed_blocks_stay_at_chance_without_relation(estimator: Estimator) -> 
 @pytest.mark.parametrize("estimator", ["svm", "ridge"])
 def test_ungrouped_folds_fall_far_below_chance_on_the_same_states(estimator: Estimator) -> None:
     # The two texts that share an item with a text both have the other label, and are mostly in training.
-    assert scores_without_relation(estimator, grouped=False).mean() < 0.25
+    assert scores_without_relation(estimator, grouped=False, seeds=10).mean() < 0.25
 
 
 @pytest.mark.parametrize("estimator", ["svm", "ridge", "logistic"])
@@ -104,17 +115,17 @@ def test_p_values_hold_their_level_where_texts_of_a_pair_are_alike() -> None:
 
 def test_score_is_the_balanced_accuracy_of_all_folds_together() -> None:
     states, labels, groups = partly_told()
-    found = run_probes(
+    found = probe(
         states[None], {"x": labels}, groups, estimators=("ridge",), repeats=3, permutations=0, bootstrap=50, seed=4
     )
     expected = []
     for fold_of in grouped_folds(labels, groups, folds=5, repeats=3, seed=4):
-        right = np.empty(len(labels), dtype=bool)
+        correct = np.empty(len(labels), dtype=bool)
         for number in range(5):
             test = fold_of == number
             predictions = ridge.predict(make_fold(states, ~test), np.where(labels, 1.0, -1.0)[~test, None], 1.0)
-            right[test] = (predictions[:, 0] > 0) == (labels[test] == 1)
-        expected.append((right[labels == 1].mean() + right[labels == 0].mean()) / 2)
+            correct[test] = (predictions[:, 0] > 0) == (labels[test] == 1)
+        expected.append((correct[labels == 1].mean() + correct[labels == 0].mean()) / 2)
     curve = found.curves[found.curves["measure"] == "balanced_accuracy"].iloc[0]
     assert curve["score"] == pytest.approx(np.mean(expected), abs=1e-12)
     assert 0.5 < np.mean(expected) < 0.99  # neither chance nor ceiling, or the comparison would say little
@@ -126,9 +137,11 @@ def test_score_is_the_balanced_accuracy_of_all_folds_together() -> None:
     replicates = found.replicates["x", "ridge", "fixed", "balanced_accuracy"]
     assert replicates.shape == (50, 1)
     assert curve[["low", "high"]].tolist() == pytest.approx(np.quantile(replicates, [0.025, 0.975]).tolist())
-    # The texts say how often each was right, from which the score follows.
-    hits = found.texts["hit"].to_numpy()
-    assert (hits[labels == 1].mean() + hits[labels == 0].mean()) / 2 == pytest.approx(curve["score"], abs=1e-12)
+    # The table of texts says how often each was classified correctly, from which the score follows.
+    accuracies = found.texts["hit"].to_numpy()
+    assert (accuracies[labels == 1].mean() + accuracies[labels == 0].mean()) / 2 == pytest.approx(
+        curve["score"], abs=1e-12
+    )
 
 
 def test_continuous_labels_give_pearsons_r() -> None:

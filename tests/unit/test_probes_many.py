@@ -9,9 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
-from tests.planted import closed_blocks, partly_told
-
-from fathom.probes.probing import run_probes
+from tests.planted import closed_blocks, partly_told, probe
 
 FloatArray = npt.NDArray[np.float64]
 ITEMS = 60
@@ -35,18 +33,18 @@ def item_labels() -> dict[str, npt.ArrayLike]:
 def test_tables_hold_every_curve_measure_layer_fold_and_text() -> None:
     states = item_states()
     done: list[int] = []
-    found = run_probes(
+    found = probe(
         states,
         item_labels(),
         np.arange(ITEMS),
         estimators=("svm", "ridge", "logistic"),
         selections=("fixed", "inner"),
-        penalties={"svm": (10.0, 1.0), "logistic": (10.0, 1.0)},
+        margin_penalties=(10.0, 1.0),
         inner_folds=3,
         repeats=2,
-        permutations=39,
+        permutations=19,
         permuted=("ridge", "svm"),
-        strata=CATEGORY,
+        stratify_by=CATEGORY,
         bootstrap=30,
         progress=lambda: done.append(1),
     )
@@ -80,7 +78,7 @@ def test_tables_hold_every_curve_measure_layer_fold_and_text() -> None:
     tested = primary & ((curves["estimator"] == "ridge") | (curves["estimator"] + curves["selection"] == "svmfixed"))
     assert (curves["p_family_wise"].notna() == tested).all()
     planted = curves[tested & (curves["layer"] == 1)]
-    assert (planted["p_family_wise"] == 1 / 40).all()
+    assert (planted["p_family_wise"] == 1 / 20).all()
     assert (curves[tested & (curves["layer"] == 0)]["p_family_wise"] > 0.1).all()
     assert (curves["low"] <= curves["high"]).all()
 
@@ -112,14 +110,14 @@ def test_a_label_beside_others_is_probed_as_it_is_alone_on_the_same_folds() -> N
     arguments: dict[str, Any] = {
         "estimators": ("ridge",),
         "selections": ("fixed", "inner"),
-        "strata": CATEGORY,
+        "stratify_by": CATEGORY,
         "repeats": 2,
         "permutations": 300,
         "bootstrap": 20,
     }
-    together = run_probes(item_states(), labels, np.arange(ITEMS), **arguments)
+    together = probe(item_states(), labels, np.arange(ITEMS), **arguments)
     for name in labels:
-        alone = run_probes(item_states(), {name: labels[name]}, np.arange(ITEMS), **arguments)
+        alone = probe(item_states(), {name: labels[name]}, np.arange(ITEMS), **arguments)
         ours = together.curves[together.curves["label"] == name].reset_index(drop=True)
         pd.testing.assert_frame_equal(ours, alone.curves, check_exact=False, rtol=1e-9)
 
@@ -131,7 +129,7 @@ def test_missing_labels_leave_their_texts_out() -> None:
     arguments: dict[str, Any] = {"estimators": ("ridge", "svm"), "repeats": 1, "permutations": 20, "bootstrap": 10}
     named = np.where(labels, "yes", "no").astype(object)
     named[~present] = None
-    found = run_probes(
+    found = probe(
         states[None], {"whole": labels, "part": named, "number": np.where(present, labels, np.nan)}, groups, **arguments
     )
     part = found.curves[found.curves["label"] == "part"]
@@ -140,7 +138,7 @@ def test_missing_labels_leave_their_texts_out() -> None:
     pd.testing.assert_frame_equal(part.drop(columns="label").reset_index(drop=True), same)
     assert set(found.texts.query("label == 'part'")["text"]) == set(np.flatnonzero(present))
     # Nothing else of the texts is used.
-    alone = run_probes(
+    alone = probe(
         states[None, present], {"part": labels[present], "too": labels[present]}, groups[present], **arguments
     ).curves
     ours = alone[alone["label"] == "part"].reset_index(drop=True)
@@ -168,7 +166,7 @@ def test_layers_are_read_one_by_one_when_they_are_needed() -> None:
         def __iter__(self) -> Iterator[FloatArray]:
             return (self[layer] for layer in range(3))
 
-    found = run_probes(
+    found = probe(
         Layers(),
         {"x": labels},
         groups,
@@ -183,7 +181,7 @@ def test_layers_are_read_one_by_one_when_they_are_needed() -> None:
 
 def test_samples_draw_the_same_groups_for_every_label() -> None:
     states, labels, groups = partly_told()
-    found = run_probes(
+    found = probe(
         states[None], {"one": labels, "other": 1 - labels}, groups, estimators=("ridge",), permutations=0, bootstrap=100
     )
     # Exchanged labels are told just as well, so the same draws give the same numbers.
@@ -192,17 +190,23 @@ def test_samples_draw_the_same_groups_for_every_label() -> None:
         np.testing.assert_allclose(one, other, atol=1e-12)
 
 
-def test_many_permutations_are_fitted_in_pieces_without_a_difference() -> None:
+def test_permutations_are_fitted_in_pieces_without_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     states, _, groups = partly_told()
     labels = {"x": np.array(["a", "b", "c"])[groups % 3]}
-    arguments: dict[str, Any] = {"estimators": ("ridge", "logistic"), "repeats": 1, "bootstrap": 0}
-    # 120 texts and three columns a labelling: 256 columns at a time are 85 labellings.
-    many = run_probes(states[None], labels, groups, permutations=100, **arguments).curves
-    few = run_probes(states[None], labels, groups, permutations=40, **arguments).curves
-    pd.testing.assert_frame_equal(many.drop(columns="p_family_wise"), few.drop(columns="p_family_wise"))
+
+    def curves() -> pd.DataFrame:
+        found = probe(
+            states[None], labels, groups, estimators=("ridge", "svm"), repeats=1, permutations=50, bootstrap=0
+        )
+        return found.curves
+
+    # 120 texts and three columns a labelling: 256 columns at a time are 85 labellings, 120 columns 40.
+    whole = curves()
+    monkeypatch.setattr("fathom.probes.fitting.FEWEST_COLUMNS", 1)
+    pd.testing.assert_frame_equal(curves(), whole)
     # The p of labels that are not told is not small, and none is that of a statistic set against itself.
-    assert (many["p_family_wise"].dropna() > 0.05).all()
-    assert (many["p_family_wise"].dropna() < 1).any()
+    assert (whole["p_family_wise"].dropna() > 0.05).all()
+    assert (whole["p_family_wise"].dropna() < 1).any()
 
 
 @pytest.mark.parametrize(
@@ -212,10 +216,10 @@ def test_many_permutations_are_fitted_in_pieces_without_a_difference() -> None:
         ({"estimators": ()}, "estimator: none"),
         ({"selections": ("outer",)}, "selection: 'outer'"),
         ({"permuted": ("forest",)}, "permuted: 'forest'"),
-        ({"penalties": {"forest": (1.0,)}}, "penalties: 'forest'"),
-        ({"penalties": {"ridge": ()}}, "penalties: none for ridge"),
-        ({"penalties": {"ridge": (1.0, -1.0)}}, "penalties of ridge: -1.0"),
-        ({"strata": ["a"] * 5}, r"strata: shape \(5,\); expected \(48,\)"),
+        ({"nested": ("forest",)}, "nested: 'forest'"),
+        ({"ridge_penalties": ()}, "ridge_penalties: none"),
+        ({"margin_penalties": (1.0, -1.0)}, "margin_penalties: -1.0"),
+        ({"stratify_by": ["a"] * 5}, r"stratify_by: shape \(5,\); expected \(48,\)"),
         ({"selections": ("inner",), "inner_folds": 1}, "inner_folds: 1; .*: folds: 1; expected at least 2"),
         (
             {"labels": {"size": np.arange(48.0)}, "estimators": ("svm",)},
@@ -235,4 +239,4 @@ def test_bad_arguments_are_refused(change: dict[str, Any], words: str) -> None:
         "bootstrap": 0,
     }
     with pytest.raises(ValueError, match=words):
-        run_probes(**(good | change))
+        probe(**(good | change))

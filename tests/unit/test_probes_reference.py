@@ -15,21 +15,18 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from tests.planted import partly_told
 
-from fathom.probes.fitting import Outcome, Penalties, probe_layer
+from fathom.probes.design import ProbeDesign
+from fathom.probes.fitting import Outcome, probe_layer
 from fathom.probes.label_batches import Batch, make_batch
 from fathom.probes.targets import read_targets
 
 if TYPE_CHECKING:
-    from fathom.probes.estimators import Selection
-    from fathom.probes.settings import Estimator
+    from fathom.probes.design import Estimator, Selection
 
 FloatArray = npt.NDArray[np.float64]
 WIDTH = 50
-GRIDS: dict[Estimator, tuple[float, ...]] = {
-    "ridge": tuple(np.logspace(3, -3, 13).tolist()),
-    "svm": (100.0, 10.0, 1.0, 0.1),
-    "logistic": (100.0, 10.0, 1.0),
-}
+RIDGE_PENALTIES = tuple(np.logspace(3, -3, 13).tolist())
+SVM_PENALTIES = (100.0, 10.0, 1.0, 0.1)
 
 
 def probed(
@@ -43,14 +40,18 @@ def probed(
         [(target.name, estimator, selection) for target in targets],
         groups,
         None,
-        folds=5,
-        inner=4 if selection == "inner" else 0,
-        repeats=1,
-        permutations=0,
-        permuted=frozenset(),
-        seed=0,
+        ProbeDesign(
+            estimators=(estimator,),
+            selections=(selection,),
+            penalty=penalty,
+            ridge_penalties=RIDGE_PENALTIES,
+            margin_penalties=SVM_PENALTIES,
+            inner_folds=4,
+            repeats=1,
+            permutations=0,
+        ),
     )
-    found = probe_layer(states, batch, Penalties(penalty, GRIDS))
+    found = probe_layer(states, batch)
     return batch, {curve[0]: outcome for curve, outcome in found.items()}
 
 
@@ -106,7 +107,7 @@ def test_ridge_predicts_as_scikit_learn_does(penalty: float) -> None:
 def test_ridge_chooses_as_scikit_learns_grid_search_does() -> None:
     labels = classes_and_numbers()
     batch, found = probed({name: labels[name] for name in ("binary", "number")}, "ridge", "inner")
-    grid = {"ridge__alpha": [penalty * WIDTH for penalty in GRIDS["ridge"]]}
+    grid = {"ridge__alpha": [penalty * WIDTH for penalty in RIDGE_PENALTIES]}
     for name in found:
         target = batch.targets[name]
         numbers = target.columns(target.values[:, None])[:, 0]
@@ -135,7 +136,7 @@ def test_svm_chooses_as_scikit_learns_grid_search_does() -> None:
     batch, found = probed({"binary": partly_told()[1]}, "svm", "inner")
     model = SVC(kernel="linear", class_weight="balanced")
     target = batch.targets["binary"].values.astype(np.float64)
-    grid = {"svc__C": [1 / (penalty * WIDTH) for penalty in GRIDS["svm"]]}
+    grid = {"svc__C": [1 / (penalty * WIDTH) for penalty in SVM_PENALTIES]}
     theirs, chosen = nested_predictions(batch, model, grid, target, "balanced_accuracy")
     assert ((found["binary"].predictions[:, 0, 0] > 0) != (theirs > 0)).sum() <= 2
     np.testing.assert_allclose(1 / (found["binary"].penalties[0] * WIDTH), chosen)

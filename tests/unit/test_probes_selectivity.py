@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from fathom.probes.design import ProbeDesign
 from fathom.probes.selectivity import template_split
 
 FloatArray = npt.NDArray[np.float64]
@@ -28,9 +29,7 @@ def states_of(seed: int, *, identity: float, code: float) -> FloatArray:
 
 def test_memory_and_code_are_told_apart() -> None:
     states = [states_of(0, identity=0, code=0), states_of(1, identity=3, code=0), states_of(2, identity=0, code=3)]
-    table, replicates = template_split(
-        states, {"label": LABEL}, TYPE, TEMPLATE, estimators=("ridge", "svm"), draws=10, bootstrap=200
-    )
+    table, replicates = template_split(states, {"label": LABEL}, TYPE, TEMPLATE, ProbeDesign(bootstrap=200), draws=10)
     assert table.columns.tolist() == [
         *("label", "estimator", "control", "measure", "layer"),
         *("score", "low", "high", "chance", "texts", "groups"),
@@ -59,7 +58,8 @@ def test_layers_at_a_time_change_nothing_and_classes_and_missing_ones_are_taken(
 
     def run(jobs: int) -> Any:
         labels = {"label": LABEL, "colour": colour}
-        return template_split(states, labels, TYPE, TEMPLATE, estimators=("ridge",), draws=2, bootstrap=0, jobs=jobs)[0]
+        design = ProbeDesign(estimators=("ridge",), bootstrap=0)
+        return template_split(states, labels, TYPE, TEMPLATE, design, draws=2, jobs=jobs)[0]
 
     table = run(1)
     assert table.equals(run(3))
@@ -81,10 +81,8 @@ def test_layers_at_a_time_change_nothing_and_classes_and_missing_ones_are_taken(
             {"labels": {"rare": np.where(TEMPLATE == 0, TYPE % 2, np.nan)}},
             "templates: without one of them a class of rare",
         ),
-        ({"estimators": ()}, "estimators: none"),
         ({"draws": 0}, "draws: 0"),
-        ({"penalty": -1.0}, "penalty: -1.0"),
-        ({"level": 1.5}, "level: 1.5"),
+        ({"jobs": 0}, "jobs: 0"),
     ],
 )
 def test_bad_arguments_are_refused(change: dict[str, Any], words: str) -> None:
@@ -93,7 +91,7 @@ def test_bad_arguments_are_refused(change: dict[str, Any], words: str) -> None:
         "labels": {"label": LABEL},
         "types": TYPE,
         "templates": TEMPLATE,
-        "estimators": ("ridge",),
+        "design": ProbeDesign(estimators=("ridge",)),
     }
     with pytest.raises(ValueError, match=words):
         template_split(**(good | change))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pytest
+from tests.planted import probe
 
-from fathom.probes.probing import run_probes
 from fathom.statistics.item_graph import check_design, item_components
 
 if TYPE_CHECKING:
-    from fathom.probes.estimators import Selection
+    from fathom.probes.design import Selection
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -91,7 +91,7 @@ def states_of(name: str, planted: str) -> FloatArray:
 def test_a_code_is_found_from_its_layer_on_and_only_in_its_design(name: str, planted: str) -> None:
     design = DESIGNS[name]
     groups = item_components(design.items)
-    found = run_probes(
+    found = probe(
         states_of(name, planted),
         {"label": design.labels},
         groups,
@@ -113,13 +113,13 @@ def test_a_code_is_found_from_its_layer_on_and_only_in_its_design(name: str, pla
             assert ((layers["p_family_wise"] <= 0.05).to_numpy() == is_code).all()
 
 
-def test_unbalanced_and_chained_designs_are_refused() -> None:
+def test_unbalanced_designs_and_those_of_one_component_are_refused() -> None:
     design = DESIGNS["pairs"]
     states = np.ones((1, len(design.items), 2))
     unbalanced = design.labels.copy()
     unbalanced[:3] = 1 - unbalanced[:3]
     with pytest.raises(ValueError, match="expected as many, or the item alone tells the label"):
-        run_probes(states, {"x": unbalanced}, item_components(design.items), items=design.items)
+        probe(states, {"x": unbalanced}, item_components(design.items), items=design.items)
     # The usual derangement over all pairs: every second item moves on by one pair, which joins all pairs in a ring.
     pairs = [(f"a{pair}", f"b{pair}") for pair in range(20)]
     items = pairs + [(first, pairs[(at + 1) % 20][1]) for at, (first, _) in enumerate(pairs)]
@@ -136,8 +136,12 @@ def false_positives(smallest: FloatArray) -> int:
 # 0.07 that is allowed, for 8 % of the choices of seeds; at a true rate of 0.10 it is within 14 for 9 % only. Scores of
 # few texts tie, and a tie counts against the observed labels, so true rates lie below 0.05 here; they are not 0 either.
 ALLOWED, LEAST = 14, 1
+# `make test` looks for gross errors only. The count of 30 seeds is above 4 for 2 % of the choices of seeds; at a true
+# rate of 0.3 it is within 4 for 3 % only.
+FEW_SEEDS, ALLOWED_OF_FEW = 30, 4
 
 
+@pytest.mark.nightly  # tests/unit/test_probes.py has a shorter one, of closed blocks whose texts are alike
 def test_false_positives_of_closed_blocks() -> None:
     label, groups = np.tile([1, 1, 0, 0], 10), np.repeat(np.arange(10), 4)
     first, second = np.tile([0, 1, 0, 1], 10) + 2 * groups, np.tile([0, 1, 1, 0], 10) + 2 * groups
@@ -146,7 +150,7 @@ def test_false_positives_of_closed_blocks() -> None:
         rng = np.random.default_rng(seed)
         vectors = rng.standard_normal((2, 20, 3, 6))
         states = vectors[0, first] + vectors[1, second] + 0.3 * rng.standard_normal((40, 3, 6))
-        found = run_probes(
+        found = probe(
             states.transpose(1, 0, 2),
             {"label": label},
             groups,
@@ -160,11 +164,17 @@ def test_false_positives_of_closed_blocks() -> None:
     assert LEAST <= false_positives(smallest) <= ALLOWED
 
 
+@pytest.mark.parametrize(
+    ("seeds", "permutations", "least", "allowed"),
+    [(FEW_SEEDS, 40, 0, ALLOWED_OF_FEW), pytest.param(SEEDS, 200, LEAST, ALLOWED, marks=pytest.mark.nightly)],
+)
 @pytest.mark.parametrize("selection", ["fixed", "inner"])
-def test_false_positives_of_items_whose_folds_are_stratified_by_category(selection: Selection) -> None:
+def test_false_positives_of_items_whose_folds_are_stratified_by_category(
+    selection: Selection, seeds: int, permutations: int, least: int, allowed: int
+) -> None:
     category = np.repeat(["animal", "tool", "food", "place"], 10)
-    smallest = np.empty((SEEDS, 3))
-    for seed in range(SEEDS):
+    smallest = np.empty((seeds, 3))
+    for seed in range(seeds):
         rng = np.random.default_rng(seed)
         # One label that goes with the category, one of three classes and a number that do not.
         labels = {
@@ -172,20 +182,20 @@ def test_false_positives_of_items_whose_folds_are_stratified_by_category(selecti
             "kind": rng.permutation(np.repeat(["a", "b", "c"], [20, 12, 8])),
             "size": rng.standard_normal(40),
         }
-        found = run_probes(
+        found = probe(
             rng.standard_normal((3, 40, 6)),
             labels,
             np.arange(40),
             estimators=("ridge",),
             selections=(selection,),
-            penalties={"ridge": (10.0, 1.0, 0.1)},
+            ridge_penalties=(10.0, 1.0, 0.1),
             inner_folds=3,
             repeats=1,
-            permutations=200,
-            strata=category,
+            permutations=permutations,
+            stratify_by=category,
             bootstrap=0,
             seed=seed,
         )
         smallest[seed] = found.curves.groupby("label")["p_family_wise"].min().loc[list(labels)]
     for column in smallest.T:
-        assert LEAST <= false_positives(column) <= ALLOWED
+        assert least <= false_positives(column) <= allowed

@@ -7,7 +7,7 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
-    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
+    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was classified correctly
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
     results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
@@ -84,5 +84,5 @@ rule coordination:
         "Measuring coordination of {wildcards.model} in {wildcards.experiment}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
-        " probes --settings {params.settings:q} --corpus {input.corpus:q} --hits {input.texts:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q} --texts {input.texts:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

@@ -294,7 +294,7 @@ class ItemsCorpus(DesignCorpus):
 
     def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """One of a few labels for the hierarchy, and one of all."""
-        shared = {"corpus": name, "positions": ("span:item",), "strata": "category", "controls": controls}
+        shared = {"corpus": name, "positions": ("span:item",), "stratify_by": "category", "controls": controls}
         return {
             name: {**shared, "labels": OWN_LABELS if self.table is None else None},
             f"{name}-properties": {**shared, "estimators": ("ridge",)},

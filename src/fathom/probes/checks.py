@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Protocol, get_args
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fathom.statistics.arrays import FloatArray
 
 
 class States(Protocol):
@@ -31,23 +30,6 @@ def read_layer(states: States, layer: int, texts: int) -> FloatArray:
         msg = f"states: NaN or infinity in layer {layer}"
         raise ValueError(msg)
     return read
-
-
-def check_names(argument: str, names: Iterable[str], literal: object) -> None:
-    """Refuse words that are not of the literal type; and none at all."""
-    known, given = get_args(literal), list(names)
-    unknown = [name for name in given if name not in known]
-    if unknown or not given:
-        found = repr(unknown[0]) if unknown else "none"
-        msg = f"{argument}: {found}; expected one of {', '.join(known)}"
-        raise ValueError(msg)
-
-
-def check_penalty(argument: str, penalty: float) -> None:
-    """Refuse a penalty that is not a finite number above 0."""
-    if not (penalty > 0 and np.isfinite(penalty)):
-        msg = f"{argument}: {penalty}; expected a finite number above 0"
-        raise ValueError(msg)
 
 
 def check_count(argument: str, count: int, least: int) -> None:

@@ -22,7 +22,7 @@ from fathom.store.reader import Activations
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
-@click.option("--hits", "hits_file", type=click.Path(path_type=Path), help="What the probes found, for coordination.")
+@click.option("--texts", "texts_file", type=click.Path(path_type=Path), help="What the probes found, for coordination.")
 @click.option("--states", required=True, type=click.Path(path_type=Path), help="Folder of the stores to read.")
 @click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Where the tables go.")
@@ -30,7 +30,7 @@ from fathom.store.reader import Activations
 def command(
     settings_json: str,
     corpus_file: Path,
-    hits_file: Path | None,
+    texts_file: Path | None,
     states: Path,
     shards: int,
     folder: Path,
@@ -38,8 +38,8 @@ def command(
 ) -> Work:
     """Fit linear probes on every layer of stored states.
 
-    Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet (which
-    texts were told rightly) into the folder; for coordination, EXPERIMENT.coordination.parquet.
+    Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet
+    (accuracy per text) into the folder; for coordination, EXPERIMENT.coordination.parquet.
     """
     job = ProbeJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
@@ -47,7 +47,7 @@ def command(
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
     try:
-        tables = _tables(job, corpus, activations, hits_file, threads)
+        tables = _tables(job, corpus, activations, texts_file, threads)
     except ValueError as error:
         msg = f"experiment {job.experiment} of model {job.model}: {error}"
         raise FathomError(msg) from error
@@ -55,22 +55,26 @@ def command(
     files = {folder / f"{name}.parquet": table for name, table in tables.items()}
     for file, table in files.items():
         write_table(table, file)
-    hits = [] if hits_file is None else [hits_file]
-    return Work(settings_json, read=[corpus_file, *hits, *manifests], written=[*files])
+    texts = [] if texts_file is None else [texts_file]
+    return Work(settings_json, read=[corpus_file, *texts, *manifests], written=[*files])
 
 
 def _tables(
-    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, hits_file: Path | None, threads: int
+    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, texts_file: Path | None, threads: int
 ) -> dict[str, pd.DataFrame]:
     """File name without ending -> table."""
-    if job.kind == "coordination":
-        if hits_file is None:
-            msg = "--hits: expected the texts table of the experiment, for coordination"
+    if job.coordination is not None:
+        if texts_file is None:
+            msg = "--texts: expected the texts table of the experiment, for coordination"
             raise FathomError(msg)
-        return {f"{job.experiment}.coordination": coordination_table(job, corpus, activations, read_table(hits_file))}
+        return {
+            f"{job.experiment}.coordination": coordination_table(
+                job, job.coordination, corpus, activations, read_table(texts_file)
+            )
+        }
     tables = probe_tables(job, corpus, activations, threads)
     return {
         job.experiment: tables.folds,
         f"{job.experiment}.layers": tables.curves,
-        f"{job.experiment}.texts": tables.hits,
+        f"{job.experiment}.texts": tables.texts,
     }

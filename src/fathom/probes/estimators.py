@@ -1,26 +1,20 @@
-"""The estimators by name."""
+"""Each estimator fitted to a fold, by its name."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from fathom.probes import ridge
-from fathom.probes import svm_logistic as machines
-from fathom.probes.settings import Estimator
+from fathom.probes import ridge, svm_logistic
+from fathom.statistics.arrays import FloatArray
 
 if TYPE_CHECKING:
+    from fathom.probes.design import Estimator
     from fathom.probes.gram import Fold
-
-FloatArray = npt.NDArray[np.float64]
-Selection = Literal["fixed", "inner"]
 
 
 def predict(estimator: Estimator, fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
     """Fit `columns` (training texts, columns) and return what is predicted of the test texts: (test texts, columns)."""
     if estimator == "ridge":
         return ridge.predict(fold, columns, penalty)
-    fit = machines.svm if estimator == "svm" else machines.logistic
+    fit = svm_logistic.svm if estimator == "svm" else svm_logistic.logistic
     return fit(fold, columns, penalty)

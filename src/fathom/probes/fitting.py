@@ -6,30 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from fathom.probes import ridge
-from fathom.probes.designs import OUTSIDE
 from fathom.probes.estimators import predict
+from fathom.probes.folds import OUTSIDE
 from fathom.probes.gram import Fold, make_fold
 from fathom.probes.label_batches import Batch, Curve
 from fathom.probes.measures import RunningScore
-from fathom.probes.settings import Estimator
 from fathom.probes.targets import Target
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 
 FEWEST_COLUMNS = 256
-
-
-@dataclass(frozen=True)
-class Penalties:
-    """The penalty of selection "fixed", and those of each estimator from which "inner" chooses."""
-
-    fixed: float
-    grids: dict[Estimator, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -60,21 +47,21 @@ _Chunk = tuple[_Piece, ...]
 """Labellings that ridge answers in one product of matrices."""
 
 
-def probe_layer(states: FloatArray, batch: Batch, penalties: Penalties) -> dict[Curve, Outcome]:
+def probe_layer(states: FloatArray, batch: Batch) -> dict[Curve, Outcome]:
     """Fit and predict all curves of a batch at one layer; states are (all texts, width)."""
     states = states if len(batch.rows) == len(states) else states[batch.rows]
     repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
-    fits = {curve: _Fit(batch, curve, folds, penalties.fixed) for curve in batch.curves}
+    fits = {curve: _Fit(batch, curve, folds) for curve in batch.curves}
     for repeat in range(repeats):
         chunks = _chunks(batch, repeat)
         for fold_number in range(folds):
             training = batch.assignment[repeat] != fold_number
-            choices = _Choices(batch, chunks, penalties.grids)
+            choices = _Choices(batch, chunks)
             if batch.inner is not None:
                 choices.add_folds(states, batch.inner[repeat, fold_number])
             outer = _Outer(repeat, fold_number, training, make_fold(states, training))
-            _fit_machines(batch, outer, choices, penalties.fixed, fits)
-            _fit_ridge(batch, outer, choices, penalties.fixed, fits)
+            _fit_margin_classifiers(batch, outer, choices, fits)
+            _fit_ridge(batch, outer, choices, fits)
     return {curve: fit.outcome() for curve, fit in fits.items()}
 
 
@@ -88,26 +75,28 @@ class _Outer:
     fold: Fold
 
 
-def _fit_machines(batch: Batch, outer: _Outer, choices: _Choices, fixed: float, fits: dict[Curve, _Fit]) -> None:
+def _fit_margin_classifiers(batch: Batch, outer: _Outer, choices: _Choices, fits: dict[Curve, _Fit]) -> None:
     """Fit what has no closed form, curve by curve."""
     for curve in batch.curves:
         _, estimator, selection = curve
         if estimator == "ridge":
             continue
-        penalty = fixed if selection == "fixed" else choices.machine(curve)
+        penalty = batch.design.penalty if selection == "fixed" else choices.of_curve(curve)
         fits[curve].penalties[outer.repeat, outer.number] = penalty
         for piece in _pieces(batch, curve, outer.repeat):
             columns = _columns(batch, (piece,), outer.training)
             fits[curve].add(outer, piece, predict(estimator, outer.fold, columns, penalty))
 
 
-def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fixed: float, fits: dict[Curve, _Fit]) -> None:
+def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fits: dict[Curve, _Fit]) -> None:
     """Fit ridge to all labels and labellings together."""
     selections = {selection for _, estimator, selection in batch.curves if estimator == "ridge"}
     for number, chunk in enumerate(choices.chunks):
         columns = _columns(batch, chunk, outer.training)
         for selection in selections:
-            of_column = choices.ridge(number) if selection == "inner" else np.full(columns.shape[1], fixed)
+            of_column = (
+                choices.of_columns(number) if selection == "inner" else np.full(columns.shape[1], batch.design.penalty)
+            )
             predictions = ridge.predict(outer.fold, columns, of_column)
             for piece, part in _parts(chunk):
                 fit = fits[piece.target.name, "ridge", selection]
@@ -119,11 +108,11 @@ def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fixed: float, fit
 class _Fit:
     """What is kept of one curve while its folds are fitted."""
 
-    def __init__(self, batch: Batch, curve: Curve, folds: int, penalty: float) -> None:
+    def __init__(self, batch: Batch, curve: Curve, folds: int) -> None:
         self._batch, self._target = batch, batch.targets[curve[0]]
         repeats = len(batch.assignment)
         self._predictions = np.empty((len(batch.rows), repeats, self._target.width))
-        self.penalties = np.full((repeats, folds), penalty)
+        self.penalties = np.full((repeats, folds), batch.design.penalty)
         self._running: dict[int, RunningScore] = {}
 
     def add(self, outer: _Outer, piece: _Piece, predictions: FloatArray) -> None:
@@ -146,12 +135,14 @@ class _Fit:
 class _Choices:
     """The penalties of one outer training fold that inner folds choose."""
 
-    def __init__(self, batch: Batch, chunks: list[_Chunk], grids: dict[Estimator, tuple[float, ...]]) -> None:
-        self._batch, self.chunks, self._grids = batch, chunks, grids
+    def __init__(self, batch: Batch, chunks: list[_Chunk]) -> None:
+        self._batch, self.chunks = batch, chunks
         self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
         inner = [curve for curve in batch.curves if curve[2] == "inner"]
         self._ridge = any(estimator == "ridge" for _, estimator, _ in inner)
-        self._scores = {curve: np.zeros(len(grids[curve[1]])) for curve in inner if curve[1] != "ridge"}
+        self._scores = {
+            curve: np.zeros(len(batch.design.penalties(curve[1]))) for curve in inner if curve[1] != "ridge"
+        }
 
     def add_folds(self, states: FloatArray, inner: IntArray) -> None:
         """Fit every inner fold at every penalty; `inner` (texts,) is -1 for those that the outer fold tests."""
@@ -161,23 +152,25 @@ class _Choices:
             fold = make_fold(states[seen], training[seen])
             for place, chunk in enumerate(self.chunks if self._ridge else ()):
                 columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
-                errors = ridge.squared_errors(fold, columns, test_columns, self._grids["ridge"])
+                errors = ridge.squared_errors(fold, columns, test_columns, self._batch.design.ridge_penalties)
                 self._errors[place] = self._errors[place] + errors if number else errors
             for curve, scores in self._scores.items():
-                scores += [self._score(curve, fold, training, test, one) for one in self._grids[curve[1]]]
+                scores += [
+                    self._score(curve, fold, training, test, one) for one in self._batch.design.penalties(curve[1])
+                ]
 
-    def ridge(self, chunk: int) -> FloatArray:
-        """Return the penalty of each column of a chunk: that of the least error of its labelling."""
+    def of_columns(self, chunk: int) -> FloatArray:
+        """Return the penalty of each column of a chunk of ridge: that of the least error of its labelling."""
         widths = [piece.target.width for piece in self.chunks[chunk] for _ in range(piece.first, piece.last)]
         # All columns of one labelling have the same number of texts, so that their sum says what their mean does.
         starts = np.concatenate([[0], np.cumsum(widths)[:-1]])
         errors = np.add.reduceat(self._errors[chunk], starts, axis=1)
-        return np.repeat(np.asarray(self._grids["ridge"])[errors.argmin(axis=0)], widths)
+        return np.repeat(np.asarray(self._batch.design.ridge_penalties)[errors.argmin(axis=0)], widths)
 
-    def machine(self, curve: Curve) -> float:
-        """Return the penalty of the highest score."""
+    def of_curve(self, curve: Curve) -> float:
+        """Return the penalty of the highest score of a margin classifier."""
         # Equal scores add up to sums that differ in their last digit.
-        return self._grids[curve[1]][int(self._scores[curve].round(9).argmax())]
+        return self._batch.design.penalties(curve[1])[int(self._scores[curve].round(9).argmax())]
 
     def _score(self, curve: Curve, fold: Fold, training: BoolArray, test: BoolArray, penalty: float) -> float:
         target = self._batch.targets[curve[0]]

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fathom.statistics.arrays import FloatArray
 
 
 @dataclass(frozen=True)

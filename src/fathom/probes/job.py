@@ -1,19 +1,33 @@
-"""What one job of the probes stage is told."""
+"""What one job of the probes stage is told: plain fields, so that no word of the settings is part of its code."""
 
 from __future__ import annotations
 
-from typing import Literal
+from fathom.probes.design import ProbeDesign
+from fathom.schema import Line, Name, Seed, Settings
 
-from fathom.probes.settings import ExperimentSettings
-from fathom.schema import Name, Settings, Uncertainty
+
+class CoordinationJob(Settings):
+    """How a job measures the coordination of adjacent layers."""
+
+    splits: int
+    k: int
+    samples: int
+    seed: Seed
 
 
 class ProbeJob(Settings):
-    """What one job of the probes stage is told."""
+    """What one job of the probes stage is told: which texts it probes, where, for what and how."""
 
-    kind: Literal["probe", "coordination"] = "probe"
-    """Fit the probes of an experiment, or measure its coordination of adjacent layers, which reads what they found."""
     model: Name
     experiment: Name
-    settings: ExperimentSettings
-    uncertainty: Uncertainty
+    corpus: Name
+    views: tuple[Line, ...]
+    sites: tuple[str, ...]
+    positions: tuple[str, ...]
+    labels: tuple[Line, ...] | None
+    stratify_by: Line | None
+    design: ProbeDesign
+    controls: tuple[str, ...]
+    control_draws: int
+    coordination: CoordinationJob | None = None
+    """Measure the coordination of adjacent layers from what the probes found, in place of fitting them."""

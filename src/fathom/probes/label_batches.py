@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fathom.probes.designs import check_folds, check_groups, grouped_folds, permuted_labels
-from fathom.probes.designs import inner_folds as divide_again
-from fathom.probes.estimators import Selection
-from fathom.probes.settings import Estimator
+from fathom.probes.design import Estimator, ProbeDesign, Selection
+from fathom.probes.folds import check_folds, check_groups, grouped_folds, inner_folds
+from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import Labels, Target
+from fathom.statistics.arrays import IntArray
 
-IntArray = npt.NDArray[np.int64]
 Curve = tuple[str, Estimator, Selection]
 """Label, estimator, and how its penalty is found."""
 
@@ -26,11 +25,11 @@ class Batch:
         rows: (texts,), their places among all texts.
         groups: (texts,), numbers.
         assignment: (repeats, texts), outer folds.
-        inner: (repeats, outer folds, texts), inner folds; none if nothing is chosen.
+        inner: (repeats, outer folds, texts), inner folds; none without nested cross-validation.
         targets: the labels by name.
         labellings: (texts, 1 + permutations) of each label: as it is, then permuted.
         curves: what is probed.
-        permuted: estimators that are fitted to the permuted labels as well.
+        design: how they are probed.
     """
 
     rows: IntArray
@@ -40,27 +39,23 @@ class Batch:
     targets: dict[str, Target]
     labellings: dict[str, Labels]
     curves: list[Curve]
-    permuted: frozenset[Estimator]
+    design: ProbeDesign
 
     def count(self, curve: Curve, repeat: int) -> int:
         """How many labellings are fitted: the permuted ones in the first repeat only."""
         name, estimator, selection = curve
         in_closed_form = estimator == "ridge" or selection == "fixed"
-        return self.labellings[name].shape[1] if repeat == 0 and estimator in self.permuted and in_closed_form else 1
+        if repeat == 0 and in_closed_form and self.design.permutes(estimator):
+            return int(self.labellings[name].shape[1])
+        return 1
 
 
 def make_batch(
     targets: list[Target],
     curves: list[Curve],
     groups: IntArray,
-    strata: npt.NDArray[np.object_] | None,
-    *,
-    folds: int,
-    inner: int,
-    repeats: int,
-    permutations: int,
-    permuted: frozenset[Estimator],
-    seed: int,
+    stratify_by: npt.NDArray[np.object_] | None,
+    design: ProbeDesign,
 ) -> Batch:
     """Make the folds and the permuted labels of a batch.
 
@@ -68,14 +63,9 @@ def make_batch(
         targets: labels of the same texts.
         curves: what is probed of them.
         groups: (all texts,), numbers.
-        strata: (all texts,) classes that every fold shall have its share of. Left out, a label with classes that is
-            alone is its own stratum; several have none.
-        folds: number of outer folds.
-        inner: number of inner folds; 0 if nothing is chosen.
-        repeats: number of assignments to outer folds.
-        permutations: number of permuted labellings.
-        permuted: estimators that are fitted to them.
-        seed: seed of folds and permutations.
+        stratify_by: (all texts,) classes that every fold shall have its share of. Left out, a label with classes that
+            is alone is its own stratum; several have none.
+        design: how they are probed.
 
     Raises:
         ValueError: if the groups or classes are too few for such folds.
@@ -83,25 +73,30 @@ def make_batch(
     rows = targets[0].rows
     own = check_groups(groups[rows])
     classes: npt.NDArray[np.generic] | None = None
-    if strata is not None:
-        classes = strata[rows]
+    if stratify_by is not None:
+        classes = stratify_by[rows]
     elif len(targets) == 1 and not targets[0].continuous:
         classes = targets[0].values
-    assignment = grouped_folds(classes, own, folds=folds, repeats=repeats, seed=seed)
+    assignment = grouped_folds(classes, own, folds=design.folds, repeats=design.repeats, seed=design.seed)
     labellings = {}
     for target in targets:
         check_folds(target, own, assignment)
         labellings[target.name] = target.values[:, None]
-        if permutations and permuted & {curve[1] for curve in curves if curve[0] == target.name}:
-            null = permuted_labels(target.values, own, assignment[0], permutations=permutations, seed=seed)
+        if design.permutations and any(design.permutes(curve[1]) for curve in curves if curve[0] == target.name):
+            null = permuted_labels(
+                target.values, own, assignment[0], permutations=design.permutations, seed=design.seed
+            )
             labellings[target.name] = np.hstack([target.values[:, None], null])
+    inner = None
+    if "inner" in design.selections:
+        inner = inner_folds(classes, own, assignment, folds=design.inner_folds, seed=design.seed)
     return Batch(
         rows=rows,
         groups=own,
         assignment=assignment,
-        inner=divide_again(classes, own, assignment, folds=inner, seed=seed) if inner else None,
+        inner=inner,
         targets={target.name: target for target in targets},
         labellings=labellings,
         curves=curves,
-        permuted=permuted,
+        design=design,
     )

@@ -10,36 +10,34 @@ nothing can be predicted (Forman and Scholz 2010, SIGKDD Explorations 12:49).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from fathom.probes.targets import Labels, Target
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.statistics.resampling import tails
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 # Share of the size of the predictions below which their spread is round-off: such predictions are all the same.
 ROUND_OFF = 1e-12
 
 
 class RunningAccuracy:
-    """Balanced accuracy of several labellings: the mean, over the classes present, of the share predicted rightly."""
+    """Balanced accuracy of several labellings: the mean, over the classes present, of the share predicted correctly."""
 
     def __init__(self, classes: int, labellings: int) -> None:
-        self._right = np.zeros((classes, labellings))
+        self._correct = np.zeros((classes, labellings))
         self._size = np.zeros((classes, labellings))
 
     def add(self, predicted: IntArray, codes: Labels) -> None:
         """Add texts: predicted and true codes, (texts, labellings) each."""
-        right = predicted == codes
+        correct = predicted == codes
         for code in range(len(self._size)):
             members = codes == code
             self._size[code] += members.sum(axis=0)
-            self._right[code] += (right & members).sum(axis=0)
+            self._correct[code] += (correct & members).sum(axis=0)
 
     def value(self) -> FloatArray:
         """Return the score of each labelling: (labellings,)."""
         present = self._size > 0
-        shares = np.where(present, self._right / np.where(present, self._size, 1.0), 0.0)
+        shares = np.where(present, self._correct / np.where(present, self._size, 1.0), 0.0)
         return np.asarray(shares.sum(axis=0) / present.sum(axis=0), dtype=np.float64)
 
 
@@ -81,8 +79,8 @@ class RunningScore:
         return self._correlation.value() if self._target.continuous else self._accuracy.value()
 
 
-def balanced_accuracy(hits: FloatArray, codes: Labels, weights: FloatArray) -> FloatArray:
-    """Return the mean, over the classes in a sample, of the mean of `hits` (texts,), the share of rightly told texts.
+def balanced_accuracy(correct: FloatArray, codes: Labels, weights: FloatArray) -> FloatArray:
+    """Return the mean, over the classes in a sample, of the mean of `correct` (texts,), the accuracy per text.
 
     Raises:
         ValueError: if a sample holds fewer than two classes.
@@ -92,7 +90,7 @@ def balanced_accuracy(hits: FloatArray, codes: Labels, weights: FloatArray) -> F
         members = codes == code
         size = weights[:, members].sum(axis=1)
         found = size > 0
-        total += np.where(found, weights[:, members] @ hits[members] / np.where(found, size, 1.0), 0.0)
+        total += np.where(found, weights[:, members] @ correct[members] / np.where(found, size, 1.0), 0.0)
         present += found
     if (present < 2).any():
         raise _too_few()
@@ -100,7 +98,7 @@ def balanced_accuracy(hits: FloatArray, codes: Labels, weights: FloatArray) -> F
 
 
 class RankedPairs:
-    """AUC: the share of pairs of a text of a class and one of another that are ranked rightly, ties counting half.
+    """AUC: the share of pairs of a text of a class and one of another that are ranked correctly, ties counting half.
 
     Pairs are of one test fold. With more than two classes each is set against the rest, and the classes in a sample are
     averaged. What depends on the design only is made once: it serves all layers and estimators.
@@ -150,13 +148,13 @@ class _PairsOfClass:
         self.total = self._weighted(self._together.sum(axis=0, dtype=np.float64))
 
     def ranked(self, decisions: FloatArray) -> FloatArray:
-        """Return the weight of the pairs that are ranked rightly in each sample; decisions (texts, repeats)."""
-        rightly = np.zeros((len(self._inside), len(self._outside)))
+        """Return the weight of the pairs that are ranked correctly in each sample; decisions (texts, repeats)."""
+        correct = np.zeros((len(self._inside), len(self._outside)))
         for repeat, together in enumerate(self._together):
             higher = decisions[self._inside, repeat, None]
             lower = decisions[None, self._outside, repeat]
-            rightly += together * (0.5 * (higher > lower) + 0.5 * (higher >= lower))
-        return self._weighted(rightly)
+            correct += together * (0.5 * (higher > lower) + 0.5 * (higher >= lower))
+        return self._weighted(correct)
 
     def _weighted(self, pairs: FloatArray) -> FloatArray:
         of_groups = np.add.reduceat(np.add.reduceat(pairs, self._inside_starts), self._outside_starts, axis=1)

@@ -8,9 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fathom.probes.checks import States
-from fathom.probes.estimators import Selection
+from fathom.probes.design import Estimator, ProbeDesign, Selection
 from fathom.probes.probing import run_probes
-from fathom.probes.settings import Estimator
 
 LABEL = "label"
 
@@ -32,7 +31,7 @@ def probe_layers(
     items: Sequence[Collection[str]] | None = None,
     selection: Selection = "fixed",
 ) -> pd.DataFrame:
-    """Return how well each layer tells one label; `fathom.probes.probing.run_probes` says what the arguments mean.
+    """Return how well each layer tells one label; `fathom.probes.probing.run_probes` says how.
 
     Args:
         states: layers of (texts, width), finite.
@@ -48,7 +47,7 @@ def probe_layers(
         level: coverage of the intervals.
         jobs: layers probed at the same time.
         items: the items of each text, by which the design is checked.
-        selection: fixed, or inner: the penalty is chosen by inner folds.
+        selection: fixed, or inner: the penalty is chosen by nested cross-validation.
 
     Returns:
         One row a layer: layer, score (balanced accuracy, or r of numbers) with low, high, chance and p_family_wise,
@@ -57,22 +56,18 @@ def probe_layers(
     Raises:
         ValueError: naming the argument.
     """
-    curves = run_probes(
-        states,
-        {LABEL: labels},
-        groups,
+    design = ProbeDesign(
         estimators=(estimator,),
         selections=(selection,),
         penalty=penalty,
         folds=folds,
         repeats=repeats,
         permutations=permutations,
-        items=items,
         seed=seed,
         bootstrap=bootstrap,
         level=level,
-        jobs=jobs,
-    ).curves
+    )
+    curves = run_probes(states, {LABEL: labels}, groups, design, items=items, jobs=jobs).curves
     # The first measure is the primary one.
     first, *others = curves["measure"].unique()
     columns = ["layer", "score", "low", "high", "chance", "p_family_wise"]

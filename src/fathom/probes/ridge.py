@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from fathom.statistics.arrays import FloatArray
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fathom.probes.gram import Fold
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def predict(fold: Fold, columns: FloatArray, penalties: npt.ArrayLike) -> FloatArray:

@@ -8,7 +8,7 @@ Selectivity is the score of the real labels on the same split minus that of the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -18,15 +18,13 @@ from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
 from fathom.probes import measures as scores
-from fathom.probes.checks import States, check_count, check_names, check_penalty, read_layer
+from fathom.probes.checks import States, check_count, read_layer
+from fathom.probes.design import Estimator, ProbeDesign
 from fathom.probes.estimators import predict
 from fathom.probes.gram import make_fold
-from fathom.probes.settings import Estimator
 from fathom.probes.targets import Labels, Target, by_rows, read_targets
-from fathom.statistics.resampling import check_level, group_codes, group_weights
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from fathom.statistics.arrays import FloatArray, IntArray
+from fathom.statistics.resampling import group_codes, group_weights
 
 SPLIT, CONTROL = "template split", "control task"
 
@@ -36,13 +34,9 @@ def template_split(
     labels: Mapping[str, npt.ArrayLike],
     types: npt.ArrayLike,
     templates: npt.ArrayLike,
+    design: ProbeDesign,
     *,
-    estimators: Sequence[Estimator],
-    penalty: float = 1.0,
     draws: int = 5,
-    seed: int = 0,
-    bootstrap: int = 1000,
-    level: float = 0.95,
     jobs: int = 1,
 ) -> tuple[pd.DataFrame, dict[tuple[str, str, str], FloatArray]]:
     """Probe the labels and control tasks of the same types, leaving one template out.
@@ -56,13 +50,10 @@ def template_split(
             have the same. Missing ones leave the text out.
         types: (texts,) names of what is put into the templates.
         templates: (texts,) names, at least two.
-        estimators: of svm, ridge, logistic.
-        penalty: as in `run_probes`.
+        design: how the labels are probed; of it the estimators, the fixed penalty, the seed (of the control tasks and
+            the bootstrap) and the bootstrap, types being resampled, are used.
         draws: control tasks a label, over which the score is averaged. Each permutes the labels of the types, which
             keeps the number of types of each class.
-        seed: seed of the control tasks and the bootstrap.
-        bootstrap: number of bootstrap samples, types being resampled; 0 leaves low and high NaN.
-        level: coverage of the intervals.
         jobs: layers probed at the same time.
 
     Returns:
@@ -75,20 +66,16 @@ def template_split(
         ValueError: naming the argument.
     """
     codes, fold_of = group_codes(types), _codes("templates", templates)
-    check_names("estimators", estimators, Estimator)
-    check_penalty("penalty", penalty)
     check_count("draws", draws, 1)
-    check_count("bootstrap", bootstrap, 0)
     check_count("jobs", jobs, 1)
-    check_level(level)
     if len(fold_of) != len(codes):
         msg = f"templates: {len(fold_of)} names for {len(codes)} texts"
         raise ValueError(msg)
     targets = read_targets(labels, len(codes))
-    labellings = {target.name: _labellings(target, codes, fold_of, draws, seed) for target in targets}
+    labellings = {target.name: _labellings(target, codes, fold_of, draws, design.seed) for target in targets}
     weights = np.ones((1, len(codes)))
-    if bootstrap:
-        weights = np.vstack([weights, group_weights(codes, samples=bootstrap, seed=seed)])
+    if design.bootstrap:
+        weights = np.vstack([weights, group_weights(codes, samples=design.bootstrap, seed=design.seed)])
 
     def probe(layer: int) -> dict[tuple[str, str, str], FloatArray]:
         layer_states = read_layer(states, layer, len(codes))
@@ -96,11 +83,11 @@ def template_split(
         with config_context(assume_finite=True, skip_parameter_validation=True):
             for batch in by_rows(targets):
                 rows = batch[0].rows
-                predicted = _predicted(layer_states[rows], fold_of[rows], batch, labellings, estimators, penalty)
+                predicted = _predicted(layer_states[rows], fold_of[rows], batch, labellings, design)
                 for (name, estimator), classes in predicted.items():
-                    hits = classes == labellings[name]
+                    correct = classes == labellings[name]
                     each = [
-                        scores.balanced_accuracy(hits[:, draw].astype(np.float64), truth, weights[:, rows])
+                        scores.balanced_accuracy(correct[:, draw].astype(np.float64), truth, weights[:, rows])
                         for draw, truth in enumerate(labellings[name].T)
                     ]
                     found[name, estimator, SPLIT] = each[0]
@@ -109,7 +96,7 @@ def template_split(
 
     with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
-    return _table(layers, {target.name: target for target in targets}, codes, level)
+    return _table(layers, {target.name: target for target in targets}, codes, design.level)
 
 
 def _codes(argument: str, names: npt.ArrayLike) -> IntArray:
@@ -148,22 +135,21 @@ def _predicted(
     fold_of: IntArray,
     batch: list[Target],
     labellings: dict[str, Labels],
-    estimators: Sequence[Estimator],
-    penalty: float,
+    design: ProbeDesign,
 ) -> dict[tuple[str, Estimator], IntArray]:
     """Return the predicted codes (texts, 1 + draws) of labels of the same texts."""
     predicted: dict[tuple[str, Estimator], IntArray] = {
         (target.name, estimator): np.empty(labellings[target.name].shape, dtype=np.int64)
         for target in batch
-        for estimator in estimators
+        for estimator in design.estimators
     }
     for number in np.unique(fold_of):
         test = fold_of == number
         fold = make_fold(states, ~test)
         for target in batch:
             columns = target.columns(labellings[target.name][~test])
-            for estimator in estimators:
-                found = predict(estimator, fold, columns, penalty).reshape(int(test.sum()), -1, target.width)
+            for estimator in design.estimators:
+                found = predict(estimator, fold, columns, design.penalty).reshape(int(test.sum()), -1, target.width)
                 predicted[target.name, estimator][test] = target.predicted(found)
     return predicted
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from fathom.schema import NOT_EXPECTED, Line, Name, Seed, Settings
+from fathom.probes.design import MARGIN_PENALTIES, RIDGE_PENALTIES, Estimator, ProbeDesign
+from fathom.probes.job import CoordinationJob, ProbeJob
+from fathom.schema import NOT_EXPECTED, UNKNOWN_KEY, Line, Name, Seed, Settings, Uncertainty
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
-Estimator = Literal["svm", "ridge", "logistic"]
 Control = Literal["random", "shuffled", "static", "selectivity"]
 FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
 
@@ -38,8 +40,6 @@ def _falling(penalties: tuple[float, ...]) -> tuple[float, ...]:
 
 Penalty = Annotated[float, Field(gt=0.0)]
 Penalties = Annotated[tuple[Penalty, ...], Field(min_length=2), AfterValidator(_falling)]
-RIDGE_PENALTIES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
-MARGIN_PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
 
 
 class CoordinationSettings(Settings):
@@ -70,7 +70,7 @@ class ExperimentSettings(Settings):
     """Where in a text the state is read: `mean`, `last` or `span:<name>`."""
     labels: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
     """Labels to probe for; all of the corpus if left out. Those with two values are averaged into one curve as well."""
-    strata: Line | None = None
+    stratify_by: Line | None = None
     """Label whose classes are spread evenly over the folds, which all labels share. Left out, it is the label itself
     where there is one only."""
     estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
@@ -79,13 +79,13 @@ class ExperimentSettings(Settings):
     """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
     square root of the width, so that it means the same at every layer. Fixed: no choice of it can shape the curve."""
     inner: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("ridge",)
-    """Estimators that are run once more with a penalty that is chosen for every layer and training fold by folds inside
-    it, as good as the probe can be. Ridge alone by default: it answers all penalties at once, while an SVM is fitted
-    130 times a layer and repeat."""
+    """Estimators that are run once more with nested cross-validation: the penalty is chosen for every layer and
+    training fold by folds inside it, as good as the probe can be. Ridge alone by default: it answers all penalties at
+    once, while an SVM is fitted 130 times a layer and repeat."""
     ridge_penalties: Penalties = RIDGE_PENALTIES
-    """Penalties that inner folds choose from: six decades, half a decade a step."""
+    """Penalties that nested cross-validation chooses from: six decades, half a decade a step."""
     margin_penalties: Penalties = MARGIN_PENALTIES
-    """The same for SVM and logistic regression: fewer, since each is a fit of its own."""
+    """The same for the margin classifiers, SVM and logistic regression: fewer, since each is a fit of its own."""
     folds: Annotated[int, Field(ge=2)] = 5
     """Parts of the groups; each is predicted once from the others."""
     inner_folds: Annotated[int, Field(ge=2)] = 5
@@ -111,3 +111,61 @@ class ExperimentSettings(Settings):
     patterns of the corpus."""
     seed: Seed = 0
     """Seed of folds, permutations, bootstrap and control task."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_renamed_key(cls, data: Any) -> Any:
+        """Say what `strata` is called now."""
+        if isinstance(data, Mapping) and "strata" in data:
+            facts = {"key": "strata"}
+            raise PydanticCustomError(UNKNOWN_KEY, "unknown key; expected its new name, stratify_by", facts)
+        return data
+
+    def design(self, uncertainty: Uncertainty, *, control: bool = False) -> ProbeDesign:
+        """How the labels are probed; of a model that is a control with the fixed penalty and without a test."""
+        nested = set(self.inner) & set(self.estimators)
+        design = ProbeDesign(
+            estimators=self.estimators,
+            selections=("fixed", "inner") if nested else ("fixed",),
+            nested=self.inner,
+            penalty=self.penalty,
+            ridge_penalties=self.ridge_penalties,
+            margin_penalties=self.margin_penalties,
+            folds=self.folds,
+            inner_folds=self.inner_folds,
+            repeats=self.repeats,
+            permutations=self.permutations,
+            permuted=self.permuted,
+            seed=self.seed,
+            bootstrap=uncertainty.bootstrap,
+            level=uncertainty.level,
+        )
+        return design.as_control() if control else design
+
+    def job(
+        self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
+    ) -> ProbeJob:
+        """What the job is told that fits the probes; `control` is whether the whole model is one."""
+        return ProbeJob(
+            model=model,
+            experiment=experiment,
+            corpus=self.corpus,
+            views=views,
+            sites=self.sites,
+            positions=self.positions,
+            labels=self.labels,
+            stratify_by=self.stratify_by,
+            design=self.design(uncertainty, control=control),
+            controls=() if control else self.controls,
+            control_draws=self.control_draws,
+        )
+
+    def coordination_job(
+        self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
+    ) -> ProbeJob:
+        """What the job is told that measures the coordination of adjacent layers."""
+        how = self.coordination or CoordinationSettings()
+        coordination = CoordinationJob(splits=how.splits, k=how.k, samples=how.samples, seed=uncertainty.seed)
+        return self.job(model, experiment, views, uncertainty, control=control).model_copy(
+            update={"coordination": coordination}
+        )

@@ -1,21 +1,22 @@
-"""Support vector machine and logistic regression on the Gram matrix of a fold, classes weighing the same."""
+"""The margin classifiers, support vector machine and logistic regression, on the Gram matrix of a fold.
+
+Classes weigh the same.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import SVC
+
+from fathom.statistics.arrays import FloatArray
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fathom.probes.gram import Fold
-
-
-FloatArray = npt.NDArray[np.float64]
 
 
 def svm(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
@@ -35,8 +36,8 @@ def svm(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
     training, test, bound = fold.training * fold.width, fold.test * fold.width, 1 / (penalty * fold.width)
 
     def decide(target: FloatArray) -> FloatArray:
-        machine = SVC(C=bound, kernel="precomputed", class_weight=_class_weight(target)).fit(training, target)
-        return np.asarray(test[:, machine.support_] @ machine.dual_coef_[0] + machine.intercept_[0])
+        model = SVC(C=bound, kernel="precomputed", class_weight=_class_weight(target)).fit(training, target)
+        return np.asarray(test[:, model.support_] @ model.dual_coef_[0] + model.intercept_[0])
 
     return _each(fold, columns, decide)
 

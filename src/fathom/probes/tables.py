@@ -1,8 +1,8 @@
-"""The tables of one experiment: its curves with their controls, the scores of folds, and the texts told rightly."""
+"""The tables of one experiment: its curves with their controls, the scores of folds, and the accuracy per text."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,22 +12,18 @@ import pandas as pd
 
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, shuffled_view, template_views, text_items
 from fathom.io.tables import MEAN
+from fathom.probes.checks import States
+from fathom.probes.curve_tables import ProbeTables
+from fathom.probes.design import ProbeDesign
 from fathom.probes.job import ProbeJob
-from fathom.probes.probing import ProbeTables, run_probes
+from fathom.probes.probing import run_probes
 from fathom.probes.selectivity import template_split
-from fathom.probes.settings import ExperimentSettings
+from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import LayerStates, static_vectors
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
-from fathom.statistics.curve_shape import centre_interval, centre_of_mass, normalised
-from fathom.statistics.resampling import peak_interval, tails
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.store.reader import Activations, layer_axis
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-KEY = ["label", "estimator", "selection", "measure"]
-CurveKey = tuple[str, str, str, str]
-Replicates = Mapping[CurveKey, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Tables:
 
     curves: pd.DataFrame
     folds: pd.DataFrame
-    hits: pd.DataFrame
+    texts: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -54,16 +50,12 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     Errors: FathomError if the corpus lacks a view or label of the experiment; ValueError if its design does not allow
     leak-free folds.
     """
-    settings = job.settings
     probing = _Probing(job, corpus, activations, threads)
     readings = [
-        Reading(view, site, position)
-        for view in probing.views()
-        for site in settings.sites
-        for position in settings.positions
+        Reading(view, site, position) for view in probing.views() for site in job.sites for position in job.positions
     ]
     total = sum(len(activations.layers_of(reading.site)) for reading in readings)
-    curves, folds, hits = [], [], []
+    curves, folds, texts = [], [], []
     with Progress(f"{job.experiment} of {job.model}", total, "layers") as progress:
         for reading in readings:
             found = probing.main(reading, lambda: progress.advance(1))
@@ -73,16 +65,16 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
             for control, rows, replicates in parts:
                 # Static vectors are those before the first block, whichever layers of the site are stored.
                 own = layer_axis(("0",), activations.depth) if control == "static" else axis
-                shaped = _shaped(rows, replicates, own[1], job)
-                curves.append(_numbered(shaped, own).assign(**place, control=control))
+                with_shape = shaped(rows, replicates, own[1], job.design.level)
+                curves.append(_numbered(with_shape, own).assign(**place, control=control))
             folds.append(_numbered(found.folds, axis).assign(**place))
-            hits.append(_numbered(probing.named(found.texts, reading), axis).assign(**place))
+            texts.append(_numbered(probing.named(found.texts, reading), axis).assign(**place))
     distances = probing.distances()
     table = pd.concat(curves, ignore_index=True)
     return Tables(
         curves=table.assign(distance=table["view"].map(distances)),
         folds=pd.concat(folds, ignore_index=True),
-        hits=pd.concat(hits, ignore_index=True),
+        texts=pd.concat(texts, ignore_index=True),
     )
 
 
@@ -91,17 +83,16 @@ class _Probing:
 
     def __init__(self, job: ProbeJob, corpus: pd.DataFrame, activations: Activations, threads: int) -> None:
         self._job, self._corpus, self._activations, self._threads = job, corpus, activations, threads
-        self._settings: ExperimentSettings = job.settings
         self._labels = self._chosen_labels()
         self._static: dict[str, ProbeTables] = {}
 
     def views(self) -> list[str]:
         found = [str(view) for view in self._corpus["view"].unique()]
-        wanted = self._settings.views or (ORIGINAL,)
+        wanted = self._job.views
         missing = [view for view in wanted if view not in found]
         if missing:
             msg = (
-                f"probes.{self._job.experiment}.views: corpus {self._settings.corpus} has the views "
+                f"probes.{self._job.experiment}.views: corpus {self._job.corpus} has the views "
                 f"{', '.join(found)}, found {', '.join(missing)}"
             )
             raise FathomError(msg)
@@ -110,14 +101,14 @@ class _Probing:
     def _chosen_labels(self) -> list[str]:
         columns = [column for column in self._corpus.columns if column.startswith(LABEL_PREFIX)]
         known = [column.removeprefix(LABEL_PREFIX) for column in columns]
-        wanted = self._settings.labels or tuple(known)
+        wanted = self._job.labels or tuple(known)
         unknown = [label for label in wanted if label not in known]
-        strata = self._settings.strata
-        place = "labels" if unknown or not wanted else "strata"
-        unknown += [strata] if strata is not None and strata not in known else []
+        stratify_by = self._job.stratify_by
+        place = "labels" if unknown or not wanted else "stratify_by"
+        unknown += [stratify_by] if stratify_by is not None and stratify_by not in known else []
         if unknown or not wanted:
             msg = (
-                f"probes.{self._job.experiment}.{place}: corpus {self._settings.corpus} has the labels "
+                f"probes.{self._job.experiment}.{place}: corpus {self._job.corpus} has the labels "
                 f"{', '.join(known) or 'none'}, found {', '.join(unknown) or 'none'}"
             )
             raise FathomError(msg)
@@ -130,18 +121,16 @@ class _Probing:
         """The experiment itself: every estimator and selection, with a test against permuted labels."""
         texts = self._texts(reading.view)
         states = LayerStates(self._activations, reading.site, reading.position, texts)
-        settings = self._settings
-        selections = ("fixed", "inner") if set(settings.inner) & set(settings.estimators) else ("fixed",)
-        return self._run(states, texts, selections=selections, permutations=settings.permutations, progress=progress)
+        return self._run(states, texts, self._job.design, progress)
 
     def controls(self, reading: Reading, main: ProbeTables) -> list[tuple[str, pd.DataFrame, Replicates]]:
         """Name, curves and replicates of the controls that the corpus has texts for."""
-        wanted, found = self._settings.controls, []
+        wanted, found = self._job.controls, []
         shuffled = shuffled_view(reading.view)
         if "shuffled" in wanted and shuffled in set(self._corpus["view"]):
             texts = self._texts(shuffled)
             states = LayerStates(self._activations, reading.site, reading.position, texts)
-            found.append(("shuffled", self._run(states, texts)))
+            found.append(("shuffled", self._run(states, texts, self._job.design.as_control())))
         if "static" in wanted:
             found.append(("static", self._static_control(reading.view)))
         parts: list[tuple[str, pd.DataFrame, Replicates]] = [
@@ -157,7 +146,9 @@ class _Probing:
         """Static vectors know no site and no position, so that one fit serves all readings of a view."""
         if view not in self._static:
             texts = self._texts(view)
-            self._static[view] = self._run(static_vectors(self._activations, texts), texts)
+            self._static[view] = self._run(
+                static_vectors(self._activations, texts), texts, self._job.design.as_control()
+            )
         return self._static[view]
 
     def _selectivity(
@@ -171,12 +162,8 @@ class _Probing:
             {label: part[LABEL_PREFIX + label].to_numpy() for label in labels},
             part["id"].to_numpy(dtype=str),
             part["view"].to_numpy(dtype=str),
-            estimators=self._settings.estimators,
-            penalty=self._settings.penalty,
-            draws=self._settings.control_draws,
-            seed=self._settings.seed,
-            bootstrap=self._job.uncertainty.bootstrap,
-            level=self._job.uncertainty.level,
+            self._job.design,
+            draws=self._job.control_draws,
             jobs=self._threads,
         )
         return [
@@ -192,34 +179,21 @@ class _Probing:
             for control, curves in rows.groupby("control", sort=False)
         ]
 
-    def _run(self, states: Any, texts: IntArray, **changed: Any) -> ProbeTables:
-        """Probe some texts; unless `changed` says otherwise, as a control: one penalty, no test."""
-        settings, part = self._settings, self._corpus.iloc[texts]
-        items = text_items(part)
-        arguments: dict[str, Any] = {"selections": ("fixed",), "permutations": 0, "progress": None} | changed
+    def _run(
+        self, states: States, texts: IntArray, design: ProbeDesign, progress: Callable[[], None] | None = None
+    ) -> ProbeTables:
+        """Probe some texts."""
+        part = self._corpus.iloc[texts]
+        items, stratify_by = text_items(part), self._job.stratify_by
         return run_probes(
             states,
             self._values(part),
             part["group"].to_numpy(dtype=str),
-            estimators=settings.estimators,
-            penalty=settings.penalty,
-            penalties={
-                "ridge": settings.ridge_penalties,
-                "svm": settings.margin_penalties,
-                "logistic": settings.margin_penalties,
-            },
-            folds=settings.folds,
-            inner_folds=settings.inner_folds,
-            repeats=settings.repeats,
-            permuted=[one for one in settings.permuted if one in settings.estimators],
-            chosen=settings.inner,
-            strata=None if settings.strata is None else part[LABEL_PREFIX + settings.strata].to_numpy(),
+            design,
+            stratify_by=None if stratify_by is None else part[LABEL_PREFIX + stratify_by].to_numpy(),
             items=items if all(items) else None,
-            seed=settings.seed,
-            bootstrap=self._job.uncertainty.bootstrap,
-            level=self._job.uncertainty.level,
             jobs=self._threads,
-            **arguments,
+            progress=progress,
         )
 
     def _texts(self, view: str) -> IntArray:
@@ -228,19 +202,19 @@ class _Probing:
     def _values(self, part: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
         return {label: part[LABEL_PREFIX + label].to_numpy() for label in self._labels}
 
-    def named(self, hits: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    def named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         """Texts by their id, with group and class, in place of their numbers."""
         part = self._corpus.iloc[self._texts(reading.view)]
-        rows = hits["text"].to_numpy()
+        rows = texts["text"].to_numpy()
         columns = {label: part[LABEL_PREFIX + label].astype(str).to_numpy() for label in self._labels}
-        classes = np.empty(len(hits), dtype=object)
+        classes = np.empty(len(texts), dtype=object)
         for label, values in columns.items():
-            of_label = (hits["label"] == label).to_numpy()
+            of_label = (texts["label"] == label).to_numpy()
             classes[of_label] = values[rows[of_label]]
-        named = hits.assign(
+        named = texts.assign(
             text=part["id"].to_numpy()[rows],
             group=part["group"].to_numpy()[rows],
-            hit=hits["hit"].astype(np.float32),
+            hit=texts["hit"].astype(np.float32),
         )
         named["class"] = classes
         return named
@@ -251,73 +225,6 @@ class _Probing:
         if "start 0" not in lengths.index:
             return dict.fromkeys(lengths.index, np.nan)
         return {str(view): float(length - lengths["start 0"]) for view, length in lengths.items()}
-
-
-def _shaped(curves: pd.DataFrame, replicates: Replicates, depths: FloatArray, job: ProbeJob) -> pd.DataFrame:
-    """Curves with their mean over labels, and of each its peak, centre of mass and normalised score."""
-    curves, replicates = _with_mean(curves, replicates, job.uncertainty.level)
-    level = job.uncertainty.level
-    parts = []
-    for _, curve in curves.groupby(KEY, sort=False):
-        key = _key(curve)
-        samples, score, chance = replicates[key], curve["score"].to_numpy(), float(curve["chance"].iloc[0])
-        at = depths[curve["layer"].to_numpy()]
-        first, last = peak_interval(samples, level)
-        low, high = centre_interval(samples, chance, at, level=level)
-        parts.append(
-            curve.assign(
-                normalised=normalised(score, chance),
-                peak=np.arange(len(curve)) == score.argmax(),
-                peak_low=first,
-                peak_high=last,
-                centre=float(centre_of_mass(score[None], chance, at)[0]),
-                centre_low=low,
-                centre_high=high,
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tuple[pd.DataFrame, Replicates]:
-    """Add the mean curve of the labels with two values, where there are several.
-
-    Its interval comes from the same resampled groups for every label; its p is the largest of theirs: the mean counts
-    as above chance where every label does.
-    """
-    accuracy = curves[(curves["measure"] == "balanced_accuracy") & (curves["chance"] == 1 / 2)]
-    binary = set(accuracy["label"])
-    if len(binary) < 2:
-        return curves, replicates
-    means, samples = [], dict(replicates)
-    for _, part in curves[curves["label"].isin(binary)].groupby(KEY[1:], sort=False):
-        _, estimator, selection, measure = _key(part)
-        average = np.mean(
-            [replicates[(label, estimator, selection, measure)] for label in part["label"].unique()], axis=0
-        )
-        low, high = np.quantile(average, tails(level), axis=0)
-        by_layer = part.groupby("layer", sort=True)
-        mean = by_layer[["score", "chance"]].mean()
-        means.append(
-            mean.assign(
-                low=low,
-                high=high,
-                p_family_wise=by_layer["p_family_wise"].max(),
-                texts=by_layer["texts"].max(),
-                groups=by_layer["groups"].max(),
-                label=MEAN,
-                estimator=estimator,
-                selection=selection,
-                measure=measure,
-            ).reset_index()
-        )
-        samples[(MEAN, estimator, selection, measure)] = average
-    return pd.concat([*means, curves], ignore_index=True), samples
-
-
-def _key(rows: pd.DataFrame) -> CurveKey:
-    """Label, estimator, selection and measure of the first row."""
-    label, estimator, selection, measure = (str(rows[column].iloc[0]) for column in KEY)
-    return label, estimator, selection, measure
 
 
 def _numbered(frame: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from fathom.statistics.arrays import FloatArray, IntArray
+
 Labels = npt.NDArray[np.generic]
 """Codes of classes (integers) or numbers (floating point)."""
 

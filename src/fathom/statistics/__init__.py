@@ -1,1 +1,1 @@
-"""Statistics: resampling, multiple testing, peaks and dips over layers, item graphs."""
+"""Resampling, multiple testing, peaks and valleys of curves over layers, Hartigan's dip, item graphs."""

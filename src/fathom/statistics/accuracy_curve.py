@@ -1,4 +1,4 @@
-"""Accuracy by layer of one probe, with what its texts were resampled to."""
+"""The accuracy per text of one probe at every layer, and what balanced accuracy follows from it."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fathom.statistics.curve_shape import FloatArray, IntArray
+from fathom.statistics.arrays import FloatArray, IntArray
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
 class TooFewGroupsError(ValueError):
-    """Texts hang together in too few groups for an interval. What does not need one can go on without it."""
+    """There are too few groups of texts for an interval. What does not need an interval can go on without."""
 
 
 @dataclass(frozen=True, eq=False)
-class HitCurve:
-    """Which texts a probe classified rightly at each layer: what a curve of balanced accuracy is made of.
+class AccuracyCurve:
+    """The accuracy per text of a probe at each layer: what a curve of balanced accuracy is made of.
 
     Attributes:
         name: the experiment, as words name it.
-        hits: (labels, layers, texts), the share of repeats in which the text was classified rightly, 0 to 1; NaN where
-            the text does not have the label.
+        correct: (labels, layers, texts), the share of repeats in which the text was classified correctly, 0 to 1; NaN
+            where the text does not have the label.
         classes: (labels, texts), the number of the text's class, at least two classes a label; -1 where it has none.
         items: the names of the items of each text, at least one a text.
         depths: (layers,), relative depth of each layer, ascending.
@@ -36,30 +36,30 @@ class HitCurve:
     """
 
     name: str
-    hits: FloatArray
+    correct: FloatArray
     classes: IntArray
     items: Sequence[Collection[str]]
     depths: FloatArray
 
     def __post_init__(self) -> None:
-        """Refuse hits, classes, items and depths that do not fit together."""
-        if self.hits.ndim != 3 or 0 in self.hits.shape:
-            msg = f"hits: shape {self.hits.shape}; expected (labels, layers, texts), none of them 0"
+        """Refuse correct, classes, items and depths that do not fit together."""
+        if self.correct.ndim != 3 or 0 in self.correct.shape:
+            msg = f"correct: shape {self.correct.shape}; expected (labels, layers, texts), none of them 0"
             raise ValueError(msg)
-        labels, layers, texts = self.hits.shape
+        labels, layers, texts = self.correct.shape
         if self.classes.shape != (labels, texts):
             msg = f"classes: shape {self.classes.shape}; expected {(labels, texts)}"
             raise ValueError(msg)
         if len(self.items) != texts:
-            msg = f"items: {len(self.items)} texts; hits has {texts}"
+            msg = f"items: {len(self.items)} texts; correct has {texts}"
             raise ValueError(msg)
         if self.depths.shape != (layers,) or not (np.diff(self.depths) > 0).all():
             msg = f"depths: {self.depths}; expected {layers} ascending numbers"
             raise ValueError(msg)
-        held = np.broadcast_to(self.classes[:, None, :] >= 0, self.hits.shape)
-        inside = (self.hits >= 0) & (self.hits <= 1)
-        if (inside != held).any() or (np.isnan(self.hits) == held).any():
-            msg = f"hits: {self.name}: expected 0 to 1 where a text has a class, and NaN where it has none"
+        held = np.broadcast_to(self.classes[:, None, :] >= 0, self.correct.shape)
+        inside = (self.correct >= 0) & (self.correct <= 1)
+        if (inside != held).any() or (np.isnan(self.correct) == held).any():
+            msg = f"correct: {self.name}: expected 0 to 1 where a text has a class, and NaN where it has none"
             raise ValueError(msg)
         for label, codes in enumerate(self.classes):
             if len(np.unique(codes[codes >= 0])) < 2:
@@ -85,7 +85,7 @@ class HitCurve:
     def scores(self, weights: npt.ArrayLike) -> FloatArray:
         """Return the balanced accuracy of every layer under other weights of the texts, as a bootstrap draws them.
 
-        The mean over labels of the mean over classes of the weighted mean of hits.
+        The mean over labels of the mean over classes of the weighted mean of `correct`.
 
         Args:
             weights: (samples, texts), at least 0.
@@ -102,7 +102,7 @@ class HitCurve:
         if table.ndim != 2 or table.shape[1] != self.texts or not (table >= 0).all():
             msg = f"weights: shape {table.shape}; expected (samples, {self.texts} texts), numbers of at least 0"
             raise ValueError(msg)
-        total = np.zeros((len(table), self.hits.shape[1]))
+        total = np.zeros((len(table), self.correct.shape[1]))
         for label, codes in enumerate(self.classes):
             names = np.unique(codes[codes >= 0])
             for name in names:
@@ -114,7 +114,7 @@ class HitCurve:
                         f"weights: a sample lacks class {name} of label {label} of {self.name}; too few groups hold it"
                     )
                     raise TooFewGroupsError(msg)
-                total += own @ self.hits[label, :, members] / size / len(names)
+                total += own @ self.correct[label, :, members] / size / len(names)
         return total / len(self.classes)
 
     def contributions(self, units: IntArray, *, count: int) -> FloatArray:
@@ -137,12 +137,12 @@ class HitCurve:
         if units.shape != (self.texts,):
             msg = f"units: shape {units.shape}; expected ({self.texts},)"
             raise ValueError(msg)
-        shifts = np.zeros((count, self.hits.shape[1]))
+        shifts = np.zeros((count, self.correct.shape[1]))
         for label, codes in enumerate(self.classes):
             names = np.unique(codes[codes >= 0])
             for name in names:
                 members = np.flatnonzero(codes == name)
-                own = self.hits[label][:, members].T
+                own = self.correct[label][:, members].T
                 share = len(members) * len(names) * len(self.classes)
                 np.add.at(shifts, units[members], (own - own.mean(axis=0)) / share)
         return shifts

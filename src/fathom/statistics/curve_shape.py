@@ -1,15 +1,12 @@
-"""The shape of curves over layers: where they peak, in which order, and whether one dips between two peaks."""
+"""The shape of curves over layers: their centre of mass, and their scores between chance and ceiling."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
+from fathom.statistics.arrays import FloatArray
 from fathom.statistics.resampling import check_level, tails
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 def centre_of_mass(scores: npt.ArrayLike, chance: float, depths: npt.ArrayLike) -> FloatArray:

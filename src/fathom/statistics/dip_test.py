@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import isotonic_regression
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.intp]
+from fathom.statistics.arrays import FloatArray
+
+IndexArray = npt.NDArray[np.intp]
 # Distances between distribution functions that differ by no more than rounding are the same distance.
 _ROUNDING = 1e-12
 # Share of a sample that makes a mode of it. A figure's histogram still shows a bump of a twentieth of the texts.
@@ -160,7 +161,7 @@ def _unit_scale(values: FloatArray) -> FloatArray:
     return 1.0 + (halves - halves.min()) / extent if extent > 0 else np.ones_like(values)
 
 
-def _convex_minorant(x: FloatArray, y: FloatArray) -> tuple[FloatArray, IntArray]:
+def _convex_minorant(x: FloatArray, y: FloatArray) -> tuple[FloatArray, IndexArray]:
     """Greatest convex function below the points (x, y), at every x, and the indices of the points that it touches.
 
     Its slopes are the isotonic regression of the slopes between neighbours, weighted by their distances (Barlow et al.

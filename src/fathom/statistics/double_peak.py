@@ -1,4 +1,4 @@
-"""Whether a curve falls between two maxima by more than chance."""
+"""Whether a curve has two peaks: whether the valley between two of its maxima is deeper than noise makes one."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fathom.statistics.accuracy_curve import HitCurve, TooFewGroupsError
-from fathom.statistics.curve_shape import BoolArray, FloatArray, IntArray
+from fathom.statistics.accuracy_curve import AccuracyCurve, TooFewGroupsError
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 from fathom.statistics.peak_order import paired_units
 from fathom.statistics.resampling import FEWEST_GROUPS, check_level, group_weights, half_samples, tails
 
 
 @dataclass(frozen=True)
-class DipBetweenPeaks:
-    """A dip of a curve between two maxima.
+class ValleyBetweenPeaks:
+    """The valley of a curve between two maxima; Hartigan's dip, which is one of samples, is in `dip_test`.
 
     Attributes:
         left, bottom, right: layers (counted from the first of the curve) of the two maxima and of the lowest layer
             between, in all texts.
-        apparent: size of the dip at these layers, chosen and read on the same texts: biased upward.
+        apparent: depth of the valley at these layers, chosen and read on the same texts: biased upward.
         size: the cross-fitted size, which noise alone does not make positive.
         low, high: interval of `size`.
-        exceeds: whether `low` is above 0: a dip larger than its interval.
+        exceeds: whether `low` is above 0: a valley deeper than its interval.
     """
 
     left: int
@@ -35,10 +35,12 @@ class DipBetweenPeaks:
     exceeds: bool
 
 
-def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: float, seed: int) -> DipBetweenPeaks:
-    """Test whether a curve dips between two maxima by more than its noise makes.
+def valley_between_peaks(
+    curve: AccuracyCurve, *, splits: int, samples: int, level: float, seed: int
+) -> ValleyBetweenPeaks:
+    """Test whether the valley of a curve between two maxima is deeper than its noise makes one.
 
-    The size of a dip at layers left < bottom < right is min(score[left], score[right]) - score[bottom]; ends of the
+    The depth of a valley at layers left < bottom < right is min(score[left], score[right]) - score[bottom]; ends of the
     curve may be maxima. The largest one of a noisy curve is positive even where the true curve has none. So the layers
     are chosen on a random half of the units (connected components of the item graph) and the size is read on the other
     half, both ways, and averaged over `splits` random halvings. Then a curve with one peak or none gets a size of at
@@ -62,7 +64,7 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
     """
     check_level(level)
     if len(curve.depths) < 3:
-        msg = f"curve: {len(curve.depths)} layers; a dip needs at least 3"
+        msg = f"curve: {len(curve.depths)} layers; a valley needs at least 3"
         raise ValueError(msg)
     units = paired_units([curve])[0]
     every = np.unique(units)
@@ -74,9 +76,9 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
     contributions = curve.contributions(units, count=len(every))
     sizes = _cross_fitted(curve.curve, contributions, np.vstack([np.ones_like(every), weights]), halves)
     low, high = sizes[0] + np.quantile(sizes[1:] - sizes[1:].mean(), tails(level))
-    left, bottom, right = (int(layers[0]) for layers in _dip_layers(curve.curve[None]))
-    apparent = _dip_size(curve.curve[None], np.array([left]), np.array([bottom]), np.array([right]))
-    return DipBetweenPeaks(
+    left, bottom, right = (int(layers[0]) for layers in _valley_layers(curve.curve[None]))
+    apparent = _valley_depth(curve.curve[None], np.array([left]), np.array([bottom]), np.array([right]))
+    return ValleyBetweenPeaks(
         left=left,
         bottom=bottom,
         right=right,
@@ -89,16 +91,16 @@ def dip_between_peaks(curve: HitCurve, *, splits: int, samples: int, level: floa
 
 
 def _cross_fitted(curve: FloatArray, contributions: FloatArray, weights: IntArray, halves: BoolArray) -> FloatArray:
-    """Size of the dip whose layers the one half of the units chose and the other read, for each row of weights."""
+    """Depth of the valley whose layers one half of the units chose and the other read, for each row of weights."""
     total = np.zeros(len(weights))
     for half in halves:
         one, other = (curve + 2 * (weights * part) @ contributions for part in (half, ~half))
-        total += _dip_size(other, *_dip_layers(one)) + _dip_size(one, *_dip_layers(other))
+        total += _valley_depth(other, *_valley_layers(one)) + _valley_depth(one, *_valley_layers(other))
     return total / (2 * len(halves))
 
 
-def _dip_layers(scores: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
-    """Layers left < bottom < right of the largest dip of each of the curves (samples, layers)."""
+def _valley_layers(scores: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
+    """Layers left < bottom < right of the deepest valley of each of the curves (samples, layers)."""
     before = np.maximum.accumulate(scores, axis=1)[:, :-2]
     after = np.maximum.accumulate(scores[:, ::-1], axis=1)[:, ::-1][:, 2:]
     bottom = 1 + (np.minimum(before, after) - scores[:, 1:-1]).argmax(axis=1)
@@ -108,7 +110,7 @@ def _dip_layers(scores: FloatArray) -> tuple[IntArray, IntArray, IntArray]:
     return left, bottom, right
 
 
-def _dip_size(scores: FloatArray, left: IntArray, bottom: IntArray, right: IntArray) -> FloatArray:
+def _valley_depth(scores: FloatArray, left: IntArray, bottom: IntArray, right: IntArray) -> FloatArray:
     rows = np.arange(len(scores))
     size: FloatArray = np.minimum(scores[rows, left], scores[rows, right]) - scores[rows, bottom]
     return size

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from fathom.statistics.arrays import FloatArray
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-FloatArray = npt.NDArray[np.float64]
 ROUND_OFF = float(np.finfo(np.float64).eps)
 
 

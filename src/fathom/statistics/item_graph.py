@@ -1,4 +1,4 @@
-"""The item graph of a design: texts that share an item hang together, and a split must not cut between them."""
+"""The item graph of a design: texts that share an item are in one component, which a split must not divide."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, shortest_path
 
+from fathom.statistics.arrays import IntArray
 from fathom.statistics.resampling import group_codes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
 
-IntArray = npt.NDArray[np.int64]
-LONGEST_CHAIN = 8  # items of a chain that are shown; a longer one is cut in its middle
+MOST_ITEMS_SHOWN = 8  # of a path through a component; a longer path is cut in its middle
 
 
 def item_components(items: Sequence[Collection[str]]) -> IntArray:
@@ -54,12 +54,12 @@ def check_design(
         groups: (texts,) names between which a split is to be made; left out, the connected components are meant.
 
     Raises:
-        ValueError: if all texts hang together through shared items, which leaves nothing to split (the message shows
-            the chain), an item is not balanced, or two groups share an item.
+        ValueError: if all texts are in one shared-item component, which leaves nothing to split (the message shows
+            a path of items through it), an item is not balanced, or two groups share an item.
     """
     components = item_components(items)
     if components.max() == 0:
-        msg = f"items: all {len(items)} texts hang together, so no split is free of leaks: {_chain(items)}"
+        msg = f"items: all {len(items)} texts hang together, so no split is free of leaks: {_path_through(items)}"
         raise ValueError(msg)
     names = components.astype(object) if groups is None else np.asarray(groups, dtype=object)
     if len(names) != len(items):
@@ -84,7 +84,7 @@ def _graph(items: Sequence[Collection[str]]) -> tuple[coo_array, list[str]]:
     return edges, [str(name) for name in uniques]
 
 
-def _chain(items: Sequence[Collection[str]]) -> str:
+def _path_through(items: Sequence[Collection[str]]) -> str:
     """Return a shortest path of items through texts, between two items that lie far apart."""
     graph, names = _graph(items)
     # The farthest item from any one, and the farthest from that: the usual two sweeps towards the longest path.
@@ -100,9 +100,9 @@ def _chain(items: Sequence[Collection[str]]) -> str:
         node = int(before[node])
         if node >= len(items):
             path.append(names[node - len(items)])
-    if len(path) > LONGEST_CHAIN:
-        half = LONGEST_CHAIN // 2
-        path = [*path[:half], f"... ({len(path) - LONGEST_CHAIN} more) ...", *path[-half:]]
+    if len(path) > MOST_ITEMS_SHOWN:
+        half = MOST_ITEMS_SHOWN // 2
+        path = [*path[:half], f"... ({len(path) - MOST_ITEMS_SHOWN} more) ...", *path[-half:]]
     return " - ".join(path)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fathom.statistics.resampling import FloatArray, finite_array
+from fathom.statistics.arrays import FloatArray
+from fathom.statistics.resampling import finite_array
 
 
 def family_wise_p(observed: npt.ArrayLike, null: npt.ArrayLike) -> FloatArray:

@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import scipy
 
+from fathom.statistics.arrays import FloatArray
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-FloatArray = npt.NDArray[np.float64]
 # 2^23 float64 numbers are 64 MiB.
 _BLOCK = 2**23
 

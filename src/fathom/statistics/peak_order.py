@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from fathom.statistics.accuracy_curve import HitCurve
-from fathom.statistics.curve_shape import FloatArray, IntArray, centre_of_mass
+from fathom.statistics.accuracy_curve import AccuracyCurve
+from fathom.statistics.arrays import FloatArray, IntArray
+from fathom.statistics.curve_shape import centre_of_mass
 from fathom.statistics.item_graph import item_components
 from fathom.statistics.resampling import check_level, group_weights, tails
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Statistic = Literal["peak", "centre of mass"]
 Order = Literal["before", "not before", "undecided"]
-Verdict = Literal["agree", "disagree", "undecided"]
+Agreement = Literal["agree", "disagree", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class OrderTest:
     places: dict[str, float]
     pairs: tuple[PairOrder, ...]
     shared_units: int
-    verdict: Verdict
+    verdict: Agreement
     why: str
 
 
-def paired_units(curves: Sequence[HitCurve]) -> list[IntArray]:
+def paired_units(curves: Sequence[AccuracyCurve]) -> list[IntArray]:
     """Return the unit of each text of each curve: what a bootstrap over several experiments draws together.
 
     Units are the connected components of the joint item graph: texts of any curves that share an item, directly or
@@ -100,7 +101,7 @@ def paired_units(curves: Sequence[HitCurve]) -> list[IntArray]:
 
 
 def order_test(
-    curves: Sequence[HitCurve],
+    curves: Sequence[AccuracyCurve],
     *,
     above_chance: Sequence[bool],
     strict: Sequence[bool] = (True, False),
@@ -137,8 +138,8 @@ def order_test(
         seed: seed of the resampling.
 
     Raises:
-        TooFewGroupsError: where a sample lacks a class (`HitCurve.scores`), as where few of the items of one curve are
-            items of the others.
+        TooFewGroupsError: where a sample lacks a class (`AccuracyCurve.scores`), as where few of the items of one curve
+            are items of the others.
         ValueError: naming the argument.
     """
     _check_order(curves, above_chance=above_chance, strict=strict, level=level)
@@ -234,14 +235,14 @@ def _agrees(low: float, high: float, *, strict: bool) -> bool | None:
     return False if high < 0 or (high == 0 and strict) else None
 
 
-def _together(agreements: Sequence[bool | None]) -> Verdict:
+def _together(agreements: Sequence[bool | None]) -> Agreement:
     if all(agreements):
         return "agree"
     return "disagree" if False in agreements else "undecided"
 
 
 def _check_order(
-    curves: Sequence[HitCurve], *, above_chance: Sequence[bool], strict: Sequence[bool], level: float
+    curves: Sequence[AccuracyCurve], *, above_chance: Sequence[bool], strict: Sequence[bool], level: float
 ) -> None:
     check_level(level)
     if len(curves) < 2:

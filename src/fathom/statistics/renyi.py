@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-FloatArray = npt.NDArray[np.float64]
+from fathom.statistics.arrays import FloatArray
+
 # So near to 1 the definition divides one small number by another; a form that subtracts nothing takes over.
 _NEAR_ONE = 0.01
 

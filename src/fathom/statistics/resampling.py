@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from fathom.statistics.arrays import FloatArray, IntArray
+
 FEWEST_GROUPS = 4  # of which half samples are drawn
 
 
@@ -176,6 +176,7 @@ def _draw_groups(groups: int, *, samples: int, seed: int) -> IntArray:
 
 
 def finite_array(name: str, values: npt.ArrayLike, *, ndim: int) -> FloatArray:
+    """Return values as an array; ValueError naming them if they have other axes, are none, or not all finite."""
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != ndim or array.size == 0:
         msg = f"{name}: shape {array.shape}; expected {ndim} axes, none of them empty"

@@ -42,7 +42,8 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
                 spans = ", ".join(f"span:{span}" for span in marked) or "none"
                 yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
         known = corpora[one.corpus].labels
-        for key, labels in (("labels", one.labels or ()), ("strata", (one.strata,) if one.strata else ())):
+        strata = (one.stratify_by,) if one.stratify_by else ()
+        for key, labels in (("labels", one.labels or ()), ("stratify_by", strata)):
             for label in labels:
                 if known is not None and label not in known:
                     yield f"probes.{name}.{key}", label, f"a label of corpus {one.corpus}: {', '.join(known) or 'none'}"

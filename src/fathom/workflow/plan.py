@@ -7,11 +7,10 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 from fathom.metrics.job import MetricJob
 from fathom.metrics.settings import METRICS
-from fathom.probes.job import ProbeJob
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpus
@@ -133,27 +132,15 @@ class Plan:
 
     def probe_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
-        return self._probe_job(model, experiment, "probe")
+        one, control = self.config.experiments[experiment], self.config.all_models[model].random
+        views = probed_views(one, self.config.corpora)
+        return as_json(one.job(model, experiment, views, self.config.uncertainty, control=control))
 
     def coordination_settings(self, model: str, experiment: str) -> str:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
-        return self._probe_job(model, experiment, "coordination")
-
-    def _probe_job(self, model: str, experiment: str, kind: Literal["probe", "coordination"]) -> str:
-        one = self.config.experiments[experiment]
-        changed: dict[str, Any] = {"title": None, "views": probed_views(one, self.config.corpora)}
-        if kind == "probe":
-            changed["coordination"] = None
-        if self.config.all_models[model].random:
-            changed |= {"controls": (), "inner": (), "permutations": 0}
-        job = ProbeJob(
-            kind=kind,
-            model=model,
-            experiment=experiment,
-            settings=one.model_copy(update=changed),
-            uncertainty=self.config.uncertainty,
-        )
-        return as_json(job)
+        one, control = self.config.experiments[experiment], self.config.all_models[model].random
+        views = probed_views(one, self.config.corpora)
+        return as_json(one.coordination_job(model, experiment, views, self.config.uncertainty, control=control))
 
     def figure_settings(self, figure: str) -> str:
         """Settings of `fathom figures`."""

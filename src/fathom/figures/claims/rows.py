@@ -12,7 +12,7 @@ import pandas as pd
 from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.text import three_digits
 from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL
-from fathom.statistics.resampling import FloatArray
+from fathom.statistics.arrays import FloatArray
 
 ClaimTables = Sequence[tuple[str, str, str, pd.DataFrame]]
 """Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the

@@ -22,7 +22,8 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.drawing.text import foot_height, plain_number, set_title, title_height, write_foot
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.statistics.renyi import FloatArray, renyi_entropy
+from fathom.statistics.arrays import FloatArray
+from fathom.statistics.renyi import renyi_entropy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

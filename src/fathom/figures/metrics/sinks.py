@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from fathom.statistics.resampling import FloatArray
+    from fathom.statistics.arrays import FloatArray
 
 
 TOKEN_COLUMNS = ("text", "group", "view", "layer", "norm_ratio", "named", "heads")

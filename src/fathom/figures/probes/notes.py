@@ -9,8 +9,8 @@ import pandas as pd
 
 from fathom.figures.job import FigureJob, Tables
 from fathom.figures.probes.rows import PLACE, accuracy_curves, experiment_curves, one_label, one_place
-from fathom.statistics.accuracy_curve import HitCurve, TooFewGroupsError
-from fathom.statistics.double_peak import DipBetweenPeaks, dip_between_peaks
+from fathom.statistics.accuracy_curve import AccuracyCurve, TooFewGroupsError
+from fathom.statistics.double_peak import ValleyBetweenPeaks, valley_between_peaks
 from fathom.statistics.peak_order import OrderTest, Statistic, order_test
 
 SIGNIFICANT = 0.05
@@ -45,7 +45,7 @@ def _above_chance(tables: Tables, model: str, estimator: str) -> dict[str, bool]
     return {str(name): bool(least < SIGNIFICANT) for name, least in p.items()}
 
 
-def _order_note(model: str, curves: Sequence[HitCurve], above_chance: dict[str, bool], job: FigureJob) -> str:
+def _order_note(model: str, curves: Sequence[AccuracyCurve], above_chance: dict[str, bool], job: FigureJob) -> str:
     try:
         by_peak, by_centre = (_order(curves, above_chance, job, statistic) for statistic in get_args(Statistic))
     except TooFewGroupsError as error:
@@ -65,7 +65,7 @@ def _order_note(model: str, curves: Sequence[HitCurve], above_chance: dict[str, 
 
 
 def _order(
-    curves: Sequence[HitCurve], above_chance: dict[str, bool], job: FigureJob, statistic: Statistic
+    curves: Sequence[AccuracyCurve], above_chance: dict[str, bool], job: FigureJob, statistic: Statistic
 ) -> OrderTest:
     return order_test(
         curves,
@@ -82,20 +82,20 @@ def _verdict(test: OrderTest) -> str:
     return f"{test.verdict} ({test.why})" if test.why else test.verdict
 
 
-def _dip(curve: HitCurve, job: FigureJob) -> DipBetweenPeaks | str:
+def _dip(curve: AccuracyCurve, job: FigureJob) -> ValleyBetweenPeaks | str:
     """The dip of a curve, or why there is no test of it."""
     if len(curve.depths) < FEWEST_LAYERS:
         return f"{len(curve.depths)} layers, at least {FEWEST_LAYERS} needed"
     uncertainty = job.uncertainty
     try:
-        return dip_between_peaks(
+        return valley_between_peaks(
             curve, splits=HALVINGS, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
         )
     except TooFewGroupsError as error:
         return str(error)
 
 
-def _dip_words(curve: HitCurve, job: FigureJob) -> str:
+def _dip_words(curve: AccuracyCurve, job: FigureJob) -> str:
     dip = _dip(curve, job)
     if isinstance(dip, str):
         return f"{curve.name} no dip test ({dip})"

@@ -10,7 +10,7 @@ import pandas as pd
 from fathom.figures.job import Tables
 from fathom.io.corpus_table import text_items
 from fathom.io.tables import MEAN
-from fathom.statistics.accuracy_curve import HitCurve
+from fathom.statistics.accuracy_curve import AccuracyCurve
 
 ACCURACY = "balanced_accuracy"
 FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
@@ -81,7 +81,7 @@ def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(site=rows["site"].map(SITES))
 
 
-def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[HitCurve]:
+def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[AccuracyCurve]:
     """Which texts were told rightly with the fixed penalty, of each experiment, at its first place and label or labels.
 
     An experiment whose estimator has no such table is left out.
@@ -101,7 +101,7 @@ def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], esti
     return curves
 
 
-def _accuracy_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> HitCurve:
+def _accuracy_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> AccuracyCurve:
     classes = rows.groupby("label")["class"].nunique()
     binary = [label for label in rows["label"].unique() if classes[label] == 2]
     labels = binary if len(binary) > 1 else [rows["label"].iloc[0]]
@@ -117,7 +117,7 @@ def _accuracy_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> HitC
         names = part.drop_duplicates("text").set_index("text")["class"].reindex(texts["text"])
         codes[at] = pd.factorize(names, sort=True)[0]
     depths = rows.drop_duplicates("layer").set_index("layer")["depth"].loc[layers].to_numpy(dtype=np.float64)
-    return HitCurve(name=name, hits=hits, classes=codes, items=_items(texts, corpus), depths=depths)
+    return AccuracyCurve(name=name, correct=hits, classes=codes, items=_items(texts, corpus), depths=depths)
 
 
 def _items(texts: pd.DataFrame, corpus: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -1,9 +1,9 @@
 """Coordination of adjacent layers: do they take turns in what they represent?
 
-Three measures of our own, after a claim of Bogdan 2025 (arXiv 2501.07359) whose definition could not be read: probe
-scores of attention outputs that alternate from layer to layer (`probe_coordination`), attention weights that go
-together (`attention_coordination`), and states that are alike (`state_similarity`) or complement each other
-(`complementarity`).
+Measures of our own, after a claim of Bogdan 2025 (arXiv 2501.07359) whose definition could not be read. Here: probe
+scores of attention outputs that alternate from layer to layer (`probe_coordination`). In the files beside this one:
+attention weights that go together (`attention_coordination`), and states that are alike (`state_similarity`) or
+complement each other (`complementarity`).
 
 All return rows with COLUMNS: `value` and its interval `low`, `high`; `null`, `null_low`, `null_high`, what is found
 where nothing is to be found; and `p`, which is never 0 (Phipson and Smyth 2010) and not corrected for the number of
@@ -27,22 +27,20 @@ from fathom.probes.coordination.resampling import (
     FEWEST_LAYERS,
     FEWEST_UNITS,
     ROUND_OFF,
-    FloatArray,
-    IntArray,
-    Resampling,
+    CoordinationResampling,
     measure_frame,
     measure_row,
 )
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.statistics.peak_order import paired_units
 from fathom.statistics.resampling import group_weights, half_samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fathom.statistics.accuracy_curve import HitCurve
+    from fathom.statistics.accuracy_curve import AccuracyCurve
 
 
-# C1: probe scores ----------------------------------------------------------------------------------------------------
 def alternation_index(first: npt.ArrayLike, second: npt.ArrayLike) -> FloatArray:
     """Return -corr(D_l, D'_{l+1}) over layers, D and D' being the differences between neighbouring layers.
 
@@ -106,14 +104,16 @@ def tradeoff(first: npt.ArrayLike, second: npt.ArrayLike, *, lag: int) -> FloatA
     return _correlation(one[..., : one.shape[-1] - lag], other[..., lag:])
 
 
-def probe_coordination(curves: Sequence[HitCurve], resampling: Resampling, *, window: int = 7) -> pd.DataFrame:
+def probe_coordination(
+    curves: Sequence[AccuracyCurve], resampling: CoordinationResampling, *, window: int = 7
+) -> pd.DataFrame:
     """Return whether probe scores of adjacent layers alternate, for each curve and each two of them.
 
-    Halves are random halves of the units (`fathom.statistics.peak_order.paired_units`) of all curves together, so that what is read
-    from two halves shares no text and no item, whichever labels the curves are of. They are scored by what each unit
-    contributes (`HitCurve.contributions`). Noise means the curve that is left when half of the units count negatively,
-    (score of one half - score of the other) / 2: it has the noise of the whole curve and nothing else. Measures of each
-    curve, labelled by its name:
+    Halves are random halves of the units (`fathom.statistics.peak_order.paired_units`) of all curves together, so that
+    what is read from two halves shares no text and no item, whichever labels the curves are of. They are scored by what
+    each unit contributes (`AccuracyCurve.contributions`). Noise means the curve that is left when half of the units
+    count negatively, (score of one half - score of the other) / 2: it has the noise of the whole curve and nothing
+    else. Measures of each curve, labelled by its name:
 
     - "alternation": `alternation_index` of the curve. `null` is its mean over noise curves (about 0.5), p the share of
       noise curves (and of the curve itself) that reach it. A smooth curve below the noise lowers the index, so that p
@@ -175,7 +175,7 @@ class _Resampled:
     noise_halves: tuple[FloatArray, FloatArray]
 
 
-def _resampled(curves: Sequence[HitCurve], resampling: Resampling) -> list[_Resampled]:
+def _resampled(curves: Sequence[AccuracyCurve], resampling: CoordinationResampling) -> list[_Resampled]:
     units = paired_units(curves)
     count = int(max(codes.max() for codes in units)) + 1
     if count < FEWEST_UNITS:
@@ -208,7 +208,9 @@ def _under(weights: IntArray, halves: list[FloatArray]) -> FloatArray:
     return np.stack([weights @ half for half in halves], axis=1)
 
 
-def _alternation(label: str, curve: _Resampled, window: int, resampling: Resampling) -> list[dict[str, object]]:
+def _alternation(
+    label: str, curve: _Resampled, window: int, resampling: CoordinationResampling
+) -> list[dict[str, object]]:
     def index(scores: FloatArray) -> FloatArray:
         return alternation_index(scores, scores)
 
@@ -251,7 +253,7 @@ def _tradeoffs(
     label: str,
     first: list[tuple[FloatArray, FloatArray]],
     second: list[tuple[FloatArray, FloatArray]],
-    resampling: Resampling,
+    resampling: CoordinationResampling,
 ) -> list[dict[str, object]]:
     rows = []
     for measure, lag in (("tradeoff", 0), ("tradeoff_lagged", 1)):

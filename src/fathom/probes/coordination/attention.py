@@ -10,21 +10,14 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
 
-from fathom.probes.coordination.resampling import (
-    ROUND_OFF,
-    FloatArray,
-    IntArray,
-    Resampling,
-    measure_frame,
-    measure_row,
-)
+from fathom.probes.coordination.resampling import ROUND_OFF, CoordinationResampling, measure_frame, measure_row
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.statistics.resampling import group_codes, group_weights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# C2: attention weights -----------------------------------------------------------------------------------------------
 def item_weights(
     pattern: npt.ArrayLike, query: int, items: Sequence[Sequence[int]], *, drop: int | None = 0
 ) -> FloatArray:
@@ -70,13 +63,13 @@ def item_weights(
 def attention_coordination(
     weights: npt.ArrayLike,
     groups: npt.ArrayLike,
-    resampling: Resampling,
+    resampling: CoordinationResampling,
     *,
-    strata: npt.ArrayLike | None = None,
+    stratify_by: npt.ArrayLike | None = None,
     kv_groups: int | None = None,
     offsets: Sequence[int] = (1, 2, 3),
 ) -> pd.DataFrame:
-    """Return whether blocks that attend to an item in a text are those that others attend to it in as well.
+    """Return whether blocks attend to an item in the same texts as other blocks do.
 
     - "attention", of each two blocks: the correlation over texts of their weights (mean over heads) to an item, its
       plain mean over items (Fisher's z of a perfect correlation is infinite). p is two-sided.
@@ -94,7 +87,7 @@ def attention_coordination(
         weights: (texts, blocks, heads, items), as `item_weights` gives them; at least 4 texts and 2 blocks.
         groups: (texts,) names, at least two different ones.
         resampling: how intervals and nulls are made (without `splits`).
-        strata: (texts,) names; left out, all texts are one stratum.
+        stratify_by: (texts,) names of strata; left out, all texts are one stratum.
         kv_groups: number of key-value heads; the weights of query heads that share one are averaged before heads are
             matched. Left out, each query head is its own.
         offsets: distances between blocks to average over.
@@ -110,7 +103,7 @@ def attention_coordination(
         msg = f"weights: shape {table.shape}; expected finite (texts >= 4, blocks >= 2, heads, items)"
         raise ValueError(msg)
     texts, blocks, heads, items = table.shape
-    for name, names in (("groups", groups), ("strata", strata)):
+    for name, names in (("groups", groups), ("stratify_by", stratify_by)):
         if names is not None and len(np.asarray(names, dtype=object)) != texts:
             msg = f"{name}: {len(np.asarray(names, dtype=object))} names for {texts} texts"
             raise ValueError(msg)
@@ -118,7 +111,7 @@ def attention_coordination(
         msg = f"kv_groups: {kv_groups}; expected a divisor of {heads} heads"
         raise ValueError(msg)
     drawn = group_weights(groups, samples=resampling.samples, seed=resampling.seed).astype(np.float64)
-    orders = _orders_within(np.zeros(texts) if strata is None else strata, resampling)
+    orders = _orders_within(np.zeros(texts) if stratify_by is None else stratify_by, resampling)
     everything = np.ones(texts)
 
     of_blocks = np.moveaxis(table.mean(axis=2), 2, 0)  # (items, texts, blocks)
@@ -188,7 +181,7 @@ def _best_match(correlations: FloatArray) -> float:
     return float(strength[linear_sum_assignment(strength, maximize=True)].mean())
 
 
-def _orders_within(strata: npt.ArrayLike, resampling: Resampling) -> IntArray:
+def _orders_within(strata: npt.ArrayLike, resampling: CoordinationResampling) -> IntArray:
     """Permutations (samples, texts) that keep every text in its stratum."""
     codes = group_codes(strata)
     places = np.argsort(codes, kind="stable")

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.probes.coordination.resampling import Resampling, measure_frame
-from fathom.statistics.resampling import tails as ends_of
+from fathom.probes.coordination.resampling import measure_frame
+from fathom.statistics.resampling import check_level, tails
 
 
 def complementarity(
@@ -42,7 +42,7 @@ def complementarity(
     Raises:
         ValueError: naming the argument.
     """
-    Resampling(samples=1, splits=1, level=level, seed=0)
+    check_level(level)
     alone, both = np.asarray(single, dtype=np.float64), np.asarray(joint, dtype=np.float64)
     alone_samples = np.asarray(single_samples, dtype=np.float64)
     both_samples = np.asarray(joint_samples, dtype=np.float64)
@@ -57,7 +57,7 @@ def complementarity(
             raise ValueError(msg)
     value = both - np.maximum(alone[:-1], alone[1:])
     samples = both_samples - np.maximum(alone_samples[:, :-1], alone_samples[:, 1:])
-    spread = np.quantile(samples - samples.mean(axis=0), ends_of(level), axis=0)
+    spread = np.quantile(samples - samples.mean(axis=0), tails(level), axis=0)
     low, high = value + spread
     rows: list[dict[str, object]] = [
         {

@@ -1,4 +1,4 @@
-"""Resampling that all measures of coordination share."""
+"""What all measures of coordination share: how they are resampled, and the rows that they return."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fathom.statistics.arrays import FloatArray
+from fathom.statistics.resampling import check_level
 from fathom.statistics.resampling import tails as ends_of
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 COLUMNS = ["label", "measure", "layer", "other_layer", "value", "low", "high", "null", "null_low", "null_high", "p"]
 FEWEST_LAYERS = 5  # of a curve, so that three pairs of differences are left to correlate
 FEWEST_UNITS = 8  # of which there are 35 halvings, enough for a p value below 0.05
@@ -21,7 +20,7 @@ ROUND_OFF = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
-class Resampling:
+class CoordinationResampling:
     """How intervals and null distributions are made.
 
     Attributes:
@@ -42,9 +41,7 @@ class Resampling:
             if count < 1:
                 msg = f"{name}: {count}; expected at least 1"
                 raise ValueError(msg)
-        if not 0 < self.level < 1:
-            msg = f"level: {self.level}; expected a number between 0 and 1"
-            raise ValueError(msg)
+        check_level(self.level)
 
 
 # Rows ----------------------------------------------------------------------------------------------------------------
@@ -59,7 +56,10 @@ def measure_row(
     tails: int,
     layers: tuple[int, int] | None = None,
 ) -> dict[str, object]:
-    """One row; with two tails p counts nulls as far from their mean as the value is, with one those that reach it."""
+    """Return one row.
+
+    With one tail p counts the nulls that reach the value, with two those as far from their mean as the value is.
+    """
     number = float(np.asarray(value))
     ends = ends_of(level)
     low, high = number + np.quantile(samples - samples.mean(), ends)
@@ -82,5 +82,6 @@ def measure_row(
 
 
 def measure_frame(rows: list[dict[str, object]]) -> pd.DataFrame:
+    """Return rows as a table with COLUMNS; what a row does not hold is missing."""
     frame = pd.DataFrame(rows, columns=COLUMNS)
     return frame.astype({"layer": "Int64", "other_layer": "Int64"} | dict.fromkeys(COLUMNS[4:], "float64"))

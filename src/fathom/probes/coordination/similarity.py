@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.probes.coordination.resampling import BoolArray, FloatArray, Resampling, measure_frame
+from fathom.probes.coordination.resampling import CoordinationResampling, measure_frame
+from fathom.statistics.arrays import BoolArray, FloatArray
 from fathom.statistics.gram_alignment import aligned, inner_products, recentred
 from fathom.statistics.neighbours import marked, nearest_neighbours, neighbours_within, shared
 from fathom.statistics.resampling import group_codes, half_sample_interval, half_samples
@@ -17,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# C3: states ----------------------------------------------------------------------------------------------------------
 def state_similarity(
     states: npt.NDArray[np.floating],
     groups: npt.ArrayLike,
-    resampling: Resampling,
+    resampling: CoordinationResampling,
     *,
     k: int,
     offsets: Sequence[int] = (1, 2, 3),

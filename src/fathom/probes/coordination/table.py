@@ -3,82 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fathom.io.corpus_table import LABEL_PREFIX, text_items
 from fathom.probes.coordination.alternation import probe_coordination
 from fathom.probes.coordination.attention import attention_coordination, item_weights
 from fathom.probes.coordination.complementarity import complementarity
-from fathom.probes.coordination.resampling import FEWEST_LAYERS, Resampling
+from fathom.probes.coordination.resampling import FEWEST_LAYERS, CoordinationResampling
 from fathom.probes.coordination.similarity import state_similarity
-from fathom.probes.job import ProbeJob
+from fathom.probes.design import Estimator
+from fathom.probes.job import CoordinationJob, ProbeJob
 from fathom.probes.probing import run_probes
-from fathom.probes.settings import CoordinationSettings, Estimator
 from fathom.probes.states import AdjacentLayers, LayerStates
 from fathom.runtime.errors import FathomError
-from fathom.statistics.accuracy_curve import HitCurve
+from fathom.statistics.accuracy_curve import AccuracyCurve
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.store.reader import Activations, layer_axis
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 SITE = "attention"  # the residual stream sums what all layers wrote, which hides turns that they take
 PRIMARY = "balanced_accuracy"
 
 
 def coordination_table(
-    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, hits: pd.DataFrame
+    job: ProbeJob, how: CoordinationJob, corpus: pd.DataFrame, activations: Activations, found: pd.DataFrame
 ) -> pd.DataFrame:
     """Measure coordination at the first view and position of an experiment, for each of its estimators.
 
     Attention is measured where texts mark several spans: from the last of them to the others.
 
     Args:
-        job: whose settings hold those of coordination.
+        job: the experiment.
+        how: how coordination is measured.
         corpus: texts of the states.
         activations: states at the attention site, and attention patterns.
-        hits: texts that the probes told rightly.
+        found: accuracy per text of the probes, as they wrote it.
 
     Errors: FathomError if the store holds no attention patterns where it should, the model has fewer blocks than are
-    needed, or `hits` holds other texts.
+    needed, or `found` holds other texts.
     """
-    settings = job.settings.coordination or CoordinationSettings()
-    views = job.settings.views or (str(corpus["view"].iloc[0]),)
-    texts = np.flatnonzero((corpus["view"] == views[0]).to_numpy())
-    position = job.settings.positions[0]
+    view, position, design = job.views[0], job.positions[0], job.design
+    texts = np.flatnonzero((corpus["view"] == view).to_numpy())
     states = LayerStates(activations, SITE, position, texts)
     place = f"experiment {job.experiment} of model {job.model}"
     if len(states) < FEWEST_LAYERS:
         msg = f"{place}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
         raise FathomError(msg)
-    resampling = Resampling(
-        samples=job.uncertainty.bootstrap,
-        splits=settings.splits,
-        level=job.uncertainty.level,
-        seed=job.uncertainty.seed,
-    )
+    resampling = CoordinationResampling(samples=design.bootstrap, splits=how.splits, level=design.level, seed=how.seed)
     part = corpus.iloc[texts]
-    rows = hits[(hits["view"] == views[0]) & (hits["site"] == SITE) & (hits["position"] == position)]
+    rows = found[(found["view"] == view) & (found["site"] == SITE) & (found["position"] == position)]
     unknown = set(rows["text"]) - set(part["id"])
     if rows.empty or unknown:
-        found = f"texts that the corpus lacks, such as {min(unknown)!r}" if unknown else "no such texts"
-        msg = f"{place}: its texts table holds {found}; expected those of view {views[0]!r}, site {SITE}, {position}"
+        holds = f"texts that the corpus lacks, such as {min(unknown)!r}" if unknown else "no such texts"
+        msg = f"{place}: its texts table holds {holds}; expected those of view {view!r}, site {SITE}, {position}"
         raise FathomError(msg)
     parts = []
-    for estimator in job.settings.estimators:
+    for estimator in design.estimators:
         own = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
-        curves = hit_curves(own, part)
+        curves = accuracy_curves(own, part)
         parts.append(probe_coordination(curves, resampling).assign(estimator=estimator))
         labels = [curve.name for curve in curves]
         parts.append(_complements(job, estimator, labels, states, part).assign(estimator=estimator))
-    halves = Resampling(samples=settings.samples, splits=settings.splits, level=resampling.level, seed=resampling.seed)
+    halves = replace(resampling, samples=how.samples)
     similar = state_similarity(
         np.stack([states[layer] for layer in range(len(states))]),
         part["group"].to_numpy(dtype=str),
         halves,
-        k=settings.k,
+        k=how.k,
     )
     parts.append(similar.assign(estimator=""))
     of_states = pd.concat(parts, ignore_index=True).assign(texts=len(part), groups=part["group"].nunique())
@@ -91,18 +84,18 @@ def coordination_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def hit_curves(hits: pd.DataFrame, corpus: pd.DataFrame) -> list[HitCurve]:
+def accuracy_curves(found: pd.DataFrame, corpus: pd.DataFrame) -> list[AccuracyCurve]:
     """One curve a label, of the texts that have it."""
     curves = []
     items = pd.Series(text_items(corpus), index=corpus["id"].to_numpy())
-    for label, rows in hits.groupby("label", sort=False):
+    for label, rows in found.groupby("label", sort=False):
         table = rows.pivot_table(index="layer", columns="text", values="hit", sort=True)
         classes = rows.drop_duplicates("text").set_index("text")["class"].loc[table.columns]
         depths = rows.drop_duplicates("layer").set_index("layer")["depth"].loc[table.index]
         curves.append(
-            HitCurve(
+            AccuracyCurve(
                 name=str(label),
-                hits=table.to_numpy(dtype=np.float64)[None],
+                correct=table.to_numpy(dtype=np.float64)[None],
                 classes=np.asarray(pd.factorize(classes, sort=True)[0], dtype=np.int64)[None],
                 items=items.loc[table.columns].tolist(),
                 depths=depths.to_numpy(dtype=np.float64),
@@ -115,22 +108,15 @@ def _complements(
     job: ProbeJob, estimator: Estimator, labels: Sequence[str], states: LayerStates, corpus: pd.DataFrame
 ) -> pd.DataFrame:
     """What two adjacent layers tell together beyond the better one."""
-    settings, uncertainty = job.settings, job.uncertainty
+    design, stratify_by = replace(job.design.as_control(), estimators=(estimator,)), job.stratify_by
     found = []
     for layers in (states, AdjacentLayers(states)):
         tables = run_probes(
             layers,
             {label: corpus[LABEL_PREFIX + label].to_numpy() for label in labels},
             corpus["group"].to_numpy(dtype=str),
-            estimators=(estimator,),
-            penalty=settings.penalty,
-            folds=settings.folds,
-            repeats=settings.repeats,
-            permutations=0,
-            strata=None if settings.strata is None else corpus[LABEL_PREFIX + settings.strata].to_numpy(),
-            seed=settings.seed,
-            bootstrap=uncertainty.bootstrap,
-            level=uncertainty.level,
+            design,
+            stratify_by=None if stratify_by is None else corpus[LABEL_PREFIX + stratify_by].to_numpy(),
         )
         found.append(tables)
     single, joint = found
@@ -142,17 +128,19 @@ def _complements(
             for table in (single, joint)
         )
         samples, joint_samples = single.replicates[key], joint.replicates[key]
-        parts.append(complementarity(label, alone, both, samples, joint_samples, level=uncertainty.level))
+        parts.append(complementarity(label, alone, both, samples, joint_samples, level=design.level))
     return pd.concat(parts, ignore_index=True)
 
 
-def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: Resampling) -> pd.DataFrame:
+def _attention(
+    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: CoordinationResampling
+) -> pd.DataFrame:
     """How the blocks' attention from the last item to the others goes together over the sampled texts."""
     spans = activations.spans
     places = {span: activations.span_tokens(span) for span in spans}
     weights: list[FloatArray] = []
     sampled: list[int] = []
-    strata: list[str] = []
+    token_counts: list[str] = []
     for text, pattern in activations.attention_patterns():
         tokens = [range(int(places[span][text, 0]), int(places[span][text, 1]) + 1) for span in spans]
         # The first token draws most attention whatever the text, so it is left out; so are items that it is part of.
@@ -161,7 +149,7 @@ def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, re
         if kept:
             weights.append(item_weights(pattern, queried, kept))
             sampled.append(text)
-            strata.append(" ".join(str(len(item)) for item in tokens))
+            token_counts.append(" ".join(str(len(item)) for item in tokens))
     alike = {one.shape for one in weights}
     if len(alike) != 1:
         msg = (
@@ -170,7 +158,7 @@ def _attention(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, re
         )
         raise FathomError(msg)
     groups = corpus["group"].to_numpy(dtype=str)[sampled]
-    found = attention_coordination(np.stack(weights), groups, resampling, strata=strata)
+    found = attention_coordination(np.stack(weights), groups, resampling, stratify_by=token_counts)
     return found.assign(texts=len(groups), groups=len(np.unique(groups)))
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from tests.planted import closed_blocks
 
-from fathom.probes.designs import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds, permuted_labels
+from fathom.probes.folds import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds
+from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import read_targets
 
 IntArray = npt.NDArray[np.int64]
@@ -130,11 +131,11 @@ def test_designs_without_leak_free_folds_are_refused() -> None:
         folds([0.5, 1.5, 2.5, 3.5], [0, 1, 2, 3], 4)
     with pytest.raises(ValueError, match="a class of size is missing from the training texts of repeat 0, fold 0"):
         check_folds(read_targets({"size": [0, 0, 1, 1]}, 4)[0], np.arange(4), np.array([[0, 1, 0, 0]]))
-    with pytest.raises(ValueError, match=r"strata: shape \(4,\); expected \(3,\)"):
+    with pytest.raises(ValueError, match=r"stratify_by: shape \(4,\); expected \(3,\)"):
         grouped_folds([0, 1, 0, 1], [0, 1, 2], folds=2, repeats=1, seed=0)
-    with pytest.raises(ValueError, match="strata: no class for text 1"):
+    with pytest.raises(ValueError, match="stratify_by: no class for text 1"):
         grouped_folds(np.array(["a", None, "b"]), [0, 1, 2], folds=2, repeats=1, seed=0)
-    with pytest.raises(ValueError, match="strata: no class has 2 texts"):
+    with pytest.raises(ValueError, match="stratify_by: no class has 2 texts"):
         grouped_folds(["a", "b", "c"], [0, 1, 2], folds=2, repeats=1, seed=0)
     with pytest.raises(ValueError, match="folds: 1"):
         folds([0, 1, 0, 1], [0, 1, 2, 3], 1)

@@ -1,4 +1,4 @@
-"""Splits that leak nothing from test to training, and permutations of labels that keep the design."""
+"""Splits that leak nothing from test to training."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from fathom.probes.checks import check_count
+from fathom.statistics.arrays import IntArray
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_codes
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from fathom.probes.targets import Target
 
-IntArray = npt.NDArray[np.int64]
 
 OUTSIDE = -1  # the inner fold of a text that is not in the training part that the inner folds divide
 
@@ -35,7 +35,7 @@ def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None 
         (texts,), numbers from 0 that follow the sorted names.
 
     Raises:
-        ValueError: if a name is missing, an item occurs in two groups, or all texts hang together.
+        ValueError: if a name is missing, an item occurs in two groups, or all texts are one shared-item component.
     """
     codes = group_codes(groups)
     if items is not None:
@@ -44,12 +44,12 @@ def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None 
 
 
 def grouped_folds(
-    strata: npt.ArrayLike | None, groups: npt.ArrayLike, *, folds: int, repeats: int, seed: int
+    stratify_by: npt.ArrayLike | None, groups: npt.ArrayLike, *, folds: int, repeats: int, seed: int
 ) -> IntArray:
     """Assign whole groups to folds, anew in each repeat.
 
     Args:
-        strata: (texts,) classes of which every fold shall have nearly the same share (scikit-learn's
+        stratify_by: (texts,) classes of which every fold shall have nearly the same share (scikit-learn's
             StratifiedGroupKFold); None divides the groups without regard to classes (GroupKFold).
         groups: (texts,) names; texts of one name are always in the same fold.
         folds: number of folds, at least 2.
@@ -68,7 +68,7 @@ def grouped_folds(
     if codes.max() + 1 < folds:
         msg = f"groups: {codes.max() + 1} for {folds} folds"
         raise ValueError(msg)
-    classes = None if strata is None else _classes(strata, len(codes), folds)
+    classes = None if stratify_by is None else _classes(stratify_by, len(codes), folds)
     assignment = np.empty((repeats, len(codes)), dtype=np.int64)
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(repeats)):
         splitter = GroupKFold if classes is None else StratifiedGroupKFold
@@ -83,12 +83,12 @@ def grouped_folds(
 
 
 def inner_folds(
-    strata: npt.ArrayLike | None, groups: npt.ArrayLike, assignment: IntArray, *, folds: int, seed: int
+    stratify_by: npt.ArrayLike | None, groups: npt.ArrayLike, assignment: IntArray, *, folds: int, seed: int
 ) -> IntArray:
     """Divide the training part of every fold into folds of its own, on which a penalty can be chosen.
 
     Args:
-        strata: as in `grouped_folds`.
+        stratify_by: as in `grouped_folds`.
         groups: (texts,) names.
         assignment: (repeats, texts), from `grouped_folds`.
         folds: number of inner folds, at least 2.
@@ -102,7 +102,7 @@ def inner_folds(
         ValueError: if a training part has fewer groups than there are inner folds.
     """
     codes = check_groups(groups)
-    classes = None if strata is None else np.asarray(strata)
+    classes = None if stratify_by is None else np.asarray(stratify_by)
     count = int(assignment.max()) + 1
     inner = np.full((len(assignment), count, len(codes)), OUTSIDE, dtype=np.int64)
     states = np.random.SeedSequence([seed, 1]).generate_state(len(assignment) * count).reshape(-1, count)
@@ -153,86 +153,16 @@ def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
                 raise ValueError(msg)
 
 
-def permuted_labels(
-    labels: npt.ArrayLike, groups: npt.ArrayLike, assignment: npt.ArrayLike, *, permutations: int, seed: int
-) -> npt.NDArray[np.generic]:
-    """Return permuted labels that keep what the design keeps, so that only the tie between states and labels is broken.
-
-    What is permuted follows from the values that a group holds:
-
-    - Several values, each equally often (closed blocks): the values change names inside the group; with two values they
-      change places in a random half of the groups. This is the symmetry of the design: were the pairing not
-      represented, the re-paired texts of a block could as well be the related ones. Shuffling single texts would give
-      the two orders of one pair, whose states are nearly the same, different labels and so make chance look narrower
-      than it is: on simulated states without relations but with noise that both orders share, it rejects in 12 % of
-      cases at p <= 0.05, the exchange in 5 %. With G groups of two values there are 2 ** (G - 1) different outcomes, as
-      a probe scores the same when all labels are exchanged.
-    - Several values, not equally often: they are shuffled inside the group.
-    - One value (a group is an item): the values are shuffled between such groups of the same fold. So every fold keeps
-      its values, whatever classes the folds were stratified by, and the folds stay those that the observed labels
-      were scored on: what the folds were made from (other labels, other classes) is not touched.
-
-    Each of these is a group of permutations under which labels that the states do not know are exchangeable, and so is
-    their product: a design may hold groups of all kinds.
-
-    Args:
-        labels: (texts,), numbers or codes of classes.
-        groups: (texts,) names.
-        assignment: (texts,), one repeat of `grouped_folds`.
-        permutations: number of permutations, at least 1.
-        seed: seed of the permutations.
-
-    Returns:
-        (texts, permutations), of the type of `labels`.
-
-    Raises:
-        ValueError: if no permutation that keeps the design changes any label.
-    """
-    values = np.asarray(labels)
-    codes = check_groups(groups)
-    folds = np.asarray(assignment)
-    rng = np.random.default_rng(seed)
-    permuted = np.repeat(values[:, None], permutations, axis=1)
-    by_group = pd.Series(values).groupby(codes)
-    several = by_group.nunique().to_numpy() > 1
-    members = by_group.indices
-    for group in np.flatnonzero(several):
-        rows = np.asarray(members[int(group)])
-        names, code, counts = np.unique(values[rows], return_inverse=True, return_counts=True)
-        if (counts == counts[0]).all():
-            permuted[rows] = _shuffles(names, permutations, rng)[code]
-        else:
-            permuted[rows] = _shuffles(values[rows], permutations, rng)
-    _, first = np.unique(codes, return_index=True)
-    for fold in np.unique(folds):
-        pure = np.flatnonzero(~several & (folds[first] == fold))
-        if len(pure) == 0:
-            continue
-        place = np.full(len(several), -1)
-        place[pure] = np.arange(len(pure))
-        rows = np.flatnonzero(place[codes] >= 0)
-        permuted[rows] = _shuffles(values[first[pure]], permutations, rng)[place[codes[rows]]]
-    if (permuted == values[:, None]).all():
-        msg = "permutations: none that keeps the groups and folds changes a label; ask for 0"
-        raise ValueError(msg)
-    return permuted
-
-
-def _classes(strata: npt.ArrayLike, texts: int, folds: int) -> IntArray:
-    values = np.asarray(strata, dtype=object)
+def _classes(stratify_by: npt.ArrayLike, texts: int, folds: int) -> IntArray:
+    values = np.asarray(stratify_by, dtype=object)
     if values.shape != (texts,):
-        msg = f"strata: shape {values.shape}; expected ({texts},)"
+        msg = f"stratify_by: shape {values.shape}; expected ({texts},)"
         raise ValueError(msg)
     codes, _ = pd.factorize(values, sort=True)
     if (codes < 0).any():
-        msg = f"strata: no class for text {int((codes < 0).argmax())}"
+        msg = f"stratify_by: no class for text {int((codes < 0).argmax())}"
         raise ValueError(msg)
     if np.bincount(codes).max() < folds:
-        msg = f"strata: no class has {folds} texts, one a fold; use fewer folds or classes"
+        msg = f"stratify_by: no class has {folds} texts, one a fold; use fewer folds or classes"
         raise ValueError(msg)
     return np.asarray(codes, dtype=np.int64)
-
-
-def _shuffles(values: npt.NDArray[np.generic], permutations: int, rng: np.random.Generator) -> npt.NDArray[np.generic]:
-    """Return (values, permutations), each column the values in another order."""
-    return rng.permuted(np.repeat(values[:, None], permutations, axis=1), axis=0)
