@@ -96,21 +96,23 @@ def models(
     ]
 
 
-def sweep(steps: dict[str, FloatArray], rng: np.random.Generator, *, spread: float = 0.05) -> list[Table]:
+def sweep(steps: dict[float, FloatArray], rng: np.random.Generator, *, spread: float = 0.05) -> list[Table]:
     texts = noisy(np.zeros(7), rng)
     views = [
-        rows(texts + mean + rng.normal(0, spread, texts.shape), view=view).assign(raw=lambda rows: rows["value"])
-        for view, mean in steps.items()
+        rows(texts + mean + rng.normal(0, spread, texts.shape), view=f"step {at}").assign(
+            raw=lambda rows: rows["value"], quantity=quantity
+        )
+        for at, (quantity, mean) in enumerate(steps.items())
     ]
     return [("m", "repeated", "prompt_entropy", pd.concat(views))]
 
 
-def by_probability(slope: float) -> dict[str, FloatArray]:
-    return {f"p = {p:.2f}": np.full(7, slope * p) for p in (0.0, 0.25, 0.5, 0.9)}
+def by_probability(slope: float) -> dict[float, FloatArray]:
+    return {p: np.full(7, slope * p) for p in (0.0, 0.25, 0.5, 0.9)}
 
 
-def by_length(exponent: float, factor: float = 1.0) -> dict[str, FloatArray]:
-    return {f"{length} tokens": np.full(7, factor * np.log(length) ** exponent) for length in (64, 128, 256, 512)}
+def by_length(exponent: float, factor: float = 1.0) -> dict[float, FloatArray]:
+    return {length: np.full(7, factor * np.log(length) ** exponent) for length in (64, 128, 256, 512)}
 
 
 def stages(rise: float, rng: np.random.Generator) -> list[Table]:
