@@ -9,6 +9,7 @@ from typing import Any
 
 from fathom.io.hashing import file_facts, xxh3_of
 from fathom.io.manifests import write_manifest
+from fathom.metrics.settings import DatasetEntropySettings
 from fathom.provenance.records import Started, write_record
 from fathom.runtime.job_files import Work
 
@@ -31,7 +32,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "metrics": {
         "model": "m",
         "corpus": "c",
-        "measured": [{"metric": "dataset_entropy", "samples": 100}],
+        "measured": [DatasetEntropySettings(samples=100).measured(seed=0).model_dump(mode="json")],
         "sink_multiple": 20.0,
         "level": 0.95,
         "seed": 0,

@@ -52,10 +52,11 @@ OF_PROBES = ["Drawing probe-summary", "Drawing probes-ridge"]
 @pytest.mark.parametrize(
     ("file", "expected"),
     [
-        ("entropy", [*OF_TOKENS, "Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
-        ("geometry", OF_TOKENS),
+        ("published_entropy", [*OF_TOKENS, "Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
+        ("definitions/curvature", OF_TOKENS),
+        ("definitions/dataset_entropy", ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
         ("by_corpus", ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]),
-        ("similarity", []),
+        ("definitions/linear_cka", []),
     ],
 )
 def test_changed_code_reruns_what_it_measures(project: Project, tmp_path: Path, file: str, expected: list[str]) -> None:
@@ -68,7 +69,7 @@ def test_changed_code_reruns_what_it_measures(project: Project, tmp_path: Path, 
 def test_what_is_planned_is_what_runs(project: Project, tmp_path: Path) -> None:
     """Tables that come out as they were are no reason to leave out a figure that was planned."""
     project = project.with_own_source(tmp_path / "source")
-    path = tmp_path / "source/fathom/metrics/geometry.py"
+    path = tmp_path / "source/fathom/metrics/definitions/curvature.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n\nNEW_CONSTANT = 1\n", encoding="utf-8")
     table = project.folder / "results/metrics/tiny/random/prompt_entropy.parquet"
     before = table.read_bytes()
