@@ -353,7 +353,7 @@ def test_every_claim_is_named_by_its_key() -> None:
             models("prompt_entropy", np.zeros(5), np.zeros(4), rng=np.random.default_rng(0)),
             "different numbers of layers",
         ),
-        ("fig6a", models("prompt_entropy", np.zeros(4), rng=np.random.default_rng(0)), "one number"),
+        ("fig6a", sweep({np.nan: np.zeros(7)}, np.random.default_rng(0)), "expected a view with a quantity"),
         ("fig15", models("effective_rank", np.zeros(4), rng=np.random.default_rng(0)), "no outputs of sub-layers"),
         ("fig13", levels("infonce", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "one model, m0"),
         ("bimodal", levels("prompt_entropy", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "without a text"),

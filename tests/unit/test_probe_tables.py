@@ -36,10 +36,21 @@ PLACE = ["view", "site", "position", "label", "estimator", "selection"]
 CURVE = [*PLACE, "control", "measure"]
 LAYERS_COLUMNS = {
     *(*CURVE, "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
-    *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
+    *(
+        "peak",
+        "peak_low",
+        "peak_high",
+        "centre",
+        "centre_low",
+        "centre_high",
+        "texts",
+        "groups",
+        "distance",
+        "quantity",
+    ),
 }
-FOLDS_COLUMNS = {*PLACE, "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
-TEXTS_COLUMNS = {*PLACE, "layer", "depth", "text", "group", "class", "hit"}
+FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
+TEXTS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"}
 CENTRES = ["centre", "centre_low", "centre_high"]
 OTHER = "There are {second} beside {first}"
 FROM = 2
@@ -107,10 +118,13 @@ def test_tables_have_the_columns_of_their_rule(pairs: Tables) -> None:
     for table in pairs.values():
         assert not table.columns.duplicated().any()
     assert pairs["texts"]["hit"].dtype == np.float32
-    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", *CENTRES]).isna().any(axis=None)
+    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", "quantity", *CENTRES]).isna().any(axis=None)
     assert pairs["layers"]["distance"].isna().all()
-    assert not pairs["folds"].isna().any(axis=None)
-    assert not pairs["texts"].isna().any(axis=None)
+    assert not pairs["folds"].drop(columns="quantity").isna().any(axis=None)
+    assert not pairs["texts"].drop(columns="quantity").isna().any(axis=None)
+    for name, table in pairs.items():
+        assert table["quantity"].isna().all()  # the views of relations vary nothing
+        assert name == "layers" or set(table["control"]) == {""}
 
 
 def test_a_row_is_one_layer_of_one_curve(pairs: Tables) -> None:
@@ -447,6 +461,8 @@ def test_views_of_early_context_have_their_measured_distance(early_corpus: Path)
         "start 8": [16.0],
         "end 8": [16.0],
     }
+    quantities = curves.groupby("view")["quantity"].unique().map(list).to_dict()
+    assert quantities == {"start 0": [0.0], "start 8": [8.0], "end 8": [8.0]}
     # The shuffled form of each view is its control; there is one template.
     assert (curves.groupby("view")["control"].unique().map(set) == {"", "shuffled", "static"}).all()
     last = primary(curves).query("layer == 2").set_index("view")
