@@ -29,8 +29,8 @@ from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import LayerStates, static_vectors
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
-from fathom.statistics.arrays import FloatArray, IntArray
-from fathom.store.reader import Activations, layer_axis
+from fathom.statistics.arrays import IntArray
+from fathom.store.reader import Activations, LayerAxis, layer_axis, number_layers
 
 
 @dataclass(frozen=True)
@@ -238,12 +238,9 @@ class _Probing:
         return {str(view): float(length - shortest) for view, length in lengths.items()}
 
 
-def _numbered(frame: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
-    """Rows counted from 0 become layer numbers, with their relative depth."""
-    numbers, depths = axis
-    rows = frame["layer"].to_numpy()
-    frame = frame.assign(layer=numbers[rows], depth=depths[rows])
+def _numbered(table: pd.DataFrame, axis: LayerAxis) -> pd.DataFrame:
+    """Rows counted from 0 become layer numbers, with their relative depth; so do the ends of the peak's interval."""
     for column in ("peak_low", "peak_high"):
-        if column in frame:
-            frame[column] = numbers[frame[column].to_numpy()]
-    return frame
+        if column in table:
+            table = number_layers(table, axis, column, layer=column, depth=None)
+    return number_layers(table, axis)
