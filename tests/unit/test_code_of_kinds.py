@@ -15,6 +15,7 @@ from tests.jobs import corpus_of, model_settings
 
 from fathom.corpora.settings import CorpusSettings
 from fathom.models.settings import ModelSettings
+from fathom.workflow.code_digest import imported_modules
 
 WHEEL = {"package": "p", "version": "1.0", "sha256": "0" * 64, "file": "f"}
 CORPORA = {
@@ -42,6 +43,7 @@ import json, sys
 from pydantic import TypeAdapter
 from fathom.corpora.settings import CorpusSettings
 from fathom.models.settings import ModelSettings
+from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code, corpus_job
 from fathom.workflow.jobs.models import model_code, model_job
@@ -103,6 +105,12 @@ def test_every_kind_is_looked_at() -> None:
     sources = {get_args(kind.model_fields["source"].annotation)[0] for kind in get_args(get_args(ModelSettings)[0])}
     assert kinds == set(CORPORA)
     assert sources == set(MODELS)
+
+
+@pytest.mark.parametrize("verb", ["models", "corpora", "activations"])
+def test_no_job_reads_the_kinds(verb: str) -> None:
+    held = imported_modules(f"fathom.{verb}.command")
+    assert held.isdisjoint({"fathom.models.settings", "fathom.corpora.settings"})
 
 
 def test_a_new_kind_of_corpus_is_a_class_and_a_module_and_nobody_elses_code(copy: Copy) -> None:

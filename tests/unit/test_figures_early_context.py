@@ -22,8 +22,9 @@ def early_context(models: dict[str, int], amounts: tuple[int, ...] = AMOUNTS) ->
                 if place == "end" and n == 0:
                     continue
                 for control in ("", "random", "shuffled", "static"):
-                    view = {"view": f"{place} {n}", "quantity": n}
-                    rows = score_rows(model, last, "early context", last // 2, control=control, **view)
+                    rows = score_rows(
+                        model, last, "early context", last // 2, control=control, view=f"{place} {n}", quantity=n
+                    )
                     fall = 0.02 * at * (place == "start")
                     parts.append(rows.assign(**{name: rows[name] - fall for name in ("score", "low", "high")}))
     return pd.concat(parts)
