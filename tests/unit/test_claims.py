@@ -96,21 +96,23 @@ def models(
     ]
 
 
-def sweep(steps: dict[str, FloatArray], rng: np.random.Generator, *, spread: float = 0.05) -> list[Table]:
+def sweep(steps: dict[float, FloatArray], rng: np.random.Generator, *, spread: float = 0.05) -> list[Table]:
     texts = noisy(np.zeros(7), rng)
     views = [
-        rows(texts + mean + rng.normal(0, spread, texts.shape), view=view).assign(raw=lambda rows: rows["value"])
-        for view, mean in steps.items()
+        rows(texts + mean + rng.normal(0, spread, texts.shape), view=f"step {at}").assign(
+            raw=lambda rows: rows["value"], quantity=quantity
+        )
+        for at, (quantity, mean) in enumerate(steps.items())
     ]
     return [("m", "repeated", "prompt_entropy", pd.concat(views))]
 
 
-def by_probability(slope: float) -> dict[str, FloatArray]:
-    return {f"p = {p:.2f}": np.full(7, slope * p) for p in (0.0, 0.25, 0.5, 0.9)}
+def by_probability(slope: float) -> dict[float, FloatArray]:
+    return {p: np.full(7, slope * p) for p in (0.0, 0.25, 0.5, 0.9)}
 
 
-def by_length(exponent: float, factor: float = 1.0) -> dict[str, FloatArray]:
-    return {f"{length} tokens": np.full(7, factor * np.log(length) ** exponent) for length in (64, 128, 256, 512)}
+def by_length(exponent: float, factor: float = 1.0) -> dict[float, FloatArray]:
+    return {length: np.full(7, factor * np.log(length) ** exponent) for length in (64, 128, 256, 512)}
 
 
 def stages(rise: float, rng: np.random.Generator) -> list[Table]:
@@ -351,7 +353,7 @@ def test_every_claim_is_named_by_its_key() -> None:
             models("prompt_entropy", np.zeros(5), np.zeros(4), rng=np.random.default_rng(0)),
             "different numbers of layers",
         ),
-        ("fig6a", models("prompt_entropy", np.zeros(4), rng=np.random.default_rng(0)), "one number"),
+        ("fig6a", sweep({np.nan: np.zeros(7)}, np.random.default_rng(0)), "expected a view with a quantity"),
         ("fig15", models("effective_rank", np.zeros(4), rng=np.random.default_rng(0)), "no outputs of sub-layers"),
         ("fig13", levels("infonce", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "one model, m0"),
         ("bimodal", levels("prompt_entropy", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "without a text"),

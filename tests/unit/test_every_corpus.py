@@ -43,6 +43,8 @@ class Example:
     controls: frozenset[str] = frozenset()
     """Views beside those that an experiment reads."""
     views: frozenset[str] = frozenset({"original"})
+    quantities: frozenset[float] = frozenset()
+    """What views vary, if anything."""
 
 
 def example(kind: str) -> Example:
@@ -78,7 +80,7 @@ def example(kind: str) -> Example:
             )
             views = frozenset({"start 0", "start 8", "end 8"})
             controls = frozenset(f"{view}, shuffled" for view in views)
-            return Example({**pairs, "filler": [0, 8]}, words, 64, controls, views)
+            return Example({**pairs, "filler": [0, 8]}, words, 64, controls, views, frozenset({0.0, 8.0}))
         case "file":
             return Example({"kind": kind, "path": "texts.txt"}, "texts.txt", 2)
         case "hub":
@@ -91,7 +93,8 @@ def example(kind: str) -> Example:
             by = {"repetition": "tokens of the text itself", "randomness": "random tokens"}[kind]
             words = f"b, each token replaced with probability p by {by}, as published"
             views = frozenset({"p = 0.00", "p = 0.50"})
-            return Example({**derived, "probabilities": [0.0, 0.5]}, words, 2, views=views)
+            entry = {**derived, "probabilities": [0.0, 0.5]}
+            return Example(entry, words, 2, views=views, quantities=frozenset({0.0, 0.5}))
         case _:
             pytest.fail(f"no example of a corpus of kind {kind}")
 
@@ -143,6 +146,10 @@ def test_it_holds_what_its_settings_announce(kind: str) -> None:
     if settings.base is None:
         assert set(settings.default_views) == made.views
     assert (frame["view"].value_counts() == made.texts).all()
+    assert (frame.groupby("view")[["quantity", "control"]].nunique(dropna=False) == 1).all(axis=None)
+    assert set(frame["quantity"].dropna()) == made.quantities
+    assert set(frame.loc[frame["control"] != "", "view"]) == made.controls
+    assert set(frame["control"]) <= {"", "shuffled", "template"}
     assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.spans)
     own = [column.removeprefix(LABEL_PREFIX) for column in frame.columns if column.startswith(LABEL_PREFIX)]
     if settings.labels is not None:
@@ -250,6 +257,7 @@ def test_several_lengths_are_views_of_which_tokens_alone_are_measured() -> None:
     entry = {"kind": "random-tokens", "texts": 3, "tokens": [8, 4]}
     frame, _ = build(entry)
     assert frame["view"].unique().tolist() == ["8 tokens", "4 tokens"]
+    assert frame["quantity"].tolist() == [8.0] * 3 + [4.0] * 3
     assert corpus_of(entry).measurable_as == {"text", "sinks"}
     assert corpus_of(entry).describe().startswith("3 texts of 8, 4 tokens")
 

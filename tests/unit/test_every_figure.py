@@ -200,6 +200,7 @@ def values_of_texts(view: str, site: str) -> pd.DataFrame:
             "text": [f"t{at}" for at in range(TEXTS) for _ in range(LAYERS)],
             "group": [f"g{at // 2}" for at in range(TEXTS) for _ in range(LAYERS)],
             "view": view,
+            "quantity": float(view.removeprefix("p = ")) if view.startswith("p") else np.nan,
             "site": site,
             "layer": layers,
             "depth": layers / (LAYERS - 1),

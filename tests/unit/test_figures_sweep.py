@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
 from fathom.figures.drawing.style import ordered_colours
-from fathom.figures.metrics.rows import quantity_of
+from fathom.figures.metrics.rows import quantities_of
 from fathom.figures.metrics.sweep import draw_sweep
 
 
@@ -41,18 +41,11 @@ def sweep(values: Sequence[float], models: dict[str, int], sinks: Sequence[str] 
     return pd.concat(parts)
 
 
-@pytest.mark.parametrize(
-    ("view", "quantity"),
-    [("p = 0.50", 0.5), ("p = 1.00", 1.0), ("64 tokens", 64.0), ("2048 tokens", 2048.0), ("7", 7.0)],
-)
-def test_quantity_is_the_number_in_the_name_of_a_view(view: str, quantity: float) -> None:
-    assert quantity_of(view) == quantity
-
-
-@pytest.mark.parametrize("view", ["original", "", "view-03 of 16", "p = 0.1.2", "gpt2", "2 of 3"])
-def test_a_view_without_one_number_is_refused(view: str) -> None:
-    with pytest.raises(ValueError, match="expected a name with one number"):
-        quantity_of(view)
+def test_the_quantity_of_a_view_is_a_column() -> None:
+    rows = pd.DataFrame({"view": ["p = 0.11", "p = 0.11", "64 tokens"], "quantity": [0.1111, 0.1111, 64]})
+    assert quantities_of(rows) == {"p = 0.11": 0.1111, "64 tokens": 64.0}
+    with pytest.raises(ValueError, match="view 'original': expected a view with a quantity"):
+        quantities_of(pd.DataFrame({"view": ["original"], "quantity": [np.nan]}))
 
 
 def test_few_values_have_both_forms_in_one_panel() -> None:

@@ -57,7 +57,7 @@ def test_item_texts() -> None:
     )
     texts = item_texts(items, [ITEM], shuffled=False)
     labels = ["label.category", "label.alive", "label.mass"]
-    assert texts.columns.tolist() == ["id", "text", "view", "group", *labels, "spans"]
+    assert texts.columns.tolist() == ["id", "text", "view", "group", "quantity", "control", *labels, "spans"]
     assert texts["id"].tolist() == texts["group"].tolist() == ["apple", "cat"]
     assert texts["text"].tolist() == ["An apple", "A cat"]
     assert [found["item"] for found in items_of(texts)] == ["apple", "cat"]
@@ -255,7 +255,7 @@ def test_views_are_the_same_texts_in_other_words(kind: str) -> None:
     original = view_of(texts, "original")
     for view in ("shuffled", "template 2"):
         other = view_of(texts, view)
-        same = [column for column in texts.columns if column not in {"view", "text", "spans"}]
+        same = [column for column in texts.columns if column not in {"view", "control", "text", "spans"}]
         pd.testing.assert_frame_equal(other[same], original[same])
         assert items_of(other) == items_of(original)
         assert (other["text"] != original["text"]).all()

@@ -138,11 +138,11 @@ def measures() -> pd.DataFrame:
 
 def places(plan: Plan, name: str) -> Iterator[dict[str, Any]]:
     one = plan.config.experiments[name]
-    views = ("start 0", "start 4", "end 4") if name == "early" else ("original",)
-    for view in views:
+    views = {"start 0": 0.0, "start 4": 4.0, "end 4": 4.0} if name == "early" else {"original": np.nan}
+    for view, quantity in views.items():
         for site in one.sites:
             for position in one.positions:
-                yield {"view": view, "site": site, "position": position}
+                yield {"view": view, "quantity": quantity, "site": site, "position": position}
 
 
 def controls(name: str) -> tuple[str, ...]:
@@ -297,8 +297,8 @@ def test_sites_are_worded_in_the_figure_and_named_in_the_numbers() -> None:
 
 def test_early_context_reads_the_first_site_and_position() -> None:
     rows = [
-        curve_rows(peak, view=view, site=site, position=position)
-        for view in ("start 0", "start 4")
+        curve_rows(peak, view=f"start {quantity}", quantity=float(quantity), site=site, position=position)
+        for quantity in (0, 4)
         for peak, site, position in ((3, "mlp", "last"), (5, "residual", "last"), (6, "mlp", "mean"))
     ]
     numbers, figure = draw(EarlyContextFigure(kind="early-context", experiment="e"), [one_table(*rows)])

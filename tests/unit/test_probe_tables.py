@@ -15,7 +15,14 @@ from tests.probed import item_states, probe_job, probed, run_probes_command, sto
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
-from fathom.io.corpus_table import read_corpus, shuffled_view, template_views, text_items, write_corpus
+from fathom.io.corpus_table import (
+    read_corpus,
+    shuffled_view,
+    template_views,
+    text_items,
+    with_facts_of_view,
+    write_corpus,
+)
 from fathom.probes.states import AdjacentLayers, LayerStates, static_vectors
 from fathom.probes.tables import probe_tables
 from fathom.runtime.errors import FathomError
@@ -29,10 +36,21 @@ PLACE = ["view", "site", "position", "label", "estimator", "selection"]
 CURVE = [*PLACE, "control", "measure"]
 LAYERS_COLUMNS = {
     *(*CURVE, "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
-    *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
+    *(
+        "peak",
+        "peak_low",
+        "peak_high",
+        "centre",
+        "centre_low",
+        "centre_high",
+        "texts",
+        "groups",
+        "distance",
+        "quantity",
+    ),
 }
-FOLDS_COLUMNS = {*PLACE, "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
-TEXTS_COLUMNS = {*PLACE, "layer", "depth", "text", "group", "class", "hit"}
+FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
+TEXTS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"}
 CENTRES = ["centre", "centre_low", "centre_high"]
 OTHER = "There are {second} beside {first}"
 FROM = 2
@@ -100,10 +118,13 @@ def test_tables_have_the_columns_of_their_rule(pairs: Tables) -> None:
     for table in pairs.values():
         assert not table.columns.duplicated().any()
     assert pairs["texts"]["hit"].dtype == np.float32
-    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", *CENTRES]).isna().any(axis=None)
+    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", "quantity", *CENTRES]).isna().any(axis=None)
     assert pairs["layers"]["distance"].isna().all()
-    assert not pairs["folds"].isna().any(axis=None)
-    assert not pairs["texts"].isna().any(axis=None)
+    assert not pairs["folds"].drop(columns="quantity").isna().any(axis=None)
+    assert not pairs["texts"].drop(columns="quantity").isna().any(axis=None)
+    for name, table in pairs.items():
+        assert table["quantity"].isna().all()  # the views of relations vary nothing
+        assert name == "layers" or set(table["control"]) == {""}
 
 
 def test_a_row_is_one_layer_of_one_curve(pairs: Tables) -> None:
@@ -440,6 +461,8 @@ def test_views_of_early_context_have_their_measured_distance(early_corpus: Path)
         "start 8": [16.0],
         "end 8": [16.0],
     }
+    quantities = curves.groupby("view")["quantity"].unique().map(list).to_dict()
+    assert quantities == {"start 0": [0.0], "start 8": [8.0], "end 8": [8.0]}
     # The shuffled form of each view is its control; there is one template.
     assert (curves.groupby("view")["control"].unique().map(set) == {"", "shuffled", "static"}).all()
     last = primary(curves).query("layer == 2").set_index("view")
@@ -564,17 +587,35 @@ def test_a_static_vector_is_the_sum_of_the_tokens(items_corpus: Path) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize(
-    ("view", "shuffled"), [("original", "shuffled"), ("start 8", "start 8, shuffled"), ("end 0", "end 0, shuffled")]
-)
-def test_the_shuffled_form_of_a_view(view: str, shuffled: str) -> None:
-    assert shuffled_view(view) == shuffled
+def views_and_controls(**controls: str) -> pd.DataFrame:
+    """A corpus of two texts in views of these controls."""
+    return pd.DataFrame({"view": [*controls] * 2, "control": [*controls.values()] * 2})
+
+
+def test_the_shuffled_form_of_a_view_follows_it() -> None:
+    early = {"start 0": "", "start 0, mixed": "shuffled", "end 8": "", "end 8, mixed": "shuffled", "end 9": ""}
+    corpus = views_and_controls(**early)
+    assert shuffled_view(corpus, "start 0") == "start 0, mixed"
+    assert shuffled_view(corpus, "end 8") == "end 8, mixed"
+    assert shuffled_view(corpus, "end 9") is None
+    assert shuffled_view(corpus, "end 8, mixed") is None
+    assert template_views(corpus) == []
 
 
 def test_views_in_templates_are_found_with_the_original_first() -> None:
-    views = ["original", "shuffled", "template 2", "template 3"]
-    assert template_views(pd.DataFrame({"view": [*views, "original"]})) == ["original", "template 2", "template 3"]
-    assert template_views(pd.DataFrame({"view": ["start 0", "start 0, shuffled"]})) == []
+    corpus = views_and_controls(original="", mixed="shuffled", second="template", third="template")
+    assert template_views(corpus) == ["original", "second", "third"]
+
+
+def test_a_table_is_told_what_the_corpus_says_of_its_views() -> None:
+    corpus = pd.DataFrame({"view": ["a", "a", "b"], "quantity": [0.5, 0.5, np.nan], "control": ["", "", "shuffled"]})
+    table = pd.DataFrame({"text": [1, 2, 3], "view": ["b", "a", "a and b"], "value": [1.0, 2.0, 3.0]})
+    found = with_facts_of_view(table, corpus)
+    assert found.columns.tolist() == ["text", "view", "quantity", "control", "value"]
+    np.testing.assert_array_equal(found["quantity"], [np.nan, 0.5, np.nan])
+    assert found["control"].tolist() == ["shuffled", "", ""]
+    assert with_facts_of_view(table, corpus, ("quantity",)).columns.tolist() == ["text", "view", "quantity", "value"]
+    assert with_facts_of_view(table.iloc[:0], corpus)["quantity"].dtype == np.float64
 
 
 def test_items_of_texts_are_what_their_spans_hold(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pytest
 import torch
 import xarray
@@ -24,7 +25,7 @@ from zarr.storage import ZipStore
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import KIND, Compression, Dtype, Shape, array_dtype, is_pooled, to_float32
-from fathom.store.reader import OPEN_STORES, Activations, Store, layer_axis
+from fathom.store.reader import OPEN_STORES, Activations, Store, block_axis, layer_axis, number_layers
 from fathom.store.writer import StoreWriter
 from fathom.store.zip_archive import ArchiveWriter
 
@@ -364,6 +365,26 @@ def test_layer_axis(names: list[str], depth: int, numbers: list[int]) -> None:
     found, relative = layer_axis(names, depth)
     assert found.tolist() == numbers
     assert relative.tolist() == [number / max(depth, *numbers) for number in numbers]
+
+
+def test_rows_of_a_table_become_layers() -> None:
+    axis = layer_axis(["2", "4", "final"], 4)
+    table = pd.DataFrame({"row": [2, 0, 1], "value": [0.2, 0.0, 0.1]})
+    found = number_layers(table, axis, "row")
+    assert found["layer"].tolist() == [5, 2, 4]
+    assert found["layer"].dtype == np.int64
+    assert found["depth"].tolist() == [1.0, 0.4, 0.8]
+    assert found["value"].tolist() == table["value"].tolist()
+    peak = number_layers(pd.DataFrame({"peak": [1]}), axis, "peak", layer="peak", depth=None)
+    assert peak.to_dict("list") == {"peak": [4]}
+
+
+def test_a_row_of_no_layer_stays_one() -> None:
+    table = pd.DataFrame({"layer": pd.Series([1, pd.NA], dtype="Int64", index=[7, 3])})
+    found = number_layers(table, block_axis(4))
+    assert found["layer"].dtype == pd.Int64Dtype()
+    assert found["layer"].tolist() == [2, pd.NA]
+    np.testing.assert_array_equal(found["depth"], [0.5, np.nan])
 
 
 # Damage --------------------------------------------------------------------------------------------------------------

@@ -128,9 +128,10 @@ COLUMNS: dict[str, list[str]] = {
         *PLACE,
         *("control", "measure", "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
+        "quantity",
     ],
-    "folds": [*PLACE, "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
-    "texts": [*PLACE, "layer", "depth", "text", "group", "class", "hit"],
+    "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
+    "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],
     "coordination": [
         *("estimator", "label", "measure", "layer", "depth", "other_layer", "other_depth", "value", "low", "high"),
         *("null", "null_low", "null_high", "p", "texts", "groups"),

@@ -4,7 +4,8 @@ Build the texts of a corpus, and their views.
 REQUIRED INPUTS:
     none but the package index or the hub; for a file of your own, that file
 OUTPUTS:
-    results/corpora/{corpus}.parquet    one row a text: id, text, view, group, labels, spans
+    results/corpora/{corpus}.parquet    one row a text and view: id, text, view, group,
+                                        quantity and control of the view, labels, spans
     results/corpora/{corpus}.record.json    what the job did, when and where
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +12,7 @@ import pandas as pd
 
 from fathom.corpora.derive import text_seed
 from fathom.corpora.templates import Worded, fill, parse_template, shuffle_words
-from fathom.io.corpus_table import LABEL_PREFIX
+from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, SHUFFLED, TEMPLATE
 from fathom.statistics.item_graph import check_design, item_components
 
 
@@ -27,6 +28,15 @@ class DesignText:
 
 
 Wording = Callable[[DesignText], Worded]
+
+
+@dataclass(frozen=True)
+class View:
+    """How a view words a text, and what the table of the corpus says of the view."""
+
+    wording: Wording
+    quantity: float = math.nan
+    control: str = ""
 
 
 def closed_groups(texts: Sequence[DesignText], balanced: str) -> list[str]:
@@ -46,7 +56,7 @@ def closed_groups(texts: Sequence[DesignText], balanced: str) -> list[str]:
     return groups
 
 
-def wordings(templates: Sequence[str], slots: Sequence[str], *, shuffled: bool, seed: int) -> dict[str, Wording]:
+def wordings(templates: Sequence[str], slots: Sequence[str], *, shuffled: bool, seed: int) -> dict[str, View]:
     """Views of a design in templates that hold all its slots: see `template_views`.
 
     Raises:
@@ -56,12 +66,13 @@ def wordings(templates: Sequence[str], slots: Sequence[str], *, shuffled: bool, 
     return template_views([partial(_filled, pieces) for pieces in parsed], shuffled=shuffled, seed=seed)
 
 
-def template_views(in_templates: Sequence[Wording], *, shuffled: bool, seed: int) -> dict[str, Wording]:
+def template_views(in_templates: Sequence[Wording], *, shuffled: bool, seed: int) -> dict[str, View]:
     """Name the views: `original` in the first template, its `shuffled` form, then `template 2` and so on."""
-    views = {"original": in_templates[0]}
+    views = {ORIGINAL: View(in_templates[0])}
     if shuffled:
-        views["shuffled"] = partial(shuffled_words, in_templates[0], seed)
-    return views | {f"template {number}": wording for number, wording in enumerate(in_templates[1:], start=2)}
+        views["shuffled"] = View(partial(shuffled_words, in_templates[0], seed), control=SHUFFLED)
+    others = enumerate(in_templates[1:], start=2)
+    return views | {f"template {number}": View(wording, control=TEMPLATE) for number, wording in others}
 
 
 def shuffled_words(wording: Wording, seed: int, text: DesignText) -> Worded:
@@ -69,19 +80,20 @@ def shuffled_words(wording: Wording, seed: int, text: DesignText) -> Worded:
     return shuffle_words(wording(text), np.random.default_rng(text_seed(seed, text.id, 0)))
 
 
-def word_design(texts: Sequence[DesignText], groups: Sequence[str], views: Mapping[str, Wording]) -> pd.DataFrame:
-    """Word all texts in all views.
+def word_design(texts: Sequence[DesignText], groups: Sequence[str], views: Mapping[str, View]) -> pd.DataFrame:
+    """Word all texts in all views, of which one of shuffled words follows the view whose words they are.
 
     Returns:
-        columns id, text, view, group, `label.<name>` and spans: for each text a list of dictionaries with name (the
-        slot), start and end, in characters.
+        columns id, text, view, group, quantity, control, `label.<name>` and spans: for each text a list of dictionaries
+        with name (the slot), start and end, in characters.
     """
     rows: list[dict[str, object]] = []
-    for view, wording in views.items():
+    for name, view in views.items():
         for text, group in zip(texts, groups, strict=True):
-            words, spans = wording(text)
+            words, spans = view.wording(text)
             labels = {LABEL_PREFIX + name: value for name, value in text.labels.items()}
-            rows.append({"id": text.id, "text": words, "view": view, "group": group, **labels, "spans": spans})
+            facts = {"quantity": view.quantity, "control": view.control}
+            rows.append({"id": text.id, "text": words, "view": name, "group": group, **facts, **labels, "spans": spans})
     return pd.DataFrame(rows)
 
 

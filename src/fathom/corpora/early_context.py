@@ -7,10 +7,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fathom.corpora.designs import DesignText, Wording, closed_groups, shuffled_words, word_design
+from fathom.corpora.designs import DesignText, View, Wording, closed_groups, shuffled_words, word_design
 from fathom.corpora.relations import paired_blocks
 from fathom.corpora.templates import RELATION_SLOTS, Worded, embed, fill, parse_template
 from fathom.corpora.word_tables import load_pairs
+from fathom.io.corpus_table import SHUFFLED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,13 +81,13 @@ def early_context_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`; labels and spans as of `relation_texts`.
+        columns as of `word_design`, the quantity being n; labels and spans as of `relation_texts`.
 
     Raises:
         ValueError: naming what is wrong with the pairs or the template, or a chain through all texts.
     """
     pieces = parse_template(template, RELATION_SLOTS)
-    views: dict[str, Wording] = {}
+    views: dict[str, View] = {}
     for count in filler:
         words = "".join(f"{word} " for word in filler_words(count))
         ways = {f"start {count}": ("", f" {words}{closing}")}
@@ -94,9 +95,10 @@ def early_context_texts(
             ways[f"end {count}"] = (words, f" {closing}")
         for view, (before, after) in ways.items():
             pair = partial(_pair, pieces, not before)
-            views[view] = partial(_between, before, pair, after)
+            views[view] = View(partial(_between, before, pair, after), quantity=count)
             if shuffled:
-                views[f"{view}, shuffled"] = partial(_between, before, partial(shuffled_words, pair, seed), after)
+                wording = partial(_between, before, partial(shuffled_words, pair, seed), after)
+                views[f"{view}, shuffled"] = View(wording, quantity=count, control=SHUFFLED)
     design = [text for block in paired_blocks(pairs, 2, seed)[:blocks] for text in block]
     return word_design(design, closed_groups(design, "related"), views)
 

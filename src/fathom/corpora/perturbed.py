@@ -58,7 +58,8 @@ def perturbed_texts(
         as_published: the form of the papers' code.
 
     Returns:
-        the columns of the base and `perturbation`; versions of a text share its group.
+        the columns of the base and `perturbation`; the quantity is the probability. Versions of a text share its
+        group.
 
     Raises:
         ValueError: naming the corpus, if it has no text of the view `original` or one that marks spans.
@@ -78,6 +79,7 @@ def perturbed_texts(
         rows.assign(
             id=rows["id"] if draw == 1 else rows["id"] + f"#{draw}",
             view=f"p = {probability:.2f}",
+            quantity=probability,
             perturbation=pd.Series([note(name, probability, draw) for name in rows["id"]], dtype=object),
         )
         for probability in probabilities

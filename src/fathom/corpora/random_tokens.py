@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,8 @@ def build(_sources: Sources, *, texts: int, tokens: int | Sequence[int], seed: i
 def random_texts(*, texts: int, tokens: int | Sequence[int], seed: int) -> pd.DataFrame:
     """`texts` texts of `tokens` draws in [0, 1) each; the text itself is left empty.
 
-    With several lengths every text comes in all of them, as the views `64 tokens`, `128 tokens`, ...; a shorter one is
-    the start of a longer one, so that the lengths differ by what was added alone.
+    With several lengths every text comes in all of them, as the views `64 tokens`, `128 tokens`, ...: the length is the
+    quantity of a view. A shorter text is the start of a longer one, so that lengths differ by what was added alone.
     """
     lengths = (tokens,) if isinstance(tokens, int) else tokens
     draws = np.random.default_rng(seed).random((texts, max(lengths)))
@@ -31,6 +32,7 @@ def random_texts(*, texts: int, tokens: int | Sequence[int], seed: int) -> pd.Da
             "id": name,
             "text": None,
             "view": "original" if isinstance(tokens, int) else f"{length} tokens",
+            "quantity": math.nan if isinstance(tokens, int) else length,
             "group": name,
             "token_draws": own[:length],
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,9 @@ import pyarrow.parquet as pq
 from fathom.io.tables import read_arrow, read_arrow_rows, write_arrow
 from fathom.runtime.errors import FathomError, first_line
 
+# What a view varies stands in `quantity`: a probability, tokens of a text, words of filler; NaN of other views. Which
+# control a view serves as stands in `control`: "shuffled" (the view before it with its words in another order) or
+# "template" (the same items in another template); "" of a view that is none. Both are the same for a whole view.
 # A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
 # token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
 # stands in `perturbation` (see fathom.activations.token_replacement); null, they stay as they are.
@@ -25,6 +29,8 @@ _TYPES = {
     "text": pa.string(),
     "view": pa.string(),
     "group": pa.string(),
+    "quantity": pa.float64(),
+    "control": pa.string(),
     "token_draws": pa.list_(pa.float64()),
     "spans": pa.list_(_SPAN),
     "perturbation": _PERTURBATION,
@@ -34,7 +40,7 @@ LABEL_PREFIX = "label."
 ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
 SIZES = b"fathom.sizes"
-TEMPLATE = "template "  # the views of the same items in other templates are "template 2", "template 3", ...
+TEMPLATE = "template"
 
 
 def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
@@ -46,6 +52,7 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
         msg = f"corpus {name}: it holds no text"
         raise FathomError(msg)
     frame = frame.reindex(columns=[*CORPUS_COLUMNS, *(c for c in frame.columns if c.startswith(LABEL_PREFIX))])
+    frame["control"] = frame["control"].astype(object).fillna("")
     written = frame["text"].fillna("").str.strip() != ""
     unfilled = ~written & frame["token_draws"].isna()
     if unfilled.any():
@@ -97,7 +104,7 @@ def read_corpus_sizes(path: Path) -> dict[str, int]:
 
 
 def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, token_draws, spans, perturbation and `label.*`.
+    """Read a corpus: columns id, text, view, group, quantity, control, token_draws, spans, perturbation, `label.*`.
 
     `rows` asks for the rows first .. last - 1 only: no more of the file is read than the row groups that hold them.
     """
@@ -112,15 +119,38 @@ def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame
     return frame
 
 
-def shuffled_view(view: str) -> str:
-    """Name of the view that holds the texts of another one with their words in another order."""
-    return SHUFFLED if view == ORIGINAL else f"{view}, {SHUFFLED}"
+def shuffled_view(corpus: pd.DataFrame, view: str) -> str | None:
+    """Name of the view that holds the texts of another one with their words in another order: it follows that one."""
+    views = _views(corpus)
+    following = views["view"].shift() == view
+    found = views.loc[following & (views["control"] == SHUFFLED), "view"]
+    return str(found.iloc[0]) if len(found) else None
 
 
 def template_views(corpus: pd.DataFrame) -> list[str]:
     """Names of the views that hold the same items in different templates, the original first."""
-    views = [str(view) for view in corpus["view"].unique()]
-    return [view for view in views if view == ORIGINAL or view.startswith(TEMPLATE)]
+    views = _views(corpus)
+    return [str(view) for view in views.loc[(views["view"] == ORIGINAL) | (views["control"] == TEMPLATE), "view"]]
+
+
+def with_facts_of_view(
+    table: pd.DataFrame, corpus: pd.DataFrame, facts: Sequence[str] = ("quantity", "control")
+) -> pd.DataFrame:
+    """A table with what the corpus says of each row's view, beside the view.
+
+    What is of several views together is no view of the corpus: its quantity is NaN, its control "".
+    """
+    views = _views(corpus).set_index("view")
+    found = table.copy()
+    for place, fact in enumerate(facts, start=list(table.columns).index("view") + 1):
+        values = table["view"].map(views[fact])
+        found.insert(place, fact, values.fillna("") if fact == "control" else values.astype("float64"))
+    return found
+
+
+def _views(corpus: pd.DataFrame) -> pd.DataFrame:
+    """The first row of every view."""
+    return corpus.drop_duplicates("view")
 
 
 def text_items(corpus: pd.DataFrame) -> list[tuple[str, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import read_corpus, with_facts_of_view
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
@@ -51,7 +51,7 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     for name, table in tables.items():
         _report(name, table, job, needed=name in of_texts)
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / f"{name}.parquet": table for name, table in tables.items()}
+    files = {folder / f"{name}.parquet": with_facts_of_view(table, corpus) for name, table in tables.items()}
     for file, table in files.items():
         write_table(table, file)
     return Work(settings_json, read=[corpus_file, *manifests], written=[*files])

@@ -16,7 +16,7 @@ from fathom.metrics.measure import CURVE_COLUMNS, Measure
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.resampling import half_samples
-from fathom.store.reader import Activations
+from fathom.store.reader import Activations, number_layers
 
 States = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ def corpus_table(
             name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
             tables.append(table.assign(view=name, chance=_chance(measure, labels)))
             progress.advance(1)
-    joined = _with_layers(pd.concat(tables, ignore_index=True), activations)
+    joined = number_layers(pd.concat(tables, ignore_index=True), activations.layer_axis(), "row")
     return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)
 
 
@@ -69,7 +69,7 @@ def layer_pairs_table(
     activations: Activations, corpus: pd.DataFrame, measure: Measure, job: MetricJob, threads: int
 ) -> pd.DataFrame:
     """Table of a metric of pairs of layers: one row a view and pair."""
-    numbers, depths = activations.layer_axis()
+    axis = activations.layer_axis()
     tables = []
     for view, chosen in _texts_by_view(corpus, job).items():
         halves = half_samples(
@@ -78,9 +78,8 @@ def layer_pairs_table(
         layers = [layer[0] for layer in _layers(activations, [chosen], measure.settings.position)]
         table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
         tables.append(table.assign(view=view, texts=len(chosen)))
-    joined = pd.concat(tables, ignore_index=True)
-    row, other = joined["row"].to_numpy(), joined["other_row"].to_numpy()
-    joined = joined.assign(layer=numbers[row], depth=depths[row], other_layer=numbers[other], other_depth=depths[other])
+    joined = number_layers(pd.concat(tables, ignore_index=True), axis, "row")
+    joined = number_layers(joined, axis, "other_row", layer="other_layer", depth="other_depth")
     return joined[
         [
             "view",
@@ -143,9 +142,3 @@ def _labels(texts: pd.DataFrame, measure: Measure, job: MetricJob) -> npt.NDArra
         msg = f"corpus {job.corpus}: expected a label {label!r}, found {', '.join(known) or 'none'}"
         raise FathomError(msg)
     return texts[column].to_numpy(dtype=object)
-
-
-def _with_layers(table: pd.DataFrame, activations: Activations) -> pd.DataFrame:
-    numbers, depths = activations.layer_axis()
-    rows = table["row"].to_numpy(dtype=np.int64)
-    return table.assign(layer=numbers[rows], depth=depths[rows])

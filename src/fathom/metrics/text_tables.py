@@ -18,7 +18,7 @@ from fathom.metrics.preparation import named_tokens
 from fathom.metrics.sink_tables import PROFILE_COLUMNS, SINK_COLUMNS, sink_rows, summarise_profiles
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
-from fathom.store.reader import Activations
+from fathom.store.reader import Activations, block_axis, number_layers
 
 if TYPE_CHECKING:
     from fathom.metrics.definitions.sinks import SinkProfiler, TokenProfile
@@ -220,19 +220,9 @@ def _join(tables: Sequence[pd.DataFrame], texts: pd.DataFrame, activations: Acti
     joined = pd.concat([table.assign(at=at) for at, table in enumerate(tables) if len(table)], ignore_index=True)
     for name in NAMES:
         joined[name] = texts[name].to_numpy()[joined["at"].to_numpy(dtype=np.int64)]
-    return _with_layers(joined, activations, site).assign(site=site)
-
-
-def _with_layers(table: pd.DataFrame, activations: Activations, site: str) -> pd.DataFrame:
     # Attention maps are of the blocks, as the sub-layers' outputs are, whether these are stored or not.
-    if site == ATTENTION_MAPS:
-        depth = activations.depth
-        numbers = np.arange(1, depth + 1)
-        depths = numbers / depth
-    else:
-        numbers, depths = activations.layer_axis(site=site)
-    rows = table["row"].to_numpy(dtype=np.int64)
-    return table.assign(layer=numbers[rows], depth=depths[rows])
+    axis = block_axis(activations.depth) if site == ATTENTION_MAPS else activations.layer_axis(site)
+    return number_layers(joined, axis, "row").assign(site=site)
 
 
 def _sinks_table(found: Sequence[Found], texts: pd.DataFrame, activations: Activations) -> pd.DataFrame:
@@ -251,7 +241,7 @@ def _profile_table(
         profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
         if profiles:
             table = summarise_profiles(profiles, positions=sinks.profiler.positions)
-            tables.append(_with_layers(table, activations, RESIDUAL).assign(view=str(view)))
+            tables.append(number_layers(table, activations.layer_axis(RESIDUAL), "row").assign(view=str(view)))
     if not tables:
         msg = f"metric sinks of model {job.model} on corpus {job.corpus}: no text has a median norm above 0"
         raise FathomError(msg)

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, shuffled_view, template_views, text_items
+from fathom.io.corpus_table import (
+    LABEL_PREFIX,
+    ORIGINAL,
+    shuffled_view,
+    template_views,
+    text_items,
+    with_facts_of_view,
+)
 from fathom.io.tables import MEAN
 from fathom.probes.checks import States
 from fathom.probes.curve_tables import ProbeTables
@@ -22,8 +29,8 @@ from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import LayerStates, static_vectors
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
-from fathom.statistics.arrays import FloatArray, IntArray
-from fathom.store.reader import Activations, layer_axis
+from fathom.statistics.arrays import IntArray
+from fathom.store.reader import Activations, LayerAxis, layer_axis, number_layers
 
 
 @dataclass(frozen=True)
@@ -72,9 +79,10 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     distances = probing.distances()
     table = pd.concat(curves, ignore_index=True)
     return Tables(
-        curves=table.assign(distance=table["view"].map(distances)),
-        folds=pd.concat(folds, ignore_index=True),
-        texts=pd.concat(texts, ignore_index=True),
+        # A curve's `control` is what the curve is of its view: that with shuffled words, say.
+        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity",)),
+        folds=with_facts_of_view(pd.concat(folds, ignore_index=True), corpus),
+        texts=with_facts_of_view(pd.concat(texts, ignore_index=True), corpus),
     )
 
 
@@ -126,8 +134,8 @@ class _Probing:
     def controls(self, reading: Reading, main: ProbeTables) -> list[tuple[str, pd.DataFrame, Replicates]]:
         """Name, curves and replicates of the controls that the corpus has texts for."""
         wanted, found = self._job.controls, []
-        shuffled = shuffled_view(reading.view)
-        if "shuffled" in wanted and shuffled in set(self._corpus["view"]):
+        shuffled = shuffled_view(self._corpus, reading.view)
+        if "shuffled" in wanted and shuffled is not None:
             texts = self._texts(shuffled)
             states = LayerStates(self._activations, reading.site, reading.position, texts)
             found.append(("shuffled", self._run(states, texts, self._job.design.as_control())))
@@ -222,17 +230,17 @@ class _Probing:
     def distances(self) -> dict[str, float]:
         """Filler tokens of each view of an early-context corpus, as this model counts them; NaN for other views."""
         lengths = pd.Series(self._activations.lengths).groupby(self._corpus["view"].to_numpy()).mean()
-        if "start 0" not in lengths.index:
+        # The quantity of a view whose texts mark items is filler: the tokens of a marked item are never replaced.
+        bare = (self._corpus["quantity"] == 0) & (self._corpus["control"] == "") & self._corpus["spans"].notna()
+        if not bare.any():
             return dict.fromkeys(lengths.index, np.nan)
-        return {str(view): float(length - lengths["start 0"]) for view, length in lengths.items()}
+        shortest = lengths[self._corpus.loc[bare, "view"].iloc[0]]
+        return {str(view): float(length - shortest) for view, length in lengths.items()}
 
 
-def _numbered(frame: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
-    """Rows counted from 0 become layer numbers, with their relative depth."""
-    numbers, depths = axis
-    rows = frame["layer"].to_numpy()
-    frame = frame.assign(layer=numbers[rows], depth=depths[rows])
+def _numbered(table: pd.DataFrame, axis: LayerAxis) -> pd.DataFrame:
+    """Rows counted from 0 become layer numbers, with their relative depth; so do the ends of the peak's interval."""
     for column in ("peak_low", "peak_high"):
-        if column in frame:
-            frame[column] = numbers[frame[column].to_numpy()]
-    return frame
+        if column in table:
+            table = number_layers(table, axis, column, layer=column, depth=None)
+    return number_layers(table, axis)

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from fathom.io.manifests import read_manifest
 from fathom.runtime.errors import FathomError, first_line
@@ -40,6 +41,8 @@ from fathom.store.chunks import read_chunk_rows
 from fathom.store.layout import FORMAT_VERSION, KIND, Float32Array, IntArray, Layout, States, to_float32
 from fathom.store.zip_archive import Archive, DamageError, Seal, check_size
 
+LayerAxis = tuple[IntArray, npt.NDArray[np.float64]]
+"""Numbers and relative depths of the layers of a site, (layers,) each."""
 OPEN_STORES = 8  # a reader of thousands of shards holds a few files open, and the directories of these in memory
 
 
@@ -240,7 +243,7 @@ class Activations:
         self.stores[0].require_site(site)
         return self.stores[0].layers[site]
 
-    def layer_axis(self, site: str = "residual") -> tuple[IntArray, npt.NDArray[np.float64]]:
+    def layer_axis(self, site: str = "residual") -> LayerAxis:
         """Numbers and relative depths of the layers of a site, (layers,) each."""
         return layer_axis(self.layers_of(site), self.depth)
 
@@ -316,7 +319,7 @@ class Activations:
             first += store.texts
 
 
-def layer_axis(names: Sequence[str], depth: int) -> tuple[IntArray, npt.NDArray[np.float64]]:
+def layer_axis(names: Sequence[str], depth: int) -> LayerAxis:
     """Numbers of named layers of a model of `depth` blocks, and their relative depth (0..1).
 
     Layer l is the residual stream after block l. `final` comes one after the last block; where that block is not stored
@@ -325,3 +328,34 @@ def layer_axis(names: Sequence[str], depth: int) -> tuple[IntArray, npt.NDArray[
     final = depth + 1 if str(depth) in names else depth
     numbers = np.array([final if name == "final" else int(name) for name in names], dtype=np.int64)
     return numbers, numbers / max(depth, int(numbers.max()))
+
+
+def block_axis(depth: int) -> LayerAxis:
+    """The axis of all blocks of a model, whichever of their layers are stored: that of its attention maps."""
+    return layer_axis([str(block) for block in range(1, depth + 1)], depth)
+
+
+def number_layers(
+    table: pd.DataFrame, axis: LayerAxis, row: str = "layer", *, layer: str = "layer", depth: str | None = "depth"
+) -> pd.DataFrame:
+    """A table with the numbers of layers, and their relative depths, for rows that are counted from 0 along an axis.
+
+    Args:
+        table: with a column of such rows; where that is nullable, some may be missing and then stay so.
+        axis: of the site that the rows are of.
+        row: the column of rows.
+        layer: the column that takes the numbers.
+        depth: the column that takes the depths; None for none.
+    """
+    numbers, depths = axis
+    known = table[row].notna().to_numpy()
+    rows = table.loc[known, row].to_numpy(dtype=np.int64)
+    if known.all() and not isinstance(table[row].dtype, pd.Int64Dtype):
+        columns: dict[str, Any] = {layer: numbers[rows]}
+    else:
+        columns = {layer: pd.Series(numbers[rows], index=table.index[known], dtype="Int64").reindex(table.index)}
+    if depth is not None:
+        at = np.full(len(table), np.nan)
+        at[known] = depths[rows]
+        columns[depth] = at
+    return table.assign(**columns)

@@ -31,7 +31,7 @@ from fathom.figures.claims.verdict import (
     verdict_on_texts,
 )
 from fathom.figures.drawing.text import three_digits
-from fathom.figures.metrics.rows import RESIDUAL, quantity_of
+from fathom.figures.metrics.rows import RESIDUAL, quantities_of
 from fathom.statistics.dip_test import dip, dip_null, dip_p
 from fathom.statistics.multiple_testing import holm
 from fathom.statistics.resampling import group_codes
@@ -344,7 +344,7 @@ def _sweeps(frames: ClaimTables, *, raw: bool) -> list[tuple[str, str, pd.DataFr
     """Model, tokens, texts by quantity (prompt entropy, mean over the middle third of the layers), groups."""
     found = []
     for model, corpus, metric, rows in required_tables(frames, "prompt_entropy"):
-        views = {view: quantity_of(view) for view in rows["view"].unique()}
+        views = quantities_of(rows)
         if len(views) < 2:
             msg = f"{metric}: {model} on {corpus}: one view, {next(iter(views))!r}; expected several quantities"
             raise ValueError(msg)

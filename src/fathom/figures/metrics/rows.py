@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -14,17 +12,20 @@ RESIDUAL = "residual"
 ORIGINAL = "original"
 
 
-def quantity_of(view: str) -> float:
-    """Read the one number in the name of a view: 0.5 of "p = 0.50", 64 of "64 tokens".
+def quantities_of(rows: pd.DataFrame) -> dict[str, float]:
+    """What each view of a table of metrics varies.
 
     Raises:
-        ValueError: if the name holds no number or several.
+        ValueError: naming a view that varies nothing.
     """
-    numbers = re.findall(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.])", view)
-    if len(numbers) != 1:
-        msg = f"view: expected a name with one number, such as 'p = 0.50' or '64 tokens', found {view!r}"
-        raise ValueError(msg)
-    return float(numbers[0])
+    quantities = {
+        str(view): float(found) for view, found in rows.groupby("view", sort=False)["quantity"].first().items()
+    }
+    for view, quantity in quantities.items():
+        if np.isnan(quantity):
+            msg = f"view {view!r}: expected a view with a quantity, such as a probability or a length"
+            raise ValueError(msg)
+    return quantities
 
 
 def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
 
 
 CURVE_KEY = ("model", "view", "estimator", "selection", "control", "measure", "layer")
-VIEW = re.compile(r"(start|end) (\d+)(, shuffled)?")
 PLACES = {"start": "pair first, then the filler", "end": "filler first, then the pair"}
 LINES: dict[str, LineStyleType] = {"start": SOLID, "end": DASHED}
 COLOURS = {"start": PALETTE[0], "end": PALETTE[2]}
@@ -75,8 +73,8 @@ def draw_early_context(
     the controls. Chance is dotted.
 
     Args:
-        curves: as for `draw_probes`, and view ("start n" | "end n", n in tokens; also "start n, shuffled", in the rows
-            of that control); of one experiment and estimator
+        curves: as for `draw_probes`, and view ("start n" | "end n") and its quantity (n words of filler); of one
+            experiment and estimator
         title: of the figure
         layers: what to call the layers
         measure: "balanced_accuracy" | "auc" | "r" | "r2"
@@ -86,18 +84,17 @@ def draw_early_context(
         ValueError: as `draw_probes`; if a view is another one; if there are several experiments or estimators; or if a
             model has no curve with the pair first.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("view",))
+    check_scores(curves, key=CURVE_KEY, columns=("view", "quantity"))
     chosen, _ = split_selections(choose_measure(curves, measure))
     estimator = check_only(chosen, "estimator")
     check_only(chosen, "experiment")
-    parsed = [VIEW.fullmatch(str(view)) for view in chosen["view"]]
-    for view, found in zip(chosen["view"], parsed, strict=True):
-        if found is None:
-            msg = f"curves: column view: expected 'start n' or 'end n', found {view!r}"
-            raise ValueError(msg)
-    placed = chosen.assign(
-        place=[found[1] for found in parsed if found], filler=[int(found[2]) for found in parsed if found]
-    )
+    places = chosen["view"].str.split().str[0]
+    wrong = ~places.isin(PLACES) | chosen["quantity"].isna()
+    if wrong.any():
+        found = chosen["view"][wrong].iloc[0]
+        msg = f"curves: column view: expected 'start n' or 'end n' of quantity n, found {found!r}"
+        raise ValueError(msg)
+    placed = chosen.assign(place=places, filler=chosen["quantity"].astype(int))
     for model, rows in placed.groupby("model", sort=False):
         if not ((rows["place"] == "start") & (rows["control"] == "")).any():
             msg = f"curves: column view: expected some 'start n' for model {model}, found none"

@@ -46,9 +46,6 @@ SCORE_KEY = (*OF_CURVE, "control", "measure", "layer")
 CENTRE = ("centre", "centre_low", "centre_high")
 # A control and its curve have these in common.
 MATCHED = ("model", "experiment", "site", "position", "label", "estimator", "selection")
-# The name of the shuffled form of a view ends so.
-SHUFFLED_VIEW = ", shuffled"
-ORIGINAL = "original"
 # The controls that answer the experiment's own question on the experiment's own folds.
 COMPARABLE = (EMBEDDING, "random", "shuffled", "static")
 # The control task is made on a split of its own, in whatever view.
@@ -96,7 +93,7 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
     """Summarise every curve by its peak and by what its controls have at that layer.
 
     Controls are those of the same model, experiment, site, position, label, estimator and selection; the shuffled words
-    of a view are compared with the view itself. The strongest control is the one with the highest score among the
+    of a view are in its rows. The strongest control is the one with the highest score among the
     embedding layer, random weights, shuffled words and static vectors. Selectivity is the score on the template split
     minus that of the control task (Hewitt and Liang 2019, arXiv:1909.03368). What was not made is NaN, and a strongest
     control that there is not is "".
@@ -122,7 +119,6 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
         msg = f"curves: column measure: expected some of {', '.join(PRIMARY)} with control '', found none"
         raise ValueError(msg)
     controls = curves[curves["control"] != ""]
-    controls = controls.assign(view=controls["view"].map(_compared_view))
     of_curves = dict(iter(controls.groupby(list(MATCHED), sort=False)))
     rows = []
     for key, curve in main.groupby(list(OF_CURVE), sort=False):
@@ -133,10 +129,6 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
         chosen = curve[curve["measure"] == measure].sort_values("layer")
         rows.append({**of_curve, **_summarise(chosen, found[found["measure"] == measure])})
     return pd.DataFrame(rows, columns=list(TABLE_COLUMNS))
-
-
-def _compared_view(view: str) -> str:
-    return ORIGINAL if view == "shuffled" else view.removesuffix(SHUFFLED_VIEW)
 
 
 def _summarise(curve: pd.DataFrame, controls: pd.DataFrame) -> dict[str, object]:

@@ -20,8 +20,8 @@ from fathom.probes.probing import run_probes
 from fathom.probes.states import AdjacentLayers, LayerStates
 from fathom.runtime.errors import FathomError
 from fathom.statistics.accuracy_curve import AccuracyCurve
-from fathom.statistics.arrays import FloatArray, IntArray
-from fathom.store.reader import Activations, layer_axis
+from fathom.statistics.arrays import FloatArray
+from fathom.store.reader import Activations, LayerAxis, block_axis, number_layers
 
 SITE = "attention"  # the residual stream sums what all layers wrote, which hides turns that they take
 PRIMARY = "balanced_accuracy"
@@ -79,8 +79,7 @@ def coordination_table(
     if len(activations.spans) > 1:
         of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
         # Patterns are those of all blocks, whichever layers are stored.
-        blocks = layer_axis([str(block) for block in range(1, activations.depth + 1)], activations.depth)
-        tables.append(_numbered(of_patterns, blocks))
+        tables.append(_numbered(of_patterns, block_axis(activations.depth)))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -162,14 +161,6 @@ def _attention(
     return found.assign(texts=len(groups), groups=len(np.unique(groups)))
 
 
-def _numbered(rows: pd.DataFrame, axis: tuple[IntArray, FloatArray]) -> pd.DataFrame:
+def _numbered(rows: pd.DataFrame, axis: LayerAxis) -> pd.DataFrame:
     """Rows counted from 0 become layer numbers, with their relative depth; a row of a whole curve keeps none."""
-    numbers, depths = axis
-    for column, depth in (("layer", "depth"), ("other_layer", "other_depth")):
-        known = rows[column].notna()
-        at = rows.loc[known, column].astype(int).to_numpy()
-        rows[depth] = np.nan
-        rows.loc[known, depth] = depths[at]
-        rows[column] = pd.Series(pd.NA, index=rows.index, dtype="Int64")
-        rows.loc[known, column] = numbers[at]
-    return rows
+    return number_layers(number_layers(rows, axis), axis, "other_layer", layer="other_layer", depth="other_depth")
