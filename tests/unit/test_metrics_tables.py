@@ -72,7 +72,8 @@ def token_measures(positions: int = 64) -> list[Measure]:
 
 
 def metric_job(*measures: Any, **changes: Any) -> MetricJob:
-    content = {"model": "tiny", "corpus": "texts", "sink_multiple": MULTIPLE, "level": 0.9, "seed": 0} | changes
+    told = {"model": "tiny", "corpus": "texts", "sink_multiple": MULTIPLE, "bootstrap": 50, "level": 0.9, "seed": 0}
+    content = told | changes
     return MetricJob.model_validate({"measured": measures or [measured("sinks")], **content})
 
 

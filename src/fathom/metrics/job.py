@@ -87,7 +87,9 @@ class MetricJob(Settings):
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
     sink_multiple: float
     """Norm of a sink token in medians of its text: the tokens that all metrics of tokens are measured without."""
+    bootstrap: int
+    """Bootstrap samples behind the intervals of metrics of texts."""
     level: float
     """Coverage of the intervals."""
     seed: Seed
-    """Seed of the half samples."""
+    """Seed of the bootstrap and of the half samples."""
