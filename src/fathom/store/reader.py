@@ -38,7 +38,7 @@ import pandas as pd
 from fathom.io.manifests import read_manifest
 from fathom.runtime.errors import FathomError, first_line
 from fathom.store.chunks import read_chunk_rows
-from fathom.store.layout import FORMAT_VERSION, KIND, Float32Array, IntArray, Layout, States, to_float32
+from fathom.store.layout import FORMAT_VERSION, KIND, Float32Array, IntArray, Layout, States, is_pooled, to_float32
 from fathom.store.zip_archive import Archive, DamageError, Seal, check_size
 
 LayerAxis = tuple[IntArray, npt.NDArray[np.float64]]
@@ -174,6 +174,14 @@ class Store:
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
         return np.asarray(states)
 
+    def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
+        """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
+        self._require(site, position)
+        shape = (len(self.layers[site]), self.texts if is_pooled(position) else self.total_tokens, self.width)
+        at = range(shape[0])[layer]
+        (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
+        return np.asarray(states)
+
     def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
         """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
         self._require(site, "tokens")
@@ -208,6 +216,10 @@ class Store:
 
     def _require(self, site: str, position: str) -> None:
         self.require_site(site)
+        self.require_position(position)
+
+    def require_position(self, position: str) -> None:
+        """Refuse a position that was not stored."""
         if position not in self.positions:
             msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
             raise FathomError(msg)
@@ -290,6 +302,26 @@ class Activations:
             states[first : first + store.texts] = store.pooled(position, layer, site)
             first += store.texts
         return states
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        return sum(store.total_tokens for store in self.stores)
+
+    def require_position(self, position: str) -> None:
+        """Refuse a position that was not stored."""
+        self.stores[0].require_position(position)
+
+    def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
+        """States first .. last - 1 of one layer along all texts of a position (or all tokens), (rows, width)."""
+        parts, before = [np.empty((0, self.width), dtype=np.float32)], 0
+        for store in self.stores:
+            length = store.texts if is_pooled(position) else store.total_tokens
+            start, end = max(first - before, 0), min(last - before, length)
+            if start < end:
+                parts.append(store.rows(position, layer, start, end, site))
+            before += length
+        return np.concatenate(parts)
 
     def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
         """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.
