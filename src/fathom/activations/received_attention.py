@@ -139,7 +139,7 @@ class _Watch(TorchFunctionMode):
         return fits and query.shape[2] == longest == key.shape[2]
 
     def _note(self, rows: Tensor, visible: Tensor) -> None:
-        """`rows` (texts, heads, queries, keys) is attention, `visible` (texts, queries, keys) which keys can be seen."""
+        """`rows` (texts, heads, queries, keys) is attention, `visible` (texts, queries, keys) which keys are seen."""
         counted = self._counted[:, :, None]
         seen = (visible & counted).sum(dim=1)
         received = rows.masked_fill(~counted[:, None], 0.0).sum(dim=2) / seen.clamp_min(1)[:, None]
