@@ -129,14 +129,25 @@ def test_summary_is_the_mean_over_texts_with_the_group_bootstrap() -> None:
     assert curve["left_out"].tolist() == [0, 0, 0]
 
 
-def test_summary_leaves_out_texts_without_a_value_and_counts_them() -> None:
+def test_summary_leaves_a_text_out_where_it_has_no_value_and_counts_it() -> None:
     values = np.array([[1.0, 2.0], [np.nan, 50.0], [5.0, 6.0], [3.0, 4.0]])
 
     curve = summarise_metric(metric_rows(values), samples=50, level=0.95, seed=0)
 
-    assert curve["value"].tolist() == [3.0, 4.0]
-    assert curve["texts"].tolist() == [3, 3]
-    assert curve["left_out"].tolist() == [1, 1]
+    assert curve["value"].tolist() == [3.0, 15.5]
+    assert curve["texts"].tolist() == [3, 4]
+    assert curve["left_out"].tolist() == [1, 0]
+    assert curve[["low", "high"]].notna().all(axis=None)
+
+
+def test_adding_a_text_removes_no_other_from_the_summary() -> None:
+    values = np.array([[np.nan, 2.0, 1.0], [np.nan, 4.0, 3.0], [np.nan, 6.0, np.nan]])
+    some = summarise_metric(metric_rows(values), samples=50, level=0.95, seed=0)
+    more = summarise_metric(metric_rows(np.vstack([values, [1.0, 8.0, 8.0]])), samples=50, level=0.95, seed=0)
+
+    assert (more["texts"] - some["texts"]).tolist() == [1, 1, 1]
+    assert more["value"].tolist() == [1.0, 5.0, 4.0]
+    assert more["left_out"].tolist() == some["left_out"].tolist()
 
 
 def test_summary_keeps_a_layer_that_no_text_has_as_a_gap() -> None:

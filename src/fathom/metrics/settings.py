@@ -243,8 +243,8 @@ class CurvatureSettings(TextMetric, PublishedForm):
     direction = "lower: the path from token to token is straighter"
     reference = f"{_SKEAN_2025}, after Hosseini and Fedorenko 2023, arXiv:2311.04930"
     module = "fathom.metrics.definitions.curvature"
-    function = "curvature"
-    published = "curvature_as_published"
+    function = "curvature_of_states"
+    published = "curvature_of_states_as_published"
     minimum_rows = 3
     fixed: ClassVar[dict[str, object]] = {"k": 1}
 

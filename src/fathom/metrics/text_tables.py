@@ -209,6 +209,7 @@ def _of_maps(metric: str, attention: Mapping[int, Attention], texts: int) -> lis
                 "sinks": "with",
                 "value": means,
                 "raw": means,
+                "angles": np.nan,
                 "reason": None,
             }
         )
