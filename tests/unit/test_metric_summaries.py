@@ -19,7 +19,7 @@ GROUPS = [f"g{text // 2}" for text in range(TEXTS)]
 
 def summary(table: pd.DataFrame, metric: str, **changes: Any) -> pd.DataFrame:
     one = measured(metric, **changes)
-    job = MetricJob(model="m", corpus="c", measured=(one,), sink_multiple=20.0, bootstrap=100, level=0.9, seed=3)
+    job = MetricJob(model="m", corpus="c", measured=(one,), bootstrap=100, level=0.9, seed=3)
     return summarise(table, one, job)
 
 
@@ -63,7 +63,7 @@ def test_a_metric_of_texts_becomes_its_mean_with_the_bootstrap_over_groups_at_ev
     assert named.to_numpy().tolist() == [["metrics", "prompt_entropy", "m", "c", "tokens", "logN"]]
 
 
-def test_a_text_without_a_value_is_left_out_of_its_own_curve_and_the_reason_is_kept() -> None:
+def test_a_text_without_a_value_is_left_out_there_and_counted_and_the_reason_is_kept() -> None:
     values = np.arange(TEXTS * LAYERS, dtype=float).reshape(TEXTS, LAYERS)
     without = of_texts(values, sinks="without")
     lost = (without["text"] == "t5") & (without["layer"] == 1)
@@ -72,9 +72,11 @@ def test_a_text_without_a_value_is_left_out_of_its_own_curve_and_the_reason_is_k
     found = summary(pd.concat([of_texts(values), without]), "prompt_entropy").set_index(["sinks", "layer"])
 
     assert found.loc["with", "value"].tolist() == values.mean(axis=0).tolist()
-    assert found.loc["without", "value"].tolist() == values[:5].mean(axis=0).tolist()
+    expected = values.mean(axis=0)
+    expected[1] = values[:5, 1].mean()
+    assert found.loc["without", "value"].tolist() == expected.tolist()
     assert found.loc["with", ["texts", "left_out"]].drop_duplicates().to_numpy().tolist() == [[6, 0]]
-    assert found.loc["without", ["texts", "left_out"]].drop_duplicates().to_numpy().tolist() == [[5, 1]]
+    assert found.loc["without", ["texts", "left_out"]].to_numpy().tolist() == [[6, 0], [5, 1], [6, 0], [6, 0]]
     assert found["reason"].to_dict() == dict.fromkeys(found.index, "") | {("without", 1): "one token is left"}
 
 

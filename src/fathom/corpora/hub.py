@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    sources: Sources, *, repository: str, revision: str, file: str, column: str, **selection: Any
+    sources: Sources, *, repository: str, revision: str | None, file: str, column: str, **selection: Any
 ) -> pd.DataFrame:
     """The texts of a column of the file; `selection` as of `fathom.corpora.files.select`."""
     return select(read_texts(sources.hub_file(repository, revision, file), column), **selection)

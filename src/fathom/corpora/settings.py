@@ -37,6 +37,7 @@ from fathom.schema import (
     Wheel,
     Wording,
     is_commit,
+    named_revision,
 )
 
 Count = Annotated[int, Field(ge=1)]
@@ -554,8 +555,10 @@ class HubCorpus(_Table):
     kind: Literal["hub"]
     repository: Repository
     """Dataset repository, for example Salesforce/wikitext."""
-    revision: Revision
-    """Full commit hash. A branch or tag is followed only where `paper` is not set."""
+    revision: Revision | None = None
+    """Commit hash, branch or tag; the default branch if left out. A branch or tag is looked up once: the commit that it
+    led to is in the corpus's record, and stays until a setting of the corpus changes or its table is deleted. A paper's
+    config names full commit hashes."""
     file: Annotated[MemberPath, Endings]
     """File in the repository."""
 
@@ -564,11 +567,11 @@ class HubCorpus(_Table):
     @property
     def pinned(self) -> bool:
         """Whether the revision is a full commit hash."""
-        return is_commit(self.revision)
+        return is_commit(self.revision or "")
 
     def describe(self) -> str:
         """Repository, revision and file."""
-        return f"{self.repository} at {self.revision[:12]}, {self.file}"
+        return f"{self.repository} at {named_revision(self.revision)}, {self.file}"
 
 
 class DerivedCorpus(Corpus):

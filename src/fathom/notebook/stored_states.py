@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,8 @@ def open_activations(
     Args:
         model: its name in the config.
         corpus: its name in the config.
-        position: `tokens` for the states of all tokens, or a pooled one: `mean`, `last`, `span:NAME`.
+        position: `tokens` for the states of all tokens, or a pooled one: `mean`,
+            `mean_without_sinks`, `last`, `span:NAME`.
         site: `residual`, or another one that was stored.
         token_strings: whether the tokens are named by their strings, for which the model's tokenizer is loaded.
         results: folder of the run's results.
@@ -49,9 +51,9 @@ def open_activations(
 
     Returns:
         An array with the dimensions layer, text, width; or layer, token, width for all tokens, texts one after another.
-        Coordinates: `layer` (names, such as "0", "12", "final"), `depth` (0 to 1), `text` (ids of the corpus), `view`,
-        `group` and the labels of the texts (`label.NAME`); of tokens besides `token_id`, `place` (from 0 in each text) and, as strings,
-        `token`.
+        Coordinates: `layer` (names, such as "0", "12", "final"), its `number` and `depth` (0 to 1); `text` (ids of the
+        corpus), `view`, `group` and the labels (`label.NAME`); of tokens besides `token_id`, `place` (from 0 in each
+        text) and, as strings, `token`.
 
     Raises:
         FathomError: if the run has not stored such states.
@@ -64,7 +66,7 @@ def open_activations(
     numbers, depths = activations.layer_axis(site)
     texts = _texts(folder / "corpora" / f"{corpus}.parquet", activations)
     rows: dict[str, tuple[str, Any]]
-    if is_pooled(position):
+    if is_pooled((site, position)):
         dimension, count = "text", activations.texts
         rows = {name: ("text", values) for name, values in texts.items()}
     else:
@@ -108,7 +110,9 @@ class _StoredArray(BackendArray):
 
     def _read(self, key: tuple[int | slice | npt.NDArray[np.int64], ...]) -> npt.NDArray[np.float32]:
         """Values of an outer index: each part of the key chooses along one axis."""
-        layers, rows, width = (np.asarray(np.arange(length)[part]) for part, length in zip(key, self.shape, strict=True))
+        layers, rows, width = (
+            np.asarray(np.arange(length)[part]) for part, length in zip(key, self.shape, strict=True)
+        )
         wanted, back = np.unique(rows, return_inverse=True)
         found = np.empty((layers.size, wanted.size, self.shape[2]), dtype=np.float32)
         for at, layer in enumerate(np.atleast_1d(layers).tolist()):
@@ -126,7 +130,7 @@ class _StoredArray(BackendArray):
 def _runs(rows: npt.NDArray[np.int64]) -> list[slice]:
     """Slices of sorted rows that are read in one go."""
     breaks = [0, *(np.flatnonzero(np.diff(rows) > GAP) + 1).tolist(), len(rows)]
-    return [slice(start, stop) for start, stop in zip(breaks[:-1], breaks[1:], strict=True) if stop > start]
+    return [slice(start, stop) for start, stop in pairwise(breaks) if stop > start]
 
 
 def _manifests(folder: Path, shards: int | None) -> list[Path]:
@@ -139,7 +143,9 @@ def _manifests(folder: Path, shards: int | None) -> list[Path]:
         raise FathomError(msg)
     whole = [cut for cut in cuts if sum(name.endswith(f"-of-{cut}{MANIFEST}") for name in names) == cut]
     if len(whole) > 1:
-        msg = f"{folder}: holds the shards of several cuts, into {', '.join(map(str, whole))}; say which one by `shards`"
+        msg = (
+            f"{folder}: holds the shards of several cuts, into {', '.join(map(str, whole))}; say which one by `shards`"
+        )
         raise FathomError(msg)
     return shard_manifests(folder, (whole or cuts)[0])
 

@@ -198,7 +198,7 @@ class Store:
     def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
         """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
         self._require(site, position)
-        shape = (len(self.layers[site]), self.texts if is_pooled(position) else self.total_tokens, self.width)
+        shape = (len(self.layers[site]), self.texts if is_pooled((site, position)) else self.total_tokens, self.width)
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
         return np.asarray(states)
@@ -371,7 +371,7 @@ class Activations:
         """States first .. last - 1 of one layer along all texts of a position (or all tokens), (rows, width)."""
         parts, before = [np.empty((0, self.width), dtype=np.float32)], 0
         for store in self.stores:
-            length = store.texts if is_pooled(position) else store.total_tokens
+            length = store.texts if is_pooled((site, position)) else store.total_tokens
             start, end = max(first - before, 0), min(last - before, length)
             if start < end:
                 parts.append(store.rows(position, layer, start, end, site))
