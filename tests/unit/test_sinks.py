@@ -137,7 +137,15 @@ BUILT: dict[str, Callable[[], PreTrainedModel]] = {
     ),
     "bloom, eager": lambda: BloomModel(BloomConfig(vocab_size=150, hidden_size=16, n_layer=3, n_head=4)),
     "gpt_oss, learned sinks": lambda: GptOssModel(
-        GptOssConfig(**SIZES, **FEED, num_key_value_heads=2, head_dim=4, num_local_experts=2, sliding_window=6)
+        GptOssConfig(
+            **SIZES,
+            **FEED,
+            num_key_value_heads=2,
+            head_dim=4,
+            num_local_experts=2,
+            num_experts_per_tok=2,
+            sliding_window=6,
+        )
     ),
 }
 
