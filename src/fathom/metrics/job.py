@@ -85,8 +85,6 @@ class MetricJob(Settings):
     model: Name
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
-    sink_multiple: float
-    """Norm of a sink token in medians of its text: the tokens that all metrics of tokens are measured without."""
     level: float
     """Coverage of the intervals."""
     seed: Seed
