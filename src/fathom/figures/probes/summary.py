@@ -106,9 +106,9 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a model, experiment, view, site, position, form, label, estimator and selection, in the order of the
         rows of `curves`, with the columns of TABLE_COLUMNS: `measure` the one that is tested (balanced_accuracy, else
-        r); `peak` its layer with its interval, `depth` relative; `score` with its interval; `normalised` (score - chance) /
-        (1 - chance); the controls' scores at the layer of the peak (the embedding layer's and the static vectors' at
-        layer 0).
+        r); `peak` its layer with its interval, `depth` relative; `score` with its interval; `normalised` (score -
+        chance) / (1 - chance); the controls' scores at the layer of the peak (the embedding layer's and the static
+        vectors' at layer 0).
 
     Raises:
         ValueError: as `draw_probes`; if no curve has a measure that is tested; or if a control has several rows for one
