@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from fathom.figures.metrics.curves import draw_metric
@@ -34,8 +35,9 @@ def curve(frame: pd.DataFrame, *, title: str | None = None, unit: str | None = N
         raise ValueError(msg)
     rows = frame.rename(columns={"form": "preparation"})
     rows = rows.assign(**{column: value for column, value in LEFT_OUT.items() if column not in rows.columns})
-    if "depth" not in rows.columns:
-        rows["depth"] = rows["layer"] / max(rows["layer"].max(), 1)
+    # Where rows of a run and one's own stand in one frame, the columns that one's own lack are there and empty.
+    deepest = rows.groupby("model")["layer"].transform("max").clip(lower=1)
+    rows["depth"] = rows.get("depth", pd.Series(np.nan, index=rows.index)).fillna(rows["layer"] / deepest)
     if "texts" not in rows.columns:
         rows["texts"] = pd.array([pd.NA] * len(rows), dtype="Int64")
     rows["corpus"] = _with(rows["corpus"], rows.get("view"), but=ORIGINAL)
@@ -47,7 +49,7 @@ def _with(names: pd.Series[str], more: pd.Series[str] | None, *, but: str) -> pd
     """Names, followed by what else tells their curves apart."""
     if more is None:
         return names
-    return names.astype(object).where(more == but, names.astype(str) + ", " + more.astype(str))
+    return names.astype(object).where((more == but) | more.isna(), names.astype(str) + ", " + more.astype(str))
 
 
 def _said(frame: pd.DataFrame, column: str, chosen: str | None) -> str:
