@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from tests.notebooks import run_notebook
 from tests.workflow.project import CONFIG, Project
 
 from fathom import hidden_states, open_activations, read_results
@@ -63,3 +66,21 @@ def test_states_of_the_texts_of_a_run_are_those_that_it_stored_bit_for_bit(finis
         found = hidden_states("tiny", texts, config=finished.folder / "mine.yaml", results=results)
         np.testing.assert_array_equal(found, stored[:, first : last + 1])
     assert stored["label.related"].values.tolist() == corpus["label.related"].tolist()
+
+
+def test_the_notebook_in_the_documents_runs_and_shows_what_it_shows(
+    finished: Project, results: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "docs/notebook.ipynb"
+    monkeypatch.chdir(finished.folder)
+    parameters = {"model": "tiny", "corpus": "random", "results": results, "config": "mine.yaml"}
+    made, names = run_notebook(path, parameters)
+    saved: Any = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    kinds = [[[*output.get("data", {})] for output in cell.get("outputs", [])] for cell in made.cells]
+    assert kinds == [[[*output.get("data", {})] for output in cell.get("outputs", [])] for cell in saved.cells]
+    assert sum(cell.cell_type == "code" for cell in made.cells) == 10
+    # Its curve is the metric of the workflow.
+    values = names["values"]
+    np.testing.assert_array_equal(names["own"]["value"], values.mean(axis=0))
+    assert values.shape == (len(names["texts"]), 4)
+    assert 0 < values.min() <= values.max() <= 1
