@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations
 from fathom.schema import Name, Settings
 from fathom.store.layout import Dtype
 
@@ -16,4 +16,4 @@ class ExtractionSettings(Settings):
     corpus: Name
     dtype: Dtype
     shard: int = Field(ge=0)
-    activations: ActivationsSettings
+    activations: KeptActivations
