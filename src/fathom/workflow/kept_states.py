@@ -36,9 +36,8 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
         found["sites"] = EVERY_SITE if every else tuple(one for one in get_args(Site) if one in sites) or ("residual",)
     if kept.attention_texts == "auto":
         found["attention_texts"] = _maps_read(config, model, corpus)
-    return _stored_already(
-        kept.model_copy(update=found), left_open=set(found), folder=Path(states_folder(model, corpus))
-    )
+    needed = KeptActivations.model_validate(kept.model_dump() | found)
+    return _stored_already(needed, left_open=set(found), folder=Path(states_folder(model, corpus)))
 
 
 def _stored_already(needed: KeptActivations, *, left_open: set[str], folder: Path) -> KeptActivations:
