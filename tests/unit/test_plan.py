@@ -276,7 +276,14 @@ def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Pla
     told = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
     names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
-    assert plan.metrics.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
+    assert plan.metrics.token_tables == (
+        "prompt_entropy",
+        "curvature",
+        "effective_rank",
+        "sinks",
+        "token_norms",
+        "sink_margins",
+    )
     assert set(names) | set(plan.metrics.names) == set(METRICS)
     assert set(names).isdisjoint(plan.metrics.names)
     for metric in plan.metrics.names:
@@ -290,14 +297,13 @@ def test_a_metric_is_told_its_settings() -> None:
         "prompt_entropy": {"alpha": 2.0, "normalisation": "logN", "preparation": ["none", "rows"]},
         "label_overlap": {"k": 7, "label": "age", "samples": 150},
         "dime": {"permutations": 4},
-        "sinks": {"attention_threshold": 0.4, "positions": 9},
-        "sink_multiple": 12.0,
+        "sinks": {"positions": 9},
     }
     plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
     job = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
-    assert (job.sink_multiple, job.level, job.seed) == (12.0, 0.9, 5)
+    assert (job.level, job.seed) == (0.9, 5)
     (sinks,) = (one for one in job.measured if one.name == "sinks")
-    assert sinks.arguments == {"attention_threshold": 0.4, "positions": 9}
+    assert sinks.arguments == {"positions": 9}
     entropy = job.measured[0]
     assert entropy.forms == ("none", "rows")
     assert entropy.normalisation == "logN"
