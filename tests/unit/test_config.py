@@ -246,20 +246,20 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         # Combinations.
         (
             {"activations__positions": ["tokens", "mean"]},
-            "activations.positions: expected 'spans' too, since probes.items reads it",
+            "activations.positions: expected 'auto', or 'spans' too, since probes.items reads it",
         ),
         (
             {"activations__positions": ["tokens", "spans"]},
-            "activations.positions: expected 'mean' too, since metrics.dataset_entropy",
+            "activations.positions: expected 'auto', or 'mean' too, since metrics.dataset_entropy",
         ),
         (
             {"activations__positions": ["mean", "spans"]},
-            "activations.positions: expected 'tokens' too, since metrics.prompt_entropy",
+            "activations.positions: expected 'auto', or 'tokens' too, since metrics.prompt_entropy",
         ),
         ({"activations__positions": ["mean", "mean"]}, "activations.positions: expected every position once"),
         (
             {"activations__positions": ["first"]},
-            "activations.positions.0: input should be 'tokens', 'mean', 'last' or 'spans'; found 'first'",
+            "activations.positions: expected 'auto', or a list of tokens, mean, last, spans, normed_mean, normed_last",
         ),
         (
             {"probes__items__positions": ["span:second"]},

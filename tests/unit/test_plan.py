@@ -113,10 +113,12 @@ def test_a_corpus_is_cut_as_its_own_settings_say_and_others_do_not_notice() -> N
 
 
 def test_a_cut_is_told_what_it_depends_on() -> None:
-    plan = Plan(load_config({"activations": {"shards": 2, "truncate": True}}, []))
+    maps = {"attention_texts": 8}
+    plan = Plan(load_config({"activations": {"shards": 2, "truncate": True, **maps}}, []))
     told = CutSettings.model_validate_json(plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible")))
     assert (told.shards, told.truncate, told.attention_texts) == (2, True, 8)
-    other = Plan(load_config({"activations": {"shards": 2, "truncate": True, "token_budget": 7, "sites": "all"}}, []))
+    changed = {"token_budget": 7, "sites": "all", **maps}
+    other = Plan(load_config({"activations": {"shards": 2, "truncate": True, **changed}}, []))
     assert other.activations.boundary_settings(
         At(model="minilm-l6", corpus="bible")
     ) == plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible"))
@@ -194,7 +196,8 @@ def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -
 
     assert texts("smollm2-135m", "relations") == 128
     assert texts("smollm2-135m-random", "relations") == texts("minilm-l6", "relations") == 0
-    assert texts("smollm2-135m-random", "bible") == texts("minilm-l6", "bible") == 12
+    assert texts("smollm2-135m-random", "bible") == texts("minilm-l6", "bible") == 0
+    assert texts("smollm2-135m", "genesis") == 8
 
 
 def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:

@@ -44,7 +44,7 @@ BIBLE_OF_MINILM = StatesSize(texts=80, passes=2.0, tokens=10_055, layers=7, widt
 def extracted(
     model: ModelSize, corpus: CorpusSize, *, patterns: int = 0, gpu: bool = False, shards: int = 1
 ) -> Resources:
-    budget = {"memory_mb": 512, "token_budget": 2048, "attention_texts": patterns, "attention_tokens": 256}
+    budget = {"memory_mb": 512, "sites": 1, "token_budget": 2048, "attention_texts": patterns, "attention_tokens": 256}
     return extraction(model, corpus, shards=shards, threads=1, gpu=gpu, **budget)
 
 
