@@ -139,8 +139,10 @@ def test_ranges(settings: type[Metric], content: dict[str, Any]) -> None:
 
 
 def test_a_renamed_setting_is_refused_with_its_new_name() -> None:
-    message = refusal(metrics={"sinks": {"looking": 0.3}})
-    assert message == "metrics.sinks.looking: is now called attention_threshold"
+    for key in ("looking", "attention_threshold"):
+        message = refusal(metrics={"sinks": {key: 0.3}})
+        assert message == f"metrics.sinks.{key}: is now called activations.sinks.attention"
+    assert refusal(metrics={"sink_multiple": 30}) == "metrics.sink_multiple: is now called activations.sinks.norm"
 
 
 def test_only_and_null_say_what_is_measured() -> None:
@@ -342,7 +344,7 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     ],
     "sweep": [(model, "repeated", "prompt_entropy") for model in MODELS],
     "matrix": [("small", of, "linear_cka") for of in TEXTS],
-    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "token_norms")],
+    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "sink_margins")],
     "block-sites": [("small", "hub", "effective_rank")],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],

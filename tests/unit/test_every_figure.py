@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -19,11 +20,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from tests.hierarchy import corpora
 from tests.unit import test_probe_figures as of_probes
-from tests.unit.test_figures_sinks import position_rows, sink_rows
+from tests.unit.test_figures_sinks import margin_rows, sink_rows
 
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.command import command, draw
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.style import FAINT, GRID, INK
 from fathom.figures.job import FigureJob
 from fathom.figures.settings import KINDS
@@ -177,13 +179,13 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_corpus(pd.DataFrame(rows | {"view": "original", "text": texts}), path, table.corpus_or_experiment)
         case "sinks":
             write_table(sink_rows(), path)
-        case "token_norms":
-            write_table(position_rows(), path)
+        case "sink_margins":
+            write_table(margin_rows(), path)
         case "linear_cka":
             write_table(pairs_of_layers(), path)
         case "dataset_entropy":
-            one = values_of_texts("original", "residual").drop_duplicates("layer")
-            write_table(one.assign(text=None, group=None, sinks="none", low=0.2, high=0.9, texts=TEXTS), path)
+            one = values_of_texts("original", "residual").drop_duplicates(["layer", "sinks"])
+            write_table(one.assign(text=None, group=None, low=0.2, high=0.9, texts=TEXTS), path)
         case _:
             views = ("p = 0.10", "p = 0.50") if table.corpus_or_experiment == "repeated" else ("original",)
             sites = ("residual", "attention", "mlp") if table.content == "effective_rank" else ("residual",)
@@ -192,9 +194,13 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
 
 
 def values_of_texts(view: str, site: str) -> pd.DataFrame:
-    """Rows of a metric of texts, as the metrics stage writes them."""
+    """Rows of a metric of texts, as the metrics stage writes them: with all tokens, and without sink tokens."""
+    return pd.concat([_values_of_texts(view, site, sinks) for sinks in ("with", "without")], ignore_index=True)
+
+
+def _values_of_texts(view: str, site: str, sinks: str) -> pd.DataFrame:
     layers = np.tile(np.arange(LAYERS), TEXTS)
-    random = np.random.default_rng(len(view) + len(site))
+    random = np.random.default_rng(len(view) + len(site) + len(sinks))
     return pd.DataFrame(
         {
             "text": [f"t{at}" for at in range(TEXTS) for _ in range(LAYERS)],
@@ -206,7 +212,7 @@ def values_of_texts(view: str, site: str) -> pd.DataFrame:
             "depth": layers / (LAYERS - 1),
             "preparation": "none",
             "variant": None,
-            "sinks": "with",
+            "sinks": sinks,
             "value": 0.5 + 0.1 * random.standard_normal(TEXTS * LAYERS),
             "raw": 1.0,
             "low": np.nan,
@@ -221,7 +227,8 @@ def pairs_of_layers() -> pd.DataFrame:
     layer, other = (axis.ravel() for axis in np.meshgrid(np.arange(LAYERS), np.arange(LAYERS)))
     alike = 1 - np.abs(layer - other) / LAYERS
     rows = {"layer": layer, "other_layer": other, "value": alike, "low": alike - 0.1, "high": alike + 0.1}
-    return pd.DataFrame(rows).assign(view="original", preparation="none", texts=TEXTS)
+    cells = pd.DataFrame(rows).assign(view="original", preparation="none", texts=TEXTS)
+    return pd.concat([cells.assign(sinks="with"), cells.assign(sinks="without", value=alike**2)], ignore_index=True)
 
 
 def test_every_kind_has_an_example() -> None:
@@ -278,6 +285,25 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     hues = {to_hex(line.get_color()).upper() for line in lines} - {INK.upper(), FAINT.upper(), GRID.upper()}
     images = [image for axes in picture.axes for image in axes.get_images()]
     assert hues or images or name == "spans"
+
+
+OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality"}]
+
+
+@pytest.mark.parametrize("name", OF_METRICS)
+def test_it_shows_both_forms_of_a_metric(made: dict[str, Made], name: str) -> None:
+    """Bimodality shows the one that it is asked for, and the power law is of no model."""
+    picture = made[name].picture()
+    written = [text.get_text() for axes in picture.axes for text in axes.texts]
+    entries = [text.get_text() for legend in picture.legends for text in legend.get_texts()]
+    said = [word.replace("\N{NO-BREAK SPACE}", " ") for word in written + entries]
+    for form in SINKS.values():
+        assert not form or any(form in word for word in said), form
+    numbers = pd.read_csv(io.BytesIO(made[name].files["csv"]))
+    assert set(numbers["sinks"].dropna()) == {"with", "without"}
+    assert "without sink tokens (" in made[name].job.caption
+    if name in {"comparison", "matrix"}:
+        assert "A mean over T tokens holds the sink token divided by T" in made[name].job.caption
 
 
 @pytest.mark.parametrize("name", NAMES)

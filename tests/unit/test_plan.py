@@ -279,7 +279,14 @@ def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Pla
     told = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
     names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
-    assert plan.metrics.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
+    assert plan.metrics.token_tables == (
+        "prompt_entropy",
+        "curvature",
+        "effective_rank",
+        "sinks",
+        "token_norms",
+        "sink_margins",
+    )
     assert set(names) | set(plan.metrics.names) == set(METRICS)
     assert set(names).isdisjoint(plan.metrics.names)
     for metric in plan.metrics.names:
