@@ -54,20 +54,12 @@ def measure() -> Comparison:
 
 
 def random_texts() -> list[Text]:
-<<<<<<< HEAD
     """Random token states of some texts, the first token of each SINK_NORM times as long."""
-=======
-    """Random token states of some texts, the first token of each forty times as long."""
->>>>>>> forms
     generator = np.random.default_rng(0)
     texts: list[Text] = []
     for _ in range(TEXTS):
         text = generator.standard_normal((LAYERS, TOKENS, WIDTH), dtype=np.float32)
-<<<<<<< HEAD
         text[:, 0] *= SINK_NORM
-=======
-        text[:, 0] *= 40.0
->>>>>>> forms
         texts.append(text)
     return texts
 

@@ -273,7 +273,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"probes__items__strata": "kind"}, "probes.items.strata: unknown key; expected its new name, stratify_by"),
         (
             {"probes__items__sites": ["residual", "mlp"]},
-            "activations.corpora.items.sites: expected mlp too, since probes.items reads it",
+            "activations.corpora.items.sites: expected 'auto', or mlp too, since probes.items reads it",
         ),
         (
             {"probes__items__coordination": {}},

@@ -368,11 +368,7 @@ def test_what_is_derived_names_its_base() -> None:
     assert plan.models.files(At(model="drawn")) == plan.corpora.files(At(corpus="views")) == []
     assert json.loads(plan.activations.settings(At(model="drawn", corpus="views", shard="1-of-1")))["activations"][
         "positions"
-    ] == [
-        "mean",
-        "last",
-        "spans",
-    ]
+    ] == ["mean"]
 
 
 # Figures and captions ------------------------------------------------------------------------------------------------
@@ -448,7 +444,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
                 "5 augmented views of texts",
                 "owner/name at 0123456789ab",
                 "weights drawn anew with seed 4, shape of real",
-                "20 times the median norm",
+                "20 times the median of the text",
                 "1,000 bootstrap samples",
                 "half samples",
                 "The paper's claim: ",
@@ -458,7 +454,7 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         ("sweep", ("nats", "texts, each token replaced with probability p by tokens of the text itself, as published")),
         ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
-        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
+        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median of the text")),
         ("sites", ("Roy and Vetterli", "owner/name at 0123456789ab")),
         ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
         ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),

@@ -365,11 +365,7 @@ def sink_frames(
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
-<<<<<<< HEAD
-    """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near others are."""
-=======
     """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
->>>>>>> forms
     valley, norms, heads, margins = sink_frames(tables, job)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
