@@ -272,7 +272,10 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ({"probes__items__stratify_by": "kind"}, "probes.items.stratify_by: expected a label of corpus items: "),
         ({"probes__items__strata": "kind"}, "probes.items.strata: unknown key; expected its new name, stratify_by"),
         (
-            {"probes__items__sites": ["residual", "mlp"]},
+            {
+                "probes__items__sites": ["residual", "mlp"],
+                "activations__corpora": {"items": {"sites": ["residual"]}},
+            },
             "activations.corpora.items.sites: expected 'auto', or mlp too, since probes.items reads it",
         ),
         (
@@ -283,7 +286,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
             {
                 "probes__relations__coordination": {},
                 "probes__relations__sites": ["attention"],
-                "activations__corpora": {"relations": {"sites": "all"}},
+                "activations__corpora": {"relations": {"sites": "all", "attention_texts": 8}},
             },
             "activations.corpora.relations.attention_texts: expected at least 20, since the coordination of probes.rel",
         ),
