@@ -128,7 +128,7 @@ COLUMNS: dict[str, list[str]] = {
         *PLACE,
         *("control", "measure", "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
-        "quantity",
+        *("quantity", "pair_at"),
     ],
     "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
     "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],

@@ -80,7 +80,7 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     table = pd.concat(curves, ignore_index=True)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
-        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity",)),
+        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),
         folds=with_facts_of_view(pd.concat(folds, ignore_index=True), corpus),
         texts=with_facts_of_view(pd.concat(texts, ignore_index=True), corpus),
     )
