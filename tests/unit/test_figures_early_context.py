@@ -123,12 +123,12 @@ def test_early_context_refuses_what_it_cannot_draw() -> None:
 
     with pytest.raises(ValueError, match=r"^curves: columns are missing: view$"):
         draw_early_context(curves.drop(columns="view"))
-    with pytest.raises(ValueError, match="expected views with the pair at start or end and a quantity, found 'original'"):
+    with pytest.raises(ValueError, match="the pair at start or end and a quantity, found 'original'"):
         draw_early_context(pd.concat([curves, score_rows(experiment="early context", quantity=0, pair_at="")]))
     with pytest.raises(ValueError, match="column pair_at: expected some start for model m, found none"):
         draw_early_context(curves[curves["pair_at"] == "end"])
+    other = score_rows("n", experiment="other", view="start 0", quantity=0, pair_at="start")
     with pytest.raises(ValueError, match="column experiment: expected one in one figure"):
-        other = score_rows("n", experiment="other", view="start 0", quantity=0, pair_at="start")
         draw_early_context(pd.concat([curves, other]))
     with pytest.raises(ValueError, match="more than one row for model=m, view=start 0"):
         draw_early_context(pd.concat([curves, curves]))

@@ -47,6 +47,7 @@ LAYERS_COLUMNS = {
         "groups",
         "distance",
         "quantity",
+        "pair_at",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}

@@ -318,13 +318,6 @@ def test_other_pairs_remake_what_is_made_of_them(made: Project, tmp_path: Path) 
     ("corpus", "file", "content", "error"),
     [
         pytest.param(
-            {"kind": "items", "table": "items.csv"},
-            "items.csv",
-            ITEMS.replace("cow,animal,1,1", "cow,animal,1,yes"),
-            "items: row 3, column edible: 'yes'; expected 0 or 1",
-            id="bad cell",
-        ),
-        pytest.param(
             {"kind": "documents", "table": "items.csv", "sentences": 2},
             "items.csv",
             re.sub("(thing|plant)", "animal", ITEMS),

@@ -81,7 +81,8 @@ def early_context_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, the quantity being n and `pair_at` start or end; labels and spans as of `relation_texts`.
+        columns as of `word_design`, the quantity being n and `pair_at` start or end; labels and spans as of
+        `relation_texts`.
 
     Raises:
         ValueError: naming what is wrong with the pairs or the template, or a chain through all texts.

@@ -108,7 +108,7 @@ def read_corpus_sizes(path: Path) -> dict[str, int]:
 
 
 def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, quantity, control, pair_at, token_draws, spans, perturbation, `label.*`.
+    """Read a corpus: `CORPUS_COLUMNS`, then its labels, `label.*`.
 
     `rows` asks for the rows first .. last - 1 only: no more of the file is read than the row groups that hold them.
     """
