@@ -159,7 +159,7 @@ def test_other_words_change_no_digest(copy: Copy) -> None:
         ("corpora/settings.py", "passages: Count = 40", "passages: Count = 41"),
         ("corpora/job.py", '"""Module that builds it."""', '"""The module that builds it."""'),
         ("models/settings.py", '"local folder"', '"a folder of our own"'),
-        ("models/settings.py", "weights drawn anew with seed", "random weights of seed"),
+        ("models/settings.py", "randomly initialised weights, seed", "random weights of seed"),
     ):
         copy.edit(file, old, new)
     assert changed(before, copy.digests()) == set()

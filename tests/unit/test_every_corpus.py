@@ -60,7 +60,7 @@ def example(kind: str) -> Example:
             entry = {"kind": kind, "translation": bible(), "words": 12, "passages": 2}
             return Example(entry, "2 passages of at least 12 words, tiny-model 1.0", 2)
         case "random-tokens":
-            words = "3 texts of 4 tokens drawn uniformly from the model's vocabulary"
+            words = "3 texts of 4 tokens sampled uniformly from the model's vocabulary"
             return Example({"kind": kind, "texts": 3, "tokens": 4}, words, 3)
         case "items":
             entry = {**items, "template": "One of them is {article} {item}"}

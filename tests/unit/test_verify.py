@@ -130,14 +130,14 @@ def test_a_missing_file(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [MODEL, STATES / "1-of-2.manifest.json", Path("results/corpora/c.record.json")])
-def test_a_torn_manifest_or_record(file: Path) -> None:
+def test_a_corrupt_manifest_or_record(file: Path) -> None:
     flip(file)
     output = verify()
     assert findings(output)[str(file)] == "corrupt"
     assert str(file) in commands(output)[0]
 
 
-def test_a_manifest_of_another_store_is_torn() -> None:
+def test_a_manifest_of_another_store_is_corrupt() -> None:
     """It fits its own digest, and is not what the job wrote."""
     from fathom.io.manifests import DIGEST, write_manifest
 
@@ -220,7 +220,7 @@ def test_made_with_settings_that_are_no_more() -> None:
     assert findings(verify()) == {str(TABLE): "stale"}
 
 
-def test_what_is_torn_makes_nothing_stale() -> None:
+def test_what_is_corrupt_makes_nothing_stale() -> None:
     flip(CORPUS)
     flip(STORE)
     output = verify()

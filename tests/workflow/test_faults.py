@@ -79,14 +79,16 @@ def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted,
     assert contents(project) == undisturbed
 
 
-def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted, undisturbed: dict[str, str]) -> None:
+def test_killed_snakemake_makes_the_unfinished_shard_anew(
+    second_shard: Interrupted, undisturbed: dict[str, str]
+) -> None:
     project, run, done = second_shard
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     folder = project.folder / "results/activations/tiny/random"
-    (torn,) = folder.glob("*.zarr.zip.*")
+    (unfinished,) = folder.glob("*.zarr.zip.*")
     assert [path.name for path in folder.glob("*.zarr.zip")] == [f"{done}.zarr.zip"]
-    assert not torn.name.startswith(done)
+    assert not unfinished.name.startswith(done)
     project.run("--unlock")
     assert done_jobs(project.run(TARGET)) == jobs_without(done)
     assert contents(project) == undisturbed
@@ -132,7 +134,7 @@ def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> N
     assert contents(project) == before
 
 
-def test_torn_corpus_ends_with_one_line(project: Project) -> None:
+def test_corrupt_corpus_ends_with_one_line(project: Project) -> None:
     """A plan reads a corpus's size before any job reads the corpus itself."""
     corpus = project.folder / "results/corpora/random.parquet"
     corpus.write_bytes(corpus.read_bytes()[:-100])

@@ -18,7 +18,7 @@ from fathom.runtime.errors import FathomError, first_line
 # control a view serves as stands in `control`: "shuffled" (the view before it with its words in another order) or
 # "template" (the same items in another template); "" of a view that is none. Where a pair stands in a text with filler
 # stands in `pair_at`: "start" or "end"; "" of other views. All three are the same for a whole view.
-# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
+# A text is either written out, or sampled for the model that reads it: `token_draws` holds numbers in [0, 1), one a
 # token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
 # stands in `perturbation` (see fathom.activations.token_replacement); null, they stay as they are.
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
@@ -74,7 +74,7 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
 
 
 def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
-    """Rows, labels, characters of all texts and of the longest one; of a text that is drawn for each model, its tokens.
+    """Rows, labels, characters of all texts and of the longest one; of a text sampled for each model, its tokens.
 
     They go with the file, so that a plan knows a corpus without reading it.
     """
