@@ -25,6 +25,8 @@ THREADS = 8  # what the rules ask for
 
 Run = tuple[Project, Submitted]
 
+pytestmark = pytest.mark.xdist_group("slurm")  # they read two runs, which one worker makes
+
 
 @pytest.fixture(scope="session")
 def cut(cluster: Cluster, prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Run:

@@ -5,8 +5,8 @@ p = 0.3. This is own code after that text and after what the library documents; 
 
 What p applies to: of a text's W words, ceil(p W) are changed, sampled without replacement from the words of at least
 four characters, and all of these where they are fewer. A word that is to be split is split once. Of the C characters of
-a word whose characters are to be changed, ceil(p C) are. So p = 0.3 splits about 30 % of the words; of the words that are
-there afterwards, about 30 % have 30 % of their characters changed, and then again by the keyboard.
+a word whose characters are to be changed, ceil(p C) are. So p = 0.3 splits about 30 % of the words; of the words that
+are there afterwards, about 30 % have 30 % of their characters changed, and then again by the keyboard.
 
 The paper's form and the form of its code (`as_published`, read in nlpaug 1.1.11) differ:
 
