@@ -59,7 +59,7 @@ test-cluster: $(INSTALLED)
 	@command -v apt-get > /dev/null || { echo "make test-cluster: expected Debian (apt-get) for the packages $(SLURM)" >&2; exit 1; }
 	@dpkg --status $(SLURM) > /dev/null 2>&1 || \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(SLURM); }
-	pytest -v --numprocesses 3 --dist loadgroup tests/cluster
+	pytest -v --numprocesses 3 --dist loadfile tests/cluster
 
 check: $(INSTALLED)
 	ruff check $(CODE)

@@ -9,13 +9,10 @@ import sys
 from pathlib import Path
 
 import psutil
-import pytest
 
 from tests.cluster.cluster import Cluster, Node
 
 ONE = (Node("lone1", "cpu"),)
-
-pytestmark = pytest.mark.xdist_group("cluster")  # each would find the other's processes
 
 
 def left(folder: Path) -> list[str]:
