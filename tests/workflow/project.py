@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.copies import copy_package
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,8 +130,7 @@ class Project:
 
     def with_own_source(self, folder: Path) -> Project:
         """The same project, run with a copy of fathom's source that a test may edit."""
-        ignored = shutil.ignore_patterns("*.pyc.*")  # what Python is compiling now; what it has compiled saves time
-        shutil.copytree(ROOT / "src" / "fathom", folder / "fathom", ignore=ignored)
+        copy_package(folder / "fathom")
         return Project(self.folder, folder, dict(self.environment))
 
 
