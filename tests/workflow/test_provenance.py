@@ -126,7 +126,7 @@ def test_a_flipped_byte_is_named_and_the_command_that_is_printed_makes_it_anew_a
         for file, content in complete.items():
             if not file.endswith(".record.json"):  # which holds times
                 assert (project.folder / file).read_bytes() == content
-        assert project.planned() == []
+    assert project.planned() == []
     assert contents(project) == before
     assert fathom(project, "verify").endswith(": all is well\n")
 
@@ -196,9 +196,11 @@ def test_a_changed_file_of_ones_own_makes_the_model_stale(project: Project) -> N
     assert "stale    results/models/tiny/manifest.json\n             tiny/config.json is another one now\n" in output
 
 
-def test_code_that_makes_no_result_reruns_nothing(project: Project, tmp_path: Path) -> None:
-    """What looks at results, plans them, shows progress or says what was wrong."""
+def test_comments_and_code_that_makes_no_result_rerun_nothing(project: Project, tmp_path: Path) -> None:
+    """What looks at results, plans them, shows progress or says what was wrong; and comments anywhere."""
     project = project.with_own_source(tmp_path / "source")
+    for path in (tmp_path / "source").rglob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n\n# a comment\n", encoding="utf-8")
     rooms = [
         path
         for room in ("provenance", "runtime", "workflow")
@@ -216,7 +218,10 @@ def test_the_report_and_the_crate_tell_what_figures_came_from(project: Project) 
     assert project.planned() == []
     project.run("default", "crate", "--report", "report.html")
     page = (project.folder / "report.html").read_text(encoding="utf-8")
-    assert "Provenance" in page
+    for words in ("Provenance", "Representation metrics", "relations: ridge regression"):
+        assert words in page
+    for caption in ("Linear probes, after Bogdan 2025", "without sink tokens"):
+        assert caption in page
     texts = [base64.b64decode(one).decode() for one in re.findall(r"data:text/plain;[^,]*base64,([\w+/=]+)", page)]
     (text,) = [one for one in texts if one.startswith(f"{FIGURE}  ")]
     assert text == fathom(project, "trace", FIGURE)
