@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def early_context(models: dict[str, int], amounts: tuple[int, ...] = AMOUNTS) ->
                 if place == "end" and n == 0:
                     continue
                 for control in ("", "random", "shuffled", "static"):
-                    view = {"view": f"{place} {n}", "quantity": n, "pair_at": place}
+                    view: dict[str, Any] = {"view": f"{place} {n}", "quantity": n, "pair_at": place}
                     rows = score_rows(model, last, "early context", last // 2, control=control, **view)
                     fall = 0.02 * at * (place == "start")
                     parts.append(rows.assign(**{name: rows[name] - fall for name in ("score", "low", "high")}))

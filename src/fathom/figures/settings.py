@@ -565,8 +565,8 @@ class EarlyContextFigure(TrainedModelsFigure, EstimatorFigure):
 
     def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
         corpus = config.corpora.get(experiment.corpus)
-        asked = corpus is not None and self.kind in corpus.calls_for
-        return "" if asked else "an experiment on an early-context corpus"
+        fits = corpus is not None and self.kind in corpus.calls_for
+        return "" if fits else "an experiment on an early-context corpus"
 
 
 class CoordinationFigure(EstimatorFigure):

@@ -82,7 +82,7 @@ def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[AccuracyCurve]:
-    """Which texts were told rightly with the fixed penalty, of each experiment, at its first place and label or labels.
+    """Texts predicted correctly with the fixed penalty, of each experiment, at its first place and label or labels.
 
     An experiment whose estimator has no such table is left out.
     """
