@@ -1,4 +1,4 @@
-"""What one job of the activations stage is told."""
+"""The settings of one job of the activations stage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fathom.store.layout import Dtype
 
 
 class ExtractionSettings(Settings):
-    """What one extraction job is told."""
+    """The settings of one extraction job."""
 
     model: Name
     corpus: Name
