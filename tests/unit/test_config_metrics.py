@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from fathom.activations.settings import ActivationsSettings
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import ClaimName
 from fathom.metrics.settings import (
@@ -25,7 +27,6 @@ from fathom.metrics.settings import (
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
-from fathom.activations.settings import ActivationsSettings
 from fathom.workflow.kept_states import SHOWN_MAPS
 from fathom.workflow.load import load_config
 
@@ -138,8 +139,10 @@ def test_ranges(settings: type[Metric], content: dict[str, Any]) -> None:
 
 
 def test_a_renamed_setting_is_refused_with_its_new_name() -> None:
-    message = refusal(metrics={"sinks": {"looking": 0.3}})
-    assert message == "metrics.sinks.looking: is now called attention_threshold"
+    for key in ("looking", "attention_threshold"):
+        message = refusal(metrics={"sinks": {key: 0.3}})
+        assert message == f"metrics.sinks.{key}: is now called activations.sinks.attention"
+    assert refusal(metrics={"sink_multiple": 30}) == "metrics.sink_multiple: is now called activations.sinks.norm"
 
 
 def test_only_and_null_say_what_is_measured() -> None:
@@ -217,7 +220,7 @@ def test_what_is_read_is_kept() -> None:
     assert config.kept_states(f"{model}-random", "items").positions == ("mean", "spans")
     few = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, corpora={"hub": CORPORA["hub"]})
     assert few.kept_states(model, "hub").positions == ("tokens",)
-    nothing = config_of(metrics={"corpora": ["plain"]}, probes={}, figures={})
+    nothing = config_of(metrics={"corpora": ["plain"]}, probes={})
     assert nothing.kept_states(model, "hub").positions == ("mean",)  # a store holds something
 
 
@@ -275,7 +278,7 @@ def test_a_store_that_holds_more_than_is_read_stays_as_it_is(tmp_path: Path, mon
     assert entropy.kept_states(model, "hub") == larger
     assert everything.kept_states(model, "hub") == larger
     # What is asked for in words is made, and so is what the store lacks, or what was read in another way.
-    asked = config_of(metrics={"only": ["prompt_entropy"]}, activations={"positions": ["tokens"]})
+    asked = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, activations={"positions": ["tokens"]})
     assert asked.kept_states(model, "hub").positions == ("tokens",)
     other = config_of(metrics={"only": ["prompt_entropy"]}, activations={"max_tokens": 9})
     assert other.kept_states(model, "hub").positions == smaller.positions
@@ -341,7 +344,7 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     ],
     "sweep": [(model, "repeated", "prompt_entropy") for model in MODELS],
     "matrix": [("small", of, "linear_cka") for of in TEXTS],
-    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "token_norms")],
+    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "sink_margins")],
     "block-sites": [("small", "hub", "effective_rank")],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],

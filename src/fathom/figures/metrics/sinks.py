@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 TOKEN_COLUMNS = ("text", "group", "view", "layer", "depth", "norm_ratio", "heads")
-MARGIN_COLUMNS = ("sink_tokens", "weakest_sink", "nearest_other", "rule")
 SUMMARY_COLUMNS = ("view", "layer", "depth", "value", "low", "high", "texts")
 NUMBERS = ("value", "low", "high")
 CURVE_COLUMNS = ("model", "corpus", "layer", "depth", *NUMBERS, "texts")
@@ -66,7 +65,8 @@ def summarise_sinks(sinks: pd.DataFrame, *, samples: int, level: float, seed: in
     if missing:
         msg = f"sinks: columns are missing: {', '.join(missing)}"
         raise ValueError(msg)
-    norms, heads = [pd.DataFrame(columns=list(SUMMARY_COLUMNS))], [pd.DataFrame(columns=list(SUMMARY_COLUMNS))]
+    norms: list[pd.DataFrame] = []
+    heads: list[pd.DataFrame] = []
     for view, tokens in sinks.groupby("view", sort=False):
         groups = _groups(tokens)
         largest = _largest(tokens, "norm_ratio")
@@ -84,8 +84,10 @@ def summarise_sinks(sinks: pd.DataFrame, *, samples: int, level: float, seed: in
 
 
 def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The curves below one another; the first is empty and names the columns."""
-    return pd.concat(curves[1:], ignore_index=True)[list(SUMMARY_COLUMNS)] if len(curves) > 1 else curves[0]
+    """The curves below one another."""
+    if not curves:
+        return pd.DataFrame(columns=list(SUMMARY_COLUMNS), dtype=np.float64)
+    return pd.concat(curves, ignore_index=True)[list(SUMMARY_COLUMNS)]
 
 
 def _groups(tokens: pd.DataFrame) -> pd.Series:
@@ -120,11 +122,11 @@ def margin_note(place: str, margins: pd.DataFrame) -> str:
         margins: sink_tokens, weakest_sink and nearest_other (NaN where there is no such token); one row a text
     """
     having = int((margins["sink_tokens"] > 0).sum())
-    parts = [f"{having} of {count(len(margins), 'text')} with a sink token"]
+    parts = [f"{having} of {count(len(margins), 'text')} with a sink"]
     if having:
-        parts.append(f"the weakest at {three_digits(margins['weakest_sink'].min())} times the threshold")
+        parts.append(f"weakest sink {three_digits(margins['weakest_sink'].min())} times the threshold")
     if margins["nearest_other"].notna().any():
-        parts.append(f"the nearest other token at {three_digits(margins['nearest_other'].max())} of it")
+        parts.append(f"nearest other token {three_digits(margins['nearest_other'].max())} of it")
     return f"{place}: {', '.join(parts)}."
 
 
@@ -363,7 +365,7 @@ def sink_frames(
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
-    """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to others."""
+    """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
     valley, norms, heads, margins = sink_frames(tables, job)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
