@@ -13,7 +13,7 @@ from fathom.figures.metrics.rows import ORIGINAL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT_OUT = {"model": "", "corpus": "", "sinks": "none", "preparation": "none", "low": float("nan"), "high": float("nan")}
+LEFT_OUT = {"model": "", "corpus": "", "sinks": "none", "preparation": "none", "low": np.nan, "high": np.nan}
 
 
 def curve(frame: pd.DataFrame, *, title: str | None = None, unit: str | None = None) -> Figure:
@@ -57,6 +57,6 @@ def _said(frame: pd.DataFrame, column: str, chosen: str | None) -> str:
         return chosen
     found = list(frame[column].unique()) if column in frame.columns else [""]
     if len(found) != 1:
-        msg = f"frame: column {column}: expected one for all rows, found {', '.join(map(str, found))}; choose one metric"
+        msg = f"frame: column {column}: expected one for all rows, found {', '.join(map(str, found[:3]))} ..."
         raise ValueError(msg)
     return str(found[0])
