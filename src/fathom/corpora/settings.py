@@ -557,8 +557,8 @@ class HubCorpus(_Table):
     """Dataset repository, for example Salesforce/wikitext."""
     revision: Revision | None = None
     """Commit hash, branch or tag; the default branch if left out. A branch or tag is looked up once: the commit that it
-    led to is in the corpus's record, and stays until a setting of the corpus changes or its table is deleted. A paper's
-    config names full commit hashes."""
+    led to is in the corpus's record, and stays until the setting changes or `results/corpora/{corpus}.commit.json` is
+    deleted. A paper's config names full commit hashes."""
     file: Annotated[MemberPath, Endings]
     """File in the repository."""
 

