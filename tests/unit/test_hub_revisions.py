@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,6 +69,34 @@ def test_the_manifest_keeps_the_commit_that_a_revision_led_to(
     assert facts["revision"] == commit
     weights = (hub.commits[commit] / "model.safetensors").read_bytes()
     assert (tmp_path / "results/m/model.safetensors").read_bytes() == weights
+
+
+def test_what_runs_again_stays_with_the_commit_until_it_is_asked_for_anew(hub: Hub, tmp_path: Path) -> None:
+    assert fetched(hub, tmp_path)["revision"] == FIRST
+    hub.branches["main"] = SECOND
+    # Before it runs a job again, Snakemake deletes all that the job had made.
+    shutil.rmtree(tmp_path / "results/m")
+    assert fetched(hub, tmp_path)["revision"] == FIRST
+    assert fetched(hub, tmp_path, revision="dev")["revision"] == SECOND
+    assert fetched(hub, tmp_path)["revision"] == SECOND  # the setting has changed, and changed back
+    hub.branches["main"] = FIRST
+    assert fetched(hub, tmp_path)["revision"] == SECOND
+    (tmp_path / "results/m.commit.json").unlink()
+    assert fetched(hub, tmp_path)["revision"] == FIRST
+
+
+def test_where_the_hub_is_switched_off_its_cache_says_where_a_branch_leads(hub: Hub, tmp_path: Path) -> None:
+    filled = run(hub, tmp_path, "-c", "from huggingface_hub import snapshot_download as get; get('owner/name')")
+    assert filled.returncode == 0, filled.stderr
+    hub.branches["main"] = SECOND
+    hub.asked.clear()
+    script = (
+        "import os; os.environ['HF_HUB_OFFLINE'] = '1'\n"
+        "from fathom.io.hub_commits import _in_cache\n"
+        "print([_in_cache('owner/name', one, 'model') for one in ('main', 'dev')])"
+    )
+    assert run(hub, tmp_path, "-c", script).stdout == f"['{FIRST}', None]\n"
+    assert hub.asked == []
 
 
 def test_a_revision_that_is_not_there_is_one_line(hub: Hub, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from fathom.io.download import fetch_hub_once, fetch_wheel, unpack
+from fathom.io.download import fetch_wheel, unpack
+from fathom.io.hub_commits import fetch_once
 from fathom.runtime.errors import FathomError
 from fathom.schema import Wheel
 
@@ -36,7 +37,7 @@ class Sources:
 
     def hub_file(self, repository: str, revision: str | None, file: str) -> Path:
         """A file of a dataset on the hub."""
-        self.revision = fetch_hub_once(self._kept, repository, revision, [file], self._scratch, kind="dataset")
+        self.revision = fetch_once(self._kept, repository, revision, [file], self._scratch, kind="dataset")
         path = self._scratch / file
         if not path.is_file():
             msg = f"hub dataset {repository} holds no file {file!r}"

