@@ -40,11 +40,13 @@ def run_notebook(path: Path, parameters: Mapping[str, Any]) -> tuple[Any, dict[s
 def _run(source: str, names: dict[str, Any], place: str, number: int) -> list[Any]:
     """Run a cell; its outputs are what it prints and the value of its last expression."""
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(tree, place, "exec"), names)
-        shown = None if last is None else eval(compile(ast.Expression(last.value), place, "eval"), names)
+        shown = eval(compile(ast.Expression(last.value), place, "eval"), names) if isinstance(last, ast.Expr) else None
     outputs = []
     if printed.getvalue():
         outputs.append(new_output("stream", name="stdout", text=printed.getvalue()))  # type: ignore[no-untyped-call]

@@ -154,7 +154,7 @@ def test_only_what_is_asked_for_is_read(results: Path, tmp_path: Path) -> None:
 )
 def test_states_that_are_not_there_are_one_line(results: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(FathomError, match=said):
-        open_activations(**{"model": "tiny", "corpus": "texts", "results": results} | options)
+        open_activations(**dict[str, Any]({"model": "tiny", "corpus": "texts", "results": results}, **options))
 
 
 def test_shards_of_two_cuts_are_told_apart(results: Path, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_the_process_stays_as_it_was(llama: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_wrong_arguments_are_named(llama: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        hidden_states(**{"model": llama, "texts": ["A text."]} | options)
+        hidden_states(**dict[str, Any]({"model": llama, "texts": ["A text."]}, **options))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_wrong_arguments_are_named(llama: Path, options: dict[str, Any], said: s
 )
 def test_what_cannot_be_run_is_one_line(llama: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(FathomError, match=said):
-        hidden_states(**{"model": llama, "texts": ["A text."]} | options)
+        hidden_states(**dict[str, Any]({"model": llama, "texts": ["A text."]}, **options))
 
 
 def test_a_folder_that_could_run_code_is_cleaned_first(llama: Path, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
     parts = []
     for key, rows in table.groupby(CURVE, sort=False, dropna=False):
         curve = summarise_metric(rows, samples=job.bootstrap, level=job.level, seed=job.seed)
-        parts.append(curve.assign(**dict(zip(CURVE, key, strict=True))))
+        curve["site"], curve["variant"] = key
+        parts.append(curve)
     curves = pd.concat(parts, ignore_index=True)
     facts = table.drop_duplicates("view").set_index("view")
     reasons = _reasons(table)
@@ -51,7 +52,7 @@ def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
         quantity=curves["view"].map(facts["quantity"]),
         control=curves["view"].map(facts["control"]),
         chance=curves["view"].map(facts["chance"]),
-        reason=[reasons.get(_key(row)) for row in curves[keys].itertuples(index=False)],
+        reason=[reasons.get(_key(row), "") for row in curves[keys].itertuples(index=False)],
     )
 
 

@@ -246,7 +246,7 @@ def _call(verb: Any, **arguments: Any) -> None:
 def _process_as_it_was() -> Iterator[None]:
     """Set back what verbs set for a process of their own: that no library reaches for the network."""
     variables = {name: os.environ.get(name) for name in OWN_VARIABLES}
-    hub = sys.modules.get("huggingface_hub.constants")
+    hub: Any = sys.modules.get("huggingface_hub.constants")
     offline = None if hub is None else hub.HF_HUB_OFFLINE
     try:
         yield

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from fathom.io.summaries import as_summary
+from fathom.io.summaries import PAIR_TYPES, as_summary
 from fathom.io.tables import read_table
 from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
@@ -46,14 +46,15 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         msg = f"{folder}: holds no results of metrics or probes; expected the folder `results` of a finished run"
         raise FathomError(msg)
     joined = pd.concat(frames, ignore_index=True)
+    for column in PAIR_TYPES:  # which no frame has where there are no metrics of pairs of layers
+        joined[column] = joined[column].astype("Float64") if column in joined else pd.Series(dtype="Float64")
+    joined = joined.astype({"other_layer": "Int64"})
     metric = joined["name"].where(joined["stage"] == "metrics", "")
     experiment = joined["name"].where(joined["stage"] == "probes", "")
     named = joined.rename(columns={"preparation": "form"}).assign(
         metric=metric,
         experiment=experiment,
         title=[_title(name) for name in joined["name"]],
-        other_layer=pd.array(joined.get("other_layer", [pd.NA] * len(joined)), dtype="Int64"),
-        other_depth=joined.get("other_depth", float("nan")),
         unit=[_unit(*row) for row in joined[["stage", "name", "normalisation", "measure"]].itertuples(index=False)],
     )
     rest = [name for name in named.columns if name not in {*FIRST, "name", "normalisation"}]

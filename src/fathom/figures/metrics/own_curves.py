@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,14 @@ from fathom.figures.metrics.rows import ORIGINAL
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LEFT_OUT = {"model": "", "corpus": "", "sinks": "none", "preparation": "none", "low": np.nan, "high": np.nan}
+LEFT_OUT: dict[str, Any] = {
+    "model": "",
+    "corpus": "",
+    "sinks": "none",
+    "preparation": "none",
+    "low": np.nan,
+    "high": np.nan,
+}
 
 
 def curve(frame: pd.DataFrame, *, title: str | None = None, unit: str | None = None) -> Figure:
@@ -34,7 +41,9 @@ def curve(frame: pd.DataFrame, *, title: str | None = None, unit: str | None = N
         msg = f"frame: columns are missing: {', '.join(missing)}"
         raise ValueError(msg)
     rows = frame.rename(columns={"form": "preparation"})
-    rows = rows.assign(**{column: value for column, value in LEFT_OUT.items() if column not in rows.columns})
+    for column, value in LEFT_OUT.items():
+        if column not in rows.columns:
+            rows[column] = value
     # Where rows of a run and one's own stand in one frame, the columns that one's own lack are there and empty.
     deepest = rows.groupby("model")["layer"].transform("max").clip(lower=1)
     rows["depth"] = rows.get("depth", pd.Series(np.nan, index=rows.index)).fillna(rows["layer"] / deepest)
