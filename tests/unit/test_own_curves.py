@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 from tests.drawings import points
 
 from fathom.figures import curve
@@ -45,7 +46,7 @@ def test_models_and_variants_are_panels_and_the_words_come_with_the_frame() -> N
     one = OWN.assign(title="Intrinsic dimension", unit="dimensions", model="m")
     figure = curve(pd.concat([one.assign(variant="all texts"), one.assign(variant="0.5 of the texts")]))
     assert len(panels(figure)) == 2
-    words = " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+    words = " ".join(text.get_text() for text in figure.findobj(Text) if isinstance(text, Text))
     for said in ("Intrinsic dimension", "dimensions", "m, all texts", "m, 0.5 of the texts"):
         assert said in words.replace("\n", " ")
 

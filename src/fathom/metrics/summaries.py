@@ -40,9 +40,10 @@ def summarise(table: pd.DataFrame, measured: Measured, job: MetricJob) -> pd.Dat
 
 def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
     parts = []
-    for key, rows in table.groupby(CURVE, sort=False, dropna=False):
+    for _, rows in table.groupby(CURVE, sort=False, dropna=False):
         curve = summarise_metric(rows, samples=job.bootstrap, level=job.level, seed=job.seed)
-        curve["site"], curve["variant"] = key
+        for name in CURVE:
+            curve[name] = rows[name].iloc[0]
         parts.append(curve)
     curves = pd.concat(parts, ignore_index=True)
     facts = table.drop_duplicates("view").set_index("view")
