@@ -55,9 +55,8 @@ def test_forms_that_are_the_same_are_drawn_once(draw: Callable[..., Figure]) -> 
     figure = draw(rows)
     assert not any("sink" in name for name in panels(figure))
     curves = [label for axes in figure.axes for label in labels(axes)]
-    assert sorted(curves) == sorted(
-        label for axes in draw(rows[rows["sinks"] == "with"]).axes for label in labels(axes)
-    )
+    alone = draw(rows[rows["sinks"] == "with"])
+    assert curves == [label for axes in alone.axes for label in labels(axes)]
 
 
 def test_an_experiment_of_single_tokens_has_no_curve_without_sinks() -> None:
@@ -109,13 +108,14 @@ def test_forms_and_texts_that_they_leave_out_are_said(rows: pd.DataFrame, said: 
 def tables_in_both_forms() -> list[tuple[Table, pd.DataFrame]]:
     """Curves and hits of two steps that are read at the mean; without sinks, all of them peak three layers deeper."""
     tables: list[tuple[Table, pd.DataFrame]] = []
-    deeper = {table: rows for table, rows in step_tables({"items": 5, "relations": 7}, estimators=("ridge",))}
-    for table, rows in step_tables({"items": 2, "relations": 4}, estimators=("ridge",)):
+    deeper = [rows for _, rows in step_tables({"items": 5, "relations": 7}, estimators=("ridge",))]
+    steps = step_tables({"items": 2, "relations": 4}, estimators=("ridge",))
+    for (table, rows), below in zip(steps, deeper, strict=True):
         if table.content == "texts":
             tables.append((table, rows))
             continue
         of_form: dict[str, Any] = {"texts_with_sinks": 160} if table.content == "probes" else {}
-        forms = [rows.assign(**of_form), deeper[table].assign(sinks="without")]
+        forms = [rows.assign(**of_form), below.assign(sinks="without")]
         tables.append((table, pd.concat(forms, ignore_index=True)))
     return tables
 
