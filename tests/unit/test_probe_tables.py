@@ -222,8 +222,8 @@ def test_accuracies_per_text_add_up_to_the_score_of_the_curve(pairs: Tables) -> 
     texts = pairs["texts"]
     recalls = texts.groupby([*PLACE, "layer", "class"])["hit"].mean()
     found = recalls.astype(np.float64).groupby(level=[*PLACE, "layer"]).mean()
-    expected = pd.concat([primary(pairs["layers"], sinks=sinks) for sinks in ("with", "without")])
-    expected = expected.set_index([*PLACE, "layer"])["score"]
+    curves = pd.concat([primary(pairs["layers"], sinks=sinks) for sinks in ("with", "without")])
+    expected = curves.set_index([*PLACE, "layer"])["score"]
     assert len(found) == len(expected)
     pd.testing.assert_series_equal(found, expected.loc[found.index], check_names=False, rtol=1e-6)
 
@@ -452,11 +452,11 @@ def test_layers_have_the_numbers_of_the_store(tmp_path: Path) -> None:
 def equal_but_for_the_sinks(tables: Tables) -> None:
     """Whether both forms of the means are the same numbers."""
     for table in tables.values():
-        forms = [
+        with_sinks, without = (
             table[table["sinks"] == sinks].drop(columns="sinks").reset_index(drop=True) for sinks in ("with", "without")
-        ]
-        assert len(forms[0]) > 0
-        pd.testing.assert_frame_equal(*forms)
+        )
+        assert len(without) > 0
+        pd.testing.assert_frame_equal(with_sinks, without)
 
 
 def test_without_a_sink_both_forms_are_the_same(pairs: Tables) -> None:

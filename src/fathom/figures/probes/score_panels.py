@@ -118,7 +118,7 @@ def check_scores(curves: pd.DataFrame, *, key: Sequence[str], columns: Sequence[
     of_curve = [column for column in key if column not in ("layer", "control")]
     for name, curve in curves[curves["control"] == ""].groupby(of_curve, sort=False):
         if curve["peak"].sum() != 1:
-            which = ", ".join(map(str, [*name[:-1], FORMS[name[-1]]]))
+            which = ", ".join(map(str, [*name[:-1], FORMS[str(name[-1])]]))
             msg = f"curves: column peak: expected one peak for {which}, found {curve['peak'].sum()}"
             raise ValueError(msg)
 
