@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from fathom.activations.settings import ActivationsSettings
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import ClaimName
 from fathom.metrics.settings import (
@@ -25,7 +27,6 @@ from fathom.metrics.settings import (
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
-from fathom.activations.settings import ActivationsSettings
 from fathom.workflow.kept_states import SHOWN_MAPS
 from fathom.workflow.load import load_config
 

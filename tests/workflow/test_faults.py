@@ -164,7 +164,10 @@ def test_model_that_gives_nan(fresh: Project) -> None:
         ({"activations": {"layers": [0, 4]}}, "mine.yaml: activations.layers: expected a layer from 0 to 3"),
         ({"models": {"tiny": {"path": "nowhere"}}}, "mine.yaml: models.tiny.path: expected a folder with config.json"),
         ({"models": {"a;touch b": {"source": "path", "path": "tiny"}}}, "mine.yaml: models.a;touch b"),
-        ({"activations": {"positions": ["mean"]}}, "mine.yaml: activations.positions: expected 'auto', or 'tokens' too"),
+        (
+            {"activations": {"positions": ["mean"]}},
+            "mine.yaml: activations.positions: expected 'auto', or 'tokens' too",
+        ),
         (
             {"paper": "p", "models": {"m": {"source": "hub", "repository": "a/b", "revision": "main"}}},
             "mine.yaml: models.m.revision: expected a full commit hash",
