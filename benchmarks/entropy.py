@@ -17,6 +17,7 @@ from fathom.metrics.settings import PromptEntropySettings
 
 PAIRS = 11
 TEXTS, LAYERS, TOKENS, WIDTH = 8, 31, 100, 576
+SINK_NORM = 40.0
 
 Text = npt.NDArray[np.floating]
 """Token states of one text, (layers, tokens, width)."""
@@ -53,12 +54,12 @@ def measure() -> Comparison:
 
 
 def random_texts() -> list[Text]:
-    """Random token states of some texts, the first token of each forty times as long."""
+    """Random token states of some texts, the first token of each SINK_NORM times as long."""
     generator = np.random.default_rng(0)
     texts: list[Text] = []
     for _ in range(TEXTS):
         text = generator.standard_normal((LAYERS, TOKENS, WIDTH), dtype=np.float32)
-        text[:, 0] *= 40.0
+        text[:, 0] *= SINK_NORM
         texts.append(text)
     return texts
 

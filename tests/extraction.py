@@ -14,7 +14,7 @@ from torch import Tensor
 from fathom.activations.capture import Batch, Targets, make_batch, packed_targets
 from fathom.activations.command import command
 from fathom.activations.reading import final_norm, read_batch, read_reference
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations
 from fathom.activations.sharding import CutSettings
 from fathom.activations.sinks import FEWEST_TOKENS, TokenFacts
 from fathom.activations.tokenisation import TokenisedTexts, tokenise
@@ -90,7 +90,7 @@ def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> Extract
         corpus="texts",
         dtype=dtype,
         shard=shard,
-        activations=ActivationsSettings(**(EVERYTHING | activations)),
+        activations=KeptActivations(**(EVERYTHING | activations)),
     )
 
 

@@ -208,6 +208,7 @@ def test_planted_claims(claim: ClaimName, planted: Planted, expected: list[str])
     assert words(claim, planted(np.random.default_rng(0))) == expected
 
 
+@pytest.mark.nightly  # `test_planted_claims` has the verdicts on single runs
 @pytest.mark.parametrize(
     ("claim", "planted"),
     [

@@ -220,7 +220,7 @@ def test_what_is_read_is_kept() -> None:
     assert config.kept_states(f"{model}-random", "items").positions == ("mean", "spans")
     few = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, corpora={"hub": CORPORA["hub"]})
     assert few.kept_states(model, "hub").positions == ("tokens",)
-    nothing = config_of(metrics={"corpora": ["plain"]}, probes={}, figures={})
+    nothing = config_of(metrics={"corpora": ["plain"]}, probes={})
     assert nothing.kept_states(model, "hub").positions == ("mean",)  # a store holds something
 
 
@@ -278,7 +278,7 @@ def test_a_store_that_holds_more_than_is_read_stays_as_it_is(tmp_path: Path, mon
     assert entropy.kept_states(model, "hub") == larger
     assert everything.kept_states(model, "hub") == larger
     # What is asked for in words is made, and so is what the store lacks, or what was read in another way.
-    asked = config_of(metrics={"only": ["prompt_entropy"]}, activations={"positions": ["tokens"]})
+    asked = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, activations={"positions": ["tokens"]})
     assert asked.kept_states(model, "hub").positions == ("tokens",)
     other = config_of(metrics={"only": ["prompt_entropy"]}, activations={"max_tokens": 9})
     assert other.kept_states(model, "hub").positions == smaller.positions

@@ -501,7 +501,7 @@ def test_the_number_of_passes_is_told(
         assert line in caplog.messages
 
 
-def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path: Path, llama: Path) -> None:
+def test_running_again_gives_the_same_manifest_and_clears_a_corrupt_store(tmp_path: Path, llama: Path) -> None:
     model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(model, corpus, job())
     before = manifest.read_bytes()

@@ -368,11 +368,7 @@ def test_what_is_derived_names_its_base() -> None:
     assert plan.models.files(At(model="drawn")) == plan.corpora.files(At(corpus="views")) == []
     assert json.loads(plan.activations.settings(At(model="drawn", corpus="views", shard="1-of-1")))["activations"][
         "positions"
-    ] == [
-        "mean",
-        "last",
-        "spans",
-    ]
+    ] == ["mean"]
 
 
 # Figures and captions ------------------------------------------------------------------------------------------------
@@ -447,8 +443,8 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
                 "owner/texts at fedcba987654",
                 "5 augmented views of texts",
                 "owner/name at 0123456789ab",
-                "weights drawn anew with seed 4, shape of real",
-                "20 times the median norm",
+                "randomly initialised weights, seed 4, shape of real",
+                "20 times the median of the text",
                 "1,000 bootstrap samples",
                 "half samples",
                 "The paper's claim: ",
@@ -456,9 +452,9 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         ),
         ("forms", ("states: raw states / as in the public code of skean2025", "Eq. 1")),
         ("sweep", ("nats", "texts, each token replaced with probability p by tokens of the text itself, as published")),
-        ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
+        ("lengths", ("Curvature", "6 texts of 32, 64 tokens sampled uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
-        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
+        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median of the text")),
         ("sites", ("Roy and Vetterli", "owner/name at 0123456789ab")),
         ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
         ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),
@@ -470,7 +466,7 @@ def test_a_caption_names_definition_states_corpora_and_models(drawn: Plan, figur
         assert word in text, (word, text)
     assert ("claim" in text) == (figure in {"compared", "sweep"})
     if figure == "matrix":
-        assert "drawn anew" not in text
+        assert "randomly initialised" not in text
     if figure == "power":
         assert "Models" not in text
 

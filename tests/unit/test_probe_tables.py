@@ -50,6 +50,7 @@ LAYERS_COLUMNS = {
         "texts_left_out",
         "distance",
         "quantity",
+        "pair_at",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
@@ -579,6 +580,8 @@ def test_views_of_early_context_have_their_measured_distance(early_corpus: Path)
     }
     quantities = curves.groupby("view")["quantity"].unique().map(list).to_dict()
     assert quantities == {"start 0": [0.0], "start 8": [8.0], "end 8": [8.0]}
+    places = curves.groupby("view")["pair_at"].unique().map(list).to_dict()
+    assert places == {"start 0": ["start"], "start 8": ["start"], "end 8": ["end"]}
     # The shuffled form of each view is its control; there is one template.
     assert (curves.groupby("view")["control"].unique().map(set) == {"", "shuffled", "static"}).all()
     last = primary(curves).query("layer == 2").set_index("view")

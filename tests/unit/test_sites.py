@@ -368,13 +368,13 @@ def test_other_settings_are_one_sentence(value: Any) -> None:
 )
 def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
     model = built(BUILDERS["llama"])
-    found = layers_of_sites(("residual", "mlp"), ActivationsSettings(layers=layers), model, "m")
+    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m")
     assert found == {"residual": residual, "mlp": sublayers}
 
 
 def test_layers_that_name_no_block_have_no_sublayers() -> None:
     model = built(BUILDERS["llama"])
-    wanted = ActivationsSettings(layers=(0, "final"))
+    wanted = job(layers=(0, "final")).activations
     with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
         layers_of_sites(("residual", "mlp"), wanted, model, "m")
     assert layers_of_sites(("residual",), wanted, model, "m") == {"residual": ("0", "final")}

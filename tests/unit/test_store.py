@@ -678,7 +678,7 @@ def test_a_flipped_byte_in_the_manifest_changes_nothing_or_is_refused(whole: Pat
         ("\x00\x01", "not a manifest"),
     ],
 )
-def test_a_torn_manifest_is_refused(tmp_path: Path, content: str, expected: str) -> None:
+def test_a_corrupt_manifest_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     manifest = tmp_path / "s.manifest.json"
     manifest.write_text(content, encoding="utf-8")
     with pytest.raises(FathomError, match=expected) as caught:

@@ -1,4 +1,4 @@
-"""What one job of the figures stage is told, and what a module of a figure gives back."""
+"""The settings of one job of the figures stage, and what a module of a figure gives back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class JudgedClaim(Settings):
 
 
 class FigureJob(Settings):
-    """What one job of the figures stage is told."""
+    """The settings of one job of the figures stage."""
 
     figure: Name
     module: str

@@ -1,4 +1,4 @@
-"""What one job of the metrics stage is told."""
+"""The settings of one job of the metrics stage."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Measured(Settings):
 
 
 class MetricJob(Settings):
-    """What one job of the metrics stage is told."""
+    """The settings of one job of the metrics stage."""
 
     model: Name
     corpus: Name

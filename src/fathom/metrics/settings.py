@@ -346,7 +346,7 @@ class IntrinsicDimensionSettings(CorpusMetric, PreparedStates):
     minimum_rows = 3
 
     fractions: Annotated[tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...], Field(min_length=1)] = (1.0, 0.5, 0.25)
-    """Shares of the texts, drawn at random: a dimension that holds at several scales is one; noise grows with them."""
+    """Shares of the texts, at random: a dimension that holds at several scales is one; noise grows with them."""
     draws: Annotated[int, Field(ge=1)] = 10
     """Draws at each share below 1, which are averaged."""
 

@@ -117,7 +117,7 @@ def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> 
 
 
 def _check_weights(info: dict[str, Any], name: str) -> None:
-    """A weight that the checkpoint lacks would be drawn at random, and nobody would see it in a figure."""
+    """A weight that the checkpoint lacks would be initialised at random, and nobody would see it in a figure."""
     # BERT's pooler sits behind the last layer and is not read; sentence encoders are published without it.
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
     differing = sorted(str(key) for key in info["mismatched_keys"])

@@ -86,7 +86,7 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     table = pd.concat([one.curves for one in found], ignore_index=True)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
-        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity",)),
+        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),
         folds=with_facts_of_view(pd.concat([one.folds for one in found], ignore_index=True), corpus),
         texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
     )

@@ -75,8 +75,8 @@ def draw_early_context(
     the controls. Chance is dotted.
 
     Args:
-        curves: as for `draw_probes`, and view ("start n" | "end n") and its quantity (n words of filler); of one
-            experiment and estimator
+        curves: as for `draw_probes`, and view with its quantity (n words of filler) and pair_at ("start" | "end": where
+            in the text the pair stands); of one experiment and estimator
         title: of the figure
         layers: what to call the layers
         measure: "balanced_accuracy" | "auc" | "r" | "r2"
@@ -86,20 +86,19 @@ def draw_early_context(
         ValueError: as `draw_probes`; if a view is another one; if there are several experiments or estimators; or if a
             model has no curve with the pair first.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("view", "quantity"))
+    check_scores(curves, key=CURVE_KEY, columns=("view", "quantity", "pair_at"))
     chosen, _ = split_selections(choose_measure(panels_of_forms(curves, form_names(curves)), measure))
     estimator = check_only(chosen, "estimator")
     check_only(chosen, "experiment")
-    places = chosen["view"].str.split().str[0]
-    wrong = ~places.isin(PLACES) | chosen["quantity"].isna()
+    wrong = ~chosen["pair_at"].isin(PLACES) | chosen["quantity"].isna()
     if wrong.any():
         found = chosen["view"][wrong].iloc[0]
-        msg = f"curves: column view: expected 'start n' or 'end n' of quantity n, found {found!r}"
+        msg = f"curves: column view: expected views with the pair at start or end and a quantity, found {found!r}"
         raise ValueError(msg)
-    placed = chosen.assign(place=places, filler=chosen["quantity"].astype(int))
+    placed = chosen.assign(place=chosen["pair_at"], filler=chosen["quantity"].astype(int))
     for model, rows in placed.groupby("model", sort=False):
         if not ((rows["place"] == "start") & (rows["control"] == "")).any():
-            msg = f"curves: column view: expected some 'start n' for model {model}, found none"
+            msg = f"curves: column pair_at: expected some start for model {model}, found none"
             raise ValueError(msg)
     with house_style():
         return _draw(

@@ -84,7 +84,7 @@ def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
 def accuracy_curves(
     tables: Tables, model: str, experiments: Sequence[str], estimator: str, sinks: str = "with"
 ) -> list[AccuracyCurve]:
-    """Which texts were told rightly with the fixed penalty, of each experiment, at its first place and label or labels.
+    """Texts predicted correctly with the fixed penalty, of each experiment, at its first place and label or labels.
 
     An experiment whose estimator has no such table, or that was not read in this form there, with or without sink
     tokens, is left out.
