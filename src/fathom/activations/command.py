@@ -25,7 +25,8 @@ from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
-from fathom.store.layout import Shape
+from fathom.store.layout import KIND, Shape
+from fathom.store.reading import reading_notes
 from fathom.store.writer import StoreWriter
 
 log = logging.getLogger("fathom")
@@ -113,7 +114,9 @@ def _extract(
     wanted = settings.activations
     tokenizer = load_tokenizer(folder, settings.model)
     longest = _smaller(wanted.max_tokens, context_length(folder, settings.model))
-    texts = tokenise(corpus, tokenizer, longest=longest, truncate=wanted.truncate, place=place)
+    texts = tokenise(
+        corpus, tokenizer, longest=longest, truncate=wanted.truncate, place=place, start_token=wanted.start_token
+    )
     model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
     sites = choose_sites(wanted.sites, found, settings.model)
@@ -130,7 +133,7 @@ def _extract(
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
-            reference = reference_text(tokenizer, REFERENCE_TOKENS, longest)
+            reference = reference_text(tokenizer, REFERENCE_TOKENS, longest, wanted.start_token)
             ids = corpus["id"].tolist()
             sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
             no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
@@ -150,6 +153,8 @@ def _extract(
                     "last_text": str(corpus["id"].iloc[-1]),
                     "passes": part.passes,
                     "truncated": texts.truncated,
+                    "longest": longest,
+                    "doubled_start": texts.doubled_start,
                     "sinks": {
                         "rule": wanted.sinks.in_words(),
                         "texts": sinks.texts,
@@ -177,8 +182,8 @@ def _extract(
         f"{shape.tokens:,}",
         "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",
     )
-    if texts.truncated:
-        log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
+    for note in reading_notes([read_manifest(manifest, KIND)]):
+        log.warning("%s: %s", place, note)
 
 
 def _smaller(first: int | None, second: int | None) -> int | None:

@@ -73,7 +73,7 @@ def _mean_angle(z: npt.ArrayLike, k: int, *, round_off: float) -> MeanOfAngles:
     there = np.flatnonzero(moving[:-k] & moving[k:])
     if not there.size:
         msg = (
-            f"no angle: of any two steps that follow each other, one at least is between equal tokens ({len(z)} tokens)"
+            f"no angle: of any two steps that follow each other, at least one is between equal tokens ({len(z)} tokens)"
         )
         raise ValueError(msg)
     cosines = products[there] / (lengths[there] * lengths[there + k])
