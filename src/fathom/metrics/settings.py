@@ -241,8 +241,8 @@ class CurvatureSettings(TextMetric, PublishedForm):
     low = "0 (tokens on a straight line)"
     high = "π (the path turns back at every token)"
     direction = (
-        "lower: the path from token to token is straighter; a mean over the angles that exist: a token that repeats the "
-        "one before it makes none"
+        "lower: the path from token to token is straighter; a mean over the angles that exist: a token that repeats "
+        "the one before it makes none"
     )
     reference = f"{_SKEAN_2025}, after Hosseini and Fedorenko 2023, arXiv:2311.04930"
     module = "fathom.metrics.definitions.curvature"
