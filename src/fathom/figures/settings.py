@@ -255,11 +255,11 @@ class SinksFigure(ClaimedFigure):
         return self.models or tuple(config.models)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """Entropy, sink tokens and norms of each model and corpus."""
+        """Entropy, sink tokens and margins of each model and corpus."""
         columns = [
             (corpus, content)
             for corpus in self.corpora or config.corpora_of("sinks")
-            for content in ("prompt_entropy", "sinks", "token_norms")
+            for content in ("prompt_entropy", "sinks", "sink_margins")
         ]
         return tables_of(self.plotted_models(config), columns)
 

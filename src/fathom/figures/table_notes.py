@@ -18,7 +18,8 @@ def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
         f"{_place(table)}: {note}." for table, frame in tables for note in frame.attrs.get("notes", ()) if table.model
     ]
     reasons = [note for table, frame in tables for note in _without_value(table, frame, titles)]
-    notes = [*dict.fromkeys(reading), *dict.fromkeys(reasons[:MOST_REASONS])]
+    repeats = [note for table, frame in tables for note in _repeats(table, frame)]
+    notes = [*dict.fromkeys(reading), *dict.fromkeys(repeats), *dict.fromkeys(reasons[:MOST_REASONS])]
     if len(reasons) > MOST_REASONS:
         notes.append(f"{len(reasons) - MOST_REASONS} more reasons for values that are missing are in the tables.")
     return notes
@@ -27,6 +28,18 @@ def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
 def _place(table: Table) -> str:
     random = " with random weights" if table.control else ""
     return f"{table.model}{random} on {table.corpus or table.corpus_or_experiment}"
+
+
+def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
+    """How many texts were left out since they repeat another."""
+    if "repeats" not in frame.columns or not frame["repeats"].gt(0).any():
+        return []
+    most = frame.loc[frame["repeats"].astype("float64").idxmax()]
+    texts = frame.loc[frame["view"] == most["view"], "texts"].max()
+    return [
+        f"{_place(table)}: {most['repeats']:.0f} of {texts + most['repeats']:.0f} texts repeat another one token for "
+        "token and are left out."
+    ]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:

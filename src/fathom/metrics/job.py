@@ -49,6 +49,8 @@ class Measured(Settings):
     """Position of the states that it reads."""
     views: int | None
     """Views of a text that its function compares, each an array of its own; all of them, in one array, if None."""
+    distinct: bool
+    """Whether texts that repeat another are left out."""
     minimum_rows: int
     """Fewest rows for which it has a meaning."""
     function: str
@@ -85,8 +87,6 @@ class MetricJob(Settings):
     model: Name
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
-    sink_multiple: float
-    """Norm of a sink token in medians of its text: the tokens that all metrics of tokens are measured without."""
     level: float
     """Coverage of the intervals."""
     seed: Seed

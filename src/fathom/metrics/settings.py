@@ -20,6 +20,14 @@ _SKEAN_2025 = "Skean et al. 2025, arXiv:2502.02013"
 _COMMON = {"preparation", "normalisation", "samples", "label"}  # what a job is told of every metric
 
 
+def _refuse_moved(data: Any, moved: Mapping[str, str]) -> Any:
+    """Refuse an option of the rule that finds sinks, which is one of extraction, where it has another name."""
+    for key, name in moved.items():
+        if isinstance(data, Mapping) and key in data:
+            raise PydanticCustomError(UNKNOWN_KEY, "is now called activations.sinks.{name}", {"key": key, "name": name})
+    return data
+
+
 class Metric(Settings):
     """What there is to say of any metric."""
 
@@ -76,6 +84,9 @@ class Metric(Settings):
     """Whether that function takes the metric's arguments."""
     attention: ClassVar[str | None] = None
     """Name of the function of the attention maps of a text, where the metric is measured on these too."""
+    distinct: ClassVar[bool] = False
+    """Whether texts that repeat another, token for token, are left out: where texts are each other's neighbours or
+    candidates. A mean or an entropy over all texts keeps them, as a corpus that repeats itself is less diverse."""
     minimum_rows: ClassVar[int]
     """Fewest rows for which the metric has a meaning."""
 
@@ -98,6 +109,7 @@ class Metric(Settings):
             site=self.site,
             position=self.position,
             views=self.views,
+            distinct=self.distinct,
             minimum_rows=self.minimum_rows,
             function=self.function,
             spectrum=self.spectrum,
@@ -193,6 +205,7 @@ class ViewsMetric(Metric):
     """A metric of how much of a text survives in its views."""
 
     of = "views"
+    distinct = True
     position = "mean"
     table_module = "fathom.metrics.corpus_tables"
 
@@ -204,6 +217,7 @@ class LayersMetric(Metric):
     """A metric of pairs of layers."""
 
     of = "layers"
+    distinct = True
     position = "mean"
     table_module = "fathom.metrics.corpus_tables"
     default_figure = "matrix"
@@ -288,26 +302,21 @@ class SinksSettings(Metric):
     of = "sinks"
     position = "tokens"
     table_module = "fathom.metrics.text_tables"
-    tables = ("token_norms",)
+    tables = ("token_norms", "sink_margins")
     default_figure = "sinks"
     together_with = "prompt_entropy"
     module = "fathom.metrics.definitions.sinks"
     function = "SinkProfiler"
     minimum_rows = 1
 
-    attention_threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
-    """A head attends to a token where the mean attention that it gives to it exceeds this: 0.3 after Gu et al.
-    (arXiv 2410.10781)."""
     positions: Annotated[int, Field(ge=1)] = 64
     """Token positions of the profile, from the start of the texts; it is kept in memory for all texts. Sinks are found
     at every position."""
 
     @model_validator(mode="before")
     @classmethod
-    def _name_what_was_renamed(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "looking" in data:
-            raise PydanticCustomError(UNKNOWN_KEY, "is now called attention_threshold", {"key": "looking"})
-        return data
+    def _name_what_moved(cls, data: Any) -> Any:
+        return _refuse_moved(data, {"looking": "attention", "attention_threshold": "attention"})
 
 
 class DatasetEntropySettings(CorpusMetric, HalfSampled, EntropyOptions, PublishedForm):
@@ -333,12 +342,16 @@ class IntrinsicDimensionSettings(CorpusMetric, PreparedStates):
 
     name = "intrinsic_dimension"
     title = "Intrinsic dimension"
+    distinct = True
     symbol = "d"
     unit = "dimensions"
     low = "0 (texts that coincide)"
     high = "unbounded (distances that are all alike)"
     direction = "lower: the texts lie on a surface of fewer dimensions"
-    reference = "TwoNN, Facco et al. 2017, Scientific Reports 7:12140"
+    reference = (
+        "TwoNN, Facco et al. 2017, Scientific Reports 7:12140; the estimate depends on the number of texts and on noise "
+        "in the states (hence its value at several shares of the texts), and for objections see arXiv:2604.20276"
+    )
     module = "fathom.metrics.definitions.intrinsic_dimension"
     function = "two_nn_by_scale"
     by_scale = True
@@ -356,6 +369,7 @@ class LabelOverlapSettings(CorpusMetric, Neighbours, HalfSampled, PreparedStates
 
     name = "label_overlap"
     title = "Neighbourhood overlap with labels"
+    distinct = True
     symbol = "χ"
     unit = "share"
     low = "0 (no neighbour bears the label of its text)"
@@ -484,9 +498,6 @@ class MetricsSettings(Settings):
     """Corpora to measure; all without marked spans if left out."""
     only: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Metrics to measure; all that are not null if left out."""
-    sink_multiple: Annotated[float, Field(ge=1.0)] = 20.0
-    """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In the 80 Bible
-    texts of the default run SmolLM2's first token reaches 142 to 192 times; 77 of them have no other above 20."""
     prompt_entropy: PromptEntropySettings | None = PromptEntropySettings()
     """Entropy over the tokens of a text."""
     curvature: CurvatureSettings | None = CurvatureSettings()
@@ -512,6 +523,11 @@ class MetricsSettings(Settings):
     """How alike the texts' geometry is at each pair of layers."""
     neighbourhood_overlap: NeighbourhoodOverlapSettings | None = NeighbourhoodOverlapSettings()
     """How many nearest texts are the same at each pair of layers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_what_moved(cls, data: Any) -> Any:
+        return _refuse_moved(data, {"sink_multiple": "norm"})
 
 
 METRICS: dict[str, type[Metric]] = {

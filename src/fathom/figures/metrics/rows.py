@@ -93,7 +93,8 @@ def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: i
 
     Returns:
         One row for every view, sinks, preparation and layer: view, sinks, preparation, layer, depth, value, low, high,
-        texts (used; of a metric of the corpus, as they came) and left_out (texts; null for one of the corpus).
+        texts (used; of a metric of the corpus, as they came) and left_out (texts without a value; of a metric of the
+        corpus, those that repeat another).
 
     Raises:
         ValueError: if columns or rows are missing, a text lacks a layer or has it twice, is in two groups or none, or
@@ -129,8 +130,9 @@ def _corpus_curve(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["layer"].duplicated().any():
         msg = "frame: a metric of the corpus has more than one row for a layer"
         raise ValueError(msg)
-    columns = ["layer", "depth", "value", "low", "high", "texts"]
-    return rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    columns = ["layer", "depth", "value", "low", "high", "texts", "repeats"]
+    curve = rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    return curve.rename(columns={"repeats": "left_out"})
 
 
 def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:

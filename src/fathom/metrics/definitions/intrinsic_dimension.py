@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.checks import ROUND_OFF, FloatArray, as_matrix, positive, whole
+from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, as_matrix, positive, whole
+from fathom.metrics.preparation import row_norms
 from fathom.statistics.neighbours import distance_blocks
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # How many pairs of duplicates an error names.
 _NAMED = 3
+# Roundings of a norm within which two points are one: each of two states is off by half of one in every number, and
+# by a few where another batch added up in another order.
+_ROUNDINGS = 4.0
 # TwoNN needs a point with two neighbours.
 _FEWEST_POINTS = 3
 
@@ -28,7 +32,9 @@ def two_nn(z: npt.ArrayLike) -> float:
     about its value / sqrt(n).
 
     Raises ValueError for fewer than 3 points, for duplicate points (their ratio is infinite: remove them first), and
-    where every point has its first two neighbours at one distance (the dimension would be infinite).
+    where every point has its first two neighbours at one distance (the dimension would be infinite). Points no further
+    apart than float32 rounds their norms count as duplicates: hidden states are no finer, and the same text in another
+    batch would be its own neighbour at the distance of its rounding.
     """
     z = as_matrix("z", z, rows=3)
     return float(_dimensions(z, [np.arange(len(z))])[0])
@@ -81,8 +87,10 @@ def _dimensions(z: FloatArray, sets: Sequence[npt.NDArray[np.intp]]) -> FloatArr
     """TwoNN of each of the `sets` of rows of `z` (n, d), each ascending: (sets,)."""
     logarithms = [np.empty(len(chosen)) for chosen in sets]
     duplicates: set[tuple[int, int]] = set()
+    norms = row_norms(z)
     for first, distances in distance_blocks(z):
-        for row in np.flatnonzero(distances.min(axis=1) == 0.0):
+        rounding = _ROUNDINGS * STATES_ROUND_OFF * norms[first : first + len(distances)]
+        for row in np.flatnonzero(distances.min(axis=1) <= rounding):
             one, other = sorted((first + int(row), int(distances[row].argmin())))
             duplicates.add((one, other))
         if duplicates:
