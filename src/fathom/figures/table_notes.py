@@ -36,10 +36,8 @@ def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
         return []
     most = frame.loc[frame["repeats"].astype("float64").idxmax()]
     texts = frame.loc[frame["view"] == most["view"], "texts"].max()
-    return [
-        f"{_place(table)}: {most['repeats']:.0f} of {texts + most['repeats']:.0f} texts repeat another one token for "
-        "token and are left out."
-    ]
+    counts = f"{most['repeats']:.0f} of {texts + most['repeats']:.0f} texts"
+    return [f"{_place(table)}: {counts} repeat another one token for token and are left out."]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:

@@ -124,18 +124,17 @@ def _with_and_without(
     if measure.settings.distinct:
         first = first_of_repeats(activations.token_ids(), views)
         views, repeats = [view[first] for view in views], int(np.count_nonzero(~first))
-    table = table_of(_layers(activations, views, position), views[0]).assign(view=name, repeats=repeats)
+    table = table_of(_layers(activations, views, position), views[0])
     if not is_mean(position):
-        return table.assign(sinks="none")
+        return table.assign(view=name, repeats=repeats, sinks="none")
     sinks = activations.sinks()
     other = table
     if any(sinks[row].any() for view in views for row in view):
         has_others = np.all([[not sinks[row].all() for row in view] for view in views], axis=0)
         kept = [view[has_others] for view in views]
-        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0]).assign(
-            view=name, repeats=repeats
-        )
-    return pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
+        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0])
+    both = pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
+    return both.assign(view=name, repeats=repeats)
 
 
 def _halves(corpus: pd.DataFrame, rows: Indices, measure: Measure, job: MetricJob) -> npt.NDArray[np.bool_]:

@@ -349,11 +349,11 @@ class IntrinsicDimensionSettings(CorpusMetric, PreparedStates):
     high = "unbounded (distances that are all alike)"
     direction = "lower: the texts lie on a surface of fewer dimensions"
     reference = (
-        "TwoNN, Facco et al. 2017, Scientific Reports 7:12140; the estimate depends on the number of texts and on noise "
-        "in the states (hence its value at several shares of the texts), and for objections see arXiv:2604.20276"
+        "TwoNN, Facco et al. 2017, Scientific Reports 7:12140; the estimate depends on the number of texts and on "
+        "noise in the states (hence its value at several shares of the texts); for objections see arXiv:2604.20276"
     )
     module = "fathom.metrics.definitions.intrinsic_dimension"
-    function = "two_nn_by_scale"
+    function = "two_nn_of_states"
     by_scale = True
     seeded = True
     minimum_rows = 3
