@@ -150,10 +150,10 @@ def test_it_holds_what_its_settings_announce(kind: str) -> None:
     assert set(frame["quantity"].dropna()) == made.quantities
     assert set(frame.loc[frame["control"] != "", "view"]) == made.controls
     assert set(frame["control"]) <= {"", "shuffled", "template"}
-    assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.spans)
+    assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.span_names)
     own = [column.removeprefix(LABEL_PREFIX) for column in frame.columns if column.startswith(LABEL_PREFIX)]
-    if settings.labels is not None:
-        assert own == list(settings.labels)
+    if settings.label_names is not None:
+        assert own == list(settings.label_names)
     else:  # those of a table, or of another corpus
         assert own == (["category", "odd", "length"] if settings.base is None else ["length"])
     assert settings.describe() == made.described
@@ -187,15 +187,15 @@ def test_what_it_is_for_agrees(kind: str) -> None:
     shapes = settings.measurable_as
     assert shapes
     assert shapes <= {"text", "sinks", "corpus", "layers", "views"}
-    assert settings.designed == bool(settings.spans)
+    assert settings.designed == bool(settings.span_names)
     assert not (settings.written and (settings.designed or settings.base))
     # Its experiments ask of it what it has.
     for name, experiment in settings.default_experiments("c", ("random",)).items():
         assert name == "c" or name.startswith("c-")
         assert (experiment["corpus"], experiment["controls"]) == ("c", ("random",))
         spans = [place.removeprefix("span:") for place in experiment["positions"] if place.startswith("span:")]
-        assert set(spans) <= set(settings.spans)
-        assert set(experiment.get("labels") or ()) <= set(settings.labels or ())
+        assert set(spans) <= set(settings.span_names)
+        assert set(experiment.get("labels") or ()) <= set(settings.label_names or ())
     assert bool(settings.default_experiments("c", ())) == settings.designed
 
 
@@ -264,7 +264,7 @@ def test_several_lengths_are_views_of_which_tokens_alone_are_measured() -> None:
 
 def test_labels_of_fathoms_own_items_are_those_of_the_table() -> None:
     own = pd.DataFrame(item_texts(load_items(), ["{item}"], shuffled=False)).filter(like=LABEL_PREFIX).columns
-    assert corpus_of({"kind": "items"}).labels == tuple(own.str.removeprefix(LABEL_PREFIX))
+    assert corpus_of({"kind": "items"}).label_names == tuple(own.str.removeprefix(LABEL_PREFIX))
 
 
 def test_steps_of_the_hierarchy() -> None:

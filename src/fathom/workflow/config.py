@@ -48,7 +48,7 @@ class Config(Settings):
         """Corpora that are measured."""
         if self.metrics.corpora is not None:
             return self.metrics.corpora
-        return tuple(name for name, corpus in self.corpora.items() if not corpus.designed)
+        return tuple(name for name, corpus in self.corpora.items() if corpus.measured_unasked)
 
     @property
     def metric_settings(self) -> dict[str, Metric]:
@@ -77,7 +77,7 @@ class Config(Settings):
             return False
         if "label" not in METRICS[metric].model_fields:
             return True
-        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
+        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.label_names or ())
 
     def extraction_of(self, corpus: str) -> ActivationsSettings:
         """Extraction settings of one corpus: those of all, and what it keeps instead."""
