@@ -14,7 +14,7 @@ def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         text, given_group, near_text, near_group (as given), share (1: equal), joined (whether both are in one group
-        now), labels_differ, and excerpts of both texts.
+        now), labels_differ (in a class), and excerpts of both texts.
     """
     names = [
         "text",
@@ -54,4 +54,4 @@ def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
 
 
 def _both(first: object, second: object) -> bool:
-    return first is not None and second is not None and first == first and second == second
+    return isinstance(first, str) and isinstance(second, str)
