@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fathom.probes.command import command
 from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Uncertainty
-from fathom.store.layout import Shape
+from fathom.store.layout import HEAD_SHARES, NORM_RATIOS, SINK_SCORES, TOKEN_FACTS, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 FloatArray = npt.NDArray[np.float64]
@@ -65,20 +65,31 @@ def stored(
     lengths: IntArray | None = None,
     spans: Mapping[str, IntArray] | None = None,
     patterns: Mapping[int, FloatArray] | None = None,
+    sinks: Sequence[Collection[int]] | None = None,
 ) -> Path:
     """Write a store of the corpus beside it; returns its manifest.
 
-    States are of a site and position; spans are (texts, 2), first and last token; patterns are those of single texts.
+    States are of a site and position; spans are (texts, 2), first and last token; patterns are those of single texts;
+    sinks are the places of those tokens in every text. A mean without sinks is the mean, unless it is given.
     """
+    means = {(site, without_sinks(at)): means for (site, at), means in states.items() if is_mean(at)}
+    states = means | dict(states)
     texts = next(iter(states.values())).shape[1]
     counts = np.full(texts, 5) if lengths is None else np.asarray(lengths, dtype=np.int64)
     sites = tuple(dict.fromkeys(site for site, _ in states))
     names = {site: tuple((layers or {}).get(site, RESIDUAL if site == "residual" else RESIDUAL[1:])) for site in sites}
     positions = tuple(dict.fromkeys(position for _, position in states))
     width = next(iter(states.values())).shape[2]
-    shape = Shape(names, texts, int(counts.sum()), width, "float32", positions)
+    shape = Shape(names, texts, int(counts.sum()), width, depth, "float32", positions)
     writer = StoreWriter(corpus.with_suffix(".zarr.zip"), shape, compression="none")
-    writer.append({key: values.astype(np.float32) for key, values in states.items()})
+    found = [()] * texts if sinks is None else sinks
+    scores = [np.isin(np.arange(count), list(places)) for count, places in zip(counts, found, strict=True)]
+    facts = {
+        (TOKEN_FACTS, NORM_RATIOS): np.ones((depth + 1, int(counts.sum()), 1)),
+        (TOKEN_FACTS, HEAD_SHARES): np.full((depth, int(counts.sum()), 1), np.nan),
+        (TOKEN_FACTS, SINK_SCORES): 2.0 * np.concatenate(scores)[None, :, None],
+    }
+    writer.append({key: values.astype(np.float32) for key, values in (states | facts).items()})
     writer.end_states()
     if patterns:
         sampled = np.array(list(patterns))
@@ -87,7 +98,7 @@ def stored(
     writer.write_spans({name: at[:, 0] for name, at in edges.items()}, {name: at[:, 1] for name, at in edges.items()})
     writer.close(np.zeros(int(counts.sum()), dtype=np.int32), counts)
     manifest = corpus.with_suffix(".manifest.json")
-    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "depth": depth})
+    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "sinks": {"rule": "as planted", "strings": {}}})
     return manifest
 
 
