@@ -164,9 +164,8 @@ def plan_probes(
     batches = []
     for batch in by_rows(probed):
         names = {target.name for target in batch}
-        batches.append(
-            make_batch(batch, [curve for curve in curves if curve[0] in names], codes, classes, design, test)
-        )
+        of_batch = [curve for curve in curves if curve[0] in names]
+        batches.append(make_batch(batch, of_batch, codes, classes, design, test))
     samples = [make_samples(batch, weights[:, batch.rows]) for batch in batches]
     return ProbePlan(len(codes), curves, batches, samples)
 

@@ -10,21 +10,24 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn import config_context
 from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
-from fathom.probes.curve_tables import ProbeTables, make_tables
+from fathom.probes.curve_tables import CURVE_COLUMNS, ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.fitting import MakeFold, probe_layer
 from fathom.probes.gram import Fold, make_fold
 from fathom.probes.label_batches import Curve
+from fathom.probes.measures import interval
 from fathom.probes.probing import ProbePlan
 from fathom.probes.scoring import Scored, score_curve
 from fathom.statistics.arrays import BoolArray, FloatArray
 
 WORDS, LENGTH, FIRST_WORD = "surface", "length", "first_word"
 SURFACES = (WORDS, LENGTH, FIRST_WORD)
+GAP = ("gap", "gap_low", "gap_high")
 TOKEN = r"(?u)\w+|[^\w\s]"  # words and single signs: "!" and "?" tell much of a mood
 
 
@@ -42,6 +45,25 @@ def surface_tables(texts: Sequence[str], plan: ProbePlan, design: ProbeDesign) -
         FIRST_WORD: (_first_words(texts), make_fold),
     }
     return {name: _probed(given, make, plan, design) for name, (given, make) in features.items()}
+
+
+def with_gap(surface: ProbeTables, main: ProbeTables, level: float) -> pd.DataFrame:
+    """Curves of a surface, with how far the best layer is ahead of it: `gap`, `gap_low`, `gap_high`.
+
+    Both are scored on the same resampled groups. Where the low end is not above 0, the surface tells the label as well
+    as any layer.
+    """
+    parts = []
+    for key, rows in surface.curves.groupby([*CURVE_COLUMNS, "measure"], sort=False):
+        layers = main.curves
+        for column, value in zip([*CURVE_COLUMNS, "measure"], key, strict=True):
+            layers = layers[layers[column] == value]
+        best = int(layers["score"].to_numpy().argmax())
+        ahead = main.replicates[key][:, best] - surface.replicates[key][:, 0]
+        low, high = interval(ahead[:, None], level).ravel()
+        gap = layers["score"].iloc[best] - rows["score"].iloc[0]
+        parts.append(rows.assign(gap=gap, gap_low=low, gap_high=high))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _probed(features: npt.NDArray[np.generic], make: MakeFold, plan: ProbePlan, design: ProbeDesign) -> ProbeTables:
