@@ -127,16 +127,18 @@ def labelled_sentences(config: ConfigView, name: str, estimator: str) -> list[st
     one = config.experiments[name]
     fitted = ESTIMATORS[estimator]
     tests = f"{one.permutations} permutations of the labels, family-wise over layers" if one.permutations else "none"
-    return [
-        f"Linear probes of the labels of texts: {corpora_phrase(config, [one.corpus])}.",
-        f"{fitted[0].upper()}{fitted[1:]}, scaled inside the fold, penalty {one.penalty:g} everywhere; {one.folds} folds "
-        f"of whole groups, {one.repeats} repeats, or the split that the table gives; out-of-fold predictions. Classes: "
-        "balanced accuracy; numbers: Pearson's r with the numbers as they are (AUC and R² in the "
-        f"CSV). Intervals: {intervals_phrase(config)} over groups. Tests: {tests}.",
-        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, the "
-        "sum of the tokens' static vectors, a control task of random labels where texts have paraphrases, and the "
-        "surface of the text on the same folds: its words in a bag (tf-idf), its length, its first word.",
-    ]
+    fit = (
+        f"{fitted[0].upper()}{fitted[1:]}, scaled inside the fold, penalty {one.penalty:g} everywhere; {one.folds} "
+        f"folds of whole groups, {one.repeats} repeats, or the split that the table gives; out-of-fold predictions. "
+        "Classes: balanced accuracy; numbers: Pearson's r with the numbers as they are (AUC and R² "
+        f"in the CSV). Intervals: {intervals_phrase(config)} over groups. Tests: {tests}."
+    )
+    controls = (
+        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, "
+        "the sum of the tokens' static vectors, a control task of random labels where texts have paraphrases, and the "
+        "surface of the text on the same folds: its words in a bag (tf-idf), its length, its first word."
+    )
+    return [f"Linear probes of the labels of texts: {corpora_phrase(config, [one.corpus])}.", fit, controls]
 
 
 def _different(phrases: Sequence[str]) -> str:

@@ -103,10 +103,9 @@ def _leak_notes(texts: pd.DataFrame) -> Sequence[str]:
         if apart
         else "each is in one group with it"
     )
-    return [
-        f"{len(near)} of {len(texts)} texts are equal ({equal}) or nearly equal ({len(near) - equal}) to one of another "
-        f"group; {done}. The corpus' table of leaks names them."
-    ]
+    kinds = f"equal ({equal}) or nearly equal ({len(near) - equal})"
+    note = f"{len(near)} of {len(texts)} texts are {kinds} to one of another group; {done}."
+    return [f"{note} The corpus' table of leaks names them."]
 
 
 def _group_note(label: str, texts: pd.DataFrame) -> str:
@@ -131,8 +130,8 @@ def _tail_note(label: str, texts: pd.DataFrame) -> str:
     if share < HEAVY:
         return ""
     return (
-        f"{label}: heavy-tailed, {count} of {len(squares)} texts hold {100 * share:.0f} % of the variance, so that r and "
-        "R\N{SUPERSCRIPT TWO} weigh these; logarithms or ranks in the table weigh texts alike."
+        f"{label}: heavy-tailed, {count} of {len(squares)} texts hold {100 * share:.0f} % of the variance, so that r "
+        "and R\N{SUPERSCRIPT TWO} weigh these; logarithms or ranks in the table weigh texts alike."
     )
 
 

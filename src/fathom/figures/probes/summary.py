@@ -99,7 +99,8 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
 
     Controls are those of the same model, experiment, site, position, label, estimator and selection; the shuffled words
     of a view are in its rows. The strongest control is the one with the highest score among the
-    embedding layer, random weights, shuffled words, static vectors and the surface of the texts. Selectivity is the score on the template split
+    embedding layer, random weights, shuffled words, static vectors and the surface of the texts.
+    Selectivity is the score on the template split
     minus that of the control task (Hewitt and Liang 2019, arXiv:1909.03368). What was not made is NaN, and a strongest
     control that there is not is "".
 
@@ -305,8 +306,7 @@ def _explain(table: pd.DataFrame) -> list[str]:
         f"Bold: above chance, family-wise p < {SIGNIFICANT:g}.",
         "Normalised: (score \N{MINUS SIGN} chance) / (1 \N{MINUS SIGN} chance).",
         "Selectivity: template split \N{MINUS SIGN} control task.",
-        "Strongest control: highest of embedding layer, random weights, shuffled words, static vectors and surface "
-        "(words in a bag, length, first word) at the peak.",
+        "Strongest control: highest of embedding layer, random weights, shuffled words, static vectors and surface.",
     ]
     if table["measure"].nunique() > 1:
         lines.append("Scores: balanced accuracy where chance is above 0, else the correlation r.")
