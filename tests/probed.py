@@ -20,8 +20,9 @@ from fathom.probes.command import command
 from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Uncertainty
-from fathom.store.layout import HEAD_SHARES, NORM_RATIOS, SINK_SCORES, TOKEN_FACTS, Shape, is_mean, without_sinks
+from fathom.store.layout import SINK_SCORES, TOKEN_FACTS, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
+from tests.stores import SINK_FACTS, plain_facts
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -82,14 +83,11 @@ def stored(
     width = next(iter(states.values())).shape[2]
     shape = Shape(names, texts, int(counts.sum()), width, depth, "float32", positions)
     writer = StoreWriter(corpus.with_suffix(".zarr.zip"), shape, compression="none")
-    found = [()] * texts if sinks is None else sinks
-    scores = [np.isin(np.arange(count), list(places)) for count, places in zip(counts, found, strict=True)]
-    facts = {
-        (TOKEN_FACTS, NORM_RATIOS): np.ones((depth + 1, int(counts.sum()), 1)),
-        (TOKEN_FACTS, HEAD_SHARES): np.full((depth, int(counts.sum()), 1), np.nan),
-        (TOKEN_FACTS, SINK_SCORES): 2.0 * np.concatenate(scores)[None, :, None],
-    }
-    writer.append({key: values.astype(np.float32) for key, values in (states | facts).items()})
+    facts = plain_facts(shape, shape.tokens)
+    if sinks is not None:
+        masks = [np.isin(np.arange(count), list(places)) for count, places in zip(counts, sinks, strict=True)]
+        facts[TOKEN_FACTS, SINK_SCORES] = 2 * np.concatenate(masks).astype(np.float32)[None, :, None]
+    writer.append({key: values.astype(np.float32) for key, values in states.items()} | facts)
     writer.end_states()
     if patterns:
         sampled = np.array(list(patterns))
@@ -98,7 +96,7 @@ def stored(
     writer.write_spans({name: at[:, 0] for name, at in edges.items()}, {name: at[:, 1] for name, at in edges.items()})
     writer.close(np.zeros(int(counts.sum()), dtype=np.int32), counts)
     manifest = corpus.with_suffix(".manifest.json")
-    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "sinks": {"rule": "as planted", "strings": {}}})
+    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "sinks": SINK_FACTS})
     return manifest
 
 
