@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.probes.properties import figure as properties
+from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
+from fathom.figures.probes.properties import draw_properties
+from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import CONTROLS, PRIMARY
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, TEST, TRAIN
 
@@ -23,47 +25,57 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
-    """A panel a label, and notes on the labels."""
+    """A panel a label, and notes on the labels, under the panels too."""
     corpus = next(frame for table, frame in tables if table.content == "texts")
-    drawn = properties(tables, job, notes, estimator=estimator)
-    return Drawn(drawn.numbers, drawn.picture, [*drawn.notes, *label_notes(corpus, drawn.numbers)])
+    rows = one_place(fixed_curves(tables, estimator=estimator))
+    alike, behind = surface_notes(rows)
+    notes = [*notes, *forms_notes(rows), *label_notes(corpus, rows), *alike]
+    picture = draw_properties(rows, title=job.title, layers=job.layers, notes=notes)
+    return Drawn(rows, picture, [*notes, *behind])
 
 
 def label_notes(corpus: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
-    """Sentences on the labels of some curves: their texts, leaks, and what the surface tells."""
+    """Sentences on the labels of some curves: their texts, leaks, groups and heavy tails."""
     texts = corpus[corpus["view"] == ORIGINAL]
     labels = [label for label in dict.fromkeys(curves["label"]) if LABEL_PREFIX + str(label) in texts]
     found = [_texts_note(label, texts) for label in labels]
     found += _leak_notes(texts)
-    found += [note for label in labels for note in (_group_note(label, texts), _tail_note(label, texts)) if note]
-    return [*found, *surface_notes(curves)]
+    return [
+        *found,
+        *(note for label in labels for note in (_group_note(label, texts), _tail_note(label, texts)) if note),
+    ]
 
 
-def surface_notes(curves: pd.DataFrame) -> list[str]:
-    """Of each label, the surfaces that tell it as well as its best layer does, and how far it is ahead of others.
+def surface_notes(curves: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Of each label, the surfaces that tell it as well as its best layer does, and those that its best layer is ahead of.
 
-    `as well`: the interval of the difference, over the same resampled groups, does not lie above 0.
+    As well: the interval of the difference, over the same resampled groups, does not lie above 0.
     """
+    curves = forms_that_differ(curves)
+    several = curves["sinks"].nunique() > 1
     rows = curves[curves["control"].isin(SURFACES) & (curves["selection"] == "fixed")]
-    notes = []
+    alike, behind = [], []
     for (label, sinks), of_label in rows.groupby(["label", "sinks"], sort=False):
         measure = next(measure for measure in PRIMARY if (of_label["measure"] == measure).any())
         chosen = of_label[of_label["measure"] == measure]
-        as_well, behind = [], []
-        for row in chosen.itertuples(index=False):
-            name = CONTROLS[str(row.control)].label
-            gap = f"{_number(row.gap)}, {_number(row.gap_low)} to {_number(row.gap_high)}"
-            alike = not row.gap_low > 0
-            (as_well if alike else behind).append(f"{name} ({_number(row.score)}; best layer ahead by {gap})")
-        form = f"{label}, {'all tokens' if sinks == 'with' else 'without sink tokens'}"
-        if as_well:
-            notes.append(
-                f"{form}: told as well by the surface of the texts as by any layer: {'; '.join(as_well)}. These layers "
-                "need not hold more than the surface."
+        name = f"{label}, {FORMS[str(sinks)]}" if several else str(label)
+        as_well = chosen[~(chosen["gap_low"] > 0)]
+        if len(as_well):
+            alike.append(
+                f"{name}: the surface of the texts tells it as well as any layer: {_gaps(as_well)}. The layers need not "
+                "hold more than the surface."
             )
-        if behind:
-            notes.append(f"{form}: the best layer is ahead of: {'; '.join(behind)}.")
-    return notes
+        if len(as_well) < len(chosen):
+            behind.append(f"{name}: the best layer is ahead of: {_gaps(chosen[chosen['gap_low'] > 0])}.")
+    return alike, behind
+
+
+def _gaps(rows: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{CONTROLS[str(row.control)].label} ({_number(row.score)}; best layer ahead by {_number(row.gap)}, "
+        f"{_number(row.gap_low)} to {_number(row.gap_high)})"
+        for row in rows.itertuples(index=False)
+    )
 
 
 def _texts_note(label: str, texts: pd.DataFrame) -> str:
