@@ -13,6 +13,7 @@ from fathom.figures.drawing.grid import Panel, draw_panels
 from fathom.figures.drawing.style import DASHED, FAINT, PALETTE, SOLID, house_style, ordered_colours
 from fathom.figures.drawing.text import panel_width, spaced_texts
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
 from fathom.figures.probes.rows import all_views, fixed_curves, main_measure, one_label
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
@@ -65,6 +66,7 @@ def draw_early_context(
 ) -> Figure:
     """Draw how a pair is read from the last token after n tokens of filler, three panels a model.
 
+    Where a model's curves are there with and without sink tokens, and differ, each form has three panels.
     Left, over relative depth: a curve for every n, from dark to light, solid where the pair comes first and dashed
     where the filler comes first, so that the text is as long but the pair is at its end; and, in grey, the controls of
     the smallest n with the pair first. Middle and right, over n on a logarithmic axis that begins at 0: the scores with
@@ -85,7 +87,7 @@ def draw_early_context(
             model has no curve with the pair first.
     """
     check_scores(curves, key=CURVE_KEY, columns=("view", "quantity"))
-    chosen, _ = split_selections(choose_measure(curves, measure))
+    chosen, _ = split_selections(choose_measure(panels_of_forms(curves, form_names(curves)), measure))
     estimator = check_only(chosen, "estimator")
     check_only(chosen, "experiment")
     places = chosen["view"].str.split().str[0]
@@ -245,5 +247,6 @@ def _draw_main(axes: Axes, curve: pd.DataFrame, place: str) -> None:
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores over layers and over the amount of filler."""
     rows = one_label(all_views(fixed_curves(tables, estimator=estimator)))
+    notes = [*notes, *forms_notes(rows)]
     picture = draw_early_context(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=notes)
     return Drawn(rows, picture, notes)
