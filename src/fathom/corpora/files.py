@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.corpora.labelled import OPTIONS, Columns, labelled_texts
+from fathom.corpora.plain_texts import check_plain
 from fathom.runtime.errors import FathomError, first_line
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ def texts_of(
     """
     columns = Columns(seed=seed, **{name: options.pop(name) for name in OPTIONS if name in options})
     table = read_table(path, column, place, encoding)
-    texts = chosen(texts_in(table, column), **options)
+    check_plain(table[column], column, place)
+    texts = texts_in(table, column)
+    if path.suffix == ".txt":
+        texts = texts[texts.str.strip() != ""]  # a blank line parts texts, and is none
+    texts = chosen(texts, **options)
+    if len(texts) and not texts.str.strip().all():
+        row = texts.index[(texts.str.strip() == "").argmax()] + 1
+        msg = f"{place}: column {column!r} is empty in row {row}; min_characters: 1 leaves empty rows out"
+        raise FathomError(msg)
     if sample is not None and sample < len(texts):
         drawn = np.random.default_rng(seed).choice(len(texts), size=sample, replace=False)
         texts = texts.iloc[np.sort(drawn)]

@@ -725,7 +725,7 @@ class _Table(Corpus):
 
 
 class FileCorpus(_Table):
-    """A file of your own: .txt (a line a text), .csv, .jsonl or .parquet."""
+    """A file of your own: .txt (a line a text, blank lines left aside), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
     path: Annotated[PathLine, Endings]
