@@ -264,8 +264,8 @@ class ConfigView(Protocol):
         """What figures say of a metric."""
 
     @property
-    def sink_multiple(self) -> float:
-        """How many times the median norm of its text a sink token's norm exceeds."""
+    def sink_rule(self) -> str:
+        """By which rule sink tokens are found, in a phrase."""
 
     @property
     def follows_transformers(self) -> bool:

@@ -69,6 +69,7 @@ rule activations:
     params:
         settings=plan.activations.settings,
         code=plan.activations.code,
+        stored=plan.activations.stored,
         cut=plan.activations.boundary_option,
     message:
         "Extracting {wildcards.model} on {wildcards.corpus}, shard {wildcards.shard}"

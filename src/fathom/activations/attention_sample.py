@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import torch
 from torch import Tensor
 
 from fathom.activations.capture import Batch, Targets, capture, make_batch, packed_targets
+from fathom.activations.pooling import pool
 from fathom.activations.tokenisation import TokenisedTexts
 from fathom.models.load import LoadedModel
 from fathom.models.sites import BlockSites
 from fathom.runtime.errors import FathomError, first_line
-from fathom.store.layout import Float32Array, IntArray, Shape, is_pooled
+from fathom.store.layout import NORMED, WITHOUT_SINKS, ArrayKey, Float32Array, IntArray, Shape, is_pooled
 from fathom.store.writer import StoreWriter
 
 # Units of round-off by which a row of a pattern may miss 1: only the rounding of its own entries.
@@ -42,25 +44,31 @@ def write_sample(
     differ by more than round-off.
     """
     differences = [0.0]
+    compared = [key for key in shape.states if not key[1].endswith(WITHOUT_SINKS) and not key[1].startswith(NORMED)]
     starts = np.cumsum(texts.lengths) - texts.lengths
 
     def patterns() -> Iterator[Float32Array]:
         for text in chosen.tolist():
             batch = make_batch(np.array([text]), texts.ids, texts.spans)
             targets = packed_targets(batch, shape, model.device)
-            attentions = capture(model, batch, shape, found, targets, attentions=True)
-            differences.append(_difference(targets, batch, int(starts[text]), writer))
+            seen = capture(model, batch, shape, found, targets, attention=1.0, attentions=True)
+            pool(batch, _without_normed(shape), targets, [np.zeros(int(batch.lengths[0]), dtype=np.bool_)], None)
+            differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
             if differences[-1] > TOLERANCE[shape.dtype]:
                 other = f"its states with eager attention differ from the stored ones by {differences[-1]:.1e}"
                 msg = f"{describe(text)}: {other} of the largest state of a layer, expected at most "
                 msg += f"{TOLERANCE[shape.dtype]:.0e}; set activations.attention_texts to 0"
                 raise FathomError(msg)
-            yield _checked(attentions, describe(text))
+            yield _checked(seen.attentions, describe(text))
 
     writer.end_states()
     with eager_attention(model, describe(int(chosen[0]))):
         writer.write_patterns(chosen, texts.lengths[chosen], patterns())
     return max(differences)
+
+
+def _without_normed(shape: Shape) -> Shape:
+    return replace(shape, positions=tuple(one for one in shape.positions if not one.startswith(NORMED)))
 
 
 @contextmanager
@@ -97,12 +105,15 @@ def _checked(attentions: tuple[Tensor | None, ...] | None, place: str) -> Float3
     return patterns.to(torch.float32).cpu().numpy()
 
 
-def _difference(targets: Targets, batch: Batch, first_token: int, writer: StoreWriter) -> float:
+def _difference(
+    targets: Targets, batch: Batch, first_token: int, writer: StoreWriter, stored: Sequence[ArrayKey]
+) -> float:
     """Largest difference of the states of one text from the stored ones, by the largest state of each layer."""
     text, length = int(batch.texts[0]), int(batch.lengths[0])
     largest = 0.0
-    for key, states in targets.arrays.items():
-        first, last = (text, text + 1) if is_pooled(key[1]) else (first_token, first_token + length)
+    for key in stored:
+        states = targets.arrays[key]
+        first, last = (text, text + 1) if is_pooled(key) else (first_token, first_token + length)
         stored = torch.from_numpy(writer.read_back(key, first, last))
         difference = (states.to(torch.float32).cpu() - stored).abs().flatten(1).amax(dim=1)
         scale = stored.abs().flatten(1).amax(dim=1).clamp_min(torch.finfo(torch.float32).tiny)

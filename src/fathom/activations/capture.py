@@ -11,11 +11,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fathom.models.architecture import FINAL, capturing
+from fathom.activations.received_attention import receiving
+from fathom.models.architecture import FINAL, capturing, layer_names
 from fathom.models.load import LoadedModel
 from fathom.models.sites import RESIDUAL, BlockSites, tapping
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import ArrayKey, Shape
+from fathom.store.layout import NORMED, ArrayKey, Shape, is_mean
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,13 @@ def make_batch(
 
 
 def forward(model: LoadedModel, batch: Batch, **wanted: bool) -> Any:
-    """The bare forward pass: what extraction is measured against. Returns the model's output."""
+    """The bare forward pass: what extraction is measured against. Returns the model's output.
+
+    Without a cache of keys and values, which a decoder would keep for tokens that never follow.
+    """
     mask = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
+    if getattr(model.module.config, "use_cache", None):
+        wanted["use_cache"] = False
     return model.module(
         input_ids=torch.from_numpy(batch.ids).to(model.device),
         attention_mask=torch.from_numpy(mask.astype(np.int64)).to(model.device),
@@ -62,11 +68,19 @@ class Targets:
     """Where the states of a batch go: rows of arrays that may hold other texts too."""
 
     arrays: dict[ArrayKey, Tensor]
-    """(Site, position) -> (layers, tokens or texts, width). On a GPU they hold this batch alone, in its order."""
+    """(Site, position) -> (layers, tokens or texts, width). On a GPU they hold this batch alone, in its order. Token
+    states are among them where a mean is stored, even if they are not stored themselves."""
     tokens: npt.NDArray[np.int64]
     """Row of the first token of every text, (batch,)."""
     texts: npt.NDArray[np.int64]
     """Row of every text at pooled positions, (batch,)."""
+
+
+def captured(shape: Shape) -> tuple[ArrayKey, ...]:
+    """Arrays that a pass fills: those that are stored, and token states wherever something is made of them."""
+    made = any(is_mean(position) or position.startswith(NORMED) for position in shape.positions)
+    tokens = {(site, "tokens"): None for site in shape.layers} if made else {}
+    return tuple(dict.fromkeys(shape.states) | tokens)
 
 
 def packed_targets(batch: Batch, shape: Shape, device: torch.device) -> Targets:
@@ -74,24 +88,48 @@ def packed_targets(batch: Batch, shape: Shape, device: torch.device) -> Targets:
     arrays = {
         key: torch.empty(
             shape.extent(key, len(batch.lengths), int(batch.lengths.sum())),
-            dtype=torch.float32 if key[1] == "mean" else getattr(torch, shape.dtype),
+            dtype=torch.float32 if is_mean(key[1]) else getattr(torch, shape.dtype),
             device=device,
         )
-        for key in shape.arrays
+        for key in captured(shape)
     }
     return Targets(arrays=arrays, tokens=np.cumsum(batch.lengths) - batch.lengths, texts=np.arange(len(batch.lengths)))
 
 
-def capture(
-    model: LoadedModel, batch: Batch, shape: Shape, found: BlockSites, targets: Targets, *, attentions: bool = False
-) -> tuple[Tensor | None, ...] | None:
-    """Run a batch and put the states of every site, layer and position of `shape` into their targets.
+@dataclass(frozen=True)
+class Observed:
+    """What a pass shows of the tokens of a batch, beside their states."""
 
-    Returns the model's attention patterns by block, (batch, heads, T, T), where they are asked for. All states are in
-    the dtype of the model but `mean`, which is accumulated in float32. Errors: FathomError if a part of the model puts
-    out another dtype, whose bits the store could not hold.
+    norms: npt.NDArray[np.float32]
+    """Norm of the residual stream at layers 0 .. depth, (layers, batch, longest); of pads too."""
+    head_shares: npt.NDArray[np.float32]
+    """Share of the heads of each block that attend to a token, (blocks, batch, longest); NaN where it is not known."""
+    attentions: tuple[Tensor | None, ...] | None
+    """The model's attention patterns by block, (batch, heads, T, T), where they are asked for."""
+
+
+def capture(
+    model: LoadedModel,
+    batch: Batch,
+    shape: Shape,
+    found: BlockSites,
+    targets: Targets,
+    *,
+    attention: float,
+    attentions: bool = False,
+) -> Observed:
+    """Run a batch and put the states of every site and layer of `shape` into their targets, at `captured` positions.
+
+    `attention` is the threshold at which a head attends to a token. Means are left to `pool`, which is told the sinks.
+    All states are in the dtype of the model. Errors: FathomError if a part of the model puts out another dtype, whose
+    bits the store could not hold.
     """
     put = _put_on_host if model.device.type == "cpu" else _put_on_device
+    residual = shape.layers.get(RESIDUAL, ())
+    blocks = layer_names("all", model.anatomy.depth, "")
+    norms = torch.empty((len(blocks), *batch.ids.shape), device=model.device)
+    read = [position for site, position in captured(shape) if site == next(iter(shape.layers))]
+    read = [position for position in read if not is_mean(position) and not position.startswith(NORMED)]
 
     def keep(site: str, layer: str, state: Tensor) -> None:
         if state.dtype != getattr(torch, shape.dtype):
@@ -100,20 +138,26 @@ def capture(
             raise FathomError(msg)
         index = shape.layers[site].index(layer)
         state = state.reshape(*batch.ids.shape, shape.width)
-        for position in shape.positions:
+        for position in read:
             put(targets.arrays[site, position][index], position, state, batch, targets)
 
-    residual = shape.layers.get(RESIDUAL, ())
+    def observe(layer: str, state: Tensor) -> None:
+        state = state.reshape(*batch.ids.shape, -1)
+        torch.linalg.vector_norm(state, dim=-1, dtype=torch.float32, out=norms[int(layer)])
+        if layer in residual:
+            keep(RESIDUAL, layer, state)
+
     sublayers = {site: layers for site, layers in shape.layers.items() if site != RESIDUAL}
     with (
         torch.inference_mode(),
-        capturing(model.anatomy, residual, partial(keep, RESIDUAL)),
+        capturing(model.anatomy, blocks, observe),
         tapping(found, sublayers, keep),
+        receiving(model.anatomy.blocks, batch.lengths, batch.ids.shape[1], attention) as shares,
     ):
         output = forward(model, batch, output_attentions=True) if attentions else forward(model, batch)
         if FINAL in residual:
             keep(RESIDUAL, FINAL, output.last_hidden_state)
-    return output.attentions if attentions else None
+    return Observed(norms.cpu().numpy(), shares.cpu().numpy(), output.attentions if attentions else None)
 
 
 def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:
@@ -122,9 +166,6 @@ def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, tar
         rows, source = as_numpy(target), as_numpy(state)
         for row, (first, length) in enumerate(zip(targets.tokens.tolist(), batch.lengths.tolist(), strict=True)):
             rows[first : first + length] = source[row, :length]
-    elif position == "mean":
-        for row, (text, length) in enumerate(zip(targets.texts.tolist(), batch.lengths.tolist(), strict=True)):
-            target[text] = state[row, :length].sum(dim=0, dtype=torch.float32) / length
     else:
         picked = batch.picked(position)
         as_numpy(target)[targets.texts] = as_numpy(state)[np.arange(len(picked)), picked]
@@ -132,13 +173,9 @@ def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, tar
 
 def _put_on_device(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:  # noqa: ARG001 - one signature for host and device
     """All texts at once: a GPU wants few large operations. The targets hold this batch alone."""
-    real = torch.from_numpy(np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).to(state.device)
     if position == "tokens":
+        real = torch.from_numpy(np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).to(state.device)
         torch.index_select(state.flatten(0, 1), 0, real.flatten().nonzero().squeeze(1), out=target)
-    elif position == "mean":
-        # A pad's state is left out, not multiplied by 0: it may be infinite, and then the product is NaN.
-        total = state.to(torch.float32).masked_fill(~real[..., None], 0.0).sum(dim=1)
-        target.copy_(total / real.sum(dim=1, keepdim=True))
     else:
         picked = torch.from_numpy(batch.picked(position)).to(state.device)
         target.copy_(state[torch.arange(len(picked), device=state.device), picked])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -20,17 +19,14 @@ from fathom.activations.extraction import (
 )
 from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings, Part, read_part, whole_corpus, write_cut
-from fathom.activations.tokenisation import tokenise
+from fathom.activations.sinks import REFERENCE_TOKENS
+from fathom.activations.tokenisation import reference_text, tokenise
 from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.store.layout import Shape
 from fathom.store.writer import StoreWriter
-
-if TYPE_CHECKING:
-    pass
-
 
 log = logging.getLogger("fathom")
 
@@ -115,13 +111,9 @@ def _extract(
     folder = model_manifest.parent
     place = f"model {settings.model}, corpus {settings.corpus}"
     wanted = settings.activations
-    texts = tokenise(
-        corpus,
-        load_tokenizer(folder, settings.model),
-        longest=_smaller(wanted.max_tokens, context_length(folder, settings.model)),
-        truncate=wanted.truncate,
-        place=place,
-    )
+    tokenizer = load_tokenizer(folder, settings.model)
+    longest = _smaller(wanted.max_tokens, context_length(folder, settings.model))
+    texts = tokenise(corpus, tokenizer, longest=longest, truncate=wanted.truncate, place=place)
     model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
     sites = choose_sites(wanted.sites, found, settings.model)
@@ -132,12 +124,15 @@ def _extract(
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
+        depth=model.anatomy.depth,
         dtype=settings.dtype,
         positions=stored_positions(wanted, texts, place),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
-            extract(model, texts, shape, writer, settings, ids=corpus["id"].tolist(), found=found)
+            reference = reference_text(tokenizer, REFERENCE_TOKENS, longest)
+            ids = corpus["id"].tolist()
+            sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
             no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
             writer.write_spans(texts.span_starts, texts.spans)
             writer.close(np.concatenate(texts.ids), texts.lengths)
@@ -150,12 +145,18 @@ def _extract(
                     "corpus_sha256": sha256_of(corpus_file),
                     "revision": checkpoint["revision"],
                     "architecture": checkpoint["architecture"],
-                    "depth": checkpoint["depth"],
                     "settings": settings.model_dump(mode="json"),
                     "first_text": str(corpus["id"].iloc[0]),
                     "last_text": str(corpus["id"].iloc[-1]),
                     "passes": part.passes,
                     "truncated": texts.truncated,
+                    "sinks": {
+                        "rule": wanted.sinks.in_words(),
+                        "texts": sinks.texts,
+                        "tokens": sinks.tokens,
+                        "texts_of_sinks_alone": sinks.alone,
+                        "strings": {token: tokenizer.convert_ids_to_tokens(token) for token in sorted(sinks.ids)},
+                    },
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,
                     "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),

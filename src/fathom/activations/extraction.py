@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.job import ExtractionSettings
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import ActivationsSettings, SinkSettings
 from fathom.activations.sharding import Part, sample_texts
+from fathom.activations.sinks import FEWEST_TOKENS, Reference, judge_tokens
 from fathom.activations.tokenisation import TokenisedTexts
 from fathom.runtime.errors import FathomError
 from fathom.runtime.malloc import keep_freed_memory
 from fathom.runtime.progress import Progress
-from fathom.store.layout import Shape
+from fathom.store.layout import NORMED, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -27,8 +31,13 @@ log = logging.getLogger("fathom")
 
 
 def stored_positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
-    """Positions that are stored: those asked for, `spans` as one position a span that the corpus marks."""
-    plain = [position for position in wanted.positions if position != "spans"]
+    """Positions that are stored: those asked for, every mean in both forms, and every span that the corpus marks."""
+    plain = [
+        form
+        for position in wanted.positions
+        if position != "spans"
+        for form in ((position, without_sinks(position)) if is_mean(position) else (position,))
+    ]
     spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
     if not plain and not spans:
         msg = f"{place}: activations.positions asks for spans only, and the corpus marks none"
@@ -80,32 +89,96 @@ def extract(
     *,
     ids: list[str],
     found: BlockSites,
-) -> None:
+    reference: npt.NDArray[np.int32],
+) -> SinksFound:
     """Run all texts, window by window, and append their states to the store.
 
-    The finished store holds texts in the order of the corpus; within a window they run sorted by length.
+    The finished store holds texts in the order of the corpus; within a window they run sorted by length. `reference`
+    holds the token ids of the text that those are compared with that are too short to show their own sinks. Returns the
+    sinks that were found.
     """
     from fathom.activations.capture import capture
+    from fathom.activations.pooling import pool
     from fathom.activations.window_writer import WindowWriter
+    from fathom.models.architecture import find_final_norm
 
     keep_freed_memory()
     wanted = settings.activations
+    rule = wanted.sinks
     place = f"model {settings.model}, corpus {settings.corpus}"
     ranges = window_ranges(texts, shape, wanted)
+    normed = any(position.startswith(NORMED) for position in shape.positions)
+    norm = find_final_norm(model.module, model.anatomy, settings.model) if normed else None
+    short = None
+    if int(texts.lengths.min()) < FEWEST_TOKENS:
+        short = _read_reference(model, reference, shape, found, rule)
+    sinks = SinksFound()
     with (
         Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
         WindowWriter(
-            writer, shape, ranges, texts.lengths, model.device, lambda text: f"{place}, text {ids[text]!r}"
-        ) as sink,
+            writer,
+            shape,
+            ranges,
+            texts.lengths,
+            model.device,
+            lambda text: f"{place}, text {ids[text]!r}",
+            max(wanted.token_budget, int(texts.lengths.max())),
+        ) as window,
     ):
         for first, last in ranges:
-            sink.begin(first, last)
+            window.begin(first, last)
             for batch in window_batches(texts, first, last, wanted.token_budget):
-                targets = sink.targets(batch)
-                capture(model, batch, shape, found, targets)
-                sink.put(batch, targets)
+                targets = window.targets(batch)
+                seen = capture(model, batch, shape, found, targets, attention=rule.attention)
+                facts = [
+                    judge_tokens(
+                        seen.norms[:, row, :length].astype(np.float64), seen.head_shares[:, row, :length], rule, short
+                    )
+                    for row, length in enumerate(batch.lengths.tolist())
+                ]
+                marked = [one.scores > 1.0 for one in facts]
+                pool(batch, shape, targets, marked, norm)
+                window.put_facts(batch, facts)
+                window.put(batch, targets)
+                sinks.add(texts, batch.texts, marked)
                 progress.advance(int(batch.lengths.sum()))
-            sink.end()
+            window.end()
+    return sinks
+
+
+@dataclass
+class SinksFound:
+    """Sinks of the texts of a shard."""
+
+    texts: int = 0
+    """Texts that have any."""
+    tokens: int = 0
+    alone: int = 0
+    """Texts all of whose tokens are sinks, which have no state without."""
+    ids: set[int] = field(default_factory=set)
+    """Token ids of the sinks."""
+
+    def add(self, texts: TokenisedTexts, rows: npt.NDArray[np.int64], marked: list[npt.NDArray[np.bool_]]) -> None:
+        """Count the sinks of some texts."""
+        for row, sinks in zip(rows.tolist(), marked, strict=True):
+            self.texts += int(sinks.any())
+            self.tokens += int(sinks.sum())
+            self.alone += int(sinks.all())
+            self.ids.update(texts.ids[row][sinks].tolist())
+
+
+def _read_reference(
+    model: LoadedModel, ids: npt.NDArray[np.int32], shape: Shape, found: BlockSites, rule: SinkSettings
+) -> Reference:
+    """Run the text that short ones are compared with."""
+    from fathom.activations.capture import capture, make_batch, packed_targets
+
+    batch = make_batch(np.array([0]), [ids], {})
+    alone = replace(shape, positions=())
+    targets = packed_targets(batch, alone, model.device)
+    seen = capture(model, batch, alone, found, targets, attention=rule.attention)
+    medians = np.median(seen.norms[:, 0].astype(np.float64), axis=1)
+    return Reference(norms=medians, head_shares=seen.head_shares[:, 0, : FEWEST_TOKENS - 1].astype(np.float64))
 
 
 def sample_attention(

@@ -127,6 +127,14 @@ def draw_tokens(draws: npt.NDArray[np.float64], tokenizer: PreTrainedTokenizerFa
     return ordinary[(draws * len(ordinary)).astype(np.int64)]
 
 
+def reference_text(tokenizer: PreTrainedTokenizerFast, tokens: int, longest: int | None) -> npt.NDArray[np.int32]:
+    """A text of so many random tokens (fewer where the model reads no more), in the tokenizer's own special tokens."""
+    before, after = _special_frame(tokenizer)
+    count = tokens if longest is None else max(1, min(tokens, longest - len(before) - len(after)))
+    drawn = draw_tokens(np.random.default_rng(0).random(count), tokenizer)
+    return np.array([*before, *drawn.tolist(), *after], dtype=np.int32)
+
+
 def _ordinary_tokens(tokenizer: PreTrainedTokenizerFast) -> npt.NDArray[np.int32]:
     """Ids of the vocabulary without special tokens."""
     # `all_special_ids` holds those that have a role (start, padding, ...), the added tokens also such as <|user|>.

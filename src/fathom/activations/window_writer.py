@@ -13,9 +13,20 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fathom.activations.capture import Batch, Targets, as_numpy, as_tensor, packed_targets
+from fathom.activations.capture import Batch, Targets, as_numpy, as_tensor, captured, packed_targets
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import ArrayKey, Shape, array_dtype, is_pooled
+from fathom.store.layout import (
+    HEAD_SHARES,
+    NORM_RATIOS,
+    SINK_SCORES,
+    TOKEN_FACTS,
+    WITHOUT_SINKS,
+    ArrayKey,
+    Shape,
+    array_dtype,
+    is_pooled,
+)
+from fathom.activations.sinks import TokenFacts
 from fathom.store.writer import StoreWriter
 
 WINDOWS = 2
@@ -37,6 +48,7 @@ class WindowWriter:
         lengths: npt.NDArray[np.int64],
         device: torch.device,
         describe: Callable[[int], str],
+        batch_tokens: int,
     ) -> None:
         self._store = store
         self._shape = shape
@@ -48,11 +60,17 @@ class WindowWriter:
         # NumPy asks the system for huge pages, torch does not; that is most of what fresh memory costs.
         self._buffers = [
             {
-                key: np.empty(shape.extent(key, texts, tokens), dtype=array_dtype(key[1], shape.dtype))
+                key: np.empty(shape.extent(key, texts, tokens), dtype=array_dtype(key, shape.dtype))
                 for key in shape.arrays
             }
             for _ in range(min(WINDOWS, len(ranges)))
         ]
+        # Token states of one batch, where they are read for a mean and not stored.
+        self._scratch = {
+            key: np.empty(shape.extent(key, 0, batch_tokens), dtype=array_dtype(key, shape.dtype))
+            for key in captured(shape)
+            if key not in shape.states and device.type == "cpu"
+        }
         self._begun = 0
         self._first = self._last = 0
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
@@ -86,15 +104,25 @@ class WindowWriter:
         """Where to put the states of a batch: the window itself, or memory on the GPU."""
         if self._device.type != "cpu":
             return packed_targets(batch, self._shape, self._device)
-        arrays = {key: as_tensor(array) for key, array in self._buffer.items()}
-        return Targets(arrays=arrays, tokens=self._first_rows(batch), texts=batch.texts - self._first)
+        arrays = {key: as_tensor(self._buffer[key]) for key in self._shape.states}
+        arrays |= {key: as_tensor(array) for key, array in self._scratch.items()}
+        tokens = np.cumsum(batch.lengths) - batch.lengths if self._scratch else self._first_rows(batch)
+        return Targets(arrays=arrays, tokens=tokens, texts=batch.texts - self._first)
+
+    def put_facts(self, batch: Batch, facts: Sequence[TokenFacts]) -> None:
+        """Put what is known of the tokens of a batch into the window."""
+        for first, one in zip(self._first_rows(batch).tolist(), facts, strict=True):
+            rows = slice(first, first + len(one.scores))
+            self._buffer[TOKEN_FACTS, NORM_RATIOS][:, rows, 0] = one.norm_ratios
+            self._buffer[TOKEN_FACTS, HEAD_SHARES][:, rows, 0] = one.head_shares
+            self._buffer[TOKEN_FACTS, SINK_SCORES][0, rows, 0] = one.scores
 
     def put(self, batch: Batch, targets: Targets) -> None:
         """The targets are filled: from a GPU they are copied into the window, and the model runs on meanwhile."""
         if self._device.type == "cpu":
             return
         _drain(self._copies, WAITING_BATCHES - 1)
-        states, ready = _to_host(targets.arrays)
+        states, ready = _to_host({key: targets.arrays[key] for key in self._shape.states})
         rows = (self._first_rows(batch), batch.texts - self._first)
         self._copies.append(self._thread.submit(_scatter, self._buffer, states, ready, batch.lengths, *rows))
 
@@ -108,13 +136,15 @@ class WindowWriter:
 
     def _flush(self, buffer: dict[ArrayKey, npt.NDArray[Any]], first: int, last: int) -> None:
         tokens = int(self._ends[last] - self._ends[first])
-        filled = {key: array[:, : last - first if is_pooled(key[1]) else tokens] for key, array in buffer.items()}
+        filled = {key: array[:, : last - first if is_pooled(key) else tokens] for key, array in buffer.items()}
         for key, states in filled.items():
             self._refuse_not_finite(key, states, first)
         self._store.append(filled)
 
     def _refuse_not_finite(self, key: ArrayKey, states: npt.NDArray[Any], first: int) -> None:
         site, position = key
+        if site == TOKEN_FACTS or position.endswith(WITHOUT_SINKS):  # NaN says there what is not known, or not there
+            return
         for layer, state in zip(self._shape.layers[site], map(as_tensor, states), strict=True):
             # One pass and no memory: a sum is NaN or infinite if a number is. It can also overflow, hence the second.
             if torch.isfinite(state.sum(dtype=torch.float32)):
@@ -123,7 +153,7 @@ class WindowWriter:
             if bool(finite.all()):
                 continue
             row = int(torch.nonzero(~finite)[0])
-            if is_pooled(position):
+            if is_pooled(key):
                 text = first + row
             else:
                 text = int(np.searchsorted(self._ends, self._ends[first] + row, side="right")) - 1
@@ -150,7 +180,7 @@ def _scatter(
     ready.synchronize()
     for key, state in states.items():
         packed = as_numpy(state)
-        if is_pooled(key[1]):
+        if is_pooled(key):
             buffer[key][:, texts] = packed
             continue
         start = 0

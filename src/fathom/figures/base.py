@@ -97,6 +97,10 @@ class Figure(Settings):
         """Whether it shows what is measured on attention maps of a model on a corpus."""
         return False
 
+    def sites_read(self, config: ConfigView, model: str, corpus: str) -> tuple[str, ...]:  # noqa: ARG002 - of block sites
+        """Sites of a model on a corpus whose token states it shows beside the residual stream; `all` for every one."""
+        return ()
+
     def problems(self, config: ConfigView) -> Iterator[Problem]:
         """What it asks for and the config has not: key below the figure, what was found, what was expected."""
         raise NotImplementedError

@@ -78,10 +78,7 @@ def corpora_sentences(config: ConfigView, corpora: Sequence[str], metrics: Seque
     """On which texts metrics are measured, and which tokens of them count."""
     sentences = [f"Corpora: {corpora_phrase(config, corpora)}."]
     if any(config.metric_words(metric).position == "tokens" for metric in metrics):
-        sentences.append(
-            "All tokens, and without sink tokens: those whose norm exceeds "
-            f"{config.sink_multiple:g} times the median norm of their text at some layer."
-        )
+        sentences.append(f"All tokens, and without sink tokens ({config.sink_rule}).")
     return sentences
 
 

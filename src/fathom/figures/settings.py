@@ -312,6 +312,14 @@ class BlockSitesFigure(ClaimedFigure):
         """Definition, corpus, intervals."""
         return [*self._metric_sentences(config), *interval_sentences(config, [self.metric])]
 
+    def reads_attention(self, config: ConfigView, model: str, corpus: str) -> bool:
+        """Those of its models on its corpus."""
+        return corpus == self.corpus and model in self.plotted_models(config)
+
+    def sites_read(self, config: ConfigView, model: str, corpus: str) -> tuple[str, ...]:
+        """All of its models on its corpus."""
+        return ("all",) if self.reads_attention(config, model, corpus) else ()
+
     def problems(self, config: ConfigView) -> Iterator[Problem]:
         """Unknown names."""
         yield from unknown_names("models", self.models or (), config.models)

@@ -122,6 +122,42 @@ def lists_embedding(model: nn.Module, anatomy: Anatomy) -> bool:
     return torch.equal(output.hidden_states[0], found["0"])
 
 
+def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
+    """The module that makes the model's last hidden state of the last block's state: an identity where they are equal.
+
+    Found by a pass over a few tokens: of all modules outside of the blocks, the one that reads the one and puts out the
+    other, bit for bit. Errors: FathomError if there is none.
+    """
+    last: dict[str, Tensor] = {}
+    calls: list[tuple[nn.Module, Tensor, Tensor]] = []
+
+    def note(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        if args and isinstance(args[0], Tensor) and isinstance(output, Tensor) and args[0].shape == output.shape:
+            calls.append((module, args[0].clone(), output))
+
+    inside = {id(module) for module in anatomy.blocks.modules()}
+    handles = [module.register_forward_hook(note) for module in model.modules() if id(module) not in inside]
+    ids = probe_ids(model)
+    top = str(anatomy.depth)
+    try:
+        with (
+            torch.inference_mode(),
+            capturing(anatomy, (top,), lambda layer, state: last.update({layer: state.clone()})),
+        ):
+            final = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    finally:
+        for handle in handles:
+            handle.remove()
+    if torch.equal(last[top], final):
+        return nn.Identity()
+    for module, read, made in calls:
+        if read.shape == last[top].shape and torch.equal(read, last[top]) and torch.equal(made, final):
+            return module
+    msg = f"model {name}: no module makes its last hidden state of the last block's alone, expected a final norm; "
+    msg += "leave normed_mean and normed_last out of activations.positions"
+    raise FathomError(msg)
+
+
 def check_anatomy(model: nn.Module, anatomy: Anatomy, name: str) -> None:
     """Run a few tokens through the model and compare the shape of every layer with (batch, tokens, width).
 

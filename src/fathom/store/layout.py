@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
 MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
@@ -20,7 +20,16 @@ States = npt.NDArray[Any]
 Float32Array = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 ArrayKey = tuple[str, str]
-"""Site and position."""
+"""Site and position, or `token_facts` and a fact."""
+TOKEN_FACTS = "token_facts"
+"""Where the facts of tokens lie, beside the sites."""
+NORM_RATIOS, HEAD_SHARES, SINK_SCORES = "norm_ratios", "head_shares", "sink_scores"
+WITHOUT_SINKS = "_without_sinks"
+MEANS = ("mean", "normed_mean")
+"""Positions that are a mean over the tokens of a text; each has a form without sink tokens beside it."""
+NORMED = "normed_"
+"""Prefix of the positions that are read after the model's final norm, at every layer."""
+FACTS_CHUNK_BYTES = 1 << 16  # a fact is one number a token: a chunk of a megabyte would hold a whole corpus in memory
 _STORED_AS: dict[Dtype, npt.DTypeLike] = {"float32": np.float32, "float16": np.float16, "bfloat16": np.uint16}
 
 
@@ -36,19 +45,29 @@ def to_float32(stored: States) -> Float32Array:
     return stored.astype(np.float32, copy=False)
 
 
-def is_pooled(position: str) -> bool:
-    """Whether a position holds one vector a text (mean, last, span) and not one a token."""
-    return position != "tokens"
+def is_pooled(key: ArrayKey) -> bool:
+    """Whether an array holds one vector a text (mean, last, span) and not one a token."""
+    return key[0] != TOKEN_FACTS and key[1] != "tokens"
 
 
-def array_dtype(position: str, dtype: Dtype) -> np.dtype[Any]:
-    """The dtype on disk of a position: a mean is a new number and kept in float32, all else is what the model gave."""
-    return np.dtype(np.float32) if position == "mean" else stored_dtype(dtype)
+def without_sinks(position: str) -> str:
+    """Position that is the same mean over the tokens that are no sinks."""
+    return position + WITHOUT_SINKS
 
 
-def chunk_rows(length: int, row_bytes: int) -> int:
+def is_mean(position: str) -> bool:
+    """Whether a position is a mean over tokens, in either form."""
+    return position.removesuffix(WITHOUT_SINKS) in MEANS
+
+
+def array_dtype(key: ArrayKey, dtype: Dtype) -> np.dtype[Any]:
+    """The dtype on disk: means and facts of tokens are new numbers and kept in float32, all else the model gave."""
+    return np.dtype(np.float32) if key[0] == TOKEN_FACTS or is_mean(key[1]) else stored_dtype(dtype)
+
+
+def chunk_rows(length: int, row_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> int:
     """Rows of a chunk of an axis of `length` rows of `row_bytes`: cut evenly, so that the last one is hardly padded."""
-    wanted = max(MINIMUM_ROWS, CHUNK_BYTES // row_bytes)
+    wanted = max(MINIMUM_ROWS, chunk_bytes // row_bytes)
     return math.ceil(length / math.ceil(length / wanted))
 
 
@@ -61,32 +80,44 @@ class Shape:
     texts: int
     tokens: int
     width: int
+    depth: int
+    """Blocks of the model."""
     dtype: Dtype
     positions: tuple[str, ...]
+    """Positions that are stored of every site, both forms of a mean among them."""
+
+    @property
+    def states(self) -> tuple[ArrayKey, ...]:
+        """Site and position of every array of states."""
+        return tuple((site, position) for site in self.layers for position in self.positions)
 
     @property
     def arrays(self) -> tuple[ArrayKey, ...]:
-        """Site and position of every array of states."""
-        return tuple((site, position) for site in self.layers for position in self.positions)
+        """Every array of a row a token or text: states, and facts of tokens."""
+        return (*self.states, *((TOKEN_FACTS, fact) for fact in (NORM_RATIOS, HEAD_SHARES, SINK_SCORES)))
 
     def extent(self, key: ArrayKey, texts: int, tokens: int) -> tuple[int, int, int]:
         """Shape of an array for some texts: (layers, tokens or texts, width)."""
         site, position = key
-        return len(self.layers[site]), texts if is_pooled(position) else tokens, self.width
+        if site == TOKEN_FACTS:
+            return fact_rows(position, self.depth), tokens, 1
+        return len(self.layers[site]), texts if is_pooled(key) else tokens, self.width
 
     def sizes(self, lengths: IntArray) -> IntArray:
-        """Bytes of all states of every text, (texts,), from their tokens."""
+        """Bytes of all states and facts of every text, (texts,), from their tokens."""
         sizes = np.zeros(len(lengths), dtype=np.int64)
-        for site, position in self.arrays:
-            row_bytes = len(self.layers[site]) * self.width * array_dtype(position, self.dtype).itemsize
-            sizes += row_bytes if is_pooled(position) else row_bytes * lengths
+        for key in self.arrays:
+            layers, _, width = self.extent(key, 1, 1)
+            row_bytes = layers * width * array_dtype(key, self.dtype).itemsize
+            sizes += row_bytes if is_pooled(key) else row_bytes * lengths
         return sizes
 
     def layout(self, key: ArrayKey, compression: Compression = "none") -> Layout:
-        """How an array of states is laid out on disk."""
+        """How an array is laid out on disk."""
         layers, rows, width = self.extent(key, self.texts, self.tokens)
-        dtype = array_dtype(key[1], self.dtype)
-        chunk = chunk_rows(rows, width * dtype.itemsize)
+        dtype = array_dtype(key, self.dtype)
+        chunk_bytes = FACTS_CHUNK_BYTES if key[0] == TOKEN_FACTS else CHUNK_BYTES
+        chunk = chunk_rows(rows, width * dtype.itemsize, chunk_bytes)
         return Layout((layers, rows, width), (1, chunk, width), 1, dtype, compression)
 
     @property
@@ -94,6 +125,11 @@ class Shape:
         """Memory that a writer holds for chunks that are not yet full."""
         layouts = [self.layout(key) for key in self.arrays]
         return sum(layout.shape[0] * math.prod(layout.chunk) * layout.dtype.itemsize for layout in layouts)
+
+
+def fact_rows(fact: str, depth: int) -> int:
+    """Rows of a fact of tokens in a model of `depth` blocks: of each layer, of each block, or one."""
+    return {NORM_RATIOS: depth + 1, HEAD_SHARES: depth, SINK_SCORES: 1}[fact]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,13 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     span_tokens (spans * texts * 2,)    where spans are marked: first and last token of each in every text
     <site>/tokens        (layers, tokens, width)
     <site>/mean          (layers, texts, width)    float32, accumulated in float32
+    <site>/mean_without_sinks   the same over the tokens that are no sinks; NaN for a text that has no other
     <site>/last          (layers, texts, width)
     <site>/span:<name>   (layers, texts, width)
+    <site>/normed_...    a mean, or the last token, of states after the model's final norm, at every layer
+    token_facts/norm_ratios  (depth + 1, tokens, 1)   norm at layers 0 .. depth over the median norm of the text
+    token_facts/head_shares  (depth, tokens, 1)       share of the block's heads that attend to the token; NaN if unknown
+    token_facts/sink_scores  (1, tokens, 1)           score of the rule that finds sinks; a token above 1 is one
     attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
     attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
 
@@ -38,7 +43,20 @@ import pandas as pd
 from fathom.io.manifests import read_manifest
 from fathom.runtime.errors import FathomError, first_line
 from fathom.store.chunks import read_chunk_rows
-from fathom.store.layout import FORMAT_VERSION, KIND, Float32Array, IntArray, Layout, States, to_float32
+from fathom.store.layout import (
+    FORMAT_VERSION,
+    HEAD_SHARES,
+    KIND,
+    NORM_RATIOS,
+    SINK_SCORES,
+    TOKEN_FACTS,
+    Float32Array,
+    IntArray,
+    Layout,
+    States,
+    fact_rows,
+    to_float32,
+)
 from fathom.store.zip_archive import Archive, DamageError, Seal, check_size
 
 LayerAxis = tuple[IntArray, npt.NDArray[np.float64]]
@@ -106,13 +124,15 @@ class Store:
             self.positions = tuple(str(position) for position in facts["positions"])
             self.spans = tuple(str(span) for span in facts["spans"])
             self.sampled = int(facts["attention_texts"])
+            self.depth = int(facts["depth"])
+            self.sink_rule = str(facts["sinks"]["rule"])
+            self.sink_strings = {int(token): str(text) for token, text in facts["sinks"]["strings"].items()}
             if not all(self.layers.values()) or min(len(self.layers), self.texts, self.total_tokens, self.width) < 1:
                 msg = "its sites, layers, texts, tokens or width, of which there must be some"
                 raise ValueError(msg)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
             raise FathomError(msg) from error
-        self.depth: int | None = facts.get("depth")
         self.corpus_sha256: str | None = facts.get("corpus_sha256")
         with self._naming_the_file():
             check_size(self.path, self.seal)
@@ -181,6 +201,12 @@ class Store:
         shape = (len(self.layers[site]), self.total_tokens, self.width)
         return self._read(f"{site}/tokens", shape, range(shape[0]), start, end)
 
+    def token_facts(self, fact: str) -> list[Float32Array]:
+        """A fact of the tokens of every text: (layers or blocks, tokens) a text."""
+        shape = (fact_rows(fact, self.depth), self.total_tokens, 1)
+        read = self._read(f"{TOKEN_FACTS}/{fact}", shape, range(shape[0]), 0, self.total_tokens)
+        return [np.ascontiguousarray(one) for one in np.split(read[:, :, 0], self.offsets[1:-1], axis=1)]
+
     def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
         """Text and patterns of every sampled text: (index within this store, (blocks, heads, T, T))."""
         if not self.sampled:
@@ -226,9 +252,10 @@ class Activations:
         self.stores = [Store(manifest) for manifest in manifests]
         first = self.stores[0]
         for store in self.stores[1:]:
-            held = (store.layers, store.width, store.positions, store.spans)
-            if held != (first.layers, first.width, first.positions, first.spans):
-                msg = f"{store.path}: sites, layers, width, positions or spans differ from {first.path}; {store.advice}"
+            held = (store.layers, store.width, store.depth, store.positions, store.spans, store.sink_rule)
+            if held != (first.layers, first.width, first.depth, first.positions, first.spans, first.sink_rule):
+                msg = f"{store.path}: sites, layers, width, positions, spans or the rule of sinks differ from "
+                msg += f"{first.path}; {store.advice}"
                 raise FathomError(msg)
         self.sites = tuple(first.layers)
         self.layers = self.layers_of("residual" if "residual" in self.sites else self.sites[0])
@@ -257,11 +284,38 @@ class Activations:
     @property
     def depth(self) -> int:
         """Number of blocks of the model."""
-        first = self.stores[0]
-        if first.depth is None:
-            msg = f"{first.path}: its manifest does not say how many blocks the model has; {first.advice}"
-            raise FathomError(msg)
-        return first.depth
+        return self.stores[0].depth
+
+    @cached_property
+    def _sink_scores(self) -> list[Float32Array]:
+        return [scores[0] for store in self.stores for scores in store.token_facts(SINK_SCORES)]
+
+    def sink_scores(self) -> list[npt.NDArray[np.float64]]:
+        """How near the tokens of every text are to being sinks, (tokens,): above 1 a token is one."""
+        return [scores.astype(np.float64) for scores in self._sink_scores]
+
+    def sinks(self) -> list[npt.NDArray[np.bool_]]:
+        """Which tokens of every text are sinks, (tokens,). They are left out of every state without sinks."""
+        return [scores > 1.0 for scores in self._sink_scores]
+
+    def norm_ratios(self) -> list[Float32Array]:
+        """Norm of every token over the median norm of its text, (depth + 1, tokens) a text, of the residual stream.
+
+        Of a text that is too short for a median, over the median norm that the rule compares it with.
+        """
+        return [ratios for store in self.stores for ratios in store.token_facts(NORM_RATIOS)]
+
+    def head_shares(self) -> list[Float32Array]:
+        """Share of the heads of every block that attend to each token, (depth, tokens) a text; NaN where unknown."""
+        return [shares for store in self.stores for shares in store.token_facts(HEAD_SHARES)]
+
+    def sink_rule(self) -> str:
+        """The rule by which sinks were found, in a phrase."""
+        return self.stores[0].sink_rule
+
+    def token_strings(self) -> dict[int, str]:
+        """The tokens that are sinks in some text, as the tokenizer writes them, by id."""
+        return {token: text for store in self.stores for token, text in store.sink_strings.items()}
 
     def token_ids(self) -> list[npt.NDArray[np.int32]]:
         """Ids of the tokens of every text, in the order of the corpus."""

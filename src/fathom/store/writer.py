@@ -18,6 +18,7 @@ from fathom.store.chunks import read_chunk_rows
 from fathom.store.layout import (
     FORMAT_VERSION,
     KIND,
+    TOKEN_FACTS,
     ArrayKey,
     Compression,
     Float32Array,
@@ -26,6 +27,7 @@ from fathom.store.layout import (
     Shape,
     States,
     chunk_rows,
+    is_mean,
     is_pooled,
     to_float32,
 )
@@ -96,9 +98,9 @@ class StoreWriter:
         self._layouts = {key: shape.layout(key, compression) for key in shape.arrays}
         self._rows = {key: _RowWriter(self._archive, "/".join(key), layout) for key, layout in self._layouts.items()}
         for (site, position), layout in self._layouts.items():
-            attributes = {"dtype": "float32" if position == "mean" else shape.dtype}
-            axes = ("layer", "text" if is_pooled(position) else "token", "width")
-            self._metadata.add(f"{site}/{position}", layout, axes, attributes)
+            made = site == TOKEN_FACTS or is_mean(position)
+            axes = ("layer", "text" if is_pooled((site, position)) else "token", "width")
+            self._metadata.add(f"{site}/{position}", layout, axes, {"dtype": "float32" if made else shape.dtype})
         self._sampled = 0
         self._spans: tuple[str, ...] = ()
         self._seal: Seal | None = None
@@ -111,7 +113,7 @@ class StoreWriter:
         self._archive.discard()
 
     def append(self, states: Mapping[ArrayKey, States]) -> None:
-        """Append the states of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
+        """Append the rows of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
         for key, rows in self._rows.items():
             rows.append(states[key])
 
@@ -181,6 +183,7 @@ class StoreWriter:
             "texts": shape.texts,
             "tokens": shape.tokens,
             "width": shape.width,
+            "depth": shape.depth,
             "dtype": shape.dtype,
             "positions": list(shape.positions),
             "spans": list(self._spans),
@@ -202,6 +205,7 @@ class _Metadata:
         self._root = zarr.create_group(self._store, zarr_format=3, attributes=facts)
         for site, layers in shape.layers.items():
             self._root.create_group(site, attributes={"layers": list(layers)})
+        self._root.create_group(TOKEN_FACTS)
 
     def add(
         self, name: str, layout: Layout, axes: tuple[str, ...], attributes: Mapping[str, Any] | None = None

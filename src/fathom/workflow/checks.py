@@ -128,17 +128,14 @@ def _unknown_names(config: Config) -> Iterator[Problem]:
 
 def _unstored(config: Config, corpus: str, position: str, reader: str) -> Iterator[Problem]:
     """A position that something reads and that is not kept of a corpus."""
-    stored = config.extraction_of(corpus).positions
-    if position not in stored:
-        own = config.activations.corpora.get(corpus, CorpusActivations()).positions
+    own = config.activations.corpora.get(corpus, CorpusActivations()).positions
+    stored = config.activations.positions if own is None else own
+    if stored != "auto" and position not in stored:
         place = "activations.positions" if own is None else f"activations.corpora.{corpus}.positions"
-        yield place, list(stored), f"{position!r} too, since {reader} reads it"
+        yield place, list(stored), f"'auto', or {position!r} too, since {reader} reads it"
 
 
 def _unstored_positions(config: Config) -> Iterator[Problem]:
-    stored = config.activations.positions
-    if len(set(stored)) != len(stored):
-        yield "activations.positions", list(stored), "every position once"
     for name in config.metric_settings:
         for measured in config.corpora_of(name):
             yield from _unstored(config, measured, METRICS[name].position, f"metrics.{name}")
@@ -182,20 +179,23 @@ def _unstored_for_probes(config: Config) -> Iterator[Problem]:
         for position in experiment.positions:
             kept = position.split(":")[0].replace("span", "spans")
             yield from _unstored(config, experiment.corpus, kept, f"probes.{name}")
-        stored = config.extraction_of(experiment.corpus)
+        own = config.activations.corpora.get(experiment.corpus, CorpusActivations())
         needed = set(experiment.sites)
         if "static" in experiment.controls:
             reader = f"the control `static` of probes.{name}"
             needed.add("residual")
             yield from _unstored(config, experiment.corpus, "mean", reader)
-            if not isinstance(stored.layers, str) and 0 not in stored.layers:
-                yield "activations.layers", list(stored.layers), f"layer 0 too, since {reader} reads it"
-        missing = [] if stored.sites == "all" else sorted(needed - set(stored.sites))
+            layers = config.activations.layers
+            if not isinstance(layers, str) and 0 not in layers:
+                yield "activations.layers", list(layers), f"layer 0 too, since {reader} reads it"
+        sites = own.sites or config.activations.sites
+        missing = [] if isinstance(sites, str) else sorted(needed - set(sites))
         if missing:
-            place = f"activations.corpora.{experiment.corpus}.sites"
-            yield place, list(stored.sites), f"{', '.join(missing)} too, since probes.{name} reads it"
+            place = "activations.sites" if own.sites is None else f"activations.corpora.{experiment.corpus}.sites"
+            yield place, list(sites), f"'auto', or {', '.join(missing)} too, since probes.{name} reads it"
         reads_maps = experiment.coordination is not None and len(config.corpora[experiment.corpus].spans) > 1
-        if reads_maps and stored.attention_texts < FEWEST_MAPS:
+        maps = config.activations.attention_texts if own.attention_texts is None else own.attention_texts
+        if reads_maps and maps != "auto" and maps < FEWEST_MAPS:
             place = f"activations.corpora.{experiment.corpus}.attention_texts"
             expected = f"at least {FEWEST_MAPS}, since the coordination of probes.{name} correlates over texts"
-            yield place, stored.attention_texts, expected
+            yield place, maps, expected

@@ -21,6 +21,7 @@ from fathom.workflow.defaults import (
     random_model_of,
     random_models,
 )
+from fathom.workflow.kept_states import kept_states
 
 
 class Config(Settings):
@@ -79,28 +80,14 @@ class Config(Settings):
             return True
         return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
 
-    def extraction_of(self, corpus: str) -> ActivationsSettings:
-        """Extraction settings of one corpus: those of all, and what it keeps instead."""
-        own = self.activations.corpora.get(corpus, CorpusActivations())
-        kept: dict[str, Any] = {"corpora": {}}
-        if self.corpora[corpus].measurable_as.isdisjoint(TOKEN_SHAPES):
-            kept["positions"] = tuple(one for one in self.activations.positions if one != "tokens")
-        measured = "sinks" in self.metric_settings and corpus in self.corpora_of("sinks")
-        if not measured and not any(one.corpus == corpus and one.coordination for one in self.experiments.values()):
-            kept["attention_texts"] = 0
-        kept |= {name: value for name, value in own if value is not None}
-        return self.activations.model_copy(update=kept)
+    def kept_states(self, model: str, corpus: str) -> ActivationsSettings:
+        """Extraction settings of a model on a corpus: what is asked for, or what is read."""
+        return kept_states(self, model, corpus)
 
     def shards_of(self, corpus: str) -> int:
         """How many shards a corpus is cut into."""
         own = self.activations.corpora.get(corpus, CorpusActivations())
         return own.shards or self.activations.shards
-
-    def reads_attention_maps(self, model: str, corpus: str) -> bool:
-        """Whether attention maps of a model on a corpus are read: by its sinks, or by a figure of coordination."""
-        if model in self.models and "sinks" in self.metric_settings and corpus in self.corpora_of("sinks"):
-            return True
-        return any(figure.reads_attention(self, model, corpus) for figure in self.all_figures.values())
 
     @property
     def experiments(self) -> dict[str, ExperimentSettings]:
@@ -136,9 +123,9 @@ class Config(Settings):
         return MetricWords(**named, range=about.range())
 
     @property
-    def sink_multiple(self) -> float:
-        """How many times the median norm of its text a sink token's norm exceeds."""
-        return self.metrics.sink_multiple
+    def sink_rule(self) -> str:
+        """By which rule sink tokens are found, in a phrase."""
+        return self.activations.sinks.in_words()
 
     @property
     def follows_transformers(self) -> bool:

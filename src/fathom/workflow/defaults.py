@@ -41,8 +41,8 @@ def keeps_static(activations: ActivationsSettings, corpus: str) -> bool:
         own.positions or activations.positions,
         activations.layers,
     )
-    residual = sites == "all" or "residual" in sites
-    return residual and "mean" in positions and (isinstance(layers, str) or 0 in layers)
+    residual = sites in {"all", "auto"} or "residual" in sites
+    return residual and (positions == "auto" or "mean" in positions) and (isinstance(layers, str) or 0 in layers)
 
 
 def random_models(models: Mapping[str, ModelSettings], experiments: Experiments) -> dict[str, RandomModel]:

@@ -30,6 +30,7 @@ from fathom.workflow.resources import (
 )
 from fathom.workflow.wildcards import Inputs, Wildcards
 
+SITES = 5  # in a block that has all of them
 BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
 
 
@@ -91,6 +92,7 @@ class ActivationJobs:
             corpus_size(input.corpus),
             shards=self._config.shards_of(wildcards.corpus),
             memory_mb=kept["memory_mb"],
+            sites=SITES if kept["sites"] == "all" else len(kept["sites"]),
             token_budget=kept["token_budget"],
             attention_texts=kept["attention_texts"],
             attention_tokens=kept["attention_tokens"],
@@ -107,13 +109,16 @@ class ActivationJobs:
         """Memory and time of the job that finds the shards' boundaries."""
         return shard_boundaries(corpus_size(input.corpus))
 
+    def stored(self, wildcards: Wildcards) -> str:
+        """What a store holds, in words that a dry run shows where it changed."""
+        kept = self._kept(wildcards.model, wildcards.corpus)
+        sites = kept["sites"] if isinstance(kept["sites"], str) else ", ".join(kept["sites"])
+        return f"{', '.join(kept['positions'])} of {sites}; attention maps of {kept['attention_texts']} texts"
+
     def _kept(self, model: str, corpus: str) -> dict[str, Any]:
-        """What is kept of a corpus, the same for all its shards; attention maps only where something reads them."""
+        """What is kept of a corpus, the same for all its shards."""
         if (model, corpus) not in self._kept_of:
-            kept = self._config.extraction_of(corpus)
-            if not self._config.reads_attention_maps(model, corpus):
-                kept = kept.model_copy(update={"attention_texts": 0})
-            self._kept_of[model, corpus] = kept.model_dump(mode="json")
+            self._kept_of[model, corpus] = self._config.kept_states(model, corpus).model_dump(mode="json")
         return self._kept_of[model, corpus]
 
 
@@ -129,6 +134,7 @@ def extraction(
     *,
     shards: int,
     memory_mb: int,
+    sites: int,
     token_budget: int,
     attention_texts: int,
     attention_tokens: int,
@@ -143,6 +149,8 @@ def extraction(
         # The files as they are mapped, and the weights in the dtype that the model runs in.
         + (model.file_bytes + model.parameters * model.itemsize) / MB
         + memory_mb * 1.048576
+        # Token states of a batch at all layers, of which means are made.
+        + sites * (model.depth + 1) * longest_batch * model.width * model.itemsize / MB
         + STEPS_HELD * 4 * longest_batch * model.width / MB
         + _attention_maps(model, attention_tokens if attention_texts else 0)
         + table_mb(corpus)

@@ -1,0 +1,92 @@
+"""What extraction keeps of a model on a corpus: what is asked for, or what metrics, experiments and figures read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from fathom.activations.settings import ActivationsSettings, CorpusActivations, Position, Site
+from fathom.metrics.settings import METRICS
+from fathom.workflow.paths import states_folder
+
+if TYPE_CHECKING:
+    from fathom.workflow.config import Config
+
+SHOWN_MAPS = 8  # attention maps of so many texts, where a figure shows their mean
+CORRELATED_MAPS = 128  # and where an experiment correlates layers over texts
+EVERY_SITE = "all"
+
+
+def kept_states(config: Config, model: str, corpus: str) -> ActivationsSettings:
+    """Extraction settings of a model on a corpus, nothing in them left to the planner."""
+    own = config.activations.corpora.get(corpus, CorpusActivations())
+    asked = {name: value for name, value in own if value is not None}
+    kept = config.activations.model_copy(update={"corpora": {}, **asked})
+    read = list(_read(config, model, corpus))
+    found: dict[str, Any] = {}
+    if kept.positions == "auto":
+        positions = {position for _, position in read}
+        # Nothing reads a corpus of which only attention maps are shown; a store has at least one array.
+        found["positions"] = tuple(one for one in get_args(Position) if one in positions) or ("mean",)
+    if kept.sites == "auto":
+        sites = {site for site, _ in read}
+        every = EVERY_SITE in sites
+        found["sites"] = EVERY_SITE if every else tuple(one for one in get_args(Site) if one in sites) or ("residual",)
+    if kept.attention_texts == "auto":
+        found["attention_texts"] = _maps_read(config, model, corpus)
+    return _stored_already(
+        kept.model_copy(update=found), left_open=set(found), folder=Path(states_folder(model, corpus))
+    )
+
+
+def _stored_already(needed: ActivationsSettings, *, left_open: set[str], folder: Path) -> ActivationsSettings:
+    """What a finished store was told to keep, where that is all that is needed and more, so that it stays as it is.
+
+    Without this, a metric that is taken out of a config would cost a forward pass. `left_open` names what the config
+    leaves to the planner; all other settings must be the same.
+    """
+    manifest = next(iter(sorted(folder.glob("*.manifest.json"))), None)
+    try:
+        found = None if manifest is None else json.loads(manifest.read_text())["settings"]["activations"]
+        stored = None if found is None else ActivationsSettings.model_validate(found)
+    except (OSError, ValueError, KeyError, TypeError):  # a manifest of another version, or a damaged one: made anew
+        return needed
+    if stored is None or stored.model_copy(update={name: getattr(needed, name) for name in left_open}) != needed:
+        return needed
+    kept = {name: getattr(stored, name) for name in left_open}
+    enough = (
+        set(needed.positions) <= set(stored.positions)
+        and (stored.sites == EVERY_SITE or set(needed.sites) <= set(stored.sites))
+        and needed.attention_texts <= stored.attention_texts
+    )
+    return needed.model_copy(update=kept) if enough else needed
+
+
+def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
+    """Sites and positions that something reads."""
+    if model in config.models:
+        for name in config.metric_settings:
+            if corpus in config.corpora_of(name):
+                yield "residual", METRICS[name].position
+        for figure in config.all_figures.values():
+            for site in figure.sites_read(config, model, corpus):
+                yield site, "tokens"
+    for experiment in config.experiments.values():
+        if experiment.corpus != corpus:
+            continue
+        if "static" in experiment.controls:
+            yield "residual", "mean"
+        for site in experiment.sites:
+            for position in experiment.positions:
+                yield site, "spans" if position.startswith("span:") else position
+
+
+def _maps_read(config: Config, model: str, corpus: str) -> int:
+    """Texts whose attention maps are read."""
+    figures = [one for one in config.all_figures.values() if one.reads_attention(config, model, corpus)]
+    if not figures:
+        return 0
+    correlated = any(one.corpus == corpus and one.coordination for one in config.experiments.values())
+    return CORRELATED_MAPS if correlated else SHOWN_MAPS
