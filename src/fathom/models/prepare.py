@@ -16,8 +16,10 @@ from fathom.models.checkpoint_checks import (
     copy_config,
     read_object,
 )
+from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
 from fathom.runtime.errors import FathomError
 
+SENTENCE_TRANSFORMER = "sentence_bert_config.json"
 # What a checkpoint needs, and nothing that could be executed.
 PATTERNS = (
     "config.json",
@@ -25,6 +27,7 @@ PATTERNS = (
     "*.safetensors.index.json",
     "tokenizer.json",
     "tokenizer_config.json",
+    SENTENCE_TRANSFORMER,
     "tokenizer.model",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -32,7 +35,9 @@ PATTERNS = (
     "vocab.txt",
     "merges.txt",
 )
-LARGEST_SIZE = 1 << 31  # of depth and width
+# Files that name the longest text that a model was made for, in tokens.
+LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 def plain_files(folder: Path) -> list[Path]:
@@ -107,45 +112,34 @@ def _clone(source: Path, target: Path) -> None:
             shutil.copyfileobj(read, write, 1 << 22)
 
 
-def describe(folder: Path, name: str, *, depth: int | None) -> dict[str, Any]:
+def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = None) -> dict[str, Any]:
     """What a model is, by its config and the heads of its weights, which must fit each other and the `depth` wanted.
 
     Errors: FathomError if they do not, or if anything in the folder is refused (see `fathom.models.checkpoint_checks`).
     """
     weights = check_checkpoint(folder)
-    facts = describe_config(folder) | {"parameters": weights.numbers}
+    config = read_config(folder)
+    facts = {**sizes(config, f"models.{name}", part), "parameters": weights.numbers}
     check_sizes(facts, weights, f"models.{name}")
     if depth not in (None, facts["depth"]):
         msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {depth}"
         raise FathomError(msg)
-    return facts
+    from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
+
+    found = outline(config, name, facts["part"])
+    return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 
-def describe_config(folder: Path) -> dict[str, Any]:
-    """Architecture, depth, width and context of a checkpoint, from its config.json.
-
-    Errors: FathomError if config.json cannot be read or does not name depth and width.
-    """
-    path = folder / CONFIG
-    config = read_object(path)
-    text = config.get("text_config", config)
-    if not isinstance(text, dict):
-        text = {}
-    # GPT-2 and DistilBERT have names of their own for what all others call the same.
-    depth = text.get("num_hidden_layers", text.get("n_layer", text.get("n_layers")))
-    width = text.get("hidden_size", text.get("n_embd", text.get("dim")))
-    if not (isinstance(config.get("model_type"), str) and _is_count(depth) and _is_count(width)):
-        found = f"found {str(config.get('model_type'))[:40]!r}, {str(width)[:40]}, {str(depth)[:40]}"
-        msg = f"{path}: expected a model config with model_type, hidden size and number of layers; {found}"
-        raise FathomError(msg)
-    return {
-        "architecture": config["model_type"],
-        "depth": depth,
-        "width": width,
-        "context": text.get("max_position_embeddings", text.get("n_positions")),
-        "vocabulary": text.get("vocab_size"),
-    }
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= LARGEST_SIZE
+def _context(folder: Path, facts: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The longest text that a model takes, in tokens, and what says so: the least of all that name one."""
+    named = {CONFIG: facts["context"], "its position table": found["positions"]}
+    for file, key in LENGTHS_OF_TEXTS:
+        if (folder / file).exists():
+            value = read_object(folder / file).get(key)
+            named[f"{file}, {key}"] = value if type(value) is int and 1 <= value <= LARGEST_SIZE else None
+    limits = {place: limit for place, limit in named.items() if limit is not None}
+    if not limits:
+        return {"context": None, "context_from": None}
+    place = min(limits, key=lambda one: limits[one])
+    others = ", ".join(f"{one}: {limit:,}" for one, limit in limits.items() if limit != limits[place])
+    return {"context": limits[place], "context_from": f"{place} ({others})" if others else place}
