@@ -11,10 +11,12 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
-from fathom.activations.capture import Batch, capture, make_batch, packed_targets
+from fathom.activations.capture import Batch, Targets, make_batch, packed_targets
 from fathom.activations.command import command
+from fathom.activations.reading import final_norm, read_batch, read_reference
 from fathom.activations.settings import ActivationsSettings
 from fathom.activations.sharding import CutSettings
+from fathom.activations.sinks import TokenFacts
 from fathom.activations.tokenisation import TokenisedTexts, tokenise
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.models.command import command as prepare_command
@@ -23,6 +25,7 @@ from fathom.models.sites import BlockSites
 from fathom.store.layout import Dtype, Shape
 from fathom.workflow.jobs.activations import BOUNDARIES_DEPEND_ON
 from tests.jobs import model_settings
+from tests.stores import RULE
 from tests.tiny import SENTENCES
 
 if TYPE_CHECKING:
@@ -30,7 +33,13 @@ if TYPE_CHECKING:
 
 CPU = torch.device("cpu")
 LAYERS = ("0", "1", "2", "3")
-POSITIONS = ("tokens", "mean", "last", "span:item")
+POSITIONS = ("tokens", "mean", "mean_without_sinks", "last", "span:item")
+EVERYTHING: dict[str, Any] = {
+    "positions": ("tokens", "mean", "last", "spans"),
+    "sites": ("residual",),
+    "attention_texts": 0,
+}
+"""What extraction is told to keep where a test does not say it; in a run the plan says it."""
 LENGTHS = [7, 3, 19, 3, 12, 1, 8]
 
 
@@ -45,10 +54,17 @@ def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> d
     """Position -> states of the residual stream, packed in the order of the batch."""
     positions = tuple(position for position in POSITIONS if position != "span:item" or "item" in batch.spans)
     dtype = str(next(model.module.parameters()).dtype).removeprefix("torch.")
-    shape = Shape({"residual": layers}, 0, 0, model.anatomy.width, dtype, positions)  # type: ignore[arg-type]
+    shape = Shape({"residual": layers}, 0, 0, model.anatomy.width, model.anatomy.depth, dtype, positions)  # type: ignore[arg-type]
     targets = packed_targets(batch, shape, model.device)
-    capture(model, batch, shape, BlockSites(), targets)
+    read(model, batch, shape, targets)
     return {position: targets.arrays["residual", position] for position in positions}
+
+
+def read(model: LoadedModel, batch: Batch, shape: Shape, targets: Targets) -> list[TokenFacts]:
+    """Fill the targets of a batch as extraction does."""
+    short = read_reference(model, np.arange(5, 69, dtype=np.int32) % 145 + 5, shape, BlockSites(), RULE)
+    norm = final_norm(model, shape, "m")
+    return read_batch(model, batch, shape, BlockSites(), targets, RULE, short, norm)
 
 
 def one_at_a_time(model: LoadedModel, texts: TokenisedTexts, layers: tuple[str, ...] = LAYERS) -> dict[str, Tensor]:
@@ -68,7 +84,11 @@ def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> Extract
     from fathom.activations.job import ExtractionSettings
 
     return ExtractionSettings(
-        model="tiny", corpus="texts", dtype=dtype, shard=shard, activations=ActivationsSettings(**activations)
+        model="tiny",
+        corpus="texts",
+        dtype=dtype,
+        shard=shard,
+        activations=ActivationsSettings(**(EVERYTHING | activations)),
     )
 
 

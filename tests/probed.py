@@ -22,6 +22,7 @@ from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Uncertainty
 from fathom.store.layout import Shape
 from fathom.store.writer import StoreWriter
+from tests.stores import SINK_FACTS, plain_facts
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -76,9 +77,10 @@ def stored(
     names = {site: tuple((layers or {}).get(site, RESIDUAL if site == "residual" else RESIDUAL[1:])) for site in sites}
     positions = tuple(dict.fromkeys(position for _, position in states))
     width = next(iter(states.values())).shape[2]
-    shape = Shape(names, texts, int(counts.sum()), width, "float32", positions)
+    shape = Shape(names, texts, int(counts.sum()), width, depth, "float32", positions)
     writer = StoreWriter(corpus.with_suffix(".zarr.zip"), shape, compression="none")
-    writer.append({key: values.astype(np.float32) for key, values in states.items()})
+    facts = plain_facts(shape, shape.tokens)
+    writer.append({key: values.astype(np.float32) for key, values in states.items()} | facts)
     writer.end_states()
     if patterns:
         sampled = np.array(list(patterns))
@@ -87,7 +89,7 @@ def stored(
     writer.write_spans({name: at[:, 0] for name, at in edges.items()}, {name: at[:, 1] for name, at in edges.items()})
     writer.close(np.zeros(int(counts.sum()), dtype=np.int32), counts)
     manifest = corpus.with_suffix(".manifest.json")
-    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "depth": depth})
+    writer.finish(manifest, {"corpus_sha256": sha256_of(corpus), "sinks": SINK_FACTS})
     return manifest
 
 

@@ -32,9 +32,11 @@ from tests.extraction import (
     one_at_a_time,
     prepared,
     random_texts,
+    read,
     run,
     written_corpus,
 )
+from tests.stores import SINK_FACTS
 from tests.tiny import SENTENCES
 from torch import Tensor
 from transformers import (
@@ -49,9 +51,8 @@ from transformers import (
 from zarr.storage import ZipStore
 
 from fathom.activations.batching import batches, windows
-from fathom.activations.capture import Batch, capture, make_batch
+from fathom.activations.capture import Batch, make_batch
 from fathom.activations.extraction import extract
-from fathom.activations.settings import ActivationsSettings
 from fathom.activations.tokenisation import TokenisedTexts, tokenise
 from fathom.activations.window_writer import WINDOWS, WindowWriter
 from fathom.io.corpus_table import read_corpus, write_corpus
@@ -153,6 +154,7 @@ def test_half_precision_keeps_its_dtype_and_a_float32_mean(llama: Path) -> None:
         "last": torch.bfloat16,
         "span:item": torch.bfloat16,
         "mean": torch.float32,
+        "mean_without_sinks": torch.float32,
     }
     own = states["tokens"][:, : LENGTHS[0]].to(torch.float64).mean(dim=1)
     torch.testing.assert_close(states["mean"][:, 0].to(torch.float64), own, rtol=0, atol=1e-6)
@@ -162,7 +164,7 @@ def test_half_precision_keeps_its_dtype_and_a_float32_mean(llama: Path) -> None:
 
 
 def make_shape(texts: TokenisedTexts, dtype: Dtype = "float32") -> Shape:
-    return Shape({"residual": LAYERS}, len(texts.ids), int(texts.lengths.sum()), 16, dtype, POSITIONS)
+    return Shape({"residual": LAYERS}, len(texts.ids), int(texts.lengths.sum()), 16, 3, dtype, POSITIONS)
 
 
 def describe(text: int) -> str:
@@ -177,21 +179,21 @@ def test_any_windows_and_batches_give_the_texts_in_order(
     shape = make_shape(texts)
     writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
     ranges = windows(texts.lengths, window)
-    with WindowWriter(writer, shape, ranges, texts.lengths, CPU, describe) as sink:
+    with WindowWriter(writer, shape, ranges, texts.lengths, CPU, describe, 10_000) as sink:
         for first, last in ranges:
             sink.begin(first, last)
             for rows in batches(texts.lengths[first:last], budget):
                 batch = make_batch(first + rows, texts.ids, texts.spans)
                 targets = sink.targets(batch)
-                capture(decoder, batch, shape, BlockSites(), targets)
+                sink.put_facts(batch, read(decoder, batch, shape, targets))
                 sink.put(batch, targets)
             sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
-    writer.finish(tmp_path / "s.manifest.json", {})
+    writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
     store = Store(tmp_path / "s.manifest.json")
     expected = one_at_a_time(decoder, texts)
     assert_round_off(torch.from_numpy(store.tokens(0, len(LENGTHS))), expected["tokens"])
-    for position in ("mean", "last", "span:item"):
+    for position in ("mean", "mean_without_sinks", "last", "span:item"):
         found = np.stack([store.pooled(position, layer) for layer in range(len(LAYERS))])
         assert_round_off(torch.from_numpy(found), expected[position])
     np.testing.assert_array_equal(store.token_ids(), np.concatenate(texts.ids))
@@ -205,12 +207,12 @@ def test_the_bits_on_disk_are_the_models(tmp_path: Path, llama: Path, dtype: Dty
     states = run(model, batch)
     shape = make_shape(texts, dtype)
     writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
-    with WindowWriter(writer, shape, [(0, len(LENGTHS))], texts.lengths, CPU, describe) as sink:
+    with WindowWriter(writer, shape, [(0, len(LENGTHS))], texts.lengths, CPU, describe, 10_000) as sink:
         sink.begin(0, len(LENGTHS))
-        capture(model, batch, shape, BlockSites(), sink.targets(batch))
+        sink.put_facts(batch, read(model, batch, shape, sink.targets(batch)))
         sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
-    writer.finish(tmp_path / "s.manifest.json", {})
+    writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
     for position, state in states.items():
         with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
             found = np.asarray(zarr.open_array(opened, path=f"residual/{position}", mode="r")[:])
@@ -236,14 +238,14 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     # Windows of a small model: 12 layers of 2,048 tokens of width 64.
     texts, tokens = 8, 2048
     lengths = np.full(texts, tokens)
-    shape = Shape({"residual": tuple(map(str, range(12)))}, texts, texts * tokens, 64, "float32", ("tokens",))
+    shape = Shape({"residual": tuple(map(str, range(12)))}, texts, texts * tokens, 64, 11, "float32", ("tokens",))
     store = Gated(tmp_path / "s.zarr.zip", shape)
     ranges = [(text, text + 1) for text in range(texts)]
     filled: list[int] = []
     memory: set[int] = set()
 
     def produce() -> None:
-        with WindowWriter(store, shape, ranges, lengths, CPU, describe) as sink:
+        with WindowWriter(store, shape, ranges, lengths, CPU, describe, 10_000) as sink:
             for text, _ in ranges:
                 sink.begin(text, text + 1)
                 batch = Batch(np.array([text]), np.zeros((1, tokens), dtype=np.int64), np.array([tokens]), {})
@@ -265,7 +267,7 @@ def test_a_slow_disk_holds_the_model_up_and_memory_stays_bounded(tmp_path: Path)
     assert not producer.is_alive()
     assert len(memory) == WINDOWS
     store.close(np.zeros(texts * tokens, dtype=np.int32), lengths)
-    store.finish(tmp_path / "s.manifest.json", {})
+    store.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
     found = Store(tmp_path / "s.manifest.json").tokens(0, texts)[0, ::tokens, 0]
     np.testing.assert_array_equal(found, np.arange(texts))
 
@@ -304,7 +306,7 @@ def writer_threads() -> list[threading.Thread]:
 def write_zeros(writer: StoreWriter, texts: TokenisedTexts, position: str = "tokens", bad: float = 0.0) -> None:
     """One window of zeros, with one number in layer 2 of the last row of a position."""
     batch = make_batch(np.arange(len(texts.ids)), texts.ids, texts.spans)
-    with WindowWriter(writer, make_shape(texts), [(0, len(texts.ids))], texts.lengths, CPU, describe) as sink:
+    with WindowWriter(writer, make_shape(texts), [(0, len(texts.ids))], texts.lengths, CPU, describe, 10_000) as sink:
         sink.begin(0, len(texts.ids))
         arrays = sink.targets(batch).arrays
         for state in arrays.values():
@@ -317,9 +319,18 @@ def test_an_error_of_the_thread_appears_and_nothing_hangs(tmp_path: Path, decode
     texts = random_texts()
     writer = Full(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     # Windows of one text each: the first one fails, and the model must not run on to the last.
-    settings = job().model_copy(update={"activations": ActivationsSettings().model_copy(update={"memory_mb": 0})})
+    settings = job().model_copy(update={"activations": job().activations.model_copy(update={"memory_mb": 0})})
     with pytest.raises(OSError, match="No space left"):
-        extract(decoder, texts, make_shape(texts), writer, settings, ids=list("abcdefg"), found=BlockSites())
+        extract(
+            decoder,
+            texts,
+            make_shape(texts),
+            writer,
+            settings,
+            ids=list("abcdefg"),
+            found=BlockSites(),
+            reference=np.arange(5, 69, dtype=np.int32),
+        )
     assert writer_threads() == []
 
 
@@ -336,7 +347,7 @@ def test_an_error_of_the_model_ends_the_thread(tmp_path: Path) -> None:
     writer = StoreWriter(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
 
     def fail() -> None:
-        with WindowWriter(writer, make_shape(texts), [(0, 1)], texts.lengths, CPU, describe) as sink:
+        with WindowWriter(writer, make_shape(texts), [(0, 1)], texts.lengths, CPU, describe, 10_000) as sink:
             sink.begin(0, 1)
             msg = "out of memory"
             raise RuntimeError(msg)
@@ -361,13 +372,13 @@ def test_large_states_whose_sum_overflows_are_kept(tmp_path: Path) -> None:
     texts = random_texts([4, 6, 2])
     writer = StoreWriter(tmp_path / "s.zarr.zip", make_shape(texts), compression="none")
     batch = make_batch(np.arange(3), texts.ids, texts.spans)
-    with WindowWriter(writer, make_shape(texts), [(0, 3)], texts.lengths, CPU, describe) as sink:
+    with WindowWriter(writer, make_shape(texts), [(0, 3)], texts.lengths, CPU, describe, 10_000) as sink:
         sink.begin(0, 3)
         for state in sink.targets(batch).arrays.values():
             state.fill_(3e38)
         sink.end()
     writer.close(np.concatenate(texts.ids), texts.lengths)
-    writer.finish(tmp_path / "s.manifest.json", {})
+    writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
     assert (Store(tmp_path / "s.manifest.json").tokens(0, 3) == np.float32(3e38)).all()
 
 
@@ -434,7 +445,7 @@ def test_chosen_layers(tmp_path: Path, llama: Path, layers: Any, names: tuple[st
 def test_chosen_positions(tmp_path: Path, llama: Path) -> None:
     corpus = written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(prepared(llama, tmp_path), corpus, job(positions=("spans", "mean")))
-    assert Store(manifest).positions == ("mean", "span:item")
+    assert Store(manifest).positions == ("mean", "mean_without_sinks", "span:item")
 
 
 def test_cut_texts_are_counted_and_told(tmp_path: Path, bert: Path, caplog: pytest.LogCaptureFixture) -> None:

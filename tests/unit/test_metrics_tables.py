@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from tests.extraction import extracted, job, prepared
 from tests.measures import measure, measured, only
+from tests.stores import SINK_FACTS, judged_facts, mean_without_sinks
 from tests.tiny import SENTENCES
 
 from fathom.io.corpus_table import read_corpus, write_corpus
@@ -299,16 +300,21 @@ def planted_store(
     lengths = np.array([states.shape[1] for states in texts])
     layers, _, width = texts[0].shape
     names = tuple(map(str, range(layers)))
-    shape = Shape({"residual": names}, len(texts), int(lengths.sum()), width, "float32", ("tokens", "mean"))
+    positions = ("tokens", "mean", "mean_without_sinks")
+    shape = Shape({"residual": names}, len(texts), int(lengths.sum()), width, layers - 1, "float32", positions)
     writer = StoreWriter(folder / "1-of-1.zarr.zip", shape, compression="none")
     for states in texts:
-        writer.append({("residual", "tokens"): states, ("residual", "mean"): states.mean(axis=1, keepdims=True)})
+        facts = judged_facts(shape, states)
+        means = (states.mean(axis=1, keepdims=True), mean_without_sinks(states, facts))
+        writer.append(
+            {("residual", position): one for position, one in zip(positions, (states, *means), strict=True)} | facts
+        )
     if patterns:
         sampled = np.array(list(patterns), dtype=np.int64)
         writer.write_patterns(sampled, lengths[sampled], iter(patterns.values()))
     writer.close(np.arange(lengths.sum(), dtype=np.int32), lengths)
     manifest = folder / "1-of-1.manifest.json"
-    writer.finish(manifest, {"depth": layers - 1})
+    writer.finish(manifest, {"sinks": SINK_FACTS})
     return manifest
 
 

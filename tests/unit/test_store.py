@@ -20,17 +20,18 @@ import xxhash
 import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.stores import SINK_FACTS, plain_facts
 from zarr.storage import ZipStore
 
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import KIND, Compression, Dtype, Shape, array_dtype, is_pooled, to_float32
+from fathom.store.layout import KIND, Compression, Dtype, Shape, array_dtype, is_mean, is_pooled, to_float32
 from fathom.store.reader import OPEN_STORES, Activations, Store, block_axis, layer_axis, number_layers
 from fathom.store.writer import StoreWriter
 from fathom.store.zip_archive import ArchiveWriter
 
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
-POSITIONS = ("tokens", "mean", "last", "span:item")
+POSITIONS = ("tokens", "mean", "mean_without_sinks", "last", "span:item")
 States = dict[str, npt.NDArray[Any]]
 Bits = npt.NDArray[np.uint8]
 
@@ -58,7 +59,7 @@ def random_states(shape: Shape, seed: int = 0) -> dict[str, torch.Tensor]:
     return {
         position: random_tensor(
             shape.extent(("residual", position), shape.texts, shape.tokens),
-            "float32" if position == "mean" else shape.dtype,
+            "float32" if is_mean(position) else shape.dtype,
             seed + index,
         )
         for index, position in enumerate(shape.positions)
@@ -67,7 +68,7 @@ def random_states(shape: Shape, seed: int = 0) -> dict[str, torch.Tensor]:
 
 def make_shape(lengths: list[int], *, width: int = 8, layers: int = 3, dtype: Dtype = "float32") -> Shape:
     names = tuple(map(str, range(layers)))
-    return Shape({"residual": names}, len(lengths), sum(lengths), width, dtype, POSITIONS)
+    return Shape({"residual": names}, len(lengths), sum(lengths), width, layers - 1, dtype, POSITIONS)
 
 
 def write(
@@ -87,15 +88,18 @@ def write(
     for first in range(0, len(lengths), texts_at_once):
         last = min(first + texts_at_once, len(lengths))
         part = {
-            position: tensor[:, first:last] if is_pooled(position) else tensor[:, edges[first] : edges[last]]
+            position: tensor[:, first:last]
+            if is_pooled(("residual", position))
+            else tensor[:, edges[first] : edges[last]]
             for position, tensor in states.items()
         }
-        writer.append({("residual", position): stored(tensor) for position, tensor in part.items()})
+        facts = plain_facts(shape, edges[last] - edges[first])
+        writer.append({("residual", position): stored(tensor) for position, tensor in part.items()} | facts)
     edges_of = {name: np.array(at, dtype=np.int64) for name, at in (spans or {}).items()}
     writer.write_spans(*({name: at[:, edge] for name, at in edges_of.items()} for edge in (0, 1)))
     writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths, dtype=np.int64))
     manifest = folder / f"{name}.manifest.json"
-    writer.finish(manifest, {"corpus_sha256": "of the corpus"})
+    writer.finish(manifest, {"corpus_sha256": "of the corpus", "sinks": SINK_FACTS})
     return manifest
 
 
@@ -111,7 +115,7 @@ def read_everything(manifest: Path) -> list[npt.NDArray[Any]]:
     arrays += [block for blocks in activations.token_blocks(60_000) for block in blocks]
     arrays += [store.span_tokens(span) for span in store.spans]
     for position in store.positions:
-        if is_pooled(position):
+        if is_pooled(("residual", position)):
             arrays += [activations.pooled(position, layer) for layer in range(len(activations.layers))]
     return arrays
 
@@ -128,7 +132,7 @@ def test_every_bit_comes_back(tmp_path: Path, dtype: Dtype, compression: Compres
     manifest = write(tmp_path, "s", shape, tensors, lengths, compression=compression)
     for position, tensor in tensors.items():
         on_disk = read_with_zarr(tmp_path / "s.zarr.zip", f"residual/{position}")
-        assert on_disk.dtype == array_dtype(position, dtype)
+        assert on_disk.dtype == array_dtype(("residual", position), dtype)
         np.testing.assert_array_equal(bits(on_disk), bits(stored(tensor)))
     store = Store(manifest)
     exact = tensors["tokens"].to(torch.float32).numpy()
@@ -220,12 +224,15 @@ def test_patterns_over_many_chunks(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     for name, (lengths, chosen) in parts.items():
         shape = make_shape(lengths)
         writer = StoreWriter(tmp_path / f"{name}.zarr.zip", shape, compression=compression)
-        writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
+        writer.append(
+            {("residual", position): stored(one) for position, one in random_states(shape).items()}
+            | plain_facts(shape, shape.tokens)
+        )
         patterns = [draw.random((3, 2, lengths[text], lengths[text]), dtype=np.float32) for text in chosen]
         writer.write_patterns(np.array(chosen), np.array(lengths)[chosen], iter(patterns))
         writer.close(np.arange(sum(lengths), dtype=np.int32), np.array(lengths))
         manifests.append(tmp_path / f"{name}.manifest.json")
-        writer.finish(manifests[-1], {})
+        writer.finish(manifests[-1], {"sinks": SINK_FACTS})
         expected += patterns
     names = zipfile.ZipFile(tmp_path / "1-of-2.zarr.zip").namelist()
     assert len([name for name in names if name.startswith("attention_patterns/c/0/0/")]) > 5
@@ -603,10 +610,13 @@ def test_metadata_that_nobody_could_have_written(
 def test_a_store_that_was_not_ended_does_not_exist(tmp_path: Path) -> None:
     shape = make_shape([2, 3])
     writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
-    writer.append({("residual", position): stored(one) for position, one in random_states(shape).items()})
+    writer.append(
+        {("residual", position): stored(one) for position, one in random_states(shape).items()}
+        | plain_facts(shape, shape.tokens)
+    )
     writer.end_states()
     with pytest.raises(RuntimeError, match="was not closed"):
-        writer.finish(tmp_path / "s.manifest.json", {})
+        writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
     (draft,) = tmp_path.iterdir()
     assert draft.name.endswith(".part")
     assert draft.stat().st_size > 0

@@ -155,7 +155,7 @@ def _extract(
                         "texts": sinks.texts,
                         "tokens": sinks.tokens,
                         "texts_of_sinks_alone": sinks.alone,
-                        "strings": {token: tokenizer.convert_ids_to_tokens(token) for token in sorted(sinks.ids)},
+                        "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,14 +12,14 @@ import pandas as pd
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.job import ExtractionSettings
-from fathom.activations.settings import ActivationsSettings, SinkSettings
+from fathom.activations.settings import ActivationsSettings
 from fathom.activations.sharding import Part, sample_texts
-from fathom.activations.sinks import FEWEST_TOKENS, Reference, judge_tokens
+from fathom.activations.sinks import FEWEST_TOKENS
 from fathom.activations.tokenisation import TokenisedTexts
 from fathom.runtime.errors import FathomError
 from fathom.runtime.malloc import keep_freed_memory
 from fathom.runtime.progress import Progress
-from fathom.store.layout import NORMED, Shape, is_mean, without_sinks
+from fathom.store.layout import Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -97,21 +97,18 @@ def extract(
     holds the token ids of the text that those are compared with that are too short to show their own sinks. Returns the
     sinks that were found.
     """
-    from fathom.activations.capture import capture
-    from fathom.activations.pooling import pool
+    from fathom.activations.reading import final_norm, read_batch, read_reference
     from fathom.activations.window_writer import WindowWriter
-    from fathom.models.architecture import find_final_norm
 
     keep_freed_memory()
     wanted = settings.activations
     rule = wanted.sinks
     place = f"model {settings.model}, corpus {settings.corpus}"
     ranges = window_ranges(texts, shape, wanted)
-    normed = any(position.startswith(NORMED) for position in shape.positions)
-    norm = find_final_norm(model.module, model.anatomy, settings.model) if normed else None
+    norm = final_norm(model, shape, settings.model)
     short = None
     if int(texts.lengths.min()) < FEWEST_TOKENS:
-        short = _read_reference(model, reference, shape, found, rule)
+        short = read_reference(model, reference, shape, found, rule)
     sinks = SinksFound()
     with (
         Progress(f"{settings.model} on {settings.corpus}", shape.tokens, "tokens") as progress,
@@ -129,18 +126,10 @@ def extract(
             window.begin(first, last)
             for batch in window_batches(texts, first, last, wanted.token_budget):
                 targets = window.targets(batch)
-                seen = capture(model, batch, shape, found, targets, attention=rule.attention)
-                facts = [
-                    judge_tokens(
-                        seen.norms[:, row, :length].astype(np.float64), seen.head_shares[:, row, :length], rule, short
-                    )
-                    for row, length in enumerate(batch.lengths.tolist())
-                ]
-                marked = [one.scores > 1.0 for one in facts]
-                pool(batch, shape, targets, marked, norm)
+                facts = read_batch(model, batch, shape, found, targets, rule, short, norm)
                 window.put_facts(batch, facts)
                 window.put(batch, targets)
-                sinks.add(texts, batch.texts, marked)
+                sinks.add(texts, batch.texts, [one.sinks for one in facts])
                 progress.advance(int(batch.lengths.sum()))
             window.end()
     return sinks
@@ -165,20 +154,6 @@ class SinksFound:
             self.tokens += int(sinks.sum())
             self.alone += int(sinks.all())
             self.ids.update(texts.ids[row][sinks].tolist())
-
-
-def _read_reference(
-    model: LoadedModel, ids: npt.NDArray[np.int32], shape: Shape, found: BlockSites, rule: SinkSettings
-) -> Reference:
-    """Run the text that short ones are compared with."""
-    from fathom.activations.capture import capture, make_batch, packed_targets
-
-    batch = make_batch(np.array([0]), [ids], {})
-    alone = replace(shape, positions=())
-    targets = packed_targets(batch, alone, model.device)
-    seen = capture(model, batch, alone, found, targets, attention=rule.attention)
-    medians = np.median(seen.norms[:, 0].astype(np.float64), axis=1)
-    return Reference(norms=medians, head_shares=seen.head_shares[:, 0, : FEWEST_TOKENS - 1].astype(np.float64))
 
 
 def sample_attention(

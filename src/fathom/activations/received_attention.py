@@ -73,7 +73,7 @@ class _Watch(TorchFunctionMode):
     def leaving(self, _: nn.Module, __: tuple[Any, ...], ___: Any) -> None:
         self._block = None
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:  # noqa: PLW3201 - torch's own name
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         output = func(*args, **kwargs)
         if self._block is not None and func is _FUSED:
@@ -89,9 +89,9 @@ class _Watch(TorchFunctionMode):
         value: Tensor,  # noqa: ARG002 - as torch's function is called
         attn_mask: Tensor | None = None,
         dropout_p: float = 0.0,  # noqa: ARG002 - as above
-        is_causal: bool = False,  # noqa: FBT001, FBT002 - as above
+        is_causal: bool = False,
         scale: float | None = None,
-        enable_gqa: bool = False,  # noqa: ARG002, FBT001, FBT002 - as above
+        enable_gqa: bool = False,  # noqa: ARG002 - as above
     ) -> None:
         """Fused attention gives no maps: those of the asked queries are made once more."""
         if not self._over_the_text(query, key):
@@ -139,7 +139,7 @@ class _Watch(TorchFunctionMode):
         return fits and query.shape[2] == longest == key.shape[2]
 
     def _note(self, rows: Tensor, visible: Tensor) -> None:
-        """`rows` (texts, heads, queries, keys) is attention, `visible` (texts, queries, keys) which keys can be seen."""
+        """`rows` (texts, heads, queries, keys) is attention, `visible` (texts, queries, keys) which keys are seen."""
         counted = self._counted[:, :, None]
         seen = (visible & counted).sum(dim=1)
         received = rows.masked_fill(~counted[:, None], 0.0).sum(dim=2) / seen.clamp_min(1)[:, None]

@@ -31,6 +31,11 @@ class TokenFacts:
     scores: FloatArray
     """How near the token is to being a sink, (tokens,): above 1 it is one."""
 
+    @property
+    def sinks(self) -> npt.NDArray[np.bool_]:
+        """Which tokens are sinks, (tokens,)."""
+        return self.scores > 1.0
+
 
 @dataclass(frozen=True)
 class Reference:

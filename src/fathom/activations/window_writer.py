@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fathom.activations.capture import Batch, Targets, as_numpy, as_tensor, captured, packed_targets
+from fathom.activations.sinks import TokenFacts
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import (
     HEAD_SHARES,
@@ -26,7 +27,6 @@ from fathom.store.layout import (
     array_dtype,
     is_pooled,
 )
-from fathom.activations.sinks import TokenFacts
 from fathom.store.writer import StoreWriter
 
 WINDOWS = 2

@@ -12,7 +12,7 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     <site>/span:<name>   (layers, texts, width)
     <site>/normed_...    a mean, or the last token, of states after the model's final norm, at every layer
     token_facts/norm_ratios  (depth + 1, tokens, 1)   norm at layers 0 .. depth over the median norm of the text
-    token_facts/head_shares  (depth, tokens, 1)       share of the block's heads that attend to the token; NaN if unknown
+    token_facts/head_shares  (depth, tokens, 1)       share of the block's heads that attend to it; NaN if unknown
     token_facts/sink_scores  (1, tokens, 1)           score of the rule that finds sinks; a token above 1 is one
     attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
     attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
