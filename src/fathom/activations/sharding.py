@@ -59,6 +59,7 @@ def write_cut(
     model_manifest: Path,
     tokenizer: PreTrainedTokenizerFast,
     longest: int | None,
+    vocabulary: int | None,
 ) -> None:
     """Tokenise a corpus, block by block, and write where its shards start and end.
 
@@ -75,7 +76,9 @@ def write_cut(
     texts: set[str] = set()
     for first in range(0, rows, BLOCK_TEXTS):
         block = read_corpus(corpus_file, rows=(first, min(first + BLOCK_TEXTS, rows)))
-        tokenised = tokenise(block, tokenizer, longest=longest, truncate=settings.truncate, place=place)
+        tokenised = tokenise(
+            block, tokenizer, longest=longest, truncate=settings.truncate, place=place, vocabulary=vocabulary
+        )
         lengths.append(tokenised.lengths)
         views.append(block["view"])
         texts.update(block["id"])

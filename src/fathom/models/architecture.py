@@ -18,6 +18,7 @@ Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 FINAL = "final"
 PROBE_TEXTS, PROBE_LENGTH = 2, 5
+STATE_AXES = 3  # batch, tokens, width
 PROBE_TOKENS = PROBE_TEXTS * PROBE_LENGTH
 
 
@@ -26,12 +27,14 @@ class Anatomy:
     """The parts of a loaded model that layers are read from."""
 
     blocks: nn.ModuleList
-    """One entry a block, in the order in which they run. Blocks that share their weights are one module several times."""
+    """One entry a block, in the order in which they run. Blocks that share their weights are one module, repeated."""
     path: str
     """Name of the list of blocks inside the model."""
     width: int
     tokens_first: bool = False
     """Whether blocks read and put out (tokens, batch, width), as XLNet's do."""
+    pads_inside: bool = False
+    """Whether blocks read and put out more tokens than the model was given, pads of its own at the end."""
     no_final: str | None = None
     """Why the model has no state after the last block of the same width."""
 
@@ -55,7 +58,10 @@ def find_anatomy(module: nn.Module, name: str) -> Anatomy:
     """
     config: Any = module.config
     part = module.part if isinstance(module, Half) else None
-    depth, width = int(depth_of(config, part)), int(text_config(config, part).hidden_size)
+    depth, width = depth_of(config, part), getattr(text_config(config, part), "hidden_size", None)
+    if type(depth) is not int or type(width) is not int:
+        msg = f"model {name}: expected a config with hidden size and number of layers, found {width} and {depth}"
+        raise FathomError(msg)
     outermost = find_outermost(module)
     fitting = {path: one for path, one in outermost.items() if len(one) == depth}
     if len(fitting) == 1:
@@ -112,8 +118,8 @@ def layer_names(
 ) -> tuple[str, ...]:
     """Names of the layers that a setting asks for: "0" .. "depth" and "final".
 
-    `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`. `no_final` why there is no layer
-    `final`. Errors: FathomError if the model has no such layer.
+    `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`; `no_final` why there is no
+    layer `final`. Errors: FathomError if the model has no such layer.
     """
     if setting == "all":
         return tuple(str(layer) for layer in range(depth + 1))
@@ -170,15 +176,18 @@ def hooking(
 
 
 @contextmanager
-def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any) -> Iterator[None]:
+def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None) -> Iterator[None]:
     """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
+
+    With `tokens`, states are cut to so many: some models pad what they are given to a multiple of a window (Longformer).
 
     Layer 0 is what the first block reads, layer l what block l puts out: the residual stream, before any final norm.
     """
 
     def give(layer: str, state: Any) -> None:
         if layer in layers:
-            keep(layer, state.transpose(0, 1) if anatomy.tokens_first else state)
+            state = state.transpose(0, 1) if anatomy.tokens_first else state
+            keep(layer, state[:, :tokens] if anatomy.pads_inside and tokens is not None else state)
 
     def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if number == 0:
@@ -212,7 +221,8 @@ def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
     """
     found: dict[str, Tensor] = {}
     layers = layer_names("all", anatomy.depth, name)
-    with capturing(anatomy, layers, lambda layer, state: found.update({layer: state.clone()})):
+    note = lambda layer, state: found.update({layer: state.clone()})  # noqa: E731
+    with capturing(anatomy, layers, note, tokens=PROBE_LENGTH):
         output = run_probe(module, name, output_hidden_states=True)
     theirs = getattr(output, "hidden_states", None) or ()
     final = output.last_hidden_state
@@ -220,7 +230,8 @@ def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
         ours = [*(found[layer] for layer in (layers[:-1] if embedding else layers[1:])), final]
         if len(theirs) == len(ours) and all(map(_equal, theirs, ours)):
             return embedding
-    reason = anatomy.no_final or f"its hidden_states ({len(theirs)} entries) are not its layers in their order, then final"
+    unlike = f"its hidden_states ({len(theirs)} entries) are not its layers in their order, then final"
+    reason = anatomy.no_final or unlike
     msg = f"model {name}: activations.layers: expected 'all' or numbers, for {reason}; found 'transformers'"
     raise FathomError(msg)
 
@@ -273,15 +284,23 @@ def check_anatomy(module: nn.Module, anatomy: Anatomy, name: str) -> Anatomy:
         final = getattr(run_probe(module, name), "last_hidden_state", None)
     expected = (PROBE_TEXTS, PROBE_LENGTH, anatomy.width)
     tokens_first = all(_shape(found.get(layer)) == (PROBE_LENGTH, PROBE_TEXTS, anatomy.width) for layer in layers)
+    padded = {_padded(found.get(layer), anatomy.width) for layer in layers}
+    pads_inside = len(padded) == 1 and max(padded) > PROBE_LENGTH
     for layer in layers:
-        if not tokens_first and _shape(found.get(layer)) != expected:
+        if not (tokens_first or pads_inside) and _shape(found.get(layer)) != expected:
             wanted = f"(batch, tokens, width) = {expected}"
             msg = f"model {name}: layer {layer} ({anatomy.path}) gives {_shape(found.get(layer))}, expected {wanted}"
             raise FathomError(msg)
     no_final = None
     if _shape(final) != expected:
         no_final = f"its last hidden state has the shape {_shape(final)}, a layer has {expected}"
-    return replace(anatomy, tokens_first=tokens_first, no_final=no_final)
+    return replace(anatomy, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
+
+
+def _padded(state: Any, width: int) -> int:
+    """Tokens of a state (batch, tokens, width); 0 of any other."""
+    shape = _shape(state)
+    return int(shape[1]) if len(shape) == STATE_AXES and shape[::2] == (PROBE_TEXTS, width) else 0
 
 
 def _shape(state: Any) -> tuple[int, ...] | str:
@@ -289,7 +308,7 @@ def _shape(state: Any) -> tuple[int, ...] | str:
 
 
 def stream_dtype(module: nn.Module, anatomy: Anatomy, name: str) -> Dtype:
-    """Precision of the residual stream: the widest of its layers, which differ where a model keeps float32 beside its own.
+    """Precision of the residual stream: the widest of its layers, which differ where a model mixes precisions.
 
     Errors: FathomError if it is no floating-point number of a store.
     """

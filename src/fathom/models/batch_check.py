@@ -35,9 +35,9 @@ MOST_TOKENS = 4608
 MOST_OPERATIONS = {"cpu": 1e12, "cuda": 1e14}
 """Of the passes with the long text: half a minute on a slow core, a second on a GPU."""
 FIRST_BLOCKS = 2
-"""So many blocks, and more until each kind of layer is among them, tell masks and rotary factors of a long text apart."""
-# Difference of a token's state, by its norm, that round-off makes when sums run in another order. Measured between a text
-# alone and in a padded batch: 2.5e-6 for SmolLM2 (30 blocks) and 1.8e-6 for MiniLM in float32, 2.4e-2 and 1.6e-2 in
+"""So many blocks, and more until each kind of layer is among them, show what masks and rotary factors do."""
+# Difference of a token's state, by its norm, that round-off makes when sums run in another order. Between a text alone
+# and in a padded batch it was 2.5e-6 for SmolLM2 (30 blocks) and 1.8e-6 for MiniLM in float32, 2.4e-2 and 1.6e-2 in
 # bfloat16. A model whose texts differ more between two equal rows of a batch without pads is allowed MARGIN times that.
 ROUND_OFF = {torch.float32: 2e-5, torch.float16: 2e-2, torch.bfloat16: 1e-1}
 MARGIN = 8.0
@@ -169,7 +169,7 @@ class _Trial:
         return min(max(self.round_off, MARGIN * noise), MOST_ROUND_OFF * self.round_off)
 
     def run(self, texts: list[Tensor], blocks: int | None = None) -> list[list[Tensor]]:
-        """States of each text's own tokens, (tokens, width) a layer, from one pass; of the first blocks if these are named."""
+        """States of each text's own tokens, (tokens, width) a layer, from one pass, through so many blocks if named."""
         longest = max(map(len, texts))
         ids = torch.zeros((len(texts), longest), dtype=torch.long)
         mask = torch.zeros_like(ids)

@@ -19,6 +19,7 @@ from fathom.models.passes import Fresh, Half, call
 from fathom.models.sizes import Part
 from fathom.runtime.errors import FathomError, first_line
 
+
 @dataclass(frozen=True)
 class LoadedModel:
     """A model ready to run, in evaluation mode."""
@@ -39,6 +40,11 @@ class LoadedModel:
     def texts_alone(self) -> str | None:
         """Why every text has to run alone; None if texts may share a batch."""
         return self.check.texts_alone
+
+    @property
+    def kind(self) -> str:
+        """Class of the model in transformers."""
+        return getattr(self.module, "kind", None) or type(self.module).__name__
 
     def run(self, input_ids: Tensor, attention_mask: Tensor, **wanted: bool) -> Any:
         """One pass over a batch, the same whatever ran before. Returns the model's output."""
@@ -105,19 +111,27 @@ def load_model(
     """
     _guard(folder, name)
     module = _load_module(folder, name, dtype, part).to(device)
-    anatomy = find_anatomy(module, name)
-    fresh = Fresh(module)
-    anatomy = check_anatomy(module, anatomy, name)
-    fresh.restore()
-    check = check_batches(module, anatomy, fresh, name, context=context)
-    states_dtype = stream_dtype(module, anatomy, name)
-    fresh.restore()
 
     def reload(attention: str) -> LoadedModel:
         again = _load_module(folder, name, dtype, part, attention=attention).to(device)
-        parts = find_anatomy(again, name)
-        return LoadedModel(again, parts, device, Fresh(again), states_dtype, check)
+        return understand(again, name, device, context=context)
 
+    return understand(module, name, device, context=context, reload=reload)
+
+
+def understand(
+    module: nn.Module,
+    name: str,
+    device: torch.device,
+    *,
+    context: int | None = None,
+    reload: Callable[[str], LoadedModel] | None = None,
+) -> LoadedModel:
+    """Find the layers of a model in memory, and try whether its texts may share a batch. Errors: as `load_model`."""
+    fresh = Fresh(module)
+    anatomy = check_anatomy(module, find_anatomy(module, name), name)
+    states_dtype = stream_dtype(module, anatomy, name)
+    check = check_batches(module, anatomy, fresh, name, context=context)
     return LoadedModel(module, anatomy, device, fresh, states_dtype, check, reload)
 
 

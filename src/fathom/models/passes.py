@@ -157,7 +157,8 @@ def first_pass(module: nn.Module, name: str, but: type[BaseException] = FathomEr
 _NAMES = {"image": "images", "video": "videos", "audio": "sound", "time": "time series"}
 
 
-def _modalities(module: nn.Module) -> tuple[str, ...]:
+def modalities(module: nn.Module) -> tuple[str, ...]:
+    """What a model reads, as transformers says of its class: text, image, audio, ..."""
     found = getattr(getattr(module, "inner", module), "input_modalities", "text")
     return (found,) if isinstance(found, str) else tuple(found)
 

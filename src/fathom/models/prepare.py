@@ -16,6 +16,7 @@ from fathom.models.checkpoint_checks import (
     copy_config,
     read_object,
 )
+from fathom.models.folders import what_it_is
 from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
 from fathom.runtime.errors import FathomError
 
@@ -37,6 +38,7 @@ PATTERNS = (
 )
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -46,12 +48,17 @@ def plain_files(folder: Path) -> list[Path]:
     Errors: FathomError if there is no config.json, or no weights as safetensors (pickles are not read).
     """
     if not (folder / CONFIG).is_file():
-        msg = f"{folder}: not a model folder, it holds no config.json"
+        msg = f"{folder}: not a model folder, it holds no config.json; {what_it_is(folder)}"
         raise FathomError(msg)
     if not any(folder.glob("*.safetensors")):
-        pickles = [path.name for path in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
-        why = f", only {pickles[0]}, a pickle, which is never loaded" if pickles else ""
-        msg = f"{folder}: holds no weights as *.safetensors{why}"
+        found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
+        why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
+        out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
+        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else what_it_is(folder)}"
+        raise FathomError(msg)
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        msg = f"{folder}: holds no tokenizer ({', '.join(TOKENIZERS)}); save it beside the model with "
+        msg += "tokenizer.save_pretrained(folder)"
         raise FathomError(msg)
     return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
 
@@ -119,7 +126,7 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
     """
     weights = check_checkpoint(folder)
     config = read_config(folder)
-    facts = {**sizes(config, f"models.{name}", part), "parameters": weights.numbers}
+    facts = {**sizes(config, f"models.{name}: {folder / CONFIG}", part), "parameters": weights.numbers}
     check_sizes(facts, weights, f"models.{name}")
     if depth not in (None, facts["depth"]):
         msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {depth}"
@@ -128,6 +135,14 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
 
     found = outline(config, name, facts["part"])
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
+
+
+def describe_config(folder: Path, part: Part | None = None) -> dict[str, Any]:
+    """Architecture, depth, width, context and vocabulary of a checkpoint, as its config.json names them.
+
+    Errors: FathomError if config.json cannot be read or does not name depth and width.
+    """
+    return sizes(read_config(folder), str(folder / CONFIG), part)
 
 
 def _context(folder: Path, facts: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:

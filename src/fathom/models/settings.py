@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from fathom.io.strict_json import read_json
+from fathom.models.folders import what_it_is
 from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
@@ -120,8 +121,7 @@ class PathModel(Model):
     @property
     def required_files(self) -> tuple[tuple[str, str, str], ...]:
         """The config, which every checkpoint has."""
-        expected = "a folder with config.json, *.safetensors and a tokenizer"
-        return (("path", f"{self.path}/config.json", expected),)
+        return (("path", f"{self.path}/config.json", what_it_is(Path(self.path))),)
 
     @property
     def files(self) -> tuple[str, ...]:

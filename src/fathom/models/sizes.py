@@ -73,13 +73,17 @@ def sizes(config: PretrainedConfig, place: str, part: Part | None) -> dict[str, 
         msg = f"{place}: part: expected none, {config.model_type} is no encoder-decoder; found {part!r}"
         raise FathomError(msg)
     half: Part | None = (part or "encoder") if config.is_encoder_decoder else None
-    text = text_config(config, half)
-    depth, width = depth_of(config, half), getattr(text, "hidden_size", None)
+    try:
+        text = text_config(config, half)
+        depth, width = depth_of(config, half), getattr(text, "hidden_size", None)
+        vocabulary, context = getattr(text, "vocab_size", None), getattr(text, "max_position_embeddings", None)
+    except Exception as error:  # some sizes are computed from others, which may be anything
+        msg = f"{place}: transformers cannot tell the sizes of this config of {config.model_type} ({first_line(error)})"
+        raise FathomError(msg) from error
     if not (_is_count(depth) and _is_count(width)):
         found = f"found {str(width)[:40]} and {str(depth)[:40]} in that of {config.model_type}"
         msg = f"{place}: expected a model config with hidden size and number of layers; {found}"
         raise FathomError(msg)
-    vocabulary, context = getattr(text, "vocab_size", None), getattr(text, "max_position_embeddings", None)
     return {
         "architecture": config.model_type,
         "part": half,
