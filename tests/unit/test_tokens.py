@@ -122,7 +122,7 @@ def test_a_start_token_is_added_where_the_tokenizer_adds_none(bpe: PreTrainedTok
     assert plain[0] == plain[1]
     added = run(corpus("the sea"), bpe, start_token="added").ids[0]
     assert added.tolist() == [bpe.bos_token_id, *plain[0]]
-    assert len(reference_text(bpe, 5, 6, "added")) == 1 + len(reference_text(bpe, 5, 6)) == 6
+    assert len(reference_text(bpe, 5, 6, start_token="added")) == 1 + len(reference_text(bpe, 5, 6)) == 6
 
 
 def test_a_start_token_that_there_is_none_of_is_refused(bpe: PreTrainedTokenizerFast) -> None:

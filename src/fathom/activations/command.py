@@ -71,15 +71,16 @@ def command(
 
 def _cut(settings: CutSettings, corpus_file: Path, model_manifest: Path, path: Path) -> None:
     """Write where a corpus is cut into shards."""
-    read_manifest(model_manifest, "model")
+    checkpoint = read_manifest(model_manifest, "model")
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
 
-    from fathom.models.load import context_length, load_tokenizer
+    from fathom.models.load import load_tokenizer
 
     folder = model_manifest.parent
-    longest = _smaller(settings.max_tokens, context_length(folder, settings.model))
-    write_cut(path, settings, corpus_file, model_manifest, load_tokenizer(folder, settings.model), longest)
+    longest = _smaller(settings.max_tokens, checkpoint["context"])
+    tokenizer = load_tokenizer(folder, settings.model)
+    write_cut(path, settings, corpus_file, model_manifest, tokenizer, longest, checkpoint["vocabulary"])
 
 
 def _extract(
@@ -102,7 +103,7 @@ def _extract(
     import torch
     from transformers.utils import logging as transformers_logging
 
-    from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
+    from fathom.models.load import load_model, load_tokenizer, pick_device
     from fathom.models.sites import RESIDUAL, BlockSites, choose_sites, find_sites
 
     transformers_logging.disable_progress_bar()
@@ -113,11 +114,25 @@ def _extract(
     place = f"model {settings.model}, corpus {settings.corpus}"
     wanted = settings.activations
     tokenizer = load_tokenizer(folder, settings.model)
-    longest = _smaller(wanted.max_tokens, context_length(folder, settings.model))
+    longest = _smaller(wanted.max_tokens, checkpoint["context"])
     texts = tokenise(
-        corpus, tokenizer, longest=longest, truncate=wanted.truncate, place=place, start_token=wanted.start_token
+        corpus,
+        tokenizer,
+        longest=longest,
+        truncate=wanted.truncate,
+        place=place,
+        vocabulary=checkpoint["vocabulary"],
     )
-    model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
+    model = load_model(
+        folder,
+        settings.model,
+        dtype=settings.dtype,
+        device=pick_device(wanted.device),
+        part=checkpoint["part"],
+        context=checkpoint["context"],
+    )
+    if model.texts_alone:
+        log.warning("%s: every text runs alone, since %s", place, model.texts_alone)
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
@@ -128,12 +143,14 @@ def _extract(
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
         depth=model.anatomy.depth,
-        dtype=settings.dtype,
+        dtype=model.states_dtype,
         positions=stored_positions(wanted, texts, place),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
-            reference = reference_text(tokenizer, REFERENCE_TOKENS, longest, wanted.start_token)
+            reference = reference_text(
+                tokenizer, REFERENCE_TOKENS, longest, checkpoint["vocabulary"], wanted.start_token
+            )
             ids = corpus["id"].tolist()
             sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
             no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
@@ -162,6 +179,8 @@ def _extract(
                         "texts_of_sinks_alone": sinks.alone,
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
+                    "texts_alone": model.texts_alone,
+                    "batch_check": model.check.facts(),
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,
                     "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),

@@ -61,6 +61,7 @@ def write_cut(
     model_manifest: Path,
     tokenizer: PreTrainedTokenizerFast,
     longest: int | None,
+    vocabulary: int | None,
 ) -> None:
     """Tokenise a corpus, block by block, and write where its shards start and end.
 
@@ -84,6 +85,7 @@ def write_cut(
             truncate=settings.truncate,
             place=place,
             start_token=settings.start_token,
+            vocabulary=vocabulary,
         )
         lengths.append(tokenised.lengths)
         views.append(block["view"])

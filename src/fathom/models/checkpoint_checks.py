@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from fathom.io.strict_json import read_json
+from fathom.models.folders import ADAPTER
 from fathom.models.weight_headers import Weights, read_safetensors_header
 from fathom.runtime.errors import FathomError, first_line
 
 CONFIG, TOKENIZER_CONFIG, INDEX = "config.json", "tokenizer_config.json", "model.safetensors.index.json"
-ADAPTER = "adapter_config.json"  # transformers would load what it names
 LARGEST_CONFIG = 8 << 20  # bytes; the largest published ones list every module of a model and take 2 MB
 # Keys that name code, kernels or files. They are left out at whatever depth.
 ORDERS = frozenset(
@@ -44,6 +44,12 @@ ORDERS = frozenset(
 )
 # Weights that only code of other packages can read; what they stand for is not what the file holds.
 QUANTISED = "quantization_config"
+WRAPPERS = {
+    "module.": "DataParallel",
+    "_orig_mod.": "torch.compile",
+    "_fsdp_wrapped_module.": "FSDP",
+    "_forward_module.": "Lightning Fabric",
+}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A class of transformers that reads text; AutoTokenizer would begin anew, RagTokenizer reads folders of its own.
@@ -113,7 +119,7 @@ def check_checkpoint(folder: Path) -> Weights:
     Errors: FathomError, one line that names the file and what is wrong with it.
     """
     config = read_object(folder / CONFIG)
-    if QUANTISED in config or any(QUANTISED in part for part in config.values() if isinstance(part, dict)):
+    if any(part.get(QUANTISED) for part in (config, *config.values()) if isinstance(part, dict)):
         msg = f"{folder / CONFIG}: quantised weights ({QUANTISED}) are not read; take those they were made of"
         raise FathomError(msg)
     _check_name(folder / CONFIG, "model_type", config.get("model_type"), _MODEL_TYPE)
@@ -127,7 +133,17 @@ def check_checkpoint(folder: Path) -> Weights:
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         shapes |= read_safetensors_header(path).shapes
+    _check_prefixes(folder, shapes)
     return Weights(shapes)
+
+
+def _check_prefixes(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """What wraps a model while it trains puts its own name before those of the weights, and no class knows them then."""
+    for prefix, wrapper in WRAPPERS.items():
+        if shapes and all(name.startswith(prefix) for name in shapes):
+            msg = f"{folder}: the names of its weights begin with {prefix!r}, as {wrapper} saves them; "
+            msg += f"save the model inside instead (model.{prefix}save_pretrained(folder))"
+            raise FathomError(msg)
 
 
 def check_prepared(folder: Path) -> None:
