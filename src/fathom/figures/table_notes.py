@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from fathom.figures.job import Table, Tables
+from fathom.statistics.resampling import FEWEST_TEXTS
 
 MOST_REASONS = 6  # of a figure, in its caption; all are in the tables
 RESIDUAL = "residual"
@@ -19,7 +20,13 @@ def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
     ]
     reasons = [note for table, frame in tables for note in _without_value(table, frame, titles)]
     repeats = [note for table, frame in tables for note in _repeats(table, frame)]
-    notes = [*dict.fromkeys(reading), *dict.fromkeys(repeats), *dict.fromkeys(reasons[:MOST_REASONS])]
+    few = [note for table, frame in tables for note in _few_texts(table, frame)]
+    notes = [
+        *dict.fromkeys(reading),
+        *dict.fromkeys(few),
+        *dict.fromkeys(repeats),
+        *dict.fromkeys(reasons[:MOST_REASONS]),
+    ]
     if len(reasons) > MOST_REASONS:
         notes.append(f"{len(reasons) - MOST_REASONS} more reasons for values that are missing are in the tables.")
     return notes
@@ -38,6 +45,17 @@ def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
     texts = frame.loc[frame["view"] == most["view"], "texts"].max()
     counts = f"{most['repeats']:.0f} of {texts + most['repeats']:.0f} texts"
     return [f"{_place(table)}: {counts} repeat another one token for token and are left out."]
+
+
+def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
+    """That there are too few texts for an interval."""
+    if not {"value", "reason", "view"} <= set(frame.columns):
+        return []
+    named = "text" in frame.columns and frame["text"].notna().any()
+    texts = frame["text"].nunique() if named else frame["texts"].max()
+    if not texts < FEWEST_TEXTS:
+        return []
+    return [f"{_place(table)}: {texts:.0f} texts, fewer than the {FEWEST_TEXTS} of which an interval is drawn."]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:

@@ -175,17 +175,24 @@ def _check_name(path: Path, key: str, value: Any, pattern: re.Pattern[str]) -> N
 def _check_indices(folder: Path) -> None:
     """An index names the file of every weight: each must be a safetensors file beside it."""
     for path in sorted(folder.glob("*.safetensors.index.json")):
-        weight_map = read_object(path, largest=256 << 20).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            msg = f"{path}: expected weight_map, a mapping of weights to files"
-            raise FathomError(msg)
-        for name in sorted({str(one) for one in weight_map.values()}):
-            if not (_FILE_NAME.fullmatch(name) and name.endswith(".safetensors")):
-                msg = f"{path}: names {name[:100]!r}; expected only *.safetensors files beside it"
-                raise FathomError(msg)
+        for name in named_weights(path):
             if not (folder / name).is_file():
                 msg = f"{path}: names {name}, which is not there"
                 raise FathomError(msg)
+
+
+def named_weights(index: Path) -> list[str]:
+    """The files that an index names. Errors: FathomError if it is none, or names others than files beside it."""
+    weight_map = read_object(index, largest=256 << 20).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        msg = f"{index}: expected weight_map, a mapping of weights to files"
+        raise FathomError(msg)
+    names = sorted({str(one) for one in weight_map.values()})
+    for name in names:
+        if not (_FILE_NAME.fullmatch(name) and name.endswith(".safetensors")):
+            msg = f"{index}: names {name[:100]!r}; expected only *.safetensors files beside it"
+            raise FathomError(msg)
+    return names
 
 
 def check_sizes(facts: dict[str, Any], weights: Weights, place: str) -> None:

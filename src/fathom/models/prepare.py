@@ -4,30 +4,35 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fathom.models.checkpoint_checks import (
     CONFIG,
+    INDEX,
     TOKENIZER_CONFIG,
     check_checkpoint,
     check_links,
     check_sizes,
     copy_config,
+    named_weights,
     read_object,
 )
 from fathom.models.folders import what_it_is
 from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
 from fathom.runtime.errors import FathomError
 
+SAFETENSORS = ".safetensors"
+WEIGHTS = f"model{SAFETENSORS}"
 SENTENCE_TRANSFORMER = "sentence_bert_config.json"
-# What a checkpoint needs, and nothing that could be executed.
-PATTERNS = (
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
+# What a checkpoint needs beside its weights, and nothing that could be executed.
+OTHERS = (
+    CONFIG,
+    INDEX,
     "tokenizer.json",
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG,
     SENTENCE_TRANSFORMER,
     "tokenizer.model",
     "special_tokens_map.json",
@@ -36,6 +41,8 @@ PATTERNS = (
     "vocab.txt",
     "merges.txt",
 )
+# With the weights, as they are called where no index names them. A star would match in folders too, on the hub.
+PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -50,9 +57,13 @@ def plain_files(folder: Path) -> list[Path]:
     if not (folder / CONFIG).is_file():
         msg = f"{folder}: not a model folder, it holds no config.json; {what_it_is(folder)}"
         raise FathomError(msg)
-    if not any(folder.glob("*.safetensors")):
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    weights = weight_files(names, folder.joinpath)
+    if not weights:
         found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
         why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
+        if not found and (others := sorted(name for name in names if name.endswith(SAFETENSORS))):
+            why = f" that transformers would load ({WEIGHTS}, or what {INDEX} names), only {others[0]}"
         out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
         msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else what_it_is(folder)}"
         raise FathomError(msg)
@@ -60,7 +71,20 @@ def plain_files(folder: Path) -> list[Path]:
         msg = f"{folder}: holds no tokenizer ({', '.join(TOKENIZERS)}); save it beside the model with "
         msg += "tokenizer.save_pretrained(folder)"
         raise FathomError(msg)
-    return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
+    return sorted(folder / name for name in {*OTHERS, *weights}.intersection(names))
+
+
+def weight_files(names: Collection[str], bring: Callable[[str], Path]) -> list[str]:
+    """The files of the weights: those that the index names, or else model*.safetensors at the top.
+
+    `names` are those of all files there are, and `bring` gives the path of one. So copies of the weights in other forms
+    (original/, consolidated.safetensors), or of earlier steps (checkpoint-500/), are left where they are.
+    Errors: FathomError if the index is none.
+    """
+    if INDEX in names:
+        return named_weights(bring(INDEX))
+    found = sorted(name for name in names if fnmatchcase(name, f"model*{SAFETENSORS}") and "/" not in name)
+    return [WEIGHTS] if WEIGHTS in found else found
 
 
 def check_own(folder: Path) -> list[Path]:
