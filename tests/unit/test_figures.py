@@ -482,6 +482,17 @@ def test_letters_that_the_font_lacks_are_written_as_their_codes() -> None:
     assert len(render(draw_metric(curves, title=words, unit=words), "png", caption=words)) > 1000
 
 
+def test_few_texts_have_no_band_and_the_panel_says_so() -> None:
+    """Percentile intervals of so few texts are much too narrow."""
+    few, enough = (draw_metric(metric_curve("m", 6).assign(texts=texts), title="t", unit="u") for texts in (9, 10))
+
+    for figure, drawn in ((few, False), (enough, True)):
+        (band,) = [part for part in figure.axes[0].collections if str(part.get_label()).endswith("interval")]
+        assert bool(band.get_paths()[0].vertices.size) == drawn if band.get_paths() else not drawn
+        words = " ".join(unfolded(text) for text in figure.findobj(Text))
+        assert ("too\N{NO-BREAK SPACE}few" in words) != drawn
+
+
 def test_no_text_is_smaller_than_the_smallest_size() -> None:
     figure = draw_metric(two_by_two(), title="t", unit="u")
     sizes = [float(text.get_fontsize()) for text in figure.findobj(Text) if isinstance(text, Text)]

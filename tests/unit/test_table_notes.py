@@ -8,13 +8,25 @@ import numpy as np
 import pandas as pd
 
 from fathom.figures.job import Table
-from fathom.figures.table_notes import table_notes
+from fathom.figures.table_notes import table_notes as all_notes
 from fathom.io.tables import read_table, write_table
 from fathom.store.reading import reading_notes
 
 
 def of(content: str, **more: str) -> Table:
     return Table(model="m", corpus_or_experiment="c", content=content, **more)
+
+
+def table_notes(tables: list[tuple[Table, pd.DataFrame]], titles: dict[str, str]) -> list[str]:
+    """All but those on few texts, of which these tables are."""
+    return [note for note in all_notes(tables, titles) if "fewer than the 10" not in note]
+
+
+def test_few_texts_are_said() -> None:
+    said = ["m on c: 9 texts, fewer than the 10 of which an interval is drawn."]
+    assert all_notes([(of("a"), rows([[1.0]] * 9))], {}) == said
+    assert all_notes([(of("a"), rows([[1.0]]).assign(text=None, texts=9))], {}) == said
+    assert all_notes([(of("a"), rows([[1.0]] * 10))], {}) == []
 
 
 def rows(values: list[list[float]], reason: str = "no angle (3 tokens)") -> pd.DataFrame:

@@ -90,7 +90,9 @@ def draw_curve(
     step = max(1, len(curve) // 5)
     marked = sorted({*range(turn[0] * step // turn[1], len(curve), step), *np.flatnonzero(alone).tolist()})
     few = too_few(curve)
-    low, high = (curve[end].where(not few) for end in ("low", "high"))
+    low, high = (
+        np.full(len(curve), np.nan) if few else curve[end].to_numpy(dtype=np.float64) for end in ("low", "high")
+    )
     axes.fill_between(
         curve["depth"],
         low,
