@@ -486,11 +486,11 @@ def test_few_texts_have_no_band_and_the_panel_says_so() -> None:
     """Percentile intervals of so few texts are much too narrow."""
     few, enough = (draw_metric(metric_curve("m", 6).assign(texts=texts), title="t", unit="u") for texts in (9, 10))
 
-    for figure, drawn in ((few, False), (enough, True)):
+    for figure, has_band in ((few, False), (enough, True)):
         (band,) = [part for part in figure.axes[0].collections if str(part.get_label()).endswith("interval")]
-        assert bool(band.get_paths()[0].vertices.size) == drawn if band.get_paths() else not drawn
+        assert bool(band.get_paths()[0].vertices.size) == has_band if band.get_paths() else not has_band
         words = " ".join(unfolded(text) for text in figure.findobj(Text))
-        assert ("too\N{NO-BREAK SPACE}few" in words) != drawn
+        assert ("too\N{NO-BREAK SPACE}few" in words) != has_band
 
 
 def test_no_text_is_smaller_than_the_smallest_size() -> None:

@@ -55,8 +55,9 @@ def tokenise(
 
     `place` names model and corpus in errors; `vocabulary` is how many ids the model's embedding has, as many as the
     tokenizer if left out. Errors: FathomError if a text has a token that the model has not, if texts are longer than
-    `longest` and must not be cut, if a text gives no token, if a span is missing from some texts or covers no token, or if a perturbation would
-    replace the tokens of a span or is of an unknown kind; and where `start_token` asks for one that there is none of.
+    `longest` and must not be cut, if a text gives no token, if a span is missing from some texts or covers no token, if
+    a perturbation would replace the tokens of a span or is of an unknown kind, and where `start_token` asks for one
+    that there is none of.
     A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does. What a perturbation
     replaces are the tokens that are left then, and never those special tokens before and after them.
     """

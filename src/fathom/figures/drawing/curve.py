@@ -90,9 +90,7 @@ def draw_curve(
     step = max(1, len(curve) // 5)
     marked = sorted({*range(turn[0] * step // turn[1], len(curve), step), *np.flatnonzero(alone).tolist()})
     few = too_few(curve)
-    low, high = (
-        np.full(len(curve), np.nan) if few else curve[end].to_numpy(dtype=np.float64) for end in ("low", "high")
-    )
+    low, high = curve[["low", "high"]].to_numpy(dtype=np.float64).T * (np.nan if few else 1.0)
     axes.fill_between(
         curve["depth"],
         low,
