@@ -55,7 +55,9 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
     texts = frame["text"].nunique() if named else frame["texts"].max()
     if not texts < FEWEST_TEXTS:
         return []
-    return [f"{_place(table)}: {texts:.0f} texts, fewer than the {FEWEST_TEXTS} of which an interval is drawn."]
+    return [
+        f"{_place(table)}: {texts:.0f} text{'s' * (texts != 1)}, fewer than the {FEWEST_TEXTS} of which an interval is drawn."
+    ]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:
