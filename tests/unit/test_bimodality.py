@@ -114,8 +114,10 @@ def test_texts_and_layers_without_values_are_left_out() -> None:
     values[5, 3] = np.nan
     layers, _ = bimodality_table(metric_rows(values), corpus(), samples=19, seed=0, level=0.95)
     assert layers["layer"].tolist() == [1, 2, 3]
-    assert (layers["texts"] == TEXTS - 1).all()
-    assert (layers["left_out"] == 1).all()
+    assert layers["texts"].tolist() == [TEXTS, TEXTS, TEXTS - 1]
+    assert layers["left_out"].tolist() == [0, 0, 1]
+    with pytest.raises(ValueError, match="at most 0 texts have a value at a layer; expected at least 2"):
+        bimodality_table(metric_rows(np.full((3, 2), np.nan)), corpus(), samples=19, seed=0, level=0.95)
 
 
 def test_a_layer_at_which_all_texts_are_alike_has_no_modes() -> None:

@@ -433,7 +433,7 @@ def test_random_tokens_through_the_command(tmp_path: Path) -> None:
     [
         ("", {}, "corpus c: it holds no text"),
         ("a\n", {"skip": "a"}, "corpus c: it holds no text"),
-        ("a\n\nb\n", {}, r"corpus c: text 'row-2' \(row 2\) is empty"),
+        (" \n\n", {}, "corpus c: it holds no text"),
         ("a\n", {"path": "no-such.txt"}, "corpus c: no-such.txt: no such file"),
     ],
 )

@@ -25,6 +25,7 @@ from fathom.figures.drawing.style import (
     PALETTE,
     SINGLE_COLUMN,
     SMALL,
+    drawable,
     fold,
     house_style,
     open_figure,
@@ -129,14 +130,25 @@ def test_summary_is_the_mean_over_texts_with_the_group_bootstrap() -> None:
     assert curve["left_out"].tolist() == [0, 0, 0]
 
 
-def test_summary_leaves_out_texts_without_a_value_and_counts_them() -> None:
+def test_summary_leaves_a_text_out_where_it_has_no_value_and_counts_it() -> None:
     values = np.array([[1.0, 2.0], [np.nan, 50.0], [5.0, 6.0], [3.0, 4.0]])
 
     curve = summarise_metric(metric_rows(values), samples=50, level=0.95, seed=0)
 
-    assert curve["value"].tolist() == [3.0, 4.0]
-    assert curve["texts"].tolist() == [3, 3]
-    assert curve["left_out"].tolist() == [1, 1]
+    assert curve["value"].tolist() == [3.0, 15.5]
+    assert curve["texts"].tolist() == [3, 4]
+    assert curve["left_out"].tolist() == [1, 0]
+    assert curve[["low", "high"]].notna().all(axis=None)
+
+
+def test_adding_a_text_removes_no_other_from_the_summary() -> None:
+    values = np.array([[np.nan, 2.0, 1.0], [np.nan, 4.0, 3.0], [np.nan, 6.0, np.nan]])
+    some = summarise_metric(metric_rows(values), samples=50, level=0.95, seed=0)
+    more = summarise_metric(metric_rows(np.vstack([values, [1.0, 8.0, 8.0]])), samples=50, level=0.95, seed=0)
+
+    assert (more["texts"] - some["texts"]).tolist() == [1, 1, 1]
+    assert more["value"].tolist() == [1.0, 5.0, 4.0]
+    assert more["left_out"].tolist() == some["left_out"].tolist()
 
 
 def test_summary_keeps_a_layer_that_no_text_has_as_a_gap() -> None:
@@ -453,6 +465,32 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
     figure = draw_metric(metric_curve("$a$", 6, corpus="$b"), title="$c$", unit="$\\d$")
 
     assert b"<!-- $a$ -->" in render(figure, "svg")
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_lacks_are_written_as_their_codes() -> None:
+    words = "通义 \N{PARTY POPPER} $x$ é\t\N{ZERO WIDTH SPACE}"
+    curves = pd.concat([metric_curve(f"{words} model", 6, corpus=corpus) for corpus in (words, "other")])
+    figure = draw_metric(curves, title=words, unit=words, notes=[words * 20])
+    svg = render(figure, "svg", caption=words).decode()
+
+    assert drawable("通义 \N{PARTY POPPER} $x$ é\n\t") == "\\u901a\\u4e49 \\U0001f389 $x$ é\n\\t"
+    assert "<!-- \\u901a\\u4e49 \\U0001f389 $x$ é" in svg
+    assert "<!-- 通" not in svg
+    assert "通义" in svg  # in the description
+    check_places(figure, [drawable(words + " model")])
+    assert len(render(draw_metric(curves, title=words, unit=words), "png", caption=words)) > 1000
+
+
+def test_few_texts_have_no_band_and_the_panel_says_so() -> None:
+    """Percentile intervals of so few texts are much too narrow."""
+    few, enough = (draw_metric(metric_curve("m", 6).assign(texts=texts), title="t", unit="u") for texts in (9, 10))
+
+    for figure, has_band in ((few, False), (enough, True)):
+        (band,) = [part for part in figure.axes[0].collections if str(part.get_label()).endswith("interval")]
+        assert bool(band.get_paths()[0].vertices.size) == has_band if band.get_paths() else not has_band
+        words = " ".join(unfolded(text) for text in figure.findobj(Text))
+        assert ("too\N{NO-BREAK SPACE}few" in words) != has_band
 
 
 def test_no_text_is_smaller_than_the_smallest_size() -> None:

@@ -21,7 +21,7 @@ from tests.jobs import model_settings
 from fathom.io.manifests import read_manifest
 from fathom.models.checkpoint_checks import ORDERS, check_checkpoint, check_prepared
 from fathom.models.command import command
-from fathom.models.load import context_length, load_model, load_tokenizer
+from fathom.models.load import load_model, load_tokenizer
 from fathom.models.prepare import copy_plain
 from fathom.models.sources.wheel import convert_gguf
 from fathom.models.weight_headers import read_gguf_header, read_safetensors_header
@@ -145,7 +145,7 @@ def test_a_harmed_checkpoint_gives_the_same_model_and_runs_nothing(
     assert kept == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "manifest.json"}
     text = (tmp_path / "m/config.json").read_text() + (tmp_path / "m/tokenizer_config.json").read_text()
     assert not [key for key in ORDERS if f'"{key}"' in text]
-    assert context_length(tmp_path / "m", "m") == 64
+    assert facts["context"] == 64
     ids = load_tokenizer(tmp_path / "m", "m")("A church and an organ")["input_ids"]
     assert ids == load_tokenizer(llama, "m")("A church and an organ")["input_ids"]
     loaded = load_model(tmp_path / "m", "m", dtype="float32", device=CPU).module.state_dict()
@@ -162,7 +162,6 @@ def test_a_folder_that_did_not_come_through_the_stage_is_not_loaded(tmp_path: Pa
     for load in (
         lambda: load_model(source, "m", dtype="float32", device=CPU),
         lambda: load_tokenizer(source, "m"),
-        lambda: context_length(source, "m"),
     ):
         with pytest.raises(FathomError, match="not as `fathom models` leaves a model"):
             load()

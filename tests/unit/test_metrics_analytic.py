@@ -28,6 +28,7 @@ from fathom.metrics import (
     two_nn,
     two_nn_by_scale,
 )
+from fathom.metrics.definitions.curvature import curvature_of_states
 from fathom.metrics.settings import METRICS
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def test_curvature_over_steps_of_several_tokens() -> None:
     assert curvature(zigzag, k=2) == 0.0
     with pytest.raises(ValueError, match=r"4 rows; expected at least 5"):
         curvature(z[:4], k=2)
-    with pytest.raises(ValueError, match=r"tokens 0 and 2 of `z` are the same \(2 such pairs\)"):
+    with pytest.raises(ValueError, match=r"no angle: .* equal tokens \(5 tokens\)"):
         curvature(z[[0, 1, 0, 1, 2]], k=2)
     with pytest.raises(ValueError, match=r"`k` is 0; expected an integer of at least 1"):
         curvature(z, k=0)
@@ -189,12 +190,30 @@ def test_curvature_as_published_counts_an_equal_token_as_no_angle() -> None:
     tokens = np.random.default_rng(4).standard_normal((4, 6))
     repeated = tokens[[0, 1, 1, 2]]
     assert as_published.curvature(repeated) == 0.0
-    with pytest.raises(ValueError, match=r"tokens 1 and 2 of `z` are the same"):
+    with pytest.raises(ValueError, match="no angle"):
         curvature(repeated)
     # Equal directions are equal tokens once rows are brought to unit length, though rounding leaves a tiny step.
     scaled = prepare(tokens[[0, 1, 1, 2]] * np.array([[1.0], [3.0], [0.7], [1.0]]), "rows")
-    with pytest.raises(ValueError, match=r"tokens 1 and 2 of `z` are the same"):
+    with pytest.raises(ValueError, match="no angle"):
         curvature(scaled)
+
+
+@pytest.mark.parametrize("k", [1, 2])
+def test_curvature_is_the_mean_over_the_angles_that_exist(k: int) -> None:
+    tokens = np.random.default_rng(6).standard_normal((9, 6)).astype(np.float32)
+    repeated = tokens[[0, 1, 2, 2, 3, 4, 5, 5, 5, 6, 7, 8]]
+    angles = []
+    for i in range(len(repeated) - 2 * k):
+        path = repeated[[i, i + k, i + 2 * k]]
+        if len(np.unique(path[:2], axis=0)) == len(np.unique(path[1:], axis=0)) == 2:
+            angles.append(curvature(path))
+    found = curvature_of_states(repeated, k=k)
+    assert found == (pytest.approx(np.mean(angles)), len(angles))
+    assert curvature(repeated, k=k) == found.value
+    assert 0 < len(angles) < len(repeated) - 2 * k
+    # States that a batch of another shape rounds otherwise are the same tokens too.
+    rounded = repeated * (1 + np.array([[0.0], [2**-23]] * 6, dtype=np.float32))
+    assert curvature_of_states(rounded, k=k) == (pytest.approx(found.value, abs=1e-5), len(angles))
 
 
 # Prompt entropy as published
@@ -576,8 +595,8 @@ NO_DIRECTION = "so it has no direction"
         (lambda z: label_overlap(z, [0], k=1), ONE, "expected at least 2"),
         (lambda z: lidar(z[:, np.newaxis]), GOOD, "so 1 views; expected at least 2"),
         (lambda z: matrix_entropy(prepare(z, "centred")), ALIKE, NO_DIRECTION),
-        (curvature, ALIKE, "are the same"),
-        (lambda z: curvature(z, k=2), ALIKE, "are the same"),
+        (curvature, ALIKE, "no angle"),
+        (lambda z: curvature(z, k=2), ALIKE, "no angle"),
         (two_nn, ALIKE, "points more than once"),
         (lambda z: two_nn_by_scale(z, fractions=(0.5,)), ALIKE, "points more than once"),
         (as_published.prompt_entropy, ALIKE, NO_DIRECTION),

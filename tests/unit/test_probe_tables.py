@@ -51,6 +51,9 @@ LAYERS_COLUMNS = {
         "distance",
         "quantity",
         "pair_at",
+        "gap",
+        "gap_low",
+        "gap_high",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
@@ -123,7 +126,8 @@ def test_tables_have_the_columns_of_their_rule(pairs: Tables) -> None:
     for table in pairs.values():
         assert not table.columns.duplicated().any()
     assert pairs["texts"]["hit"].dtype == np.float32
-    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", "quantity", *CENTRES]).isna().any(axis=None)
+    may_lack = ["p_family_wise", "distance", "quantity", "gap", "gap_low", "gap_high", *CENTRES]
+    assert not pairs["layers"].drop(columns=may_lack).isna().any(axis=None)
     assert pairs["layers"]["distance"].isna().all()
     assert not pairs["folds"].drop(columns="quantity").isna().any(axis=None)
     assert not pairs["texts"].drop(columns="quantity").isna().any(axis=None)

@@ -16,7 +16,7 @@ from fathom.metrics.spectrum import gram_of, prepared_spectrum, stacked_spectra
 
 States = npt.NDArray[np.floating]
 LAYERS_BYTES = 16 << 20  # of one text's states in float64 at a time
-VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "raw", "reason"]
+VALUE_COLUMNS = ["metric", "row", "preparation", "sinks", "value", "raw", "angles", "reason"]
 
 
 class LayerStates:
@@ -89,11 +89,11 @@ def share_spectra(layers: Sequence[LayerStates], preparation: Preparation) -> No
                 layer.know_spectrum(preparation, spectrum)
 
 
-def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, str | None]:
-    """Value and raw value of a metric on the states of one text and layer, or NaN and the reason why it has none."""
+def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[float, float, float, str | None]:
+    """Value, raw value and number of angles of a metric on one text and layer, or NaN and why it has none."""
     rows, width = states.shape
     if rows < measure.settings.minimum_rows:
-        return np.nan, np.nan, f"{rows} tokens, expected at least {measure.settings.minimum_rows}"
+        return np.nan, np.nan, np.nan, f"{rows} tokens, expected at least {measure.settings.minimum_rows}"
     try:
         if form == "as_published":
             found = measure.as_published(states.raw)
@@ -101,8 +101,8 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
             read = states.spectrum if measure.settings.spectrum else states.prepared
             found = measure.normalised(measure.function(read(form)), rows, width)
     except ValueError as error:  # states for which the metric is not defined: the table says so
-        return np.nan, np.nan, str(error)
-    return found.value, found.raw, None
+        return np.nan, np.nan, np.nan, str(error)
+    return found.value, found.raw, found.angles, None
 
 
 def measure_text(states: States, sinks: npt.NDArray[np.bool_], *, measures: Sequence[Measure]) -> pd.DataFrame:
@@ -110,7 +110,7 @@ def measure_text(states: States, sinks: npt.NDArray[np.bool_], *, measures: Sequ
 
     `states` is (layers, tokens, width); `sinks` (tokens,) marks tokens. Sinks are left out at every layer, so that a
     curve without them is over the same tokens at every depth. Returns columns metric, row (which layer), preparation,
-    sinks, value, raw, reason.
+    sinks, value, raw, angles, reason.
     """
     found = []
     for first in range(0, len(states), _layers_at_once(states)):

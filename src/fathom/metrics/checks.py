@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 ROUND_OFF = float(np.finfo(np.float64).eps)
+# Hidden states are held in float32 at best: what differs by less is one number.
+STATES_ROUND_OFF = float(np.finfo(np.float32).eps)
 # Between these magnitudes even fourth powers neither overflow nor vanish in float64. float32 and bfloat16 lie inside.
 SMALLEST = 1e-60
 LARGEST = 1e60
+
+
+def round_off_of(z: npt.ArrayLike) -> float:
+    """Relative rounding of the numbers `z`: that of float32 where float32 holds them all, whatever holds them now."""
+    array = np.asarray(z, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        narrow = np.array_equal(array.astype(np.float32), array)
+    return STATES_ROUND_OFF if narrow else ROUND_OFF
+
+
+class MeanOfAngles(NamedTuple):
+    """A mean over as many angles as exist."""
+
+    value: float
+    angles: int
 
 
 def as_array(name: str, value: npt.ArrayLike, *, axes: tuple[str, ...], least: tuple[int, ...]) -> FloatArray:

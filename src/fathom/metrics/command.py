@@ -53,7 +53,7 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     folder.mkdir(parents=True, exist_ok=True)
     files = {folder / f"{name}.parquet": with_facts_of_view(table, corpus) for name, table in tables.items()}
     for file, table in files.items():
-        write_table(table, file)
+        write_table(table, file, activations.reading_notes())
     return Work(settings_json, read=[corpus_file, *manifests], written=[*files])
 
 

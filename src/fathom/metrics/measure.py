@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from fathom.metrics.checks import FloatArray
+from fathom.metrics.checks import FloatArray, MeanOfAngles
 from fathom.metrics.job import Form, Measured, Normalisation
 
 CURVE_COLUMNS = [
@@ -27,8 +27,10 @@ CURVE_COLUMNS = [
     "low",
     "high",
     "error",
+    "angles",
     "chance",
     "texts",
+    "repeats",
     "reason",
 ]
 # The variants of the public code of skean2025 by the names that fathom gives them.
@@ -45,6 +47,8 @@ class Value:
     """In the metric's own unit."""
     error: float = math.nan
     """Standard error that the method itself brings, in that unit; NaN if none."""
+    angles: float = math.nan
+    """Angles that it is a mean over; NaN if of none."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Measure:
     settings: Measured
     function: partial[Any]
     """The metric in the paper's form."""
-    published: Callable[..., float | tuple[float, float] | Mapping[str, float]] | None
+    published: Callable[..., float | tuple[float, float] | MeanOfAngles | Mapping[str, float]] | None
     """The metric in the form of the public code, of raw states."""
     chance: Callable[[Any], float] | None
     """The value by chance, of the texts' labels."""
@@ -71,11 +75,13 @@ class Measure:
         """Preparations of the states."""
         return self.settings.forms
 
-    def normalised(self, found: float | tuple[float, float], rows: int, width: int) -> Value:
+    def normalised(self, found: float | tuple[float, float] | MeanOfAngles, rows: int, width: int) -> Value:
         """What the paper's form gave for states (rows, width), divided as the settings say.
 
         Raises ValueError for states of one row or column, whose logarithm is 0.
         """
+        if isinstance(found, MeanOfAngles):
+            return Value(found.value, found.value, angles=found.angles)
         raw, error = found if isinstance(found, tuple) else (found, math.nan)
         divisor = _divisor(self.settings.normalisation, rows, width)
         if divisor == 0.0:
@@ -91,6 +97,8 @@ class Measure:
         found = self.published(*states)
         if isinstance(found, Mapping):
             return Value(found[PUBLISHED_VARIANTS[self.settings.normalisation]], found["raw"])
+        if isinstance(found, MeanOfAngles):
+            return Value(found.value, found.value, angles=found.angles)
         return Value(found[0], *found) if isinstance(found, tuple) else Value(found, found)
 
 

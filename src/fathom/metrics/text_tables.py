@@ -213,6 +213,7 @@ def _of_maps(metric: str, maps: Mapping[int, MapValues], texts: int) -> list[pd.
                 "sinks": "with",
                 "value": means,
                 "raw": means,
+                "angles": np.nan,
                 "reason": None,
             }
         )

@@ -57,6 +57,7 @@ def random_models(models: Mapping[str, ModelSettings], experiments: Experiments)
             label=f"{model.label or name}, random weights",
             note="random weights",
             dtype=model.dtype,
+            part=model.part,
             depth=model.depth,
         )
         for name, model in models.items()

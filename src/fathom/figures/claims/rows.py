@@ -85,9 +85,11 @@ def curves_of(model: str, corpus: str, rows: pd.DataFrame, *, metric: str) -> li
         if part.duplicated(["text", "layer"]).any():
             msg = f"{place}: a text has more than one row for a layer"
             raise ValueError(msg)
-        values = part.pivot(index="text", columns="layer", values="value").dropna(axis="columns", how="all").dropna()
+        values = part.pivot(index="text", columns="layer", values="value").dropna(how="all")
+        # A layer that one text has no value at goes without; no text does, so that none depends on the others.
+        values = values.dropna(axis="columns")
         if values.empty:
-            msg = f"{place}: no text has a value at every layer"
+            msg = f"{place}: there is no layer at which every text has a value"
             raise ValueError(msg)
         depths = part.drop_duplicates("layer").set_index("layer")["depth"].loc[values.columns]
         groups = part.drop_duplicates("text").set_index("text")["group"]

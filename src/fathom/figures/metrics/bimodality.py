@@ -47,7 +47,7 @@ from fathom.statistics.dip_test import dip, dip_null, dip_p, modes
 from fathom.statistics.multiple_testing import holm
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy.typing as npt
     from matplotlib.axes import Axes
@@ -57,6 +57,7 @@ ROW_COLUMNS = ("text", "view", "layer", "depth", "sinks", "value")
 TEXT_COLUMNS = ("id", "view", "text")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 EXAMPLES = 5
+FEWEST_TEXTS = 2  # that a dip is taken of
 EXCERPT = 160
 MOST_PANELS = 4
 SHOWN = 2
@@ -91,8 +92,8 @@ def bimodality_table(
     The dip of each layer is compared with uniform samples of the same size. The layers hold the same texts and are not
     independent, and the null hypothesis says nothing of how they hang together, so p values are corrected by Holm's
     method, which asks for no independence. It cannot go below layers / (1 + samples): take at least 20 samples a layer
-    to reach 0.05. Texts are taken as independent draws; a corpus of near copies of texts would mimic modes. A text
-    without a value at some layer is left out, as in the curves, and so is a layer at which no text has one.
+    to reach 0.05. Texts are taken as independent draws; a corpus of near copies of texts would mimic modes. As in the
+    curves, each layer is tested on the texts that have a value there; a layer with fewer than 2 is left out.
 
     Args:
         rows: one metric of texts: text, view, layer, depth, sinks, value; one row a text and layer of a view and sinks
@@ -132,18 +133,19 @@ def bimodality_table(
         part = rows[(rows["view"] == view) & (rows["sinks"] == sinks)]
         place = f"view {view}, sinks {sinks}"
         values = _values(part, place)
-        complete = values.dropna(axis="columns", how="all").dropna()
-        if len(complete) < 2:
-            msg = f"rows: {place}: {len(complete)} texts have a value at every layer; expected at least 2"
+        columns = {layer: values[layer].dropna() for layer in values if values[layer].count() >= FEWEST_TEXTS}
+        if not columns:
+            most = int(values.count().max())
+            msg = f"rows: {place}: at most {most} texts have a value at a layer; expected at least {FEWEST_TEXTS}"
             raise ValueError(msg)
-        if len(complete) not in nulls:
-            nulls[len(complete)] = dip_null(len(complete), samples=samples, seed=seed)
+        for texts_there in {len(column) for column in columns.values()} - set(nulls):
+            nulls[texts_there] = dip_null(texts_there, samples=samples, seed=seed)
         depths = part.drop_duplicates("layer").set_index("layer")["depth"]
-        table = _test_layers(complete, nulls[len(complete)], level=level)
-        table = table.assign(left_out=len(values) - len(complete), depth=depths.loc[table["layer"]].to_numpy())
+        table = _test_layers(columns, nulls, level=level)
+        table = table.assign(left_out=len(values) - table["texts"], depth=depths.loc[table["layer"]].to_numpy())
         tables.append(table.assign(view=view, sinks=sinks))
         largest = int(table["layer"].iloc[int(table["dip"].to_numpy().argmax())])
-        found = _examples(complete[largest], texts[texts["view"] == view], place)
+        found = _examples(columns[largest], texts[texts["view"] == view], place)
         examples.append(found.assign(view=view, sinks=sinks, layer=largest))
     return (
         _first(pd.concat(tables, ignore_index=True), ("view", "sinks", "layer", "depth")),
@@ -166,15 +168,18 @@ def _values(part: pd.DataFrame, place: str) -> pd.DataFrame:
     return part.pivot(index="text", columns="layer", values="value")
 
 
-def _test_layers(values: pd.DataFrame, null: npt.NDArray[np.float64], *, level: float) -> pd.DataFrame:
-    columns = [values[layer].to_numpy(dtype=np.float64) for layer in values]
+def _test_layers(
+    values: Mapping[int, pd.Series], nulls: Mapping[int, npt.NDArray[np.float64]], *, level: float
+) -> pd.DataFrame:
+    """Test the values of the texts at each layer against the dips `nulls` of samples of as many."""
+    columns = [column.to_numpy(dtype=np.float64) for column in values.values()]
     dips = np.array([dip(column) for column in columns])
-    p = dip_p(dips, null)
+    p = np.concatenate([dip_p(dips[[at]], nulls[len(column)]) for at, column in enumerate(columns)])
     table = pd.DataFrame(
         {
-            "layer": values.columns.to_numpy(),
+            "layer": list(values),
             "dip": dips,
-            "critical": float(np.quantile(null, level)),
+            "critical": [float(np.quantile(nulls[len(column)], level)) for column in columns],
             "p": p,
             "p_family_wise": holm(p),
         }
@@ -184,7 +189,7 @@ def _test_layers(values: pd.DataFrame, null: npt.NDArray[np.float64], *, level: 
     table[["low_mode", "high_mode"]] = np.array(pairs)
     for share in QUANTILES:
         table[f"q{100 * share:02.0f}"] = [np.quantile(column, share) for column in columns]
-    return table.assign(texts=len(values))
+    return table.assign(texts=[len(column) for column in columns])
 
 
 def _examples(values: pd.Series, texts: pd.DataFrame, place: str) -> pd.DataFrame:
@@ -295,7 +300,7 @@ def _draw(panels: Sequence[Sample], *, title: str, unit: str, layers: str, notes
 
 
 def _note(layers: pd.DataFrame) -> str:
-    parts = [count(last_layer(layers), "layer"), count(int(layers["texts"].iloc[0]), "text")]
+    parts = [count(last_layer(layers), "layer"), count(int(layers["texts"].max()), "text")]
     if "sinks" in layers and SINKS[str(layers["sinks"].iloc[0])]:
         parts.insert(0, SINKS[str(layers["sinks"].iloc[0])])
     if layers["left_out"].max() > 0:

@@ -80,10 +80,10 @@ SUMMARY_COLUMNS = (
 def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:
     """Turn one metric of one model and corpus into curves: its mean over texts with a group bootstrap interval.
 
-    A text whose value is NaN at a layer is left out of the whole curve, so that every layer is a mean over the same
-    texts; a layer at which no text has a value is left as NaN and leaves no text out of the others. Texts of a single
-    group give a mean without an interval (NaN), since nothing can be resampled. A metric of the corpus as a whole (text
-    is null) keeps the value and interval that it came with.
+    Every layer is a mean over the texts that have a value there, so that no text depends on what others have; their
+    number stands beside it. A layer at which no text has a value is NaN. Texts of a single group give a mean without an
+    interval (NaN), since nothing can be resampled. A metric of the corpus as a whole (text is null) keeps the value and
+    interval that it came with.
 
     Args:
         frame: columns text, group, view, layer, depth, preparation, sinks, value, low, high; one row a text and layer
@@ -93,7 +93,8 @@ def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: i
 
     Returns:
         One row for every view, sinks, preparation and layer: view, sinks, preparation, layer, depth, value, low, high,
-        texts (used; of a metric of the corpus, as they came) and left_out (texts; null for one of the corpus).
+        texts (used; of a metric of the corpus, as they came) and left_out (texts without a value; of a metric of the
+        corpus, those that repeat another).
 
     Raises:
         ValueError: if columns or rows are missing, a text lacks a layer or has it twice, is in two groups or none, or
@@ -129,8 +130,9 @@ def _corpus_curve(rows: pd.DataFrame) -> pd.DataFrame:
     if rows["layer"].duplicated().any():
         msg = "frame: a metric of the corpus has more than one row for a layer"
         raise ValueError(msg)
-    columns = ["layer", "depth", "value", "low", "high", "texts"]
-    return rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    columns = ["layer", "depth", "value", "low", "high", "texts", "repeats"]
+    curve = rows.sort_values("layer").reindex(columns=columns).reset_index(drop=True)
+    return curve.rename(columns={"repeats": "left_out"})
 
 
 def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) -> pd.DataFrame:
@@ -147,18 +149,21 @@ def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) ->
         raise ValueError(msg)
     values = rows.pivot(index="text", columns="layer", values="value")
     matrix = values.to_numpy(dtype=np.float64)
-    measured = ~np.isnan(matrix).all(axis=0)
-    complete = ~np.isnan(matrix[:, measured]).any(axis=1)
+    there = ~np.isnan(matrix)
     curve = pd.DataFrame({"layer": depths.index, "depth": depths.to_numpy()})
     curve[["value", "low", "high"]] = np.nan
-    if measured.any() and complete.any():
-        used = matrix[np.ix_(complete, measured)]
-        names = groups.loc[values.index[complete], "first"].to_numpy()
-        curve.loc[measured, "value"] = used.mean(axis=0)
+    # Layers at which the same texts have a value share their resamples.
+    for used in np.unique(there, axis=1).T:
+        layers = (there == used[:, np.newaxis]).all(axis=0)
+        if not used.any():
+            continue
+        chosen = matrix[np.ix_(used, layers)]
+        names = groups.loc[values.index[used], "first"].to_numpy()
+        curve.loc[layers, "value"] = chosen.mean(axis=0)
         if len(set(names)) > 1:
-            _, low, high = bootstrap_mean(used, names, samples=samples, level=level, seed=seed)
-            curve.loc[measured, "low"] = low
-            curve.loc[measured, "high"] = high
-    curve["texts"] = np.where(measured, complete.sum(), 0)
-    curve["left_out"] = np.where(measured, (~complete).sum(), len(complete))
+            _, low, high = bootstrap_mean(chosen, names, samples=samples, level=level, seed=seed)
+            curve.loc[layers, "low"] = low
+            curve.loc[layers, "high"] = high
+    curve["texts"] = there.sum(axis=0)
+    curve["left_out"] = (~there).sum(axis=0)
     return curve

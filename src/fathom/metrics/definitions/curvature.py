@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.checks import ROUND_OFF, FloatArray, as_matrix, whole
+from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, MeanOfAngles, as_matrix, round_off_of, whole
 from fathom.metrics.preparation import centred_rows, row_norms
 
 # Beyond this cosine an arccos would lose more than two digits to rounding.
@@ -23,27 +23,21 @@ def curvature(z: npt.ArrayLike, *, k: int = 1) -> float:
     token; independent tokens give 2 pi / 3. The angle keeps its sign: beyond pi/2 it is not folded back
     (`as_published.curvature` folds it).
 
+    The mean is over the angles that exist. Between tokens `k` apart that are the same to within the rounding of their
+    numbers there is no step, and a step that is none has no angle with the one before it or after it.
+
     Angles are right to 1e-12 of their size, those near 0 and pi too, for the numbers given: float32 states hold a step
     to about 1e-7 |z| / |v|, and its angle no better.
 
-    Raises ValueError for fewer than 2 k + 1 tokens, `k` below 1, and for tokens `k` apart that are the same to within
-    rounding: no step, no angle.
+    Raises ValueError for fewer than 2 k + 1 tokens, `k` below 1, and for tokens without any angle.
     """
-    k = whole("k", k, low=1)
-    z = as_matrix("z", z, rows=2 * k + 1)
-    lengths, products = _steps(z, k)
-    norms = row_norms(z)
-    still = np.flatnonzero(lengths <= 4.0 * ROUND_OFF * np.maximum(norms[:-k], norms[k:]))
-    if still.size:
-        msg = f"tokens {still[0]} and {still[0] + k} of `z` are the same ({still.size} such pairs): there is no angle"
-        raise ValueError(msg)
-    cosines = products / (lengths[:-k] * lengths[k:])
-    angles = np.arccos(np.clip(cosines, -1.0, 1.0))
-    # Near 0 and pi the cosine hardly changes with the angle, so its rounding would show.
-    straight = np.flatnonzero(np.abs(cosines) > _NEARLY_STRAIGHT)
-    if straight.size:
-        angles[straight] = _exact_angles(z, straight, k)
-    return float(angles.mean())
+    z = as_matrix("z", z)
+    return _mean_angle(z, k, round_off=round_off_of(z)).value
+
+
+def curvature_of_states(z: npt.ArrayLike, *, k: int = 1) -> MeanOfAngles:
+    """Curvature of hidden states, which are rounded to float32, and the number of angles that it is a mean over."""
+    return _mean_angle(z, k, round_off=STATES_ROUND_OFF)
 
 
 def curvature_as_published(z: npt.ArrayLike) -> float:
@@ -55,13 +49,39 @@ def curvature_as_published(z: npt.ArrayLike) -> float:
 
     Raises ValueError for fewer than 3 tokens (that code gives 0), and for a token that equals the mean of the tokens.
     """
+    return curvature_of_states_as_published(z).value
+
+
+def curvature_of_states_as_published(z: npt.ArrayLike) -> MeanOfAngles:
+    """Curvature as published, and the number of angles: those of 0 that stand for a token equal to the next one too."""
     steps = np.diff(centred_rows(as_matrix("z", z, rows=3), of="`z`"), axis=0)
     lengths = np.linalg.norm(steps, axis=1)
     moving = lengths > 4.0 * ROUND_OFF
     directions = steps / np.where(moving, lengths, 1.0)[:, np.newaxis]
     cosines = np.abs(np.einsum("kd,kd->k", directions[:-1], directions[1:]))
     angles = np.where(moving[:-1] & moving[1:], np.arccos(np.minimum(cosines, 1.0)), 0.0)
-    return float(angles.mean())
+    return MeanOfAngles(float(angles.mean()), len(angles))
+
+
+def _mean_angle(z: npt.ArrayLike, k: int, *, round_off: float) -> MeanOfAngles:
+    k = whole("k", k, low=1)
+    z = as_matrix("z", z, rows=2 * k + 1)
+    lengths, products = _steps(z, k)
+    norms = row_norms(z)
+    moving = lengths > 4.0 * round_off * np.maximum(norms[:-k], norms[k:])
+    there = np.flatnonzero(moving[:-k] & moving[k:])
+    if not there.size:
+        msg = (
+            f"no angle: of any two steps that follow each other, at least one is between equal tokens ({len(z)} tokens)"
+        )
+        raise ValueError(msg)
+    cosines = products[there] / (lengths[there] * lengths[there + k])
+    angles = np.arccos(np.clip(cosines, -1.0, 1.0))
+    # Near 0 and pi the cosine hardly changes with the angle, so its rounding would show.
+    straight = np.abs(cosines) > _NEARLY_STRAIGHT
+    if straight.any():
+        angles[straight] = _exact_angles(z, there[straight], k)
+    return MeanOfAngles(float(angles.mean()), len(angles))
 
 
 def _steps(z: FloatArray, k: int) -> tuple[FloatArray, FloatArray]:
