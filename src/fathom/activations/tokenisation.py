@@ -50,9 +50,9 @@ def tokenise(
     """Tokenise the texts of a corpus.
 
     `place` names model and corpus in errors; `vocabulary` is how many ids the model's embedding has, as many as the
-    tokenizer if left out. Errors: FathomError if a text has a token that the model has not, if texts are longer than `longest` and must not be
-    cut, if a text gives no token, if a span is missing from some texts or covers no token, or if a perturbation would
-    replace the tokens of a span or is of an unknown kind.
+    tokenizer if left out. Errors: FathomError if a text has a token that the model has not, if texts are longer than
+    `longest` and must not be cut, if a text gives no token, if a span is missing from some texts or covers no token, or
+    if a perturbation would replace the tokens of a span or is of an unknown kind.
     A text that is cut keeps the special tokens after it, as the tokenizer's own truncation does. What a perturbation
     replaces are the tokens that are left then, and never those special tokens before and after them.
     """
@@ -141,9 +141,10 @@ def _refuse_unknown(
     for text, ids in zip(texts, tokens, strict=True):
         if vocabulary is not None and ids.size and int(ids.max()) >= vocabulary:
             unknown = int(ids.max())
+            token = tokenizer.convert_ids_to_tokens(unknown)
             msg = (
-                f"{place}: text {text!r} has the token {tokenizer.convert_ids_to_tokens(unknown)!r} of id {unknown}, the "
-                f"model's embedding has {vocabulary:,} rows (ids 0 to {vocabulary - 1}); "
+                f"{place}: text {text!r} has the token {token!r} of id {unknown}, the model's embedding has "
+                f"{vocabulary:,} rows (ids 0 to {vocabulary - 1}); "
                 "resize it (model.resize_token_embeddings), or take the token out of the tokenizer"
             )
             raise FathomError(msg)

@@ -179,7 +179,7 @@ def hooking(
 def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None) -> Iterator[None]:
     """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
 
-    With `tokens`, states are cut to so many: some models pad what they are given to a multiple of a window (Longformer).
+    With `tokens`, states are cut to so many, since some models pad what they are given (Longformer).
 
     Layer 0 is what the first block reads, layer l what block l puts out: the residual stream, before any final norm.
     """

@@ -1,4 +1,4 @@
-"""A model without its weights: what only its code tells of its sizes, found by a few tokens on their way to its first block."""
+"""A model without its weights: what only its code tells of its sizes, found by a few tokens on the way in."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class _Lookups(TorchFunctionMode):
         super().__init__()
         self.limits: list[int] = []
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:  # noqa: PLW3201 - torch's own name
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func is torch.nn.functional.embedding:
             self._see(*args[:2], **{key: kwargs[key] for key in ("input", "weight") if key in kwargs})
