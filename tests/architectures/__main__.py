@@ -20,20 +20,21 @@ from tests.architectures.measure import Measured, measure
 SITES = ("attention_input", "attention", "attention_residual", "mlp")
 OUTCOMES = {
     "works": "states equal transformers' own, whatever batch a text runs in",
-    "texts alone": "the check at load finds that a batch changes a text's states, so every text runs alone; states equal",
+    "texts alone": "a batch changes a text's states, as the check at load finds, so each text runs alone; states equal",
     "refused": "one line, before anything is stored",
     "wrong": "states differ from transformers' own",
     "not built": "no tiny model could be made by shrinking the config; not tried",
 }
 HEAD = """# Models
 
-Written by `make models`; do not edit. Every architecture of transformers {transformers} that writes text, fills gaps in it,
-or reads it beside images or sound: a tiny model with random weights, extracted as any other, five texts of 3 to 60
+Written by `make models`; do not edit. Every architecture of transformers {transformers} that writes text, fills gaps in
+it, or reads it beside images or sound: a tiny model with random weights, extracted as any other, five texts of 3 to 60
 tokens in one batch, and compared with transformers' own `hidden_states` of each text alone. `works` means that no state
 differs by more than 1e-5 of the largest state of its layer in float32 (5e-2 in bfloat16, where the model runs in it).
 A tiny model shows that layers are found and batches are right. It does not show that a published checkpoint loads.
 
-torch {torch}, transformers {transformers}, on a CPU. Of encoder-decoders the encoder runs; `part: decoder` runs the other.
+torch {torch}, transformers {transformers}, on a CPU. Of encoder-decoders the encoder runs; `part: decoder` runs the
+other half.
 
 {counts}
 
@@ -54,7 +55,7 @@ def main() -> None:
         found = []
         for row in pool.imap(measured, names):
             found.append(row)
-            print(row.architecture, row.outcome, row.note, flush=True)  # noqa: T201 - progress of a long command
+            print(row.architecture, row.outcome, row.note, flush=True)
     told.write.write_text(register(found), encoding="utf-8")
 
 

@@ -65,8 +65,11 @@ def texts() -> list[str]:
     return ["".join(draw.choice(LETTERS, size=length)) for length in LENGTHS]
 
 
-def measure(architecture: str, folder: Path) -> Measured:
-    """Build a tiny model in an empty folder, extract its states, and compare them with transformers' own."""
+def measure(architecture: str, folder: Path, *, half: bool = True) -> Measured:
+    """Build a tiny model in an empty folder, extract its states, and compare them with transformers' own.
+
+    With `half` once more in bfloat16.
+    """
     logging.set_verbosity(50)
     logging.disable_progress_bar()
     try:
@@ -76,9 +79,9 @@ def measure(architecture: str, folder: Path) -> Measured:
     except Exception as error:  # noqa: BLE001 - a config that is shrunk may not fit itself
         return Measured(architecture, "not built", first_line(error))
     found = _measure(architecture, folder, "float32")
-    if found.outcome in {"works", "texts alone"}:
-        half = _measure(architecture, folder, "bfloat16")
-        shown = half.outcome if not half.note else f"{half.outcome}: {half.note}"
+    if half and found.outcome in {"works", "texts alone"}:
+        other = _measure(architecture, folder, "bfloat16")
+        shown = other.outcome if not other.note else f"{other.outcome}: {other.note}"
         return Measured(architecture, found.outcome, found.note, found.sites, found.maps, shown)
     return found
 
@@ -146,7 +149,7 @@ def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str
 
 
 def run_alone(model: Any, ids: torch.Tensor) -> Any:
-    """transformers' own pass over one text, without pads; with or without a mask, a model that takes none among them."""
+    """The pass of transformers over one text, without pads; without a mask where a model takes none."""
     try:
         return model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, use_cache=False)
     except TypeError:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from tests.extraction import CPU, extracted, job, prepared, written_corpus
+from tests.extraction import extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES, byte_level_tokenizer, save
 from transformers import AutoModel, MambaConfig, MambaModel
 
@@ -20,7 +20,7 @@ from fathom.activations.sharding import sample_texts
 from fathom.activations.tokenisation import tokenise
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.manifests import read_manifest
-from fathom.models.load import load_model, load_tokenizer
+from fathom.models.load import load_tokenizer
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Dtype
 from fathom.store.reader import Activations

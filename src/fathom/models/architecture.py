@@ -121,14 +121,14 @@ def layer_names(
     `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`; `no_final` why there is no
     layer `final`. Errors: FathomError if the model has no such layer.
     """
+    if (setting == "transformers" or FINAL in setting) and no_final is not None:
+        msg = f"activations.layers: model {name} has no layer 'final', for {no_final}"
+        raise FathomError(msg)
     if setting == "all":
         return tuple(str(layer) for layer in range(depth + 1))
     if setting == "transformers":
         blocks = range(depth) if embedding else range(1, depth + 1)
         return (*(str(layer) for layer in blocks), FINAL)
-    if FINAL in setting and no_final is not None:
-        msg = f"activations.layers: model {name} has no layer 'final', for {no_final}"
-        raise FathomError(msg)
     unknown = [layer for layer in setting if isinstance(layer, int) and layer > depth]
     if unknown:
         msg = f"activations.layers: model {name} has the layers 0 to {depth}, expected no {unknown[0]}"
