@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import argparse
-import logging
+import json
 import multiprocessing
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from tests.architectures.build import text_architectures
-from tests.architectures.measure import Measured, measure
+from tests.architectures.measure import Measured, measured
 
 SITES = ("attention_input", "attention", "attention_residual", "mlp")
 OUTCOMES = {
@@ -48,26 +49,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", type=Path, default=Path("docs/models.md"))
-    parser.add_argument("architectures", nargs="*")
+    parser.add_argument("--rows", type=Path, help="Where rows are kept, so that an interrupted run goes on.")
+    parser.add_argument("--float32-only", action="store_true", help="Leave bfloat16 out.")
     told = parser.parse_args()
-    names = told.architectures or text_architectures()
-    with multiprocessing.get_context("spawn").Pool(told.processes) as pool:
-        found = []
-        for row in pool.imap(measured, names):
-            found.append(row)
-            print(row.architecture, row.outcome, row.note, flush=True)
-    told.write.write_text(register(found), encoding="utf-8")
-
-
-def measured(architecture: str) -> Measured:
-    """Measure one architecture in a folder that goes."""
-    logging.disable(logging.WARNING)
+    known = _read(told.rows) if told.rows else {}
+    names = [name for name in text_architectures() if name not in known]
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            return measure(architecture, Path(folder))
-        except Exception as error:  # noqa: BLE001 - a traceback of fathom is a row of the register
-            return Measured(architecture, "wrong", f"traceback: {type(error).__name__}: {error}")
+    # Forked, for transformers takes long to import.
+    with multiprocessing.get_context("fork").Pool(told.processes) as pool:
+        for row in pool.imap_unordered(partial(measured, half=not told.float32_only), names):
+            known[row.architecture] = row
+            print(row.architecture, row.outcome, row.note, flush=True)
+            if told.rows:
+                with told.rows.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(asdict(row)) + "\n")
+    told.write.write_text(register([known[name] for name in text_architectures()]), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[str, Measured]:
+    """Rows of a run that was interrupted."""
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["architecture"]: Measured(**{**row, "sites": tuple(row["sites"])}) for row in rows}
 
 
 def register(rows: Sequence[Measured]) -> str:

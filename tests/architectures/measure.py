@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import logging as logs
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +66,16 @@ def texts() -> list[str]:
     """Texts of random letters."""
     draw = np.random.default_rng(0)
     return ["".join(draw.choice(LETTERS, size=length)) for length in LENGTHS]
+
+
+def measured(architecture: str, *, half: bool = True) -> Measured:
+    """`measure` in a folder that goes; whatever it raises is a row of the register."""
+    logs.disable(logs.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return measure(architecture, Path(folder), half=half)
+        except Exception as error:  # noqa: BLE001 - as said
+            return Measured(architecture, "wrong", f"traceback: {type(error).__name__}: {first_line(error)}")
 
 
 def measure(architecture: str, folder: Path, *, half: bool = True) -> Measured:
@@ -132,10 +145,11 @@ def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str
     tokenizer = letters()
     depth = len(states.layers_of("residual")) - 1
     worst = 0.0
+    loaded = AutoModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).eval()
     stored = [one for block in states.token_blocks(1 << 30) for one in block]
     for text, ours in zip(texts(), stored, strict=True):
-        # Loaded anew for every text, so that none finds what another has left.
-        model = AutoModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).eval()
+        # A fresh copy for every text, so that none finds what another has left.
+        model = copy.deepcopy(loaded)
         if facts["part"] == "encoder":
             model = model.get_encoder()
         ids = torch.tensor([tokenizer(text)["input_ids"]])
