@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import curvature, curves, entropy, extraction, invariance, probes, reading, size, verifying, workflow
-from benchmarks.models import pythia, smollm2
+from benchmarks.models import EVERYTHING, READ, pythia, smollm2
 from benchmarks.table import comparison_lines, cpu_model, machine_lines, no_op_lines, slug
 from fathom.runtime.malloc import keep_freed_memory
 
@@ -47,16 +47,16 @@ def main() -> None:
 
 def measure(scratch: Path) -> list[str]:
     """All measurements, as the lines of three tables."""
-    cases = [smollm2()]
+    cases = [smollm2(*READ), smollm2(*EVERYTHING)]
     missing = []
     if torch.cuda.is_available():
-        cases.append(pythia())
+        cases += [pythia(*READ), pythia(*EVERYTHING)]
     else:
         missing.append("Extraction and store on disk, Pythia-410M's shape, bfloat16, GPU: not measured: no GPU")
     comparisons = []
     for case in cases:
-        say(f"extraction, {case.title}")
-        folder = scratch / case.device
+        say(f"extraction, {case.title}, {', '.join(case.activations.positions)}")
+        folder = scratch / f"{case.device}-{len(case.activations.positions)}"
         folder.mkdir()
         speed, manifest = extraction.measure(case, folder)
         comparisons += [speed, size.measure(case.title, manifest)]

@@ -12,11 +12,12 @@ from fathom.metrics.by_text import measure_text
 from fathom.metrics.checks import FloatArray
 from fathom.metrics.measure import make_measure
 from fathom.metrics.parallel import in_parallel
-from fathom.metrics.preparation import named_tokens, prepare
-from fathom.metrics.settings import MetricsSettings, PromptEntropySettings
+from fathom.metrics.preparation import prepare
+from fathom.metrics.settings import PromptEntropySettings
 
 PAIRS = 11
 TEXTS, LAYERS, TOKENS, WIDTH = 8, 31, 100, 576
+SINK_NORM = 40.0
 
 Text = npt.NDArray[np.floating]
 """Token states of one text, (layers, tokens, width)."""
@@ -24,18 +25,15 @@ Text = npt.NDArray[np.floating]
 
 def measure() -> Comparison:
     """Measure prompt entropy at all layers of all texts, with all tokens and without the sink token of each text."""
-    sink_multiple = MetricsSettings().sink_multiple
-    texts = random_texts(2.0 * sink_multiple)
+    texts = random_texts()
+    sinks = np.arange(TOKENS) == 0
     entropy = make_measure(PromptEntropySettings().measured(seed=0))
     threads = os.cpu_count() or 1
     # The other side is given what the stage has to make first: prepared rows in float64.
-    prepared = [
-        [prepare(rows, "centred") for layer in text for rows in (layer, layer[~sinks])]
-        for text, sinks in ((text, sinks_of(text, sink_multiple)) for text in texts)
-    ]
+    prepared = [[prepare(rows, "centred") for layer in text for rows in (layer, layer[~sinks])] for text in texts]
 
     def measured(text: Text) -> None:
-        measure_text(text, sinks_of(text, sink_multiple), measures=[entropy])
+        measure_text(text, sinks, measures=[entropy])
 
     def ours() -> None:
         in_parallel(measured, texts, threads=threads)
@@ -55,19 +53,13 @@ def measure() -> Comparison:
     )
 
 
-def sinks_of(text: Text, multiple: float) -> npt.NDArray[np.bool_]:
-    """Tokens that are a sink at some layer: (tokens,)."""
-    sinks: npt.NDArray[np.bool_] = np.any(named_tokens(text, multiple), axis=0)
-    return sinks
-
-
-def random_texts(sink_norm: float) -> list[Text]:
-    """Random token states of some texts, the first token of each `sink_norm` times as long."""
+def random_texts() -> list[Text]:
+    """Random token states of some texts, the first token of each SINK_NORM times as long."""
     generator = np.random.default_rng(0)
     texts: list[Text] = []
     for _ in range(TEXTS):
         text = generator.standard_normal((LAYERS, TOKENS, WIDTH), dtype=np.float32)
-        text[:, 0] *= sink_norm
+        text[:, 0] *= SINK_NORM
         texts.append(text)
     return texts
 

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.pairs import Aim, Comparison, clock, interleave, speeds
 from fathom.activations.capture import Batch, forward
-from fathom.activations.extraction import extract, window_batches, window_ranges
+from fathom.activations.extraction import extract, stored_positions, window_batches, window_ranges
 from fathom.activations.job import ExtractionSettings
 from fathom.models.architecture import layer_names
 from fathom.models.sites import BlockSites
@@ -33,8 +33,9 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
+        depth=model.anatomy.depth,
         dtype=case.dtype,
-        positions=("tokens", "mean", "last"),
+        positions=stored_positions(case.activations, texts, case.title),
     )
     settings = ExtractionSettings(
         model=case.title, corpus="random-tokens", dtype=case.dtype, shard=0, activations=case.activations
@@ -52,9 +53,12 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
 
     def with_store() -> None:
         writer = StoreWriter(store, shape, compression=case.activations.compression)
-        extract(model, texts, shape, writer, settings, ids=names, found=BlockSites())
+        # No text is so short that it is compared with the reference.
+        extract(model, texts, shape, writer, settings, ids=names, found=BlockSites(), reference=texts.ids[0])
         writer.close(np.concatenate(texts.ids), texts.lengths)
-        writer.finish(manifest, {"model": case.title})
+        writer.finish(
+            manifest, {"model": case.title, "sinks": {"rule": case.activations.sinks.in_words(), "strings": {}}}
+        )
 
     def fresh_store() -> float:
         store.unlink(missing_ok=True)
@@ -65,7 +69,8 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     seconds = interleave(fresh_store, lambda: clock(bare), PAIRS)
     place = "CPU" if case.device == "cpu" else "GPU"
     comparison = Comparison(
-        name=f"Extraction with store, {case.title}'s shape, {case.dtype}, {place}, {shape.tokens:,} tokens",
+        name=f"Extraction of {', '.join(case.activations.positions)}, {case.title}'s shape, {case.dtype}, {place}, "
+        f"{shape.tokens:,} tokens",
         against="bare forward pass, same batches",
         unit="tokens/s",
         pairs=speeds(seconds, shape.tokens),

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoModel, GPTNeoXConfig, LlamaConfig
 
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations, Position
 from fathom.activations.tokenisation import TokenisedTexts
 from fathom.models.load import LoadedModel, understand
 
@@ -23,7 +23,7 @@ class Case:
     device: Literal["cpu", "cuda"]
     dtype: Literal["float32", "bfloat16"]
     texts: int
-    activations: ActivationsSettings
+    activations: KeptActivations
 
     def model(self) -> LoadedModel:
         """The model, with random weights."""
@@ -40,7 +40,19 @@ class Case:
         return TokenisedTexts(ids=ids, spans={}, span_starts={}, truncated=0)
 
 
-def smollm2() -> Case:
+def kept(*positions: Position, **settings: int) -> KeptActivations:
+    """Extraction of the residual stream that keeps some positions, fathom's default settings otherwise."""
+    return KeptActivations.model_validate(
+        {"sites": ("residual",), "positions": positions, "attention_texts": 0, **settings}
+    )
+
+
+# What metrics of tokens and of corpora read, and what was stored of every corpus before the planner chose.
+READ: tuple[Position, ...] = ("tokens", "mean")
+EVERYTHING: tuple[Position, ...] = ("tokens", "mean", "last")
+
+
+def smollm2(*positions: Position) -> Case:
     """The shape of SmolLM2-135M in float32 on the CPU, fathom's default settings."""
     config = LlamaConfig(
         vocab_size=49152,
@@ -51,10 +63,10 @@ def smollm2() -> Case:
         num_key_value_heads=3,
         max_position_embeddings=8192,
     )
-    return Case("SmolLM2-135M", config, "cpu", "float32", texts=32, activations=ActivationsSettings())
+    return Case("SmolLM2-135M", config, "cpu", "float32", texts=32, activations=kept(*positions))
 
 
-def pythia() -> Case:
+def pythia(*positions: Position) -> Case:
     """The shape of Pythia-410M in bfloat16 on a GPU, with the larger batches that a GPU wants and memory for them."""
     config = GPTNeoXConfig(
         vocab_size=50304,
@@ -64,5 +76,5 @@ def pythia() -> Case:
         num_attention_heads=16,
         max_position_embeddings=2048,
     )
-    activations = ActivationsSettings(token_budget=16384, memory_mb=4096)
+    activations = kept(*positions, token_budget=16384, memory_mb=4096)
     return Case("Pythia-410M", config, "cuda", "bfloat16", texts=1024, activations=activations)

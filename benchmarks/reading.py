@@ -71,13 +71,15 @@ def write_states(folder: Path, position: str, texts: int, tokens: int) -> tuple[
         texts=texts,
         tokens=tokens,
         width=WIDTH,
+        depth=LAYERS - 1,
         dtype="float32",
         positions=(position,),
     )
     writer = StoreWriter(folder / "store.zarr.zip", shape, compression=ActivationsSettings().compression)
-    writer.append({("residual", position): states})
+    facts = {key: np.zeros(shape.extent(key, texts, tokens), dtype=np.float32) for key in shape.arrays}
+    writer.append(facts | {("residual", position): states})
     writer.close(np.zeros(tokens, dtype=np.int32), np.full(texts, tokens // texts, dtype=np.int64))
-    writer.finish(folder / "manifest.json", {})
+    writer.finish(folder / "manifest.json", {"sinks": {"rule": "none", "strings": {}}})
     return LAYERS, rows, WIDTH
 
 

@@ -28,7 +28,6 @@ from benchmarks.table import cpu_model, machine_lines, slug
 from benchmarks.workflow import ROOT, make_output, project_folder
 from fathom.activations.batching import even_cut
 from fathom.activations.command import command as extract
-from fathom.activations.settings import ActivationsSettings
 from fathom.io.shards import MANIFEST, shard_names
 from fathom.store.layout import Shape
 from fathom.store.writer import StoreWriter
@@ -241,15 +240,16 @@ def _write_stores(folder: Path, shards: int) -> None:
     """Stores of random states, each of as many texts: to run a model for each would take an hour."""
     texts = TEXTS // shards
     lengths = np.full(texts, TEXT_TOKENS, dtype=np.int64)
-    positions = tuple(ActivationsSettings().positions[:3])  # tokens, mean, last: there are no spans
-    shape = Shape({"residual": LAYERS}, texts, int(lengths.sum()), WIDTH, "float32", positions)
+    positions = ("tokens", "mean", "mean_without_sinks")
+    shape = Shape({"residual": LAYERS}, texts, int(lengths.sum()), WIDTH, len(LAYERS) - 1, "float32", positions)
     random = np.random.default_rng(0)
     states = {key: random.standard_normal(shape.extent(key, texts, shape.tokens), np.float32) for key in shape.arrays}
+    facts = {"model": "tiny", "corpus": "random", "sinks": {"rule": "none", "strings": {}}}
     for shard in shard_names(shards):
         with StoreWriter(folder / f"{shard}.zarr.zip", shape, compression="none") as writer:
             writer.append(states)
             writer.close(np.zeros(shape.tokens, dtype=np.int32), lengths)
-            writer.finish(folder / f"{shard}{MANIFEST}", {"model": "tiny", "corpus": "random", "shard": shard})
+            writer.finish(folder / f"{shard}{MANIFEST}", {**facts, "shard": shard})
 
 
 # Cutting --------------------------------------------------------------------------------------------------------------

@@ -16,8 +16,8 @@ def measure(title: str, manifest: Path) -> Comparison:
     tokens, vectors = facts["tokens"], sum(len(site["layers"]) for site in facts["sites"]) * facts["width"]
     on_disk = manifest.stat().st_size + store.stat().st_size
     raw = sum(
-        (facts["texts"] if is_pooled(position) else tokens) * vectors * array_dtype(position, facts["dtype"]).itemsize
-        for position in facts["positions"]
+        (facts["texts"] if is_pooled(key) else tokens) * vectors * array_dtype(key, facts["dtype"]).itemsize
+        for key in (("residual", position) for position in facts["positions"])
     )
     return Comparison(
         name=f"Store on disk, {title}'s shape, {facts['dtype']}",

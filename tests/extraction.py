@@ -14,9 +14,9 @@ from torch import Tensor
 from fathom.activations.capture import Batch, Targets, make_batch, packed_targets
 from fathom.activations.command import command
 from fathom.activations.reading import final_norm, read_batch, read_reference
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations
 from fathom.activations.sharding import CutSettings
-from fathom.activations.sinks import TokenFacts
+from fathom.activations.sinks import FEWEST_TOKENS, TokenFacts
 from fathom.activations.tokenisation import TokenisedTexts, tokenise
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.models.command import command as prepare_command
@@ -62,7 +62,9 @@ def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> d
 
 def read(model: LoadedModel, batch: Batch, shape: Shape, targets: Targets) -> list[TokenFacts]:
     """Fill the targets of a batch as extraction does."""
-    short = read_reference(model, np.arange(5, 69, dtype=np.int32) % 145 + 5, shape, BlockSites(), RULE)
+    short = None
+    if batch.lengths.min() < FEWEST_TOKENS:
+        short = read_reference(model, np.arange(5, 69, dtype=np.int32), shape, BlockSites(), RULE)
     norm = final_norm(model, shape, "m")
     return read_batch(model, batch, shape, BlockSites(), targets, RULE, short, norm)
 
@@ -88,7 +90,7 @@ def job(shard: int = 0, dtype: Dtype = "float32", **activations: Any) -> Extract
         corpus="texts",
         dtype=dtype,
         shard=shard,
-        activations=ActivationsSettings(**(EVERYTHING | activations)),
+        activations=KeptActivations(**(EVERYTHING | activations)),
     )
 
 

@@ -76,6 +76,7 @@ def hit_rows(
             "view": view,
             "site": "residual",
             "position": "last",
+            "sinks": "with",
         }
     ).assign(**columns)
 

@@ -20,7 +20,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "dime": {"alpha": 1.0, "permutations": 5, "seed": 0},
     "lidar": {"ridge": 1e-4},
     "neighbourhood_overlap": {"k": 3},
-    "sinks": {"attention_threshold": 0.3, "positions": 64},
+    "sinks": {"positions": 64},
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from fathom.probes.command import command
 from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import Uncertainty
-from fathom.store.layout import Shape
+from fathom.store.layout import SINK_SCORES, TOKEN_FACTS, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 from tests.stores import SINK_FACTS, plain_facts
 
@@ -66,11 +66,15 @@ def stored(
     lengths: IntArray | None = None,
     spans: Mapping[str, IntArray] | None = None,
     patterns: Mapping[int, FloatArray] | None = None,
+    sinks: Sequence[Collection[int]] | None = None,
 ) -> Path:
     """Write a store of the corpus beside it; returns its manifest.
 
-    States are of a site and position; spans are (texts, 2), first and last token; patterns are those of single texts.
+    States are of a site and position; spans are (texts, 2), first and last token; patterns are those of single texts;
+    sinks are the places of those tokens in every text. A mean without sinks is the mean, unless it is given.
     """
+    means = {(site, without_sinks(at)): means for (site, at), means in states.items() if is_mean(at)}
+    states = means | dict(states)
     texts = next(iter(states.values())).shape[1]
     counts = np.full(texts, 5) if lengths is None else np.asarray(lengths, dtype=np.int64)
     sites = tuple(dict.fromkeys(site for site, _ in states))
@@ -80,6 +84,9 @@ def stored(
     shape = Shape(names, texts, int(counts.sum()), width, depth, "float32", positions)
     writer = StoreWriter(corpus.with_suffix(".zarr.zip"), shape, compression="none")
     facts = plain_facts(shape, shape.tokens)
+    if sinks is not None:
+        masks = [np.isin(np.arange(count), list(places)) for count, places in zip(counts, sinks, strict=True)]
+        facts[TOKEN_FACTS, SINK_SCORES] = 2 * np.concatenate(masks).astype(np.float32)[None, :, None]
     writer.append({key: values.astype(np.float32) for key, values in states.items()} | facts)
     writer.end_states()
     if patterns:

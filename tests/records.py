@@ -33,7 +33,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": "m",
         "corpus": "c",
         "measured": [DatasetEntropySettings().measured(0).model_dump(mode="json")],
-        "sink_multiple": 20.0,
         "level": 0.95,
         "seed": 0,
     },

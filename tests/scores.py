@@ -38,6 +38,7 @@ def score_rows(
             "view": "original",
             "site": "residual",
             "position": "last",
+            "sinks": "with",
             "label": "label.relation",
             "estimator": "svm",
             "selection": selection,
@@ -58,6 +59,8 @@ def score_rows(
             "centre_high": 0.5,
             "texts": 160,
             "groups": 40,
+            "texts_with_sinks": 0,
+            "texts_left_out": 0,
             "distance": np.nan,
         }
     ).assign(**columns)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cluster.cluster import OWN_SPACES, Cluster, Job
 from tests.workflow.conftest import prepared
-from tests.workflow.faults import small_disk
+from tests.workflow.faults import contents, small_disk
 from tests.workflow.project import ROOT, Project
 
 __all__ = ["prepared"]
@@ -22,6 +22,11 @@ __all__ = ["prepared"]
 PROFILE = ROOT / "workflow/profiles/slurm"
 # Without accounting, and without the 40 seconds that are kind to a cluster of thousands of users.
 STATUS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+
+TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
+THREADS = 8  # what the rules ask for
+# Small batches: an extraction takes some seconds, so that a test can hold it in the middle.
+LONG = {"corpora": {"random": {"texts": 2400, "tokens": 60}}, "activations": {"shards": 2, "token_budget": 240}}
 
 
 @dataclass
@@ -94,6 +99,29 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def small(cluster: Cluster) -> Path:
     """A disk that login node and nodes share, and whose size may be changed."""
     return cluster.folder / "small"
+
+
+@pytest.fixture(scope="session")
+def begun(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which everything before extraction is made. Copy it before running it."""
+    project = prepared.copy(tmp_path_factory.mktemp("begun") / "project")
+    project.configure(LONG)
+    project.run("results/activations/tiny/random/shards.json", cores=THREADS)
+    return project
+
+
+@pytest.fixture(scope="session")
+def undisturbed(begun: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of the results of a run on one machine that nothing disturbed."""
+    project = begun.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    project.run(TARGET, cores=THREADS)
+    return contents(project)
+
+
+@pytest.fixture
+def project(begun: Project, tmp_path: Path) -> Project:
+    """A project of the test's own in which everything before extraction is made."""
+    return begun.copy(tmp_path / "project")
 
 
 def seen_late(cluster: Cluster, seconds: float) -> list[str]:

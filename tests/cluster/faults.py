@@ -17,6 +17,8 @@ from tests.cluster.cluster import Cluster, Job
 from tests.cluster.conftest import Submitted, command_on_cluster, logs_of, variables_on_cluster
 from tests.workflow.project import ROOT, Project
 
+SHARDS = ("1-of-2", "2-of-2")
+TWO_NODES = ("--set-resources", "activations:slurm_partition=cpu")
 PATIENCE = 240.0
 """Seconds until a run must have come to where a test waits for it."""
 
@@ -149,3 +151,11 @@ def is_view(cluster: Cluster, node: str, place: str) -> bool:
 def run_inside(cluster: Cluster, node: str, *command: str) -> None:
     """Run a command on a node."""
     subprocess.run(cluster.inside(node, *command), check=True)
+
+
+def work_of(run: Submitted) -> list[tuple[str, str, int]]:
+    """What a run gave to Slurm: the shard or rule, how it ended, how often Slurm started it again."""
+    return sorted(
+        (next((shard for shard in SHARDS if shard in job.comment), "metrics"), job.state, job.restarts)
+        for job in run.jobs
+    )

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.conftest import run_on
+from tests.cluster.conftest import TARGET, run_on
 from tests.workflow.project import ROOT, Project
-
-TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
 
 
 def test_a_submit_command_is_all_that_a_scheduler_needs(cluster: Cluster, prepared: Project, tmp_path: Path) -> None:

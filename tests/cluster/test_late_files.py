@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from tests.cluster.cluster import Cluster
-from tests.cluster.conftest import run_on, seen_late
+from tests.cluster.conftest import TARGET, run_on, seen_late
 from tests.workflow.project import Project
-
-TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
 
 
 def test_latency_wait_decides_whether_late_files_are_an_error(cluster: Cluster, prepared: Project) -> None:

@@ -15,13 +15,12 @@ from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.wildcards import Wildcards
 from tests.cluster.cluster import Cluster, Job
-from tests.cluster.conftest import Submitted, run_on
+from tests.cluster.conftest import THREADS, Submitted, run_on
 from tests.workflow.faults import contents
 from tests.workflow.project import Project
 
 # `device: auto` asks for a GPU, and falls to the CPU where the test's node has none. No controls: their jobs take time.
 ON_A_CLUSTER = {"activations": {"device": "auto"}, "probes": {"relations": {"controls": []}}}
-THREADS = 8  # what the rules ask for
 
 Run = tuple[Project, Submitted]
 

@@ -280,7 +280,7 @@ def test_a_view_depends_on_seed_id_and_number_alone(as_published: bool) -> None:
 
 def test_a_base_without_texts_to_augment_is_refused() -> None:
     drawn = base().assign(text=None, token_draws=pd.Series([[0.5]] * 6, dtype=object))
-    with pytest.raises(ValueError, match="of: text 't0' of corpus b is drawn token by token; expected written texts"):
+    with pytest.raises(ValueError, match="of: text 't0' of corpus b is sampled token by token; expected written texts"):
         augmented_views(drawn, "b", views=2, p=0.3, seed=0)
     with pytest.raises(ValueError, match="of: corpus b has no text of the view 'original', found view-01, view-02"):
         augmented_views(augmented_views(base(), "a", views=2, p=0.3, seed=0), "b", views=2, p=0.3, seed=0)

@@ -208,6 +208,7 @@ def test_planted_claims(claim: ClaimName, planted: Planted, expected: list[str])
     assert words(claim, planted(np.random.default_rng(0))) == expected
 
 
+@pytest.mark.nightly  # `test_planted_claims` has the verdicts on single runs
 @pytest.mark.parametrize(
     ("claim", "planted"),
     [
@@ -245,6 +246,32 @@ def test_both_choices_of_tokens_have_their_verdict() -> None:
     lines = evaluate("fig2", frames, samples=300, level=0.95, seed=0)
     assert "all tokens" in lines[0]
     assert "without sink tokens" in lines[1]
+
+
+@pytest.mark.parametrize(("claim", "metric", "expected"), [("fig13", "infonce", -1), ("fig12", "lidar", 1)])
+def test_claims_on_means_have_a_verdict_for_both_choices_of_tokens(
+    claim: ClaimName, metric: str, expected: int
+) -> None:
+    """In one form the second model is on the side of the claim, in the other form on the other side."""
+    rng = np.random.default_rng(0)
+    frames: list[Table] = [
+        (
+            f"m{at}",
+            "views",
+            metric,
+            pd.concat(
+                corpus_rows(np.full(5, 2.0 + at * expected * side), 0.1).assign(sinks=sinks)
+                for sinks, side in (("with", 1), ("without", -1))
+            ),
+        )
+        for at in (0, 1)
+    ]
+    if claim == "fig12":
+        frames += models("prompt_entropy", curve(0.5, 9), curve(0.5, 9), rng=rng)
+        frames += models("curvature", curve(0.5, 9), curve(0.5, 9), rng=rng)
+    assert words(claim, frames)[-2:] == ["agrees", "disagrees"]
+    lines = evaluate(claim, frames, samples=100, level=0.95, seed=0)[-2:]
+    assert [("all tokens" in line, "without sink tokens" in line) for line in lines] == [(True, False), (False, True)]
 
 
 def test_numbers_in_a_line_are_those_of_the_data() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.copies import copy_package
 
 from fathom.metrics.settings import METRICS
 from fathom.stages import STAGES
@@ -67,9 +67,15 @@ class Source:
         path.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def unedited(root: Path) -> dict[str, str]:
+    """What the package says of itself as it is."""
+    return Source(root / "src").digests()
+
+
 @pytest.fixture
-def source(tmp_path: Path, root: Path) -> Source:
-    shutil.copytree(root / "src" / "fathom", tmp_path / "fathom", ignore=shutil.ignore_patterns("__pycache__"))
+def source(tmp_path: Path) -> Source:
+    copy_package(tmp_path / "fathom")
     return Source(tmp_path)
 
 
@@ -145,33 +151,30 @@ def test_a_string_that_is_a_value_counts() -> None:
 # Through the import graph --------------------------------------------------------------------------------------------
 
 
-def test_prose_changes_no_digest(source: Source) -> None:
-    before = source.digests()
+def test_prose_changes_no_digest(source: Source, unedited: dict[str, str]) -> None:
     for path in (source.folder / "fathom").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
         path.write_text(
             "# A comment on top.\n\n" + text.replace('"""\n', '  """\n\n') + "\n\n# And one below.\n", encoding="utf-8"
         )
-    assert changed(before, source.digests()) == set()
+    assert changed(unedited, source.digests()) == set()
 
 
-def test_a_changed_formula_changes_whoever_uses_it(source: Source) -> None:
-    before = source.digests()
-    assert len(set(before.values())) > 1
+def test_a_changed_formula_changes_whoever_uses_it(source: Source, unedited: dict[str, str]) -> None:
+    assert len(set(unedited.values())) > 1
     with (source.folder / "fathom/metrics/definitions/dataset_entropy.py").open("a") as stream:
         stream.write("\nONE_MORE = 1\n")
     after = source.digests()
-    assert changed(before, after) == {"dataset_entropy"}
+    assert changed(unedited, after) == {"dataset_entropy"}
 
     with (source.folder / "fathom/activations/capture.py").open("a") as stream:
         stream.write("\nONE_MORE = 1\n")
     assert changed(after, source.digests()) == {"activations"}
 
 
-def test_a_changed_constant_far_below_is_seen(source: Source) -> None:
-    before = source.digests()
+def test_a_changed_constant_far_below_is_seen(source: Source, unedited: dict[str, str]) -> None:
     source.edit("store/layout.py", "CHUNK_BYTES = 1 << 20", "CHUNK_BYTES = 1 << 21")
-    assert changed(before, source.digests()) == {"activations", "probes"} | METRIC_JOBS
+    assert changed(unedited, source.digests()) == {"activations", "probes"} | METRIC_JOBS
 
 
 WORDS = (
@@ -184,18 +187,16 @@ WORDS = (
 )
 
 
-def test_words_progress_and_error_lines_change_nobodys_code(source: Source) -> None:
+def test_words_progress_and_error_lines_change_nobodys_code(source: Source, unedited: dict[str, str]) -> None:
     """Words reach a figure through its settings, so that only the figures that show them are drawn again."""
-    before = source.digests()
     for file, old, new in WORDS:
         source.edit(file, old, new)
     with (source.folder / "fathom/runtime/progress.py").open("a") as stream:
         stream.write("\n\ndef nicer(bar: str) -> str:\n    return bar.upper()\n")
-    assert changed(before, source.digests()) == set()
+    assert changed(unedited, source.digests()) == set()
 
 
-def test_the_config_and_the_command_line_are_nobodys_code(source: Source) -> None:
-    before = source.digests()
+def test_the_config_and_the_command_line_are_nobodys_code(source: Source, unedited: dict[str, str]) -> None:
     edited = [*(source.folder / "fathom/workflow").rglob("*.py"), *(source.folder / "fathom/provenance").glob("*.py")]
     edited += [source.folder / "fathom" / file for file in ("cli.py", "stages.py")]
     # activations is told its whole slice of the settings.
@@ -205,16 +206,15 @@ def test_the_config_and_the_command_line_are_nobodys_code(source: Source) -> Non
     for path in edited:
         with path.open("a") as stream:
             stream.write("\nONE_MORE = 1\n")
-    assert changed(before, source.digests()) == set()
+    assert changed(unedited, source.digests()) == set()
 
 
-def test_fathoms_own_tables_count_where_they_are_used(source: Source) -> None:
-    before = source.digests()
+def test_fathoms_own_tables_count_where_they_are_used(source: Source, unedited: dict[str, str]) -> None:
     for name, users in (("items.csv", {"items"}), ("pairs.csv", {"relations", "analogies"})):
         path = source.folder / "fathom/corpora/data" / name
         whole = path.read_bytes()
         path.write_bytes(whole + b"\n")
-        assert changed(before, source.digests()) == users
+        assert changed(unedited, source.digests()) == users
         path.write_bytes(whole)
 
 

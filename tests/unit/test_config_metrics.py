@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import ValidationError
 
+from fathom.activations.settings import ActivationsSettings
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import ClaimName
 from fathom.metrics.settings import (
@@ -24,6 +27,7 @@ from fathom.metrics.settings import (
 from fathom.runtime.errors import FathomError
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables
+from fathom.workflow.kept_states import SHOWN_MAPS
 from fathom.workflow.load import load_config
 
 DEFAULT = Config().model_dump(mode="json")
@@ -135,8 +139,10 @@ def test_ranges(settings: type[Metric], content: dict[str, Any]) -> None:
 
 
 def test_a_renamed_setting_is_refused_with_its_new_name() -> None:
-    message = refusal(metrics={"sinks": {"looking": 0.3}})
-    assert message == "metrics.sinks.looking: is now called attention_threshold"
+    for key in ("looking", "attention_threshold"):
+        message = refusal(metrics={"sinks": {key: 0.3}})
+        assert message == f"metrics.sinks.{key}: is now called activations.sinks.attention"
+    assert refusal(metrics={"sink_multiple": 30}) == "metrics.sink_multiple: is now called activations.sinks.norm"
 
 
 def test_only_and_null_say_what_is_measured() -> None:
@@ -202,34 +208,82 @@ def test_chosen_corpora_only() -> None:
 # What is kept of a corpus --------------------------------------------------------------------------------------------
 
 
-def test_token_states_of_views_and_patterns_that_nobody_reads_are_not_kept() -> None:
+def test_what_is_read_is_kept() -> None:
     config = config_of()
-    assert "tokens" not in config.extraction_of("views").positions
-    assert config.extraction_of("hub").positions == config.activations.positions
-    assert config.extraction_of("hub").attention_texts == 8
-    assert config.extraction_of("items").attention_texts == config.extraction_of("views").attention_texts == 0
-    assert config_of(metrics={"sinks": None}).extraction_of("hub").attention_texts == 0
+    model = next(iter(config.models))
+    kept = {corpus: config.kept_states(model, corpus) for corpus in config.corpora}
+    assert kept["hub"].positions == ("tokens", "mean")
+    assert kept["views"].positions == ("mean",)
+    assert kept["items"].positions == ("mean", "spans")  # the control `static` is made of the mean
+    assert {one.sites for one in kept.values()} == {("residual",)}
+    assert {one.attention_texts for one in kept.values()} == {0}
+    assert config.kept_states(f"{model}-random", "items").positions == ("mean", "spans")
+    few = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, corpora={"hub": CORPORA["hub"]})
+    assert few.kept_states(model, "hub").positions == ("tokens",)
+    nothing = config_of(metrics={"corpora": ["plain"]}, probes={})
+    assert nothing.kept_states(model, "hub").positions == ("mean",)  # a store holds something
+
+
+def test_every_position_that_a_probe_reads_is_kept() -> None:
+    probe = {"corpus": "items", "labels": ["edible"], "controls": ["shuffled"]}
+    config = config_of(probes={"e": {**probe, "positions": ["span:item", "last"], "sites": ["mlp", "residual"]}})
+    kept = config.kept_states(next(iter(config.models)), "items")
+    assert (kept.positions, kept.sites) == (("last", "spans"), ("residual", "mlp"))
+
+
+def test_sites_and_maps_of_a_figure_are_kept_of_its_models_and_corpus() -> None:
+    models = list(MODELS)
+    figure = {"kind": "block-sites", "corpus": "hub", "models": [models[0]]}
+    config = config_of(figures={"stages": figure})
+    drawn, other = config.kept_states(models[0], "hub"), config.kept_states(models[0], "plain")
+    assert (drawn.sites, drawn.attention_texts) == ("all", SHOWN_MAPS)
+    assert (other.sites, other.attention_texts) == (("residual",), 0)
 
 
 def test_a_corpus_may_keep_something_of_its_own() -> None:
-    own = {"hub": {"sites": "all", "attention_texts": 2}, "views": {"positions": ["mean"]}}
+    own = {"hub": {"sites": "all", "attention_texts": 2}, "views": {"positions": ["mean", "last", "normed_mean"]}}
     config = config_of(activations={"corpora": own, "attention_texts": 5})
-    assert config.extraction_of("hub").sites == "all"
-    assert config.extraction_of("hub").attention_texts == 2
-    assert config.extraction_of("plain").sites == ("residual",)
-    assert config.extraction_of("plain").attention_texts == 5
-    assert config.extraction_of("views").positions == ("mean",)
-    assert config.extraction_of("hub").corpora == {}  # what others keep is no matter of this corpus
+    model = next(iter(config.models))
+    assert config.kept_states(model, "hub").sites == "all"
+    assert config.kept_states(model, "hub").attention_texts == 2
+    assert config.kept_states(model, "plain").sites == ("residual",)
+    assert config.kept_states(model, "plain").attention_texts == 5
+    assert config.kept_states(model, "views").positions == ("mean", "last", "normed_mean")
+    assert config.kept_states(model, "hub").corpora == {}  # what others keep is no matter of this corpus
     assert refusal(activations={"corpora": {"hab": {}}}).startswith("activations.corpora: expected one of bible, plain")
 
 
 def test_a_position_that_a_corpus_does_not_keep_is_missed_before_the_run() -> None:
     for metric, kept, missed in (("prompt_entropy", "mean", "tokens"), ("dataset_entropy", "tokens", "mean")):
         message = refusal(metrics={"only": [metric]}, activations={"corpora": {"hub": {"positions": [kept]}}})
-        expected = f"expected {missed!r} too, since metrics.{metric} reads it; found ['{kept}']"
+        expected = f"expected 'auto', or {missed!r} too, since metrics.{metric} reads it; found ['{kept}']"
         assert message == f"activations.corpora.hub.positions: {expected}"
     own = {"items": {"positions": ["mean"]}}
-    assert refusal(activations={"corpora": own}).startswith("activations.corpora.items.positions: expected 'spans' too")
+    expected = "activations.corpora.items.positions: expected 'auto', or 'spans' too"
+    assert refusal(activations={"corpora": own}).startswith(expected)
+
+
+def store_of(folder: Path, model: str, corpus: str, activations: ActivationsSettings) -> None:
+    manifest = folder / "results" / "activations" / model / corpus / "1-of-1.manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"settings": {"activations": activations.model_dump(mode="json")}}))
+
+
+def test_a_store_that_holds_more_than_is_read_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    model = next(iter(MODELS))
+    everything, entropy = config_of(), config_of(metrics={"only": ["prompt_entropy"]})
+    larger, smaller = everything.kept_states(model, "hub"), entropy.kept_states(model, "hub")
+    store_of(tmp_path, model, "hub", larger)
+    assert entropy.kept_states(model, "hub") == larger
+    assert everything.kept_states(model, "hub") == larger
+    # What is asked for in words is made, and so is what the store lacks, or what was read in another way.
+    asked = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, activations={"positions": ["tokens"]})
+    assert asked.kept_states(model, "hub").positions == ("tokens",)
+    other = config_of(metrics={"only": ["prompt_entropy"]}, activations={"max_tokens": 9})
+    assert other.kept_states(model, "hub").positions == smaller.positions
+    store_of(tmp_path, model, "plain", smaller)
+    assert everything.kept_states(model, "plain").positions == ("tokens", "mean")
 
 
 # Derived corpora and models ------------------------------------------------------------------------------------------
@@ -290,7 +344,7 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     ],
     "sweep": [(model, "repeated", "prompt_entropy") for model in MODELS],
     "matrix": [("small", of, "linear_cka") for of in TEXTS],
-    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "token_norms")],
+    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "sink_margins")],
     "block-sites": [("small", "hub", "effective_rank")],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],

@@ -43,7 +43,7 @@ def plan(seed: int, *, samples: int = 100, splits: int = 5) -> CoordinationResam
 
 
 def planted(name: str, shape: FloatArray, *, seed: int, units: int = 40) -> AccuracyCurve:
-    """Four texts a unit; whether a probe is correct is drawn by the shape; texts of a unit are hard together."""
+    """Four texts a unit; whether a probe is correct is sampled by the shape; texts of a unit are hard together."""
     random = np.random.default_rng(seed)
     unit = np.repeat(np.arange(units), 4)
     hard = 0.1 * random.standard_normal((len(shape), units))[:, unit]

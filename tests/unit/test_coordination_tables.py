@@ -29,7 +29,7 @@ FloatArray = npt.NDArray[np.float64]
 BLOCKS, SAMPLED = 6, 12
 COLUMNS = {
     *("estimator", "label", "measure", "layer", "depth", "other_layer", "other_depth", "value", "low", "high"),
-    *("null", "null_low", "null_high", "p", "texts", "groups"),
+    *("null", "null_low", "null_high", "p", "texts", "groups", "sinks"),
 }
 OF_CURVES = {"alternation", "alternation_cross", "parity", "tradeoff", "tradeoff_lagged", "attention_adjacent"}
 OF_LAYERS = {"complementarity", "cka", "neighbourhood_overlap", "attention", "attention_heads"}
@@ -57,8 +57,8 @@ def run_coordination(corpus: Path, *manifests: Path, **settings: Any) -> Result:
     return run_probes_command(probe_job("coordination", **(SETTINGS | settings)), corpus, manifests, texts)
 
 
-def of(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    return rows[rows["measure"] == measure].reset_index(drop=True)
+def of(rows: pd.DataFrame, measure: str, sinks: str = "with") -> pd.DataFrame:
+    return rows[(rows["measure"] == measure) & (rows["sinks"] == sinks)].reset_index(drop=True)
 
 
 # A real model ---------------------------------------------------------------------------------------------------------
@@ -88,6 +88,7 @@ def table(model: tuple[Path, list[Path]]) -> pd.DataFrame:
 
 def test_rows_are_those_of_the_measures(table: pd.DataFrame) -> None:
     assert set(table.columns) == COLUMNS
+    assert set(table["sinks"]) == {"with"}  # a span is a single token
     assert set(table["measure"]) == (OF_CURVES | OF_LAYERS) - {"tradeoff", "tradeoff_lagged"}  # of one label
     assert not table.duplicated(["estimator", "label", "measure", "layer", "other_layer"]).any()
     assert table[["value", "low", "high"]].notna().all(axis=None)
@@ -210,6 +211,30 @@ def test_planted_turns_and_neighbours_that_attend_alike_are_found(tmp_path: Path
     assert adjacent["p"].iloc[0] <= 0.05
     # Of each two neighbours one tells everything.
     assert of(rows, "complementarity")["value"].max() < 0.1
+    # No text has a sink; attention has one form.
+    attention = rows["measure"].str.startswith("attention")
+    assert set(rows.loc[attention, "sinks"]) == {"with"}
+    forms = [rows[~attention & (rows["sinks"] == sinks)].drop(columns="sinks") for sinks in ("with", "without")]
+    pd.testing.assert_frame_equal(*(form.reset_index(drop=True) for form in forms))
+
+
+def test_turns_that_sinks_hide_are_found_without_them(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    manifest = planted(path)
+    without = np.stack([Activations([manifest]).pooled("mean", layer, "attention") for layer in range(8)])
+    hidden = without + 1000 * np.random.default_rng(0).standard_normal(without.shape)
+    blocks = [str(block) for block in range(1, 9)]
+    stored(
+        path,
+        {("attention", "mean"): hidden, ("attention", "mean_without_sinks"): without},
+        layers={"attention": blocks},
+        depth=8,
+        sinks=[(0,)] * without.shape[1],
+    )
+    rows = coordinated(path, manifest, sites=("attention",))
+    assert of(rows, "parity")["p"].item() > 0.05
+    assert of(rows, "parity", "without")["p"].item() <= 0.05
+    assert of(rows, "parity", "without")["value"].item() > 0.3
 
 
 def test_each_two_labels_are_set_against_each_other(tmp_path: Path) -> None:

@@ -461,7 +461,7 @@ def test_a_base_is_given_where_one_is_needed_and_nowhere_else(tmp_path: Path) ->
             "corpus c: --base: expected none, the corpus is made of no other",
         ),
         ({"kind": "views", "of": "b"}, ["--base", "no-such.parquet"], "corpus c: no-such.parquet: no such table"),
-        ({"kind": "views", "of": "b"}, ["--base", str(base)], "corpus c: of: text 'random-00000' of corpus b is drawn"),
+        ({"kind": "views", "of": "b"}, ["--base", str(base)], "c: of: text 'random-00000' of corpus b is sampled"),
     ]
     for wanted, more, expected in cases:
         with pytest.raises(FathomError, match=expected) as caught:

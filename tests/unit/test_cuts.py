@@ -55,7 +55,7 @@ def test_a_cut_says_what_every_shard_holds(
     monkeypatch.setattr(cuts, "BLOCK_TEXTS", block)
     model = prepared(llama, tmp_path)
     whole = Activations([extracted(model, corpus, job())]).lengths
-    found = read_manifest(cut(model, corpus, job(shards=4)), "shards")
+    found = read_manifest(cut(model, corpus, job(shards=4, attention_texts=8)), "shards")
     edges = even_cut(whole.tolist(), 4)
     ends = np.concatenate(([0], np.cumsum(whole)))[edges]
     assert found["shards"] == {

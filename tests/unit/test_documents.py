@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -33,6 +34,32 @@ def test_links_between_documents_lead_somewhere(root: Path) -> None:
             assert file.exists(), f"{document.name}: {target}"
             if anchor:
                 assert anchor in _anchors(file), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("document", ["docs/faults.md", "docs/security.md"])
+def test_tables_name_tests_that_there_are(root: Path, document: str) -> None:
+    """A row names files, `file.py::test_name`, or `test_name` of the file before it; `...` stands for an ending."""
+    page = (root / document).read_text(encoding="utf-8")
+    rows = re.findall(r"^\|(?! what|-| fault).*\|$", page, flags=re.MULTILINE)
+    assert len(rows) >= 20
+    for row in rows:
+        named = re.findall(r"`(?:([\w/*]+\.py)(?:::)?)?(\w*)(\.{3})?`", row.split("|")[-2])
+        assert named, row
+        files: list[Path] = []
+        for file, name, open_ended in named:
+            if file:  # tests of the cluster are named with their folder
+                folders = ["."] if "/" in file else ["unit", "property", "workflow"]
+                files = [found for folder in folders for found in (root / "tests" / folder).glob(file)]
+            assert files, f"{file}: {row}"
+            if name:
+                pattern = f"{name}.+" if open_ended else name
+                assert any(re.fullmatch(pattern, test) for one in files for test in _tests(one)), f"{name}: {row}"
+
+
+def _tests(file: Path) -> list[str]:
+    """Names of a file's tests."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
 def _anchors(file: Path) -> set[str]:

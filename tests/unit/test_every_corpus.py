@@ -60,7 +60,7 @@ def example(kind: str) -> Example:
             entry = {"kind": kind, "translation": bible(), "words": 12, "passages": 2}
             return Example(entry, "2 passages of at least 12 words, tiny-model 1.0", 2)
         case "random-tokens":
-            words = "3 texts of 4 tokens drawn uniformly from the model's vocabulary"
+            words = "3 texts of 4 tokens sampled uniformly from the model's vocabulary"
             return Example({"kind": kind, "texts": 3, "tokens": 4}, words, 3)
         case "items":
             entry = {**items, "template": "One of them is {article} {item}"}
@@ -146,10 +146,11 @@ def test_it_holds_what_its_settings_announce(kind: str) -> None:
     if settings.base is None:
         assert set(settings.default_views) == made.views
     assert (frame["view"].value_counts() == made.texts).all()
-    assert (frame.groupby("view")[["quantity", "control"]].nunique(dropna=False) == 1).all(axis=None)
+    assert (frame.groupby("view")[["quantity", "control", "pair_at"]].nunique(dropna=False) == 1).all(axis=None)
     assert set(frame["quantity"].dropna()) == made.quantities
     assert set(frame.loc[frame["control"] != "", "view"]) == made.controls
     assert set(frame["control"]) <= {"", "shuffled", "template"}
+    assert set(frame["pair_at"]) == ({"start", "end"} if kind == "early-context" else {""})
     assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.spans)
     own = [column.removeprefix(LABEL_PREFIX) for column in frame.columns if column.startswith(LABEL_PREFIX)]
     if settings.labels is not None:

@@ -150,6 +150,18 @@ def test_a_job_is_told_all_of_it(name: str) -> None:
     assert all(getattr(told, key) == value for key, value in said.items())
 
 
+@every_metric
+def test_a_metric_of_means_has_a_table_in_both_forms(name: str) -> None:
+    """What makes its table gives both; `test_metrics_tables` holds the values. A pair of layers has no order."""
+    metric = METRICS[name]
+    assert (metric.position == "mean") == (metric.table_module == "fathom.metrics.corpus_tables")
+    assert (metric.of in {"corpus", "views", "layers"}) == (metric.position == "mean")
+    if metric.of == "layers":
+        layers = [prepare(view, "none") for view in states(3)]
+        matrix = make_measure(settings_of(name).measured(seed=0)).function(layers)
+        np.testing.assert_allclose(matrix, matrix.T, rtol=1e-12)
+
+
 # Values --------------------------------------------------------------------------------------------------------------
 
 

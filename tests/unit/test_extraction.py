@@ -131,13 +131,13 @@ def test_what_stands_in_the_padding_does_not_matter(model: LoadedModel) -> None:
 
 def test_infinite_states_of_pads_do_not_reach_the_mean(llama: Path) -> None:
     model = load_model(llama, "m", dtype="float32", device=CPU)
-    texts = random_texts([9, 2])
+    texts = random_texts([9, 6])
     batch = make_batch(np.arange(2), texts.ids, texts.spans)
     expected = run(model, batch)
 
     def overflow(_: torch.nn.Module, __: Any, output: Tensor) -> Tensor:
         output = output.clone()
-        output[1, 2:] = torch.inf
+        output[1, 6:] = torch.inf
         return output
 
     model.anatomy.blocks[-1].register_forward_hook(overflow)
@@ -501,7 +501,7 @@ def test_the_number_of_passes_is_told(
         assert line in caplog.messages
 
 
-def test_running_again_gives_the_same_manifest_and_clears_a_torn_store(tmp_path: Path, llama: Path) -> None:
+def test_running_again_gives_the_same_manifest_and_clears_a_corrupt_store(tmp_path: Path, llama: Path) -> None:
     model, corpus = prepared(llama, tmp_path), written_corpus(tmp_path / "texts.parquet")
     manifest = extracted(model, corpus, job())
     before = manifest.read_bytes()

@@ -35,6 +35,7 @@ def row(measure: str, label: str, value: float, *, last: int = 6, model: str = "
     return {
         "model": model,
         "experiment": "E7",
+        "sinks": "with",
         "estimator": "svm",
         "label": label,
         "measure": measure,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,9 +24,8 @@ def early_context(models: dict[str, int], amounts: tuple[int, ...] = AMOUNTS) ->
                 if place == "end" and n == 0:
                     continue
                 for control in ("", "random", "shuffled", "static"):
-                    rows = score_rows(
-                        model, last, "early context", last // 2, control=control, view=f"{place} {n}", quantity=n
-                    )
+                    view: dict[str, Any] = {"view": f"{place} {n}", "quantity": n, "pair_at": place}
+                    rows = score_rows(model, last, "early context", last // 2, control=control, **view)
                     fall = 0.02 * at * (place == "start")
                     parts.append(rows.assign(**{name: rows[name] - fall for name in ("score", "low", "high")}))
     return pd.concat(parts)
@@ -105,7 +106,7 @@ def test_scores_below_chance_are_inside_the_panel() -> None:
 
 
 def test_a_run_without_the_pair_at_the_end_and_without_controls() -> None:
-    figure = draw_early_context(pd.concat([score_rows(view=f"start {n}", quantity=n) for n in (0, 4)]))
+    figure = draw_early_context(pd.concat([score_rows(view=f"start {n}", quantity=n, pair_at="start") for n in (0, 4)]))
 
     assert "end" not in labels(figure.axes[1])
     words = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -124,11 +125,12 @@ def test_early_context_refuses_what_it_cannot_draw() -> None:
 
     with pytest.raises(ValueError, match=r"^curves: columns are missing: view$"):
         draw_early_context(curves.drop(columns="view"))
-    with pytest.raises(ValueError, match="column view: expected 'start n' or 'end n' of quantity n, found 'original'"):
-        draw_early_context(pd.concat([curves, score_rows(experiment="early context", quantity=0)]))
-    with pytest.raises(ValueError, match="expected some 'start n' for model m, found none"):
-        draw_early_context(curves[curves["view"].str.startswith("end")])
+    with pytest.raises(ValueError, match="the pair at start or end and a quantity, found 'original'"):
+        draw_early_context(pd.concat([curves, score_rows(experiment="early context", quantity=0, pair_at="")]))
+    with pytest.raises(ValueError, match="column pair_at: expected some start for model m, found none"):
+        draw_early_context(curves[curves["pair_at"] == "end"])
+    other = score_rows("n", experiment="other", view="start 0", quantity=0, pair_at="start")
     with pytest.raises(ValueError, match="column experiment: expected one in one figure"):
-        draw_early_context(pd.concat([curves, score_rows("n", experiment="other", view="start 0", quantity=0)]))
+        draw_early_context(pd.concat([curves, other]))
     with pytest.raises(ValueError, match="more than one row for model=m, view=start 0"):
         draw_early_context(pd.concat([curves, curves]))

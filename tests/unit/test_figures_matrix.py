@@ -20,6 +20,7 @@ def matrix(model: str, last: int, corpus: str = "prose") -> pd.DataFrame:
         {
             "model": model,
             "corpus": corpus,
+            "sinks": "none",
             "layer": layer,
             "other_layer": other,
             "value": value,
@@ -52,6 +53,35 @@ def test_a_panel_a_model_and_corpus_with_every_pair_in_its_place() -> None:
     assert scales == {(cells["value"].min(), cells["value"].max())}
     assert figure.axes[-1].get_xlabel() == "CKA"
     assert all(axes.get_ylim()[0] < axes.get_ylim()[1] for axes in figure.axes)
+
+
+def test_both_forms_share_a_panel_one_on_each_side_of_the_diagonal() -> None:
+    cells = matrix("a", 5)
+    alike = cells.assign(value=1 - (cells["layer"] - cells["other_layer"]).abs() / 10)
+    both = pd.concat([alike.assign(sinks="with"), alike.assign(sinks="without", value=alike["value"] / 2)])
+
+    figure = draw_matrices(both, title="t", unit="CKA")
+
+    (image,) = images(figure)
+    for layer, other, value in alike[["layer", "other_layer", "value"]].to_numpy():
+        # The first layer is at the lower left: above the diagonal a pair's row is the deeper layer.
+        assert image[int(layer), int(other)] == (value / 2 if layer > other else value)
+    labelled = {text.get_text(): text.get_position() for text in figure.axes[0].texts}
+    (x, y), (left, top) = labelled["all tokens"], labelled["without sink tokens"]
+    assert x > 0.5 > y
+    assert left < 0.5 < top
+    check_texts(figure)
+
+
+def test_a_form_without_values_is_grey_on_its_side() -> None:
+    cells = matrix("a", 3)
+    both = pd.concat([cells.assign(sinks="with"), cells.assign(sinks="without", value=np.nan)])
+
+    figure = draw_matrices(both, title="t", unit="CKA")
+
+    (image,) = images(figure)
+    assert (np.isnan(image) == np.tri(4, k=-1, dtype=bool)).all()
+    assert any("grey without value" in text.replace("\n", " ") for text in written(figure))
 
 
 def test_the_note_gives_the_widest_interval() -> None:
@@ -126,7 +156,9 @@ def test_matrices_refuse_what_they_cannot_draw() -> None:
         draw_matrices(cells.drop(columns="other_layer"), title="t", unit="u")
     with pytest.raises(ValueError, match=r"^cells: there are no rows"):
         draw_matrices(cells.iloc[:0], title="t", unit="u")
-    with pytest.raises(ValueError, match="more than one row for model=a, corpus=prose, layer=0, other_layer=0"):
+    with pytest.raises(
+        ValueError, match="more than one row for model=a, corpus=prose, sinks=none, layer=0, other_layer=0"
+    ):
         draw_matrices(pd.concat([cells, cells]), title="t", unit="u")
     with pytest.raises(ValueError, match="column value holds an infinite value"):
         draw_matrices(cells.assign(value=np.inf), title="t", unit="u")

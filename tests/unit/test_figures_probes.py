@@ -261,7 +261,7 @@ def test_probes_refuse_what_they_cannot_draw() -> None:
         draw_probes(curves.assign(high=np.inf))
     with pytest.raises(ValueError, match="column chance: expected values below 1, found 1"):
         draw_probes(curves.assign(chance=1.0))
-    with pytest.raises(ValueError, match="expected one peak for small, items, svm, fixed, balanced_accuracy, found 0"):
+    with pytest.raises(ValueError, match="expected one peak for small, items, svm, fixed, balanced_accuracy, with "):
         draw_probes(curves.assign(peak=False))
     with pytest.raises(ValueError, match="more than one row for model=small, experiment=items"):
         draw_probes(pd.concat([curves, curves]))

@@ -1,4 +1,4 @@
-"""The figure of sinks and what it is drawn from: norms and rates of the tokens that a rule names."""
+"""The figure of sinks and what it is drawn from: norms of sink tokens, and heads that attend to them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
 from fathom.figures.drawing.style import render
-from fathom.figures.metrics.sinks import NORM_COLUMNS, RATE_COLUMNS, draw_sinks, summarise_sinks
+from fathom.figures.metrics.sinks import SUMMARY_COLUMNS, draw_sinks, margin_note, summarise_sinks
 from fathom.statistics.resampling import bootstrap_mean
 
-# Text t0 has two sink tokens, t1 one, t2 (of the same group as t1) one that is named at the last layer only, t3 none.
+# Text t0 has two sink tokens, t1 and t2 (of one group) one each.
 NORMS = {
     ("t0", 0): [1.0, 50.0, 60.0],
     ("t0", 7): [2.0, 30.0, 80.0],
@@ -33,8 +33,7 @@ def sink_rows(view: str = "original") -> pd.DataFrame:
                 "depth": layer / 2,
                 "position": position,
                 "norm_ratio": ratio,
-                "named": ratio > 20,
-                # Blocks begin at layer 1, and only two texts are in the sample.
+                # Blocks begin at layer 1, and the attention of two texts is known.
                 "heads": HEADS.get((text, position), [np.nan, np.nan])[layer - 1] if layer else np.nan,
             }
             for (text, position), ratios in NORMS.items()
@@ -43,25 +42,28 @@ def sink_rows(view: str = "original") -> pd.DataFrame:
     )
 
 
-def position_rows(view: str = "original", texts: int = 4) -> pd.DataFrame:
-    """Position 0 is in all texts, position 1 in all but one."""
+def margin_rows(view: str = "original") -> pd.DataFrame:
+    """Of four texts; t3 has no sink."""
     return pd.DataFrame(
-        [
-            {"view": view, "layer": layer, "depth": layer / 2, "position": position, "texts": texts - position}
-            for layer in range(3)
-            for position in range(2)
-        ]
+        {
+            "text": ["t0", "t1", "t2", "t3"],
+            "view": view,
+            "sink_tokens": [2, 1, 1, 0],
+            "weakest_sink": [4.0, 5.0, 2.0, np.nan],
+            "nearest_other": [0.25, 0.5, 0.75, 0.125],
+            "rule": "norm above 20",
+        }
     )
 
 
-def summarise(sinks: pd.DataFrame, positions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    return summarise_sinks(sinks, positions, samples=200, level=0.9, seed=3)
+def summarise(sinks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    return summarise_sinks(sinks, samples=200, level=0.9, seed=3)
 
 
 def test_norms_are_median_and_quartiles_over_texts_of_the_largest_sink() -> None:
-    norms, _ = summarise(sink_rows(), position_rows())
+    norms, _ = summarise(sink_rows())
 
-    assert tuple(norms.columns) == NORM_COLUMNS
+    assert tuple(norms.columns) == SUMMARY_COLUMNS
     assert norms["layer"].tolist() == [0, 1, 2]
     assert norms["depth"].tolist() == [0.0, 0.5, 1.0]
     assert norms["texts"].tolist() == [3, 3, 3]
@@ -71,23 +73,10 @@ def test_norms_are_median_and_quartiles_over_texts_of_the_largest_sink() -> None
     np.testing.assert_allclose(norms["high"], [1.75, 75.0, 90.0])
 
 
-def test_rate_of_texts_is_over_all_texts() -> None:
-    _, rates = summarise(sink_rows(), position_rows())
+def test_heads_are_over_texts_and_layers_whose_attention_is_known() -> None:
+    _, heads = summarise(sink_rows())
 
-    assert tuple(rates.columns) == RATE_COLUMNS
-    texts = rates[rates["kind"] == "texts"]
-    assert texts["value"].tolist() == [0.0, 0.5, 0.75]
-    assert texts["texts"].tolist() == [4, 4, 4]
-    named = np.array([[0, 1, 1], [0, 1, 1], [0, 0, 1], [0, 0, 0]], dtype=float)
-    _, low, high = bootstrap_mean(named, ["a", "b", "b", "c"], samples=200, level=0.9, seed=3)
-    np.testing.assert_array_equal(texts["low"], low)
-    np.testing.assert_array_equal(texts["high"], high)
-
-
-def test_rate_of_heads_is_over_sampled_texts_and_layers() -> None:
-    _, rates = summarise(sink_rows(), position_rows())
-
-    heads = rates[rates["kind"] == "heads"]
+    assert tuple(heads.columns) == SUMMARY_COLUMNS
     assert heads["layer"].tolist() == [1, 2]
     assert heads["texts"].tolist() == [2, 2]
     np.testing.assert_allclose(heads["value"], [0.6, 0.7])
@@ -96,57 +85,59 @@ def test_rate_of_heads_is_over_sampled_texts_and_layers() -> None:
     np.testing.assert_allclose(heads["high"], high)
 
 
-def test_without_a_sample_of_attention_there_is_no_rate_of_heads() -> None:
-    _, rates = summarise(sink_rows().assign(heads=np.nan), position_rows())
-
-    assert set(rates["kind"]) == {"texts"}
-
-
-def test_without_sinks_there_are_no_norms_and_the_rate_is_zero() -> None:
-    norms, rates = summarise(sink_rows().iloc[:0], position_rows())
-
-    assert norms.empty
-    assert tuple(norms.columns) == NORM_COLUMNS
-    assert rates["kind"].tolist() == ["texts"] * 3
-    assert (rates[["value", "low", "high"]] == 0).all(axis=None)
-    assert rates["texts"].tolist() == [4, 4, 4]
+def test_what_is_not_known_has_no_curve() -> None:
+    norms, heads = summarise(sink_rows().assign(heads=np.nan))
+    assert heads.empty
+    assert norms["layer"].tolist() == [0, 1, 2]
+    # After the final norm no sinks are looked for, and no norm is in the table.
+    rows = sink_rows()
+    norms, _ = summarise(rows.assign(norm_ratio=rows["norm_ratio"].where(rows["layer"] < 2)))
+    assert norms["layer"].tolist() == [0, 1]
 
 
-def test_texts_of_a_single_group_have_rates_without_an_interval() -> None:
-    _, rates = summarise(sink_rows().assign(group="a"), position_rows(texts=3))
+def test_without_sinks_there_are_no_curves() -> None:
+    for found in summarise(sink_rows().iloc[:0]):
+        assert found.empty
+        assert tuple(found.columns) == SUMMARY_COLUMNS
 
-    assert rates["value"].notna().all()
-    assert rates[["low", "high"]].isna().all(axis=None)
+
+def test_texts_of_a_single_group_have_heads_without_an_interval() -> None:
+    _, heads = summarise(sink_rows().assign(group="a"))
+
+    assert heads["value"].notna().all()
+    assert heads[["low", "high"]].isna().all(axis=None)
 
 
 def test_views_are_apart_and_the_order_of_rows_does_not_matter() -> None:
     sinks = pd.concat([sink_rows(), sink_rows("other")])
-    positions = pd.concat([position_rows(), position_rows("other"), position_rows("third")])
-
-    norms, rates = summarise(sinks, positions)
-    shuffled = summarise(sinks.sample(frac=1, random_state=0), positions)
-
-    assert list(dict.fromkeys(norms["view"])) == ["original", "other"]
-    assert list(dict.fromkeys(rates["view"])) == ["original", "other", "third"]
-    pd.testing.assert_frame_equal(norms, shuffled[0])
-    pd.testing.assert_frame_equal(rates, shuffled[1])
+    for found, again in zip(summarise(sinks), summarise(sinks.sample(frac=1, random_state=0)), strict=True):
+        assert list(dict.fromkeys(found["view"])) == ["original", "other"]
+        ordered = again.sort_values(["view", "layer"], ascending=[False, True], ignore_index=True)
+        expected = found.sort_values(["view", "layer"], ascending=[False, True], ignore_index=True)
+        pd.testing.assert_frame_equal(expected, ordered)
 
 
 def test_summary_refuses_bad_tables() -> None:
-    with pytest.raises(ValueError, match=r"^sinks: columns are missing: named$"):
-        summarise(sink_rows().drop(columns="named"), position_rows())
-    with pytest.raises(ValueError, match=r"^token_norms: columns are missing: texts$"):
-        summarise(sink_rows(), position_rows().drop(columns="texts"))
-    with pytest.raises(ValueError, match=r"^token_norms: there are no rows"):
-        summarise(sink_rows(), position_rows().iloc[:0])
-    with pytest.raises(ValueError, match="text t2 has no value at some layer"):
-        summarise(sink_rows().iloc[:-1], position_rows())
+    with pytest.raises(ValueError, match=r"^sinks: columns are missing: heads$"):
+        summarise(sink_rows().drop(columns="heads"))
+    with pytest.raises(ValueError, match="text t2 has no row at some layer"):
+        summarise(sink_rows().iloc[:-1])
     mixed = sink_rows()
     mixed.loc[(mixed["text"] == "t1") & (mixed["layer"] == 2), "group"] = "z"
     with pytest.raises(ValueError, match="text t1 is not in exactly one group"):
-        summarise(mixed, position_rows())
-    with pytest.raises(ValueError, match="3 texts have a sink, but token_norms is of 2"):
-        summarise(sink_rows(), position_rows(texts=2))
+        summarise(mixed)
+
+
+def test_a_note_says_how_near_the_texts_are_to_the_threshold() -> None:
+    assert margin_note("m on prose", margin_rows()).replace("\N{NO-BREAK SPACE}", " ") == (
+        "m on prose: 3 of 4 texts with a sink, weakest sink 2.00 times the threshold, nearest other token 0.750 of it."
+    )
+    none = margin_rows().assign(sink_tokens=0, weakest_sink=np.nan)
+    assert margin_note("m", none).replace("\N{NO-BREAK SPACE}", " ") == (
+        "m: 0 of 4 texts with a sink, nearest other token 0.750 of it."
+    )
+    alone = margin_rows().iloc[:1].assign(nearest_other=np.nan)
+    assert margin_note("m", alone).endswith("with a sink, weakest sink 4.00 times the threshold.")
 
 
 # The figure
@@ -186,22 +177,15 @@ def norms_of(models: dict[str, int], corpora: tuple[str, ...] = ("prose", "code"
     return norms
 
 
-def rates_of(
-    models: dict[str, int], corpora: tuple[str, ...] = ("prose", "code"), kinds: tuple[str, ...] = ("heads", "texts")
-) -> pd.DataFrame:
-    return pd.concat(
-        curve(model, last, corpus, first=1 if kind == "heads" else 0, kind=kind)
-        for model, last in models.items()
-        for corpus in corpora
-        for kind in kinds
-    )
+def heads_of(models: dict[str, int], corpora: tuple[str, ...] = ("prose", "code")) -> pd.DataFrame:
+    return pd.concat(curve(model, last, corpus, first=1) for model, last in models.items() for corpus in corpora)
 
 
 def test_three_panels_a_model_with_every_curve_and_its_band() -> None:
     models = {"small": 6, "large": 30}
-    valley, norms, rates = valley_of(models), norms_of(models), rates_of(models)
+    valley, norms, heads = valley_of(models), norms_of(models), heads_of(models)
 
-    figure = draw_sinks(valley, norms, rates, title="Sinks", notes=LONG_NOTES)
+    figure = draw_sinks(valley, norms, heads, title="Sinks", notes=LONG_NOTES)
 
     assert names(figure) == ["small", "large"]
     tops, middles, bottoms = figure.axes[:2], figure.axes[2:4], figure.axes[4:]
@@ -211,8 +195,7 @@ def test_three_panels_a_model_with_every_curve_and_its_band() -> None:
                 (tops[at], valley, "with", "sinks"),
                 (tops[at], valley, "without", "sinks"),
                 (middles[at], norms.assign(all="norm"), "norm", "all"),
-                (bottoms[at], rates, "heads", "kind"),
-                (bottoms[at], rates, "texts", "kind"),
+                (bottoms[at], heads.assign(all="heads"), "heads", "all"),
             ):
                 rows = frame[(frame["model"] == model) & (frame["corpus"] == corpus) & (frame[column] == word)]
                 np.testing.assert_allclose(points(axes, f"{corpus}, {word}"), rows[["depth", "value"]].to_numpy())
@@ -222,22 +205,21 @@ def test_three_panels_a_model_with_every_curve_and_its_band() -> None:
     assert [axes.get_xlabel() for axes in figure.axes] == [""] * 4 + ["relative depth"] * 2
 
 
-def test_a_model_without_sinks_or_sample_says_so() -> None:
-    models = {"both": 6, "no sample": 6, "no sinks": 6}
-    sample, sinks = {"both": 6}, {"both": 6, "no sample": 6}
-    rates = pd.concat([rates_of(sample, kinds=("heads",)), rates_of(models, kinds=("texts",))])
+def test_a_model_without_sinks_or_attention_says_so() -> None:
+    models = {"both": 6, "no attention": 6, "no sinks": 6}
+    known, sinks = {"both": 6}, {"both": 6, "no attention": 6}
 
-    figure = draw_sinks(valley_of(models), norms_of(sinks), rates, title="Sinks")
+    figure = draw_sinks(valley_of(models), norms_of(sinks), heads_of(known), title="Sinks")
 
     said = {
         text.get_text().replace("\n", " "): (labels(axes), axes.get_subplotspec().colspan.start)  # type: ignore[union-attr]
         for axes in figure.axes
         for text in axes.texts
-        if text.get_text().startswith("no ")
+        if text.get_text().startswith(("no ", "attention "))
     }
     assert said == {
         "no token is a sink by the rule": ([], 2),
-        "no attention to the sink was sampled": (["prose, texts", "code, texts"], 1),
+        "attention to the sink is not known": ([], 1),
     }
     check_texts(figure)
 
@@ -245,7 +227,7 @@ def test_a_model_without_sinks_or_sample_says_so() -> None:
 def test_a_corpus_without_sinks_is_named() -> None:
     models = {"m": 6}
 
-    figure = draw_sinks(valley_of(models), norms_of(models, ("prose",)), rates_of(models), title="Sinks")
+    figure = draw_sinks(valley_of(models), norms_of(models, ("prose",)), heads_of(models), title="Sinks")
 
     assert "no token is a sink by the rule (code)" in [text.replace("\n", " ") for text in written(figure)]
 
@@ -253,9 +235,7 @@ def test_a_corpus_without_sinks_is_named() -> None:
 def test_no_sinks_at_all_can_be_drawn() -> None:
     models = {"m": 6}
 
-    figure = draw_sinks(
-        valley_of(models), norms_of(models).iloc[:0], rates_of(models, kinds=("texts",)).iloc[:0], title="Sinks"
-    )
+    figure = draw_sinks(valley_of(models), norms_of(models).iloc[:0], heads_of(models).iloc[:0], title="Sinks")
 
     check_texts(figure)
     assert render(figure, "svg")
@@ -265,15 +245,15 @@ def test_no_sinks_at_all_can_be_drawn() -> None:
 def test_texts_keep_clear_of_each_other(models: int) -> None:
     some = dict(list({LONG_NAME: 30, "small": 6, "x" * 60: 12, "EleutherAI/pythia-410m": 24, "m": 1}.items())[:models])
 
-    check_texts(draw_sinks(valley_of(some), norms_of(some), rates_of(some), title=LONG_NAME, notes=LONG_NOTES))
+    check_texts(draw_sinks(valley_of(some), norms_of(some), heads_of(some), title=LONG_NAME, notes=LONG_NOTES))
 
 
 def test_summary_can_be_drawn() -> None:
-    norms, rates = summarise(sink_rows(), position_rows())
+    norms, heads = summarise(sink_rows())
     valley = valley_of({"m": 2}, ("prose",))
 
     figure = draw_sinks(
-        valley, norms.assign(model="m", corpus="prose"), rates.assign(model="m", corpus="prose"), title="Sinks"
+        valley, norms.assign(model="m", corpus="prose"), heads.assign(model="m", corpus="prose"), title="Sinks"
     )
 
     np.testing.assert_allclose(points(figure.axes[1], "prose, norm")[:, 1], [1.5, 50.0, 80.0])
@@ -282,23 +262,21 @@ def test_summary_can_be_drawn() -> None:
 
 def test_sinks_refuse_what_they_cannot_draw() -> None:
     models = {"m": 6}
-    valley, norms, rates = valley_of(models), norms_of(models), rates_of(models)
+    valley, norms, heads = valley_of(models), norms_of(models), heads_of(models)
 
     with pytest.raises(ValueError, match=r"^valley: columns are missing: sinks$"):
-        draw_sinks(valley.drop(columns="sinks"), norms, rates, title="t")
+        draw_sinks(valley.drop(columns="sinks"), norms, heads, title="t")
     with pytest.raises(ValueError, match=r"^norms: columns are missing: texts$"):
-        draw_sinks(valley, norms.iloc[:0].drop(columns="texts"), rates, title="t")
-    with pytest.raises(ValueError, match=r"^rates: columns are missing: kind$"):
-        draw_sinks(valley, norms, rates.drop(columns="kind"), title="t")
+        draw_sinks(valley, norms.iloc[:0].drop(columns="texts"), heads, title="t")
+    with pytest.raises(ValueError, match=r"^heads: columns are missing: depth$"):
+        draw_sinks(valley, norms, heads.iloc[:0].drop(columns="depth"), title="t")
     with pytest.raises(ValueError, match=r"^valley: there are no rows"):
-        draw_sinks(valley.iloc[:0], norms, rates, title="t")
+        draw_sinks(valley.iloc[:0], norms, heads, title="t")
     with pytest.raises(ValueError, match=r"^norms: more than one row for model=m, corpus=prose"):
-        draw_sinks(valley, pd.concat([norms, norms]), rates, title="t")
+        draw_sinks(valley, pd.concat([norms, norms]), heads, title="t")
     with pytest.raises(ValueError, match=r"^norms: a logarithmic axis needs"):
-        draw_sinks(valley, norms.assign(low=0.0), rates, title="t")
+        draw_sinks(valley, norms.assign(low=0.0), heads, title="t")
     with pytest.raises(ValueError, match=r"^norms: column model: other is not in valley$"):
-        draw_sinks(valley, norms.assign(model="other"), rates, title="t")
-    with pytest.raises(ValueError, match="column kind: expected one of heads, texts, found 'layers'"):
-        draw_sinks(valley, norms, rates_of(models, kinds=("layers",)), title="t")
+        draw_sinks(valley, norms.assign(model="other"), heads, title="t")
     with pytest.raises(ValueError, match="column corpus: at most 6"):
-        draw_sinks(valley_of(models, tuple("abcdefg")), norms.iloc[:0], rates.iloc[:0], title="t")
+        draw_sinks(valley_of(models, tuple("abcdefg")), norms.iloc[:0], heads.iloc[:0], title="t")

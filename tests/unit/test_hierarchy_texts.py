@@ -57,7 +57,7 @@ def test_item_texts() -> None:
     )
     texts = item_texts(items, [ITEM], shuffled=False)
     labels = ["label.category", "label.alive", "label.mass"]
-    assert texts.columns.tolist() == ["id", "text", "view", "group", "quantity", "control", *labels, "spans"]
+    assert texts.columns.tolist() == ["id", "text", "view", "group", "quantity", "control", "pair_at", *labels, "spans"]
     assert texts["id"].tolist() == texts["group"].tolist() == ["apple", "cat"]
     assert texts["text"].tolist() == ["An apple", "A cat"]
     assert [found["item"] for found in items_of(texts)] == ["apple", "cat"]

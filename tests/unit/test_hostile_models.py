@@ -247,7 +247,7 @@ def test_a_write_to_a_copy_never_changes_the_users_file(tmp_path: Path, source: 
     assert {path.name: path.read_bytes() for path in source.iterdir()} == before
 
 
-# Bombs and torn files ------------------------------------------------------------------------------------------------
+# Bombs and corrupt files ---------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_members_that_take_more_than_the_disk_has_are_refused_before_any_is_writ
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "noise"])
-def test_a_torn_wheel_is_one_line(tmp_path: Path, damage: str) -> None:
+def test_a_corrupt_wheel_is_one_line(tmp_path: Path, damage: str) -> None:
     made = packed(tmp_path / "w.whl", os.urandom(10_000))
     content = bytearray(made.read_bytes())
     if damage == "flipped":

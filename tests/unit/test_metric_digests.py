@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.copies import copy_package
 
 from fathom.metrics.settings import METRICS
 from fathom.workflow import code_digest
@@ -174,9 +174,9 @@ for name in METRICS:
 """
 
 
-def test_another_metric_option_or_wording_runs_none(tmp_path: Path, root: Path, before: dict[str, str]) -> None:
+def test_another_metric_option_or_wording_runs_none(tmp_path: Path, before: dict[str, str]) -> None:
     copy = tmp_path / "fathom"
-    shutil.copytree(root / "src" / "fathom", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_package(copy)
     settings = copy / "metrics" / "settings.py"
     text = settings.read_text(encoding="utf-8")
     for old, new in (

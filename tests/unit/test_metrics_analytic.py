@@ -28,7 +28,6 @@ from fathom.metrics import (
     two_nn,
     two_nn_by_scale,
 )
-from fathom.metrics.preparation import find_sinks
 from fathom.metrics.settings import METRICS
 
 if TYPE_CHECKING:
@@ -413,22 +412,6 @@ def test_prepare_refuses_rows_without_a_direction() -> None:
         prepare([[1.0, 2.0]], "centred")
     with pytest.raises(ValueError, match=r"`preparation` is 'centered'; expected one of none, rows, centred"):
         prepare([[1.0, 2.0]], "centered")  # type: ignore[arg-type]
-
-
-def test_find_sinks() -> None:
-    norms = [500.0, 1.0, 1.2, 10.0, 0.9, 10.1, 0.0]
-    # The median is 1.2.
-    assert find_sinks(norms, multiple=8.0).tolist() == [True, False, False, True, False, True, False]
-    assert find_sinks(norms, multiple=8.4).tolist() == [True, False, False, False, False, True, False]
-    assert not find_sinks(np.ones(5), multiple=1.0).any()
-    for bad, expected in (([1.0, -1.0], "`norms` holds -1 at 1"), ([0.0, 0.0, 5.0], "`norms` has median 0")):
-        with pytest.raises(ValueError, match=expected):
-            find_sinks(bad, multiple=3.0)
-    for multiple in (0.5, 0.0, math.inf):
-        with pytest.raises(ValueError, match="`multiple` is"):
-            find_sinks(norms, multiple=multiple)
-    with pytest.raises(ValueError, match=r"`norms` has shape \(1, 2\); expected 1 axes \(tokens\)"):
-        find_sinks([[1.0, 2.0]], multiple=3.0)
 
 
 # Refusals

@@ -216,17 +216,6 @@ def test_states_that_are_all_zero() -> None:
     assert only(table, metric="prompt_entropy", preparation="none")["reason"].str.contains("no spectrum").all()
 
 
-def test_unknown_sinks_leave_the_curve_with_all_tokens() -> None:
-    states = text_states(6)
-    table = measure_text(states, "at least half are zero", measures=all_measures())
-    known = measure_text(states, mask(6, 2), measures=all_measures())
-    assert_reasons(table)
-    assert set(only(table, sinks="without")["reason"]) == {"at least half are zero"}
-    columns = ["metric", "row", "preparation", "value", "raw"]
-    with_sinks, expected = (only(one, sinks="with")[columns] for one in (table, known))
-    pd.testing.assert_frame_equal(with_sinks, expected, check_exact=True)
-
-
 # What is left of the entropy -----------------------------------------------------------------------------------------
 
 

@@ -1,4 +1,4 @@
-"""A planted sink is named where it stands out, with its rows; the profile of positions is what can be worked out."""
+"""A planted sink has its rows and its margin; the profile of positions is what can be worked out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ import pytest
 from tests.measures import measure, only
 
 from fathom.metrics.by_text import entropy_left
-from fathom.metrics.definitions.sinks import SinkProfiler, TokenProfile
-from fathom.metrics.preparation import named_tokens
-from fathom.metrics.sink_tables import PROFILE_COLUMNS, SINK_COLUMNS, sink_rows, summarise_profiles
+from fathom.metrics.definitions.sinks import SinkProfiler, TokenProfile, norm_ratios
+from fathom.metrics.sink_tables import (
+    MARGIN_COLUMNS,
+    PROFILE_COLUMNS,
+    SINK_COLUMNS,
+    margins,
+    sink_rows,
+    summarise_profiles,
+)
 
 Array = npt.NDArray[np.float64]
 LAYERS, TOKENS, WIDTH = 5, 9, 12
@@ -28,8 +34,10 @@ def planted(*, second: bool = False) -> npt.NDArray[np.float32]:
     return np.asarray(states, dtype=np.float32)
 
 
-def profile_text(states: npt.NDArray[np.float32], named: npt.NDArray[np.bool_], heads: Array) -> TokenProfile:
-    return SinkProfiler(attention_threshold=0.3, positions=64).profile(states, named, heads)
+def profile_text(states: npt.NDArray[np.float32], heads: Array, multiple: float = 20.0) -> TokenProfile:
+    """Profile by norms alone: the score of a token is its largest norm ratio over `multiple`."""
+    norms = np.stack([norm_ratios(layer) for layer in states])
+    return SinkProfiler(positions=64).profile(states, norms, heads, norms.max(axis=0) / multiple)
 
 
 def no_heads() -> Array:
@@ -37,31 +45,15 @@ def no_heads() -> Array:
 
 
 def rows_of(states: npt.NDArray[np.float32], heads: Array | None = None) -> pd.DataFrame:
-    named = named_tokens(states, 20.0)
-    profile = profile_text(states, named, no_heads() if heads is None else heads)
-    left = entropy_left(states, np.flatnonzero(named.any(axis=0)), measure("prompt_entropy", "centred"))
-    return sink_rows(profile, left, np.arange(100, 100 + TOKENS, dtype=np.int32), multiple=20.0)
-
-
-def test_the_planted_token_is_named_where_it_stands_out() -> None:
-    named = named_tokens(planted(), 20.0)
-    expected = np.zeros((LAYERS, TOKENS), dtype=bool)
-    expected[2:, SINK] = True
-    assert (named == expected).all()
-    assert not named_tokens(planted(), 201.0).any()
-    assert (named_tokens(planted(), 199.0) == expected).all()
-
-
-def test_a_layer_whose_median_norm_is_zero_is_refused() -> None:
-    states = planted()
-    states[1, :6] = 0.0
-    with pytest.raises(ValueError, match="median 0"):
-        named_tokens(states, 20.0)
+    profile = profile_text(states, no_heads() if heads is None else heads)
+    left = entropy_left(states, np.flatnonzero(profile.sinks), measure("prompt_entropy", "centred"))
+    ids = np.arange(100, 100 + TOKENS, dtype=np.int32)
+    return sink_rows(profile, left, ids, {int(token): f"word {token}" for token in ids})
 
 
 def test_norm_and_activation_ratios() -> None:
     states = planted()
-    profile = profile_text(states, named_tokens(states, 20.0), no_heads())
+    profile = profile_text(states, no_heads())
     # Norms are 1 but for the sink's, so the median is 1.
     np.testing.assert_allclose(profile.norms[:2], 1.0, rtol=1e-6)
     np.testing.assert_allclose(profile.norms[2:, SINK], 200.0, rtol=1e-6)
@@ -75,12 +67,12 @@ def test_norm_and_activation_ratios() -> None:
 def test_rows_of_a_sink() -> None:
     states = planted()
     table = rows_of(states)
-    assert list(table.columns) == SINK_COLUMNS
-    assert table["row"].tolist() == list(range(LAYERS))  # at every layer, also where it is not named yet
+    assert [*table.columns, "rule"] == SINK_COLUMNS
+    assert table["row"].tolist() == list(range(LAYERS))  # at every layer, also where its norm is an ordinary one
     assert set(table["position"]) == {SINK}
-    assert set(table["token"]) == {"103"}
-    assert set(table["rule"]) == {"norm > 20 x median"}
-    assert table["named"].tolist() == [False, False, True, True, True]
+    assert set(table["token"]) == {"word 103"}
+    assert set(table["token_id"]) == {103}
+    np.testing.assert_allclose(table["score"], 10.0, rtol=1e-6)
     np.testing.assert_allclose(table["norm_ratio"], [1, 1, 200, 200, 200], rtol=1e-6)
     assert table["heads"].isna().all()
     entropy = measure("prompt_entropy", "centred")
@@ -97,8 +89,8 @@ def test_several_sinks_are_told_apart() -> None:
         (row, position) for row in range(LAYERS) for position in (SINK, SECOND)
     ]
     second = only(table, position=SECOND)
-    assert set(second["token"]) == {"107"}
-    assert second["named"].tolist() == [False] * 4 + [True]
+    assert set(second["token"]) == {"word 107"}
+    np.testing.assert_allclose(second["score"], 2.5, rtol=1e-6)
     np.testing.assert_allclose(second["norm_ratio"], [1, 1, 1, 1, 50], rtol=1e-6)
     np.testing.assert_allclose(table["heads"], heads[:, [SINK, SECOND]].ravel())
     left = entropy_left(planted(second=True), np.array([SINK, SECOND]), measure("prompt_entropy", "centred"))
@@ -109,24 +101,41 @@ def test_several_sinks_are_told_apart() -> None:
 
 def test_a_text_without_sinks_has_no_rows() -> None:
     states = planted()[:2]
-    profile = profile_text(states, named_tokens(states, 20.0), no_heads()[:2])
-    table = sink_rows(profile, np.zeros((2, 1)), np.arange(TOKENS, dtype=np.int32), multiple=20.0)
-    assert list(table.columns) == SINK_COLUMNS
+    profile = profile_text(states, no_heads()[:2])
+    table = sink_rows(profile, np.zeros((2, 1)), np.arange(TOKENS, dtype=np.int32), {})
+    assert [*table.columns, "rule"] == SINK_COLUMNS
     assert len(table) == 0
+
+
+def test_margins_are_of_the_weakest_sink_and_the_nearest_other_token() -> None:
+    table = margins([np.array([8.0, 0.3, 1.5, 1.0]), np.array([0.2, 0.7]), np.array([3.0])])
+    assert list(table.columns) == MARGIN_COLUMNS
+    assert table["tokens"].tolist() == [4, 2, 1]
+    assert table["sink_tokens"].tolist() == [2, 0, 1]
+    np.testing.assert_array_equal(table["weakest_sink"], [1.5, np.nan, 3.0])
+    np.testing.assert_array_equal(table["nearest_other"], [1.0, 0.7, np.nan])
+
+
+def test_a_layer_of_zeros_has_no_activation_ratio() -> None:
+    states = planted()
+    states[1, :7] = 0.0
+    profile = SinkProfiler(positions=64).profile(states, no_heads(), no_heads(), np.zeros(TOKENS))
+    assert np.isnan(profile.activations[1]).all()
+    assert np.isfinite(np.delete(profile.activations, 1, axis=0)).all()
 
 
 # The profile of positions --------------------------------------------------------------------------------------------
 
 
-def flat(norm: float, tokens: int, *, named: npt.ArrayLike = False, heads: float = np.nan) -> TokenProfile:
+def flat(norm: float, tokens: int, *, sinks: npt.ArrayLike = False, heads: float = np.nan) -> TokenProfile:
     """One layer whose tokens have the norm ratio norm, norm + 1, ... by position; activations ten times that."""
     ratios: Array = np.array([norm + np.arange(tokens)], dtype=np.float64)
-    marked = np.broadcast_to(np.asarray(named, dtype=np.bool_), ratios.shape)
-    return TokenProfile(norms=ratios, activations=10 * ratios, heads=np.full(ratios.shape, heads), named=marked)
+    scores = 2.0 * np.broadcast_to(np.asarray(sinks, dtype=np.float64), tokens)
+    return TokenProfile(norms=ratios, activations=10 * ratios, heads=np.full(ratios.shape, heads), scores=scores)
 
 
 def test_median_and_quartiles_over_texts() -> None:
-    profiles = [flat(norm, 3, named=[[norm > 3, False, norm == 9]]) for norm in (1.0, 2.0, 3.0, 4.0, 9.0)]
+    profiles = [flat(norm, 3, sinks=[norm > 3, False, norm == 9]) for norm in (1.0, 2.0, 3.0, 4.0, 9.0)]
     table = summarise_profiles(profiles, positions=10)
     assert list(table.columns) == PROFILE_COLUMNS
     assert table["position"].tolist() == [0, 1, 2]
@@ -140,7 +149,7 @@ def test_median_and_quartiles_over_texts() -> None:
 
 
 def test_a_text_counts_as_far_as_it_reaches() -> None:
-    profiles = [flat(1.0, 2, named=True), flat(3.0, 4, heads=0.5), flat(5.0, 4, named=True)]
+    profiles = [flat(1.0, 2, sinks=True), flat(3.0, 4, heads=0.5), flat(5.0, 4, sinks=True)]
     table = summarise_profiles(profiles, positions=3)
     assert table["position"].tolist() == [0, 1, 2]
     assert table["texts"].tolist() == [3, 3, 2]
@@ -160,10 +169,10 @@ def test_layers_and_positions_are_not_mixed_up() -> None:
     states = planted()
     heads = no_heads()
     heads[1:] = np.arange(4)[:, np.newaxis] / 4  # the embedding layer has no heads
-    table = summarise_profiles([profile_text(states, named_tokens(states, 20.0), heads)], positions=6)
+    table = summarise_profiles([profile_text(states, heads)], positions=6)
     assert len(table) == LAYERS * 6
-    named = table[table["sink_rate"] == 1]
-    assert list(zip(named["row"], named["position"], strict=True)) == [(2, SINK), (3, SINK), (4, SINK)]
-    np.testing.assert_allclose(named["norm_ratio"], 200.0, rtol=1e-6)
+    sinks = table[table["sink_rate"] == 1]
+    assert list(zip(sinks["row"], sinks["position"], strict=True)) == [(row, SINK) for row in range(LAYERS)]
+    np.testing.assert_allclose(sinks["norm_ratio"], [1, 1, 200, 200, 200], rtol=1e-6)
     assert only(table, row=0)["heads"].isna().all()
     np.testing.assert_allclose(only(table, row=3)["heads"], 0.5)

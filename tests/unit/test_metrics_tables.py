@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from tests.measures import measure, measured, only
 from tests.stores import SINK_FACTS, judged_facts, mean_without_sinks
 from tests.tiny import SENTENCES
 
+from fathom.activations.settings import SinkSettings
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.tables import read_table, write_table
 from fathom.metrics import text_tables as text_tables_module
@@ -32,15 +33,18 @@ from fathom.metrics.definitions.sinks import heads_attending
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import CURVE_COLUMNS, Measure, make_measure
 from fathom.metrics.preparation import prepare
+from fathom.metrics.settings import METRICS
+from fathom.metrics.sink_tables import MARGIN_COLUMNS
 from fathom.metrics.text_tables import make_tables as text_tables
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import Shape
+from fathom.store.layout import SINK_SCORES, TOKEN_FACTS, Shape
 from fathom.store.reader import Activations
 from fathom.store.writer import StoreWriter
 
 Array = npt.NDArray[np.float64]
-MULTIPLE = 1.05  # of the median norm: the states of a model with random weights hardly differ in norm
-TABLES = ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
+# The norms of a model with random weights hardly differ: tokens of more than 1.05 medians are sinks here.
+RULE = SinkSettings(norm=1.05, attended_norm=1.05)
+TABLES = ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms", "sink_margins")
 
 
 class Counted(Activations):
@@ -73,7 +77,7 @@ def token_measures(positions: int = 64) -> list[Measure]:
 
 
 def metric_job(*measures: Any, **changes: Any) -> MetricJob:
-    content = {"model": "tiny", "corpus": "texts", "sink_multiple": MULTIPLE, "level": 0.9, "seed": 0} | changes
+    content = {"model": "tiny", "corpus": "texts", "level": 0.9, "seed": 0} | changes
     return MetricJob.model_validate({"measured": measures or [measured("sinks")], **content})
 
 
@@ -96,7 +100,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def manifests_of(folder: Path, corpus: Path, results: Path, shards: int = 1) -> list[Path]:
     model = prepared(folder, results)
-    settings: dict[str, Any] = {"shards": shards, "sites": "all", "attention_texts": 99}
+    positions = ["tokens", "mean"]
+    settings: dict[str, Any] = {"positions": positions, "sites": "all", "attention_texts": 99, "sinks": RULE}
+    settings["shards"] = shards
     return [extracted(model, corpus, job(shard, **settings)) for shard in range(shards)]
 
 
@@ -148,8 +154,7 @@ def test_values_are_the_public_functions_of_the_stored_states(
 ) -> None:
     assert tuple(tables) == TABLES
     stored = states_of(one_shard, "residual")
-    norms = [np.linalg.norm(z, axis=2) for z in stored]
-    sinks = [(one > MULTIPLE * np.median(one, axis=1)[:, np.newaxis]).any(axis=0) for one in norms]
+    sinks = Activations(one_shard).sinks()
     assert sum(int(one.sum()) for one in sinks) >= 3
     for name, form, function in (
         ("prompt_entropy", "centred", matrix_entropy),
@@ -219,16 +224,20 @@ def test_sinks_and_profile_of_real_states(one_shard: list[Path], corpus: Path) -
     ids = activations.token_ids()
     patterns = dict(activations.attention_patterns())
     stored = states_of(one_shard, "residual")
+    strings, scores = activations.token_strings(), activations.sink_scores()
     for _, row in sinks.iterrows():
         text, layer, position = int(row["text"][1:]), row["layer"], row["position"]
         lengths = np.linalg.norm(stored[text][layer], axis=1)
-        assert row["token"] == str(ids[text][position])
-        assert row["norm_ratio"] == pytest.approx(lengths[position] / np.median(lengths), rel=1e-9)
-        assert row["named"] == (lengths[position] > MULTIPLE * np.median(lengths))
+        assert row["token_id"] == ids[text][position]
+        assert row["token"] == strings[row["token_id"]] != ""
+        assert row["score"] == scores[text][position] > 1
+        assert row["norm_ratio"] == pytest.approx(lengths[position] / np.median(lengths), rel=1e-5)
         if layer == 0:
             assert np.isnan(row["heads"])
         else:
-            assert row["heads"] == heads_attending(patterns[text])[layer - 1, position]
+            assert row["heads"] == pytest.approx(heads_attending(patterns[text])[layer - 1, position])
+    assert set(sinks["rule"]) == {RULE.in_words()}
+    assert len(sinks) == 4 * sum(int(one.sum()) for one in activations.sinks())
     entropies = only(tables["prompt_entropy"], preparation="centred", sinks="with").set_index(["text", "layer"])[
         "value"
     ]
@@ -242,9 +251,20 @@ def test_sinks_and_profile_of_real_states(one_shard: list[Path], corpus: Path) -
     assert len(norms) == 4 * 7
     first = only(norms, layer=2, position=0)
     ratios = [np.linalg.norm(z[2], axis=1)[0] / np.median(np.linalg.norm(z[2], axis=1)) for z in stored]
-    assert first["norm_ratio"].item() == pytest.approx(np.median(ratios), rel=1e-9)
+    assert first["norm_ratio"].item() == pytest.approx(np.median(ratios), rel=1e-5)
     assert first["heads"].item() == pytest.approx(np.mean([heads_attending(one)[1, 0] for one in patterns.values()]))
-    assert first["sink_rate"].item() == np.mean(np.array(ratios) > MULTIPLE)
+    assert first["sink_rate"].item() == np.mean([marked[0] for marked in activations.sinks()])
+
+
+def test_margins_say_how_near_a_text_is_to_other_sinks(one_shard: list[Path], tables: dict[str, pd.DataFrame]) -> None:
+    table = tables["sink_margins"]
+    assert list(table.columns) == ["text", "group", "view", *MARGIN_COLUMNS, "rule"]
+    assert table["text"].tolist() == [f"t{text}" for text in range(len(SENTENCES))]
+    assert set(table["rule"]) == {RULE.in_words()}
+    for (_, row), scores in zip(table.iterrows(), Activations(one_shard).sink_scores(), strict=True):
+        assert (row["tokens"], row["sink_tokens"]) == (len(scores), (scores > 1).sum())
+        assert row["nearest_other"] == scores[scores <= 1].max() <= 1
+        assert np.isnan(row["weakest_sink"]) if not row["sink_tokens"] else row["weakest_sink"] > 1
 
 
 def test_two_shards_are_one(
@@ -294,17 +314,27 @@ def test_sinks_alone_are_no_reason_to_read_another_site(one_shard: list[Path], c
 
 
 def planted_store(
-    folder: Path, texts: list[npt.NDArray[np.float32]], patterns: dict[int, npt.NDArray[np.float32]] | None = None
+    folder: Path,
+    texts: list[npt.NDArray[np.float32]],
+    patterns: dict[int, npt.NDArray[np.float32]] | None = None,
+    *,
+    only_sinks: Collection[int] = (),
 ) -> Path:
-    """A store of given token states, (layers, tokens, width) each, and attention patterns of some texts."""
+    """A store of given token states, (layers, tokens, width) each, and attention patterns of some texts.
+
+    Sinks are those of the rule, and all tokens of the texts that are said to have no others.
+    """
     lengths = np.array([states.shape[1] for states in texts])
     layers, _, width = texts[0].shape
     names = tuple(map(str, range(layers)))
     positions = ("tokens", "mean", "mean_without_sinks")
     shape = Shape({"residual": names}, len(texts), int(lengths.sum()), width, layers - 1, "float32", positions)
     writer = StoreWriter(folder / "1-of-1.zarr.zip", shape, compression="none")
-    for states in texts:
-        facts = judged_facts(shape, states)
+    for text, states in enumerate(texts):
+        heads = heads_attending(patterns[text]) if patterns and text in patterns else None
+        facts = judged_facts(shape, states, heads)
+        if text in only_sinks:
+            facts[TOKEN_FACTS, SINK_SCORES][:] = 2.0
         means = (states.mean(axis=1, keepdims=True), mean_without_sinks(states, facts))
         writer.append(
             {("residual", position): one for position, one in zip(positions, (states, *means), strict=True)} | facts
@@ -314,7 +344,8 @@ def planted_store(
         writer.write_patterns(sampled, lengths[sampled], iter(patterns.values()))
     writer.close(np.arange(lengths.sum(), dtype=np.int32), lengths)
     manifest = folder / "1-of-1.manifest.json"
-    writer.finish(manifest, {"sinks": SINK_FACTS})
+    strings = {str(token): f"<{token}>" for token in range(lengths.sum())}
+    writer.finish(manifest, {"sinks": SINK_FACTS | {"strings": strings}})
     return manifest
 
 
@@ -332,16 +363,19 @@ def test_a_planted_sink_is_found_in_its_text(tmp_path: Path) -> None:
     texts[1][1:, 4] *= 300.0
     manifest = planted_store(tmp_path, texts)
     corpus = plain_corpus(tmp_path, 3)
-    tables = text_tables(Activations([manifest]), corpus, token_measures(), metric_job(sink_multiple=20.0), 2)
+    tables = text_tables(Activations([manifest]), corpus, token_measures(), metric_job(), 2)
     sinks = tables["sinks"]
     assert sinks["text"].tolist() == ["t1"] * 3
     assert sinks["position"].tolist() == [4] * 3
-    assert sinks["token"].tolist() == [str(9 + 4)] * 3  # ids count on through the store
-    assert sinks["named"].tolist() == [False, True, True]
+    assert sinks["token_id"].tolist() == [9 + 4] * 3  # ids count on through the store
+    assert sinks["token"].tolist() == ["<13>"] * 3
+    assert (sinks["score"] > 1).all()
+    assert sinks["norm_ratio"].tolist()[0] < 20 < min(sinks["norm_ratio"].tolist()[1:])
     assert sinks["heads"].isna().all()
     assert (sinks["entropy_left"] > sinks["entropy"])[1:].all()
     norms = tables["token_norms"]
-    assert only(norms, position=4)["sink_rate"].tolist() == pytest.approx([0, 1 / 3, 1 / 3])
+    assert only(norms, position=4)["sink_rate"].tolist() == pytest.approx([1 / 3] * 3)
+    assert tables["sink_margins"]["sink_tokens"].tolist() == [0, 1, 0]
     assert only(norms, position=8)["texts"].tolist() == [2, 2, 2]
     entropy = only(tables["prompt_entropy"], preparation="rows").pivot_table(
         index=["text", "layer"], columns="sinks", values="value"
@@ -359,9 +393,7 @@ def test_heads_are_those_of_the_block_that_makes_the_layer(tmp_path: Path) -> No
     patterns[1, 0] = np.eye(8)[4]
     patterns[1, 1] = np.eye(8)
     manifest = planted_store(tmp_path, texts, {1: patterns})
-    tables = text_tables(
-        Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(sink_multiple=20.0), 1
-    )
+    tables = text_tables(Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(), 1)
     assert only(tables["sinks"], text="t0")["heads"].isna().all()
     found = only(tables["sinks"], text="t1").set_index("layer")["heads"]
     assert np.isnan(found[0])
@@ -376,44 +408,36 @@ def test_heads_are_those_of_the_block_that_makes_the_layer(tmp_path: Path) -> No
 
 def test_texts_without_any_sink_give_an_empty_table_that_can_be_written(tmp_path: Path) -> None:
     manifest = planted_store(tmp_path, [normal_states(0, 8), normal_states(1, 6)])
-    tables = text_tables(
-        Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(sink_multiple=50.0), 1
-    )
+    tables = text_tables(Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(), 1)
     assert len(tables["sinks"]) == 0
     write_table(tables["sinks"], tmp_path / "sinks.parquet")
     assert list(read_table(tmp_path / "sinks.parquet").columns) == list(tables["sinks"].columns)
     assert (tables["token_norms"]["sink_rate"] == 0).all()
 
 
-def test_a_text_of_zeros_leaves_the_others_alone(tmp_path: Path) -> None:
+def test_a_layer_of_zeros_has_no_sinks_and_no_activation_ratio(tmp_path: Path) -> None:
     texts = [normal_states(0, 8), normal_states(1, 8)]
     texts[0][1, 1:6] = 0.0
     tables = text_tables(
         Activations([planted_store(tmp_path, texts)]), plain_corpus(tmp_path, 2), token_measures(), metric_job(), 1
     )
-    entropy = only(tables["prompt_entropy"], preparation="centred")
-    without = only(entropy, text="t0", sinks="without")
-    assert without["value"].isna().all()
-    assert without["reason"].str.contains("median 0").all()
-    assert only(entropy, text="t1")["value"].notna().all()
-    assert set(tables["sinks"]["text"]) == {"t1"}
-    assert set(tables["token_norms"]["texts"]) == {1}
+    assert tables["sink_margins"]["sink_tokens"].tolist() == [0, 0]
+    assert only(tables["prompt_entropy"], preparation="centred")["value"].notna().all()
+    assert len(tables["sinks"]) == 0
+    norms = tables["token_norms"]
+    assert set(norms["texts"]) == {2}
+    of_other = np.abs(texts[1][1].astype(np.float64))
+    expected = of_other.max(axis=1) / np.median(of_other)
+    np.testing.assert_allclose(only(norms, layer=1)["activation_ratio"], expected)
 
 
-def test_nothing_but_zeros_is_refused(tmp_path: Path) -> None:
+def test_nothing_but_zeros_gives_tables_without_values(tmp_path: Path) -> None:
     manifest = planted_store(tmp_path, [np.zeros((3, 6, 4), dtype=np.float32)])
-    with pytest.raises(FathomError, match="metric sinks of model tiny on corpus texts: no text has a median norm"):
-        text_tables(Activations([manifest]), plain_corpus(tmp_path, 1), token_measures(), metric_job(), 1)
-
-
-def test_states_that_are_mostly_zero_are_one_line(tmp_path: Path) -> None:
-    states = normal_states(0, 8)
-    states[0, :, :5] = 0.0
-    manifest = planted_store(tmp_path, [normal_states(1, 6), states])
-    with pytest.raises(
-        FathomError, match=r"metric sinks of model tiny on corpus texts, text 2: .* median \|activation"
-    ):
-        text_tables(Activations([manifest]), plain_corpus(tmp_path, 2), token_measures(), metric_job(), 1)
+    tables = text_tables(Activations([manifest]), plain_corpus(tmp_path, 1), token_measures(), metric_job(), 1)
+    assert tables["prompt_entropy"]["value"].isna().all()
+    assert tables["prompt_entropy"]["reason"].notna().all()
+    assert len(tables["sinks"]) == 0
+    assert tables["token_norms"]["activation_ratio"].isna().all()
 
 
 def test_views_have_profiles_of_their_own(tmp_path: Path) -> None:
@@ -426,9 +450,7 @@ def test_views_have_profiles_of_their_own(tmp_path: Path) -> None:
     ]
     corpus = read_corpus(corpus_of(rows, tmp_path / "texts.parquet"))
     manifest = planted_store(tmp_path, texts)
-    norms = text_tables(Activations([manifest]), corpus, token_measures(), metric_job(sink_multiple=20.0), 1)[
-        "token_norms"
-    ]
+    norms = text_tables(Activations([manifest]), corpus, token_measures(), metric_job(), 1)["token_norms"]
     rates = norms.groupby(["view", "position"])["sink_rate"].max()
     assert rates["original"].max() == 0
     assert rates["p = 0.50"].to_dict() == {0: 0.0, 1: 0.0, 2: 1.0, 3: 0.0, 4: 0.0, 5: 0.0}
@@ -537,22 +559,23 @@ def test_views_are_aligned_by_id_whatever_the_order_of_rows(
         states = activations.pooled("mean", layer)
         views = [prepare(states[view * 10 : view * 10 + 10], "rows") for view in range(3)]
         expected = infonce(*views[:2]) if metric == "infonce" else lidar(np.stack(views, axis=1))
-        line = only(tables[0], layer=layer, preparation="rows")
+        line = only(tables[0], layer=layer, preparation="rows", sinks="with")
         assert line["raw"].item() == pytest.approx(expected, rel=1e-9)
         assert line["low"].item() < line["value"].item() < line["high"].item()
     assert set(tables[0]["view"]) == {"original and view-01" if metric == "infonce" else "3 views"}
     assert list(tables[0].columns) == CURVE_COLUMNS
     assert set(tables[0]["site"]) == {"residual"}
-    assert set(tables[0]["sinks"]) == {"none"}
+    assert tables[0]["sinks"].tolist() == ["with"] * 8 + ["without"] * 8
     assert tables[0]["text"].isna().all()
-    assert tables[0]["depth"].tolist() == pytest.approx(np.repeat([0, 1 / 3, 2 / 3, 1], 2))
+    assert tables[0]["depth"].tolist() == pytest.approx([*np.repeat([0, 1 / 3, 2 / 3, 1], 2)] * 2)
 
 
 def test_a_corpus_metric_has_a_curve_for_every_view(shuffled: tuple[Activations, pd.DataFrame]) -> None:
     activations, corpus = shuffled
     one = measured("dataset_entropy", "centred", normalisation="raw", samples=20)
     table = corpus_table(activations, corpus, make_measure(one), metric_job(one), 2)
-    assert len(table) == 3 * 4
+    assert len(table) == 3 * 4 * 2
+    table = only(table, sinks="with")
     for view in ("original", "view-01", "view-02"):
         rows = np.flatnonzero(corpus["view"] == view)
         expected = [matrix_entropy(prepare(activations.pooled("mean", layer)[rows], "centred")) for layer in range(4)]
@@ -579,7 +602,8 @@ def test_a_corpus_of_one_view_has_no_invariance(bert: Path, tmp_path: Path) -> N
 def test_labels(shuffled: tuple[Activations, pd.DataFrame]) -> None:
     activations, corpus = shuffled
     one = measured("label_overlap", "rows", label="old", samples=20)
-    table = only(corpus_table(activations, corpus, make_measure(one), metric_job(one), 1), view="view-01")
+    table = corpus_table(activations, corpus, make_measure(one), metric_job(one), 1)
+    table = only(table, view="view-01", sinks="with")
     rows = np.flatnonzero(corpus["view"] == "view-01")
     labels = corpus["label.old"].to_numpy()[rows]
     assert set(labels) == {"yes", "no"}
@@ -597,10 +621,10 @@ def test_matrices_of_every_view(shuffled: tuple[Activations, pd.DataFrame]) -> N
     activations, corpus = shuffled
     one = measured("linear_cka", "none", samples=20)
     table = layer_pairs_table(activations, corpus, make_measure(one), metric_job(one), 1)
-    assert len(table) == 3 * 16
+    assert len(table) == 3 * 16 * 2
     assert set(table["texts"]) == {10}
     rows = np.flatnonzero(corpus["view"] == "view-02")
-    (cell,) = only(table, view="view-02", layer=1, other_layer=3).to_dict("records")
+    (cell,) = only(table, view="view-02", layer=1, other_layer=3, sinks="with").to_dict("records")
     expected = linear_cka(*(activations.pooled("mean", layer)[rows] for layer in (1, 3)))
     assert cell["value"] == pytest.approx(expected, rel=1e-9)
     assert (cell["depth"], cell["other_depth"]) == pytest.approx((1 / 3, 1))
@@ -612,6 +636,98 @@ def test_texts_that_are_all_equal_have_no_matrix(tmp_path: Path) -> None:
     activations = Activations([planted_store(tmp_path, states)])
     one = measured("linear_cka", "none")
     table = layer_pairs_table(activations, plain_corpus(tmp_path, 6), make_measure(one), metric_job(one), 1)
-    assert len(table) == 9
+    assert len(table) == 9 * 2
     assert table["value"].isna().all()
     assert table["reason"].str.contains("are equal").all()
+
+
+# With and without sink tokens ----------------------------------------------------------------------------------------
+
+OF_MEANS = [name for name, metric in METRICS.items() if metric.position == "mean"]
+
+
+def texts_with_sinks(texts: int, *, views: int = 2) -> list[npt.NDArray[np.float32]]:
+    """Texts view by view, of which every second one has a sink."""
+    found = []
+    for at in range(texts * views):
+        states = normal_states(at % texts, 6) + 0.3 * normal_states(100 + at, 6)
+        if at % texts % 2:
+            states[1:, 0] *= 300.0
+        found.append(states)
+    return found
+
+
+def with_sinks(folder: Path, texts: int, *, only_sinks: Collection[int] = ()) -> tuple[Activations, pd.DataFrame]:
+    """A store of such texts in two views, and their corpus; all tokens of the second view of some texts are sinks."""
+    rows = [
+        {"id": f"t{text}", "text": "x", "view": view, "group": f"g{text}", "label.old": "ab"[text % 2]}
+        for view in ("view-01", "original")
+        for text in range(texts)
+    ]
+    corpus = read_corpus(corpus_of(rows, folder / "texts.parquet"))
+    alone = [texts + text for text in only_sinks]
+    return Activations([planted_store(folder, texts_with_sinks(texts), only_sinks=alone)]), corpus
+
+
+def of_means(name: str) -> tuple[Measure, MetricJob, Any]:
+    label = "old" if name == "label_overlap" else None
+    one = measured(name, "rows", label=label, samples=20)
+    made = layer_pairs_table if one.of == "layers" else corpus_table
+    return make_measure(one), metric_job(one), made
+
+
+def same_values(one: pd.DataFrame, other: pd.DataFrame) -> bool:
+    numbers = ["value", "low", "high", "texts"]
+    return bool(np.allclose(one[numbers].astype(float), other[numbers].astype(float), rtol=1e-9, equal_nan=True))
+
+
+@pytest.mark.parametrize("name", OF_MEANS)
+def test_every_metric_of_means_has_both_forms(name: str, tmp_path: Path) -> None:
+    """What it gives without sinks is what it gives of texts whose sink tokens were never there."""
+    activations, corpus = with_sinks(tmp_path, 10)
+    one, job, made = of_means(name)
+    table = made(activations, corpus, one, job, 1)
+    forms = [only(table, sinks=sinks) for sinks in ("with", "without")]
+    assert len(forms[0]) == len(forms[1]) == len(table) / 2
+    assert forms[1]["value"].notna().any()
+    assert not same_values(*forms)
+
+    (tmp_path / "never").mkdir()
+    marked = activations.sinks()
+    never = [z[:, ~sinks] for z, sinks in zip(texts_with_sinks(10), marked, strict=True)]
+    without_them = Activations([planted_store(tmp_path / "never", never)])
+    expected = made(without_them, corpus, one, job, 1)
+    assert same_values(forms[1], only(expected, sinks="with"))
+    # Where no text has a sink, one form is the other.
+    assert same_values(only(expected, sinks="with"), only(expected, sinks="without"))
+
+
+@pytest.mark.parametrize("name", OF_MEANS)
+def test_a_text_of_sinks_alone_is_left_out_of_the_form_without_them(name: str, tmp_path: Path) -> None:
+    activations, corpus = with_sinks(tmp_path, 10, only_sinks=(3, 4))
+    one, job, made = of_means(name)
+    table = last_view(made(activations, corpus, one, job, 1))
+    assert table.groupby("sinks")["texts"].max().to_dict() == {"with": 10, "without": 8}
+
+    kept = np.flatnonzero(~corpus["id"].isin(["t3", "t4"]).to_numpy())
+    (tmp_path / "kept").mkdir()
+    others = planted_store(tmp_path / "kept", [texts_with_sinks(10)[at] for at in kept])
+    expected = last_view(made(Activations([others]), corpus.iloc[kept].reset_index(drop=True), one, job, 1))
+    assert same_values(only(table, sinks="without"), only(expected, sinks="without"))
+
+
+@pytest.mark.parametrize("name", OF_MEANS)
+def test_too_few_texts_with_other_tokens_than_sinks_are_a_reason(name: str, tmp_path: Path) -> None:
+    for left in (0, 1):
+        folder = tmp_path / str(left)
+        folder.mkdir()
+        activations, corpus = with_sinks(folder, 8, only_sinks=range(left, 8))
+        one, job, made = of_means(name)
+        rows = only(last_view(made(activations, corpus, one, job, 1)), sinks="without")
+        assert rows["value"].isna().all()
+        assert rows["reason"].notna().all()
+
+
+def last_view(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the view, or comparison of views, that comes last."""
+    return only(table, view=table["view"].iloc[-1])

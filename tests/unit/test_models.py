@@ -258,7 +258,7 @@ def test_weights_that_do_not_fit_the_config_are_one_line(
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff" * 100, None])
-def test_torn_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], content: bytes | None) -> None:
+def test_corrupt_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], content: bytes | None) -> None:
     folder = copied(folders["llama"], tmp_path / "m")
     whole = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2] if content is None else content)

@@ -113,10 +113,12 @@ def test_a_corpus_is_cut_as_its_own_settings_say_and_others_do_not_notice() -> N
 
 
 def test_a_cut_is_told_what_it_depends_on() -> None:
-    plan = Plan(load_config({"activations": {"shards": 2, "truncate": True}}, []))
+    maps = {"attention_texts": 8}
+    plan = Plan(load_config({"activations": {"shards": 2, "truncate": True, **maps}}, []))
     told = CutSettings.model_validate_json(plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible")))
     assert (told.shards, told.truncate, told.attention_texts) == (2, True, 8)
-    other = Plan(load_config({"activations": {"shards": 2, "truncate": True, "token_budget": 7, "sites": "all"}}, []))
+    changed = {"token_budget": 7, "sites": "all", **maps}
+    other = Plan(load_config({"activations": {"shards": 2, "truncate": True, **changed}}, []))
     assert other.activations.boundary_settings(
         At(model="minilm-l6", corpus="bible")
     ) == plan.activations.boundary_settings(At(model="minilm-l6", corpus="bible"))
@@ -194,7 +196,8 @@ def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -
 
     assert texts("smollm2-135m", "relations") == 128
     assert texts("smollm2-135m-random", "relations") == texts("minilm-l6", "relations") == 0
-    assert texts("smollm2-135m-random", "bible") == texts("minilm-l6", "bible") == 12
+    assert texts("smollm2-135m-random", "bible") == texts("minilm-l6", "bible") == 0
+    assert texts("smollm2-135m", "genesis") == 8
 
 
 def test_a_model_of_random_weights_in_the_config_is_the_control() -> None:
@@ -276,7 +279,14 @@ def test_all_metrics_of_tokens_are_one_job_and_every_other_one_its_own(plan: Pla
     told = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
     names = [one.name for one in told.measured]
     assert names == ["prompt_entropy", "curvature", "effective_rank", "sinks"]
-    assert plan.metrics.token_tables == ("prompt_entropy", "curvature", "effective_rank", "sinks", "token_norms")
+    assert plan.metrics.token_tables == (
+        "prompt_entropy",
+        "curvature",
+        "effective_rank",
+        "sinks",
+        "token_norms",
+        "sink_margins",
+    )
     assert set(names) | set(plan.metrics.names) == set(METRICS)
     assert set(names).isdisjoint(plan.metrics.names)
     for metric in plan.metrics.names:
@@ -290,14 +300,13 @@ def test_a_metric_is_told_its_settings() -> None:
         "prompt_entropy": {"alpha": 2.0, "normalisation": "logN", "preparation": ["none", "rows"]},
         "label_overlap": {"k": 7, "label": "age", "samples": 150},
         "dime": {"permutations": 4},
-        "sinks": {"attention_threshold": 0.4, "positions": 9},
-        "sink_multiple": 12.0,
+        "sinks": {"positions": 9},
     }
     plan = Plan(load_config({"metrics": metrics, "uncertainty": {"seed": 5, "level": 0.9}}, []))
     job = MetricJob.model_validate_json(plan.metrics.token_settings(At(model="minilm-l6", corpus="bible")))
-    assert (job.sink_multiple, job.level, job.seed) == (12.0, 0.9, 5)
+    assert (job.level, job.seed) == (0.9, 5)
     (sinks,) = (one for one in job.measured if one.name == "sinks")
-    assert sinks.arguments == {"attention_threshold": 0.4, "positions": 9}
+    assert sinks.arguments == {"positions": 9}
     entropy = job.measured[0]
     assert entropy.forms == ("none", "rows")
     assert entropy.normalisation == "logN"
@@ -359,11 +368,7 @@ def test_what_is_derived_names_its_base() -> None:
     assert plan.models.files(At(model="drawn")) == plan.corpora.files(At(corpus="views")) == []
     assert json.loads(plan.activations.settings(At(model="drawn", corpus="views", shard="1-of-1")))["activations"][
         "positions"
-    ] == [
-        "mean",
-        "last",
-        "spans",
-    ]
+    ] == ["mean"]
 
 
 # Figures and captions ------------------------------------------------------------------------------------------------
@@ -438,8 +443,8 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
                 "owner/texts at fedcba987654",
                 "5 augmented views of texts",
                 "owner/name at 0123456789ab",
-                "weights drawn anew with seed 4, shape of real",
-                "20 times the median norm",
+                "randomly initialised weights, seed 4, shape of real",
+                "20 times the median of the text",
                 "1,000 bootstrap samples",
                 "half samples",
                 "The paper's claim: ",
@@ -447,9 +452,9 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         ),
         ("forms", ("states: raw states / as in the public code of skean2025", "Eq. 1")),
         ("sweep", ("nats", "texts, each token replaced with probability p by tokens of the text itself, as published")),
-        ("lengths", ("Curvature", "6 texts of 32, 64 tokens drawn uniformly")),
+        ("lengths", ("Curvature", "6 texts of 32, 64 tokens sampled uniformly")),
         ("matrix", ("Kornblith", "owner/texts at fedcba987654", "half samples")),
-        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median norm")),
+        ("sinks", ("Queipo-de-Llano", "Prompt entropy", "20 times the median of the text")),
         ("sites", ("Roy and Vetterli", "owner/name at 0123456789ab")),
         ("modes", ("Hartigan", "300 samples", "corrected over layers", "Eq. 1")),
         ("power", ("77 eigenvalues", "no model and no data", "Fig. 7")),
@@ -461,7 +466,7 @@ def test_a_caption_names_definition_states_corpora_and_models(drawn: Plan, figur
         assert word in text, (word, text)
     assert ("claim" in text) == (figure in {"compared", "sweep"})
     if figure == "matrix":
-        assert "drawn anew" not in text
+        assert "randomly initialised" not in text
     if figure == "power":
         assert "Models" not in text
 

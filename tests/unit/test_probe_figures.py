@@ -142,7 +142,8 @@ def places(plan: Plan, name: str) -> Iterator[dict[str, Any]]:
     for view, quantity in views.items():
         for site in one.sites:
             for position in one.positions:
-                yield {"view": view, "quantity": quantity, "site": site, "position": position}
+                pair_at = view.split()[0] if name == "early" else ""
+                yield {"view": view, "quantity": quantity, "pair_at": pair_at, "site": site, "position": position}
 
 
 def controls(name: str) -> tuple[str, ...]:
@@ -297,8 +298,8 @@ def test_sites_are_worded_in_the_figure_and_named_in_the_numbers() -> None:
 
 def test_early_context_reads_the_first_site_and_position() -> None:
     rows = [
-        curve_rows(peak, view=f"start {quantity}", quantity=float(quantity), site=site, position=position)
-        for quantity in (0, 4)
+        curve_rows(peak, view=f"start {n}", quantity=float(n), pair_at="start", site=site, position=position)
+        for n in (0, 4)
         for peak, site, position in ((3, "mlp", "last"), (5, "residual", "last"), (6, "mlp", "mean"))
     ]
     numbers, figure = draw(EarlyContextFigure(kind="early-context", experiment="e"), [one_table(*rows)])

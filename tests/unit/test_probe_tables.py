@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 import pytest
 from tests.designs import ITEM, RELATION, item_table, pair_table
-from tests.probed import item_states, probe_job, probed, run_probes_command, stored, words_of, written
+from tests.probed import WIDTH, item_states, probe_job, probed, run_probes_command, stored, words_of, written
 
 from fathom.corpora.early_context import early_context_texts
 from fathom.corpora.items import item_texts
@@ -32,7 +33,7 @@ from fathom.workflow.code_digest import imported_modules
 FloatArray = npt.NDArray[np.float64]
 Tables = dict[str, pd.DataFrame]
 
-PLACE = ["view", "site", "position", "label", "estimator", "selection"]
+PLACE = ["view", "site", "position", "sinks", "label", "estimator", "selection"]
 CURVE = [*PLACE, "control", "measure"]
 LAYERS_COLUMNS = {
     *(*CURVE, "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
@@ -45,8 +46,11 @@ LAYERS_COLUMNS = {
         "centre_high",
         "texts",
         "groups",
+        "texts_with_sinks",
+        "texts_left_out",
         "distance",
         "quantity",
+        "pair_at",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
@@ -57,8 +61,8 @@ FROM = 2
 
 
 def primary(curves: pd.DataFrame, **chosen: str) -> pd.DataFrame:
-    """Rows of the experiment itself, unless another control is chosen, at the primary measure of classes."""
-    wanted = {"control": "", "measure": "balanced_accuracy", **chosen}
+    """Rows of the experiment itself with all tokens, unless others are chosen, at the primary measure of classes."""
+    wanted = {"control": "", "sinks": "with", "measure": "balanced_accuracy", **chosen}
     found = curves[np.logical_and.reduce([curves[column] == value for column, value in wanted.items()])]
     return found.reset_index(drop=True)
 
@@ -86,6 +90,7 @@ def pairs_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             ("attention", "mean"): item_states(corpus, 3, seed=7),
             ("attention", "span:second"): item_states(corpus, 3, seed=8),
         },
+        spans={"second": np.full((len(corpus), 2), 4)},
     )
     return path
 
@@ -218,7 +223,8 @@ def test_accuracies_per_text_add_up_to_the_score_of_the_curve(pairs: Tables) -> 
     texts = pairs["texts"]
     recalls = texts.groupby([*PLACE, "layer", "class"])["hit"].mean()
     found = recalls.astype(np.float64).groupby(level=[*PLACE, "layer"]).mean()
-    expected = primary(pairs["layers"]).set_index([*PLACE, "layer"])["score"]
+    expected = pd.concat([primary(pairs["layers"], sinks=sinks) for sinks in ("with", "without")])
+    expected = expected.set_index([*PLACE, "layer"])["score"]
     assert len(found) == len(expected)
     pd.testing.assert_series_equal(found, expected.loc[found.index], check_names=False, rtol=1e-6)
 
@@ -269,7 +275,13 @@ def test_each_position_is_read_for_itself(pairs_corpus: Path) -> None:
     job = probe_job(
         labels=("related",), positions=("span:second", "mean"), permutations=20, controls=("static", "shuffled")
     )
-    curves = primary(probed(job, pairs_corpus, manifest_of(pairs_corpus))["layers"])
+    found = probed(job, pairs_corpus, manifest_of(pairs_corpus))["layers"]
+    # A span is a single token.
+    assert found.groupby("position")["sinks"].unique().map(set).to_dict() == {
+        "span:second": {"with"},
+        "mean": {"with", "without"},
+    }
+    curves = primary(found)
     assert curves["position"].unique().tolist() == ["span:second", "mean"]
     assert set(curves["selection"]) == {"fixed"}
     for position, since in (("mean", FROM), ("span:second", FROM + 1)):
@@ -339,7 +351,7 @@ def test_the_mean_curve_is_of_the_labels_with_two_values(items_corpus: Path) -> 
     assert set(curves[curves["label"] == "length"]["measure"]) == {"r", "r2"}
     assert set(curves[curves["label"] == "length"]["control"]) == {"", "shuffled", "static"}
     assert set(curves[curves["label"] == "mean"]["control"]) == set(curves["control"])
-    key = ["estimator", "selection", "control", "measure", "layer"]
+    key = ["sinks", "estimator", "selection", "control", "measure", "layer"]
     binary = curves[curves["label"].isin(["odd", "big"])].groupby(key)
     mean = curves[curves["label"] == "mean"].set_index(key).sort_index()
     for column, expected in (
@@ -435,6 +447,111 @@ def test_layers_have_the_numbers_of_the_store(tmp_path: Path) -> None:
     assert static["score"].nunique() == 1  # whichever site it stands beside
 
 
+# With and without sink tokens -----------------------------------------------------------------------------------------
+
+
+def equal_but_for_the_sinks(tables: Tables) -> None:
+    """Whether both forms of the means are the same numbers."""
+    for table in tables.values():
+        forms = [
+            table[table["sinks"] == sinks].drop(columns="sinks").reset_index(drop=True) for sinks in ("with", "without")
+        ]
+        assert len(forms[0]) > 0
+        pd.testing.assert_frame_equal(*forms)
+
+
+def test_without_a_sink_both_forms_are_the_same(pairs: Tables) -> None:
+    equal_but_for_the_sinks(pairs)
+    assert (pairs["layers"][["texts_with_sinks", "texts_left_out"]] == 0).all(axis=None)
+
+
+def means_of_tokens(
+    corpus: pd.DataFrame, sinks: Sequence[Collection[int]], lengths: npt.NDArray[np.int64]
+) -> dict[tuple[str, str], FloatArray]:
+    """Means of tokens with and without sinks: the label is in all tokens but sinks, which are long and random."""
+    rng = np.random.default_rng(4)
+    odd = corpus["label.odd"].to_numpy(dtype=np.float64) - 0.5
+    direction = rng.standard_normal(WIDTH)
+    means = np.full((2, 4, len(corpus), WIDTH), np.nan)
+    for text, (places, length) in enumerate(zip(sinks, lengths, strict=True)):
+        tokens = 2 * odd[text] * direction + 0.3 * rng.standard_normal((4, length, WIDTH))
+        other = np.setdiff1d(np.arange(length), list(places))
+        tokens[:, list(places)] = 1000 * rng.standard_normal((4, len(places), WIDTH))
+        means[0, :, text] = tokens.mean(axis=1)
+        if len(other):
+            means[1, :, text] = tokens[:, other].mean(axis=1)
+    return {("residual", "mean"): means[0], ("residual", "mean_without_sinks"): means[1]}
+
+
+def stored_with_sinks(path: Path, whole: Callable[[int], bool] = lambda _: False) -> pd.DataFrame:
+    """A store of items whose label only the tokens that are no sinks hold: the first is one, of whole texts all are."""
+    corpus = written(items_texts(), path)
+    lengths = words_of(corpus)
+    sinks = [range(length) if whole(text) else (0,) for text, length in enumerate(lengths)]
+    stored(path, means_of_tokens(corpus, sinks, lengths), lengths=lengths, sinks=sinks)
+    return corpus
+
+
+def test_a_label_that_sinks_hide_is_found_without_them_and_so_in_every_control(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    corpus = stored_with_sinks(path)
+    job = probe_job(labels=("odd",), permutations=20, controls=("shuffled", "static", "selectivity"))
+    tables = probed(job, path, manifest_of(path))
+    curves = tables["layers"]
+    for control in ("", "shuffled", "static", "template split"):
+        hidden, found = (primary(curves, sinks=sinks, control=control) for sinks in ("with", "without"))
+        assert (hidden["score"] < 0.8).all()
+        assert (found["score"] > 0.95).all()
+    assert (primary(curves)["p_family_wise"] > 0.05).all()
+    assert (primary(curves, sinks="without")["p_family_wise"] <= 0.05).all()
+    # One sink in each of the texts: of the view, or of both templates.
+    texts = curves.groupby(["sinks", "control"])["texts_with_sinks"].unique().map(list)
+    original = int((corpus["view"] == "original").sum())
+    for control in ("", "shuffled", "static"):
+        assert (texts["with", control], texts["without", control]) == ([original], [0])
+    assert texts["with", "control task"] == [2 * original]
+    assert set(map(tuple, tables["texts"].groupby(["text", "layer"])["sinks"].unique())) == {("with", "without")}
+
+
+def test_texts_of_sinks_alone_are_left_out_without_them_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    corpus = stored_with_sinks(path, lambda text: text < 2)
+    original = corpus[corpus["view"] == "original"]
+    job = probe_job(labels=("odd",), controls=("static", "selectivity"))
+    tables = probed(job, path, manifest_of(path))
+    left = tables["texts"].groupby("sinks")["text"].unique().map(set)
+    assert left["with"] == set(original["id"])
+    assert left["without"] == set(original["id"][2:])
+    of_texts = primary(tables["layers"], sinks="without")
+    assert set(of_texts["texts"]) == {len(original) - 2}
+    assert (of_texts["score"] > 0.95).all()
+    counts = tables["layers"].groupby(["sinks", "control"])["texts_left_out"].unique().map(list)
+    assert set(map(tuple, counts["with"])) == {(0,)}
+    assert set(map(tuple, counts["without"])) == {(2,)}
+
+
+def test_where_too_few_texts_are_left_there_is_no_form_without_sinks(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    stored_with_sinks(path, lambda text: text > 3)
+    tables = probed(probe_job(labels=("odd",), controls=("static",)), path, manifest_of(path))
+    for table in tables.values():
+        assert set(table["sinks"]) == {"with"}
+    assert set(tables["layers"]["control"]) == {"", "static"}
+
+
+@pytest.mark.parametrize(("place", "position"), [(1, "span:item"), (1, "last"), (0, "mean")])
+def test_a_state_that_is_read_at_a_sink_is_counted(tmp_path: Path, place: int, position: str) -> None:
+    path = tmp_path / "c.parquet"
+    texts = items_texts(shuffled=False)
+    corpus = written(texts[texts["view"] == "original"], path)
+    sinks: list[tuple[int, ...]] = [(place,)] * 7 + [(1 - place,)] * 2 + [()] * (len(corpus) - 9)
+    states = {("residual", at): item_states(corpus, 4) for at in ("mean", "last", "span:item")}
+    spans = {"item": np.ones((len(corpus), 2), dtype=np.int64)}
+    stored(path, states, lengths=np.full(len(corpus), 2), spans=spans, sinks=sinks)
+    curves = probed(probe_job(labels=("odd",), positions=(position,), folds=3), path, manifest_of(path))["layers"]
+    assert set(primary(curves)["texts_with_sinks"]) == {9 if position == "mean" else 7}
+
+
 # Early context --------------------------------------------------------------------------------------------------------
 
 
@@ -463,6 +580,8 @@ def test_views_of_early_context_have_their_measured_distance(early_corpus: Path)
     }
     quantities = curves.groupby("view")["quantity"].unique().map(list).to_dict()
     assert quantities == {"start 0": [0.0], "start 8": [8.0], "end 8": [8.0]}
+    places = curves.groupby("view")["pair_at"].unique().map(list).to_dict()
+    assert places == {"start 0": ["start"], "start 8": ["start"], "end 8": ["end"]}
     # The shuffled form of each view is its control; there is one template.
     assert (curves.groupby("view")["control"].unique().map(set) == {"", "shuffled", "static"}).all()
     last = primary(curves).query("layer == 2").set_index("view")

@@ -174,7 +174,7 @@ def test_a_part_of_the_shards_is_told_file_by_file() -> None:
         (lambda text: text.replace('"seconds": ', '"seconds": 1'), "changed since it was written"),
     ],
 )
-def test_a_torn_record_is_refused(change: Any, error: str) -> None:
+def test_a_corrupt_record_is_refused(change: Any, error: str) -> None:
     plant()
     path = Path("results/corpora/c.record.json")
     path.write_text(change(path.read_text()))

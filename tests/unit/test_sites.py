@@ -47,6 +47,7 @@ from transformers import (
 
 from fathom.activations.capture import capture, make_batch, packed_targets
 from fathom.activations.extraction import layers_of_sites
+from fathom.activations.pooling import pool
 from fathom.activations.settings import ActivationsSettings
 from fathom.io.manifests import read_manifest
 from fathom.models.architecture import capturing
@@ -243,9 +244,12 @@ def test_states_are_those_of_hooks_made_by_hand_without_the_pads(model: tuple[st
     batch = make_batch(np.array([4, 0, 5, 2, 1]), texts.ids, texts.spans)
     sites = find_sites(loaded.module, loaded.anatomy)
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
-    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, "float32", ("tokens", "mean", "last", "span:item"))
+    positions = ("tokens", "mean", "last", "span:item")
+    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions)
     targets = packed_targets(batch, shape, CPU)
-    capture(loaded, batch, shape, sites, targets)
+    nobody = [np.zeros(length, dtype=np.bool_) for length in batch.lengths]
+    capture(loaded, batch, shape, sites, targets, attention=0.3)
+    pool(batch, shape, targets, nobody, None)
     mask = torch.from_numpy((np.arange(batch.ids.shape[1]) < batch.lengths[:, None]).astype(np.int64))
     expected = run_by_hand(loaded, PLACES[name], torch.from_numpy(batch.ids), mask)
     for site, states in expected.items():
@@ -364,13 +368,13 @@ def test_other_settings_are_one_sentence(value: Any) -> None:
 )
 def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
     model = built(BUILDERS["llama"])
-    found = layers_of_sites(("residual", "mlp"), ActivationsSettings(layers=layers), model, "m")
+    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m")
     assert found == {"residual": residual, "mlp": sublayers}
 
 
 def test_layers_that_name_no_block_have_no_sublayers() -> None:
     model = built(BUILDERS["llama"])
-    wanted = ActivationsSettings(layers=(0, "final"))
+    wanted = job(layers=(0, "final")).activations
     with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
         layers_of_sites(("residual", "mlp"), wanted, model, "m")
     assert layers_of_sites(("residual",), wanted, model, "m") == {"residual": ("0", "final")}
@@ -428,9 +432,11 @@ def test_a_site_that_was_not_stored_is_named(tmp_path: Path, llama: Path) -> Non
 def test_the_window_counts_all_sites() -> None:
     layers = ("1", "2", "3")
     lengths = np.array([5, 1, 9])
-    one = Shape({"residual": layers}, 3, 15, WIDTH, "bfloat16", ("tokens", "mean", "last"))
-    # Per layer and width: two bytes a token, four for the mean and two for the last one.
-    np.testing.assert_array_equal(one.sizes(lengths), 3 * WIDTH * (2 * lengths + 4 + 2))
-    both = Shape({"residual": layers, "mlp": layers[:2]}, 3, 15, WIDTH, "bfloat16", ("tokens", "mean", "last"))
-    np.testing.assert_array_equal(both.sizes(lengths), 5 * WIDTH * (2 * lengths + 4 + 2))
-    assert both.buffer_bytes == 5 * WIDTH * (2 * 15 + 4 * 3 + 2 * 3)
+    one = Shape({"residual": layers}, 3, 15, WIDTH, DEPTH, "bfloat16", ("tokens", "mean", "last"))
+    # Per layer and width: two bytes a token, four for the mean and two for the last one; of every token a norm at
+    # every layer, a share of heads at every block, and a score.
+    facts = 4 * (DEPTH + 1 + DEPTH + 1) * lengths
+    np.testing.assert_array_equal(one.sizes(lengths), 3 * WIDTH * (2 * lengths + 4 + 2) + facts)
+    both = Shape({"residual": layers, "mlp": layers[:2]}, 3, 15, WIDTH, DEPTH, "bfloat16", ("tokens", "mean", "last"))
+    np.testing.assert_array_equal(both.sizes(lengths), 5 * WIDTH * (2 * lengths + 4 + 2) + facts)
+    assert both.buffer_bytes == 5 * WIDTH * (2 * 15 + 4 * 3 + 2 * 3) + 4 * (DEPTH + 1 + DEPTH + 1) * 15

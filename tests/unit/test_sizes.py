@@ -44,7 +44,7 @@ BIBLE_OF_MINILM = StatesSize(texts=80, passes=2.0, tokens=10_055, layers=7, widt
 def extracted(
     model: ModelSize, corpus: CorpusSize, *, patterns: int = 0, gpu: bool = False, shards: int = 1
 ) -> Resources:
-    budget = {"memory_mb": 512, "token_budget": 2048, "attention_texts": patterns, "attention_tokens": 256}
+    budget = {"memory_mb": 512, "sites": 1, "token_budget": 2048, "attention_texts": patterns, "attention_tokens": 256}
     return extraction(model, corpus, shards=shards, threads=1, gpu=gpu, **budget)
 
 
@@ -123,24 +123,24 @@ def test_what_is_not_there_yet_is_named_as_snakemake_names_it(tmp_path: Path) ->
     """Snakemake asks again later where the file of a FileNotFoundError is an input of the rule, compared as text."""
     old = tmp_path / "old.parquet"
     write_table(pd.DataFrame({"text": ["a"]}), old)
-    torn = tmp_path / "manifest.json"
-    torn.write_text('{"kind": "mod', encoding="utf-8")
-    torn_corpus = tmp_path / "torn.parquet"
-    torn_corpus.write_bytes(old.read_bytes()[:-100])
+    cut = tmp_path / "manifest.json"
+    cut.write_text('{"kind": "mod', encoding="utf-8")
+    cut_corpus = tmp_path / "cut.parquet"
+    cut_corpus.write_bytes(old.read_bytes()[:-100])
     for ask, path in (
         (lambda path: model_size(path, "float32"), tmp_path / "none.json"),
-        (lambda path: model_size(path, "float32"), torn),
+        (lambda path: model_size(path, "float32"), cut),
         (lambda path: states_size([path]), tmp_path / "none.json"),
         (corpus_size, tmp_path / "none.parquet"),
         (corpus_size, old),
-        (corpus_size, torn_corpus),
+        (corpus_size, cut_corpus),
     ):
         with pytest.raises(FileNotFoundError) as caught:
             ask(str(path))
         assert caught.value.filename == str(path)
-    torn.write_bytes(b"PAR1")
+    cut.write_bytes(b"PAR1")
     with pytest.raises(FathomError, match="not a Parquet table"):
-        read_corpus_sizes(torn)
+        read_corpus_sizes(cut)
 
 
 def test_a_rewritten_manifest_is_read_again(tmp_path: Path) -> None:

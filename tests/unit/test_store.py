@@ -114,6 +114,7 @@ def read_everything(manifest: Path) -> list[npt.NDArray[Any]]:
     arrays: list[npt.NDArray[Any]] = [store.offsets, store.token_ids()]
     arrays += [block for blocks in activations.token_blocks(60_000) for block in blocks]
     arrays += [store.span_tokens(span) for span in store.spans]
+    arrays += [*activations.norm_ratios(), *activations.head_shares(), *activations.sink_scores()]
     for position in store.positions:
         if is_pooled(("residual", position)):
             arrays += [activations.pooled(position, layer) for layer in range(len(activations.layers))]
@@ -299,7 +300,9 @@ def test_shards_whose_spans_differ_are_refused(tmp_path: Path) -> None:
     manifests = {name: write(tmp_path, name, shape, states, [5, 2, 9], spans=spans) for name, spans in marks.items()}
     Activations([manifests["both"], manifests["both"]])
     for other in ("bare", "first", "order"):
-        with pytest.raises(FathomError, match=rf"{other}\.zarr\.zip: .* or spans differ from .*both\.zarr\.zip"):
+        with pytest.raises(
+            FathomError, match=rf"{other}\.zarr\.zip: .* spans or the rule of sinks differ from .*both\.zarr\.zip"
+        ):
             Activations([manifests["both"], manifests[other]])
 
 
@@ -330,7 +333,8 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     manifests = [write(tmp_path, name, shape, random_states(shape), [2]) for name, shape in shapes.items()]
     for other in manifests[1:]:
         with pytest.raises(
-            FathomError, match=r"\w\.zarr\.zip: sites, layers, width, positions or spans differ from .*a\.zarr\.zip"
+            FathomError,
+            match=r"\w\.zarr\.zip: sites, layers, .*, spans or the rule of sinks differ from .*a\.zarr\.zip",
         ):
             Activations([manifests[0], other])
 
@@ -346,14 +350,17 @@ def test_states_of_another_corpus_are_refused(tmp_path: Path) -> None:
 def test_a_position_that_was_not_stored_is_named(tmp_path: Path) -> None:
     shape = make_shape([2])
     store = Store(write(tmp_path, "s", shape, random_states(shape), [2]))
-    with pytest.raises(FathomError, match="no position 'span:first', only tokens, mean, last, span:item"):
+    with pytest.raises(
+        FathomError, match="no position 'span:first', only tokens, mean, mean_without_sinks, last, span:item"
+    ):
         store.pooled("span:first", 0)
 
 
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     shape = make_shape([2, 3])
     writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
-    writer.append({("residual", position): stored(one)[:, :1] for position, one in random_states(shape).items()})
+    states = {("residual", position): stored(one)[:, :1] for position, one in random_states(shape).items()}
+    writer.append(states | plain_facts(shape, 1))
     with pytest.raises(FathomError, match="1 of 5 rows were written"):
         writer.close(np.arange(5, dtype=np.int32), np.array([2, 3]))
 
@@ -468,7 +475,7 @@ def test_every_byte_that_is_read_is_checked(whole: Path) -> None:
     with zipfile.ZipFile(store) as opened:
         infos = opened.infolist()
     # The metadata of groups are for other readers.
-    used = [info for info in infos if info.filename not in {"zarr.json", "residual/zarr.json"}]
+    used = [info for info in infos if info.filename not in {"zarr.json", "residual/zarr.json", "token_facts/zarr.json"}]
     assert len(used) >= 40
     for info in used:
         at = place_of(store, info.filename)
@@ -671,7 +678,7 @@ def test_a_flipped_byte_in_the_manifest_changes_nothing_or_is_refused(whole: Pat
         ("\x00\x01", "not a manifest"),
     ],
 )
-def test_a_torn_manifest_is_refused(tmp_path: Path, content: str, expected: str) -> None:
+def test_a_corrupt_manifest_is_refused(tmp_path: Path, content: str, expected: str) -> None:
     manifest = tmp_path / "s.manifest.json"
     manifest.write_text(content, encoding="utf-8")
     with pytest.raises(FathomError, match=expected) as caught:
@@ -708,7 +715,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
     for other in (3, 99):  # the one before was a folder
         write_manifest(manifest, {**read_manifest(manifest, KIND), "format": other})
-        with pytest.raises(FathomError, match=f"format {other}, this version reads 4"):
+        with pytest.raises(FathomError, match=f"format {other}, this version reads 5"):
             Store(manifest)
 
 
@@ -733,15 +740,20 @@ def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) ->
     write(tmp_path, "s", shape, tensors, lengths, spans=spans, compression=compression)
     with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
         root = zarr.open_group(opened, mode="r")
-        assert dict(root.attrs) == {"format": 4, "dtype": "float32", "width": 8}
+        assert dict(root.attrs) == {"format": 5, "dtype": "float32", "width": 8}
         assert sorted(name for name, _ in root.members(max_depth=None)) == [
             "offsets",
             "residual",
             "residual/last",
             "residual/mean",
+            "residual/mean_without_sinks",
             "residual/span:item",
             "residual/tokens",
             "span_tokens",
+            "token_facts",
+            "token_facts/head_shares",
+            "token_facts/norm_ratios",
+            "token_facts/sink_scores",
             "token_ids",
         ]
         with xarray.open_zarr(opened) as top:
@@ -809,5 +821,6 @@ def test_size_on_disk(tmp_path: Path, lengths: list[int], width: int, layers: in
     tensors = random_states(shape)
     manifest = write(tmp_path, "s", shape, tensors, lengths)
     raw = sum(tensor.nbytes for tensor in tensors.values())
+    raw += sum(facts.nbytes for facts in plain_facts(shape, shape.tokens).values())
     assert raw > 1_000_000
     assert store_of(manifest).stat().st_size + manifest.stat().st_size <= 1.02 * raw

@@ -1,4 +1,4 @@
-"""Texts as tokens: where spans end, what is cut, how random tokens are drawn; on real tokenizers."""
+"""Texts as tokens: where spans end, what is cut, how random tokens are sampled; on real tokenizers."""
 
 from __future__ import annotations
 

@@ -203,7 +203,7 @@ def test_a_file_without_a_record() -> None:
     )
 
 
-def test_a_torn_record() -> None:
+def test_a_corrupt_record() -> None:
     plant()
     record = FIGURE.with_name("curve.record.json")
     record.write_text(record.read_text()[:100])

@@ -1,4 +1,4 @@
-"""`fathom verify` finds what is torn, missing, stale or unknown, and nothing else."""
+"""`fathom verify` finds what is corrupt, missing, stale or unknown, and nothing else."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def verify(*arguments: str | Path, status: int = 1) -> str:
 
 def findings(output: str) -> dict[str, str]:
     """Path -> fault."""
-    return {path: fault for fault, path in re.findall(r"^(torn|missing|stale|unknown) +(\S+)$", output, re.MULTILINE)}
+    found = re.findall(r"^(corrupt|missing|stale|unknown) +(\S+)$", output, re.MULTILINE)
+    return {path: fault for fault, path in found}
 
 
 def commands(output: str) -> list[list[str]]:
@@ -78,10 +79,10 @@ def test_a_flipped_bit_in_a_result(file: Path) -> None:
     whole = file.read_bytes()
     flip(file)
     output = verify()
-    assert findings(output) == {str(file): "torn"}
+    assert findings(output) == {str(file): "corrupt"}
     assert "its digest is not that of its record" in output
     assert commands(output) == [[str(file)]]
-    assert findings(verify()) == {str(file): "torn"}  # it only looks
+    assert findings(verify()) == {str(file): "corrupt"}  # it only looks
     file.write_bytes(whole)
     verify(status=0)
 
@@ -96,7 +97,7 @@ def test_a_flipped_bit_in_a_result(file: Path) -> None:
 def test_a_flipped_bit_in_what_a_manifest_describes(file: Path, manifest: Path) -> None:
     flip(file)
     output = verify()
-    assert findings(output) == {str(file): "torn"}
+    assert findings(output) == {str(file): "corrupt"}
     assert f"its digest is not that of its manifest {manifest.name}" in output
     assert commands(output) == [[str(manifest)]]
 
@@ -114,7 +115,7 @@ def test_a_cut_file(file: Path) -> None:
     size = file.stat().st_size
     file.write_bytes(file.read_bytes()[:-1])
     output = verify()
-    assert findings(output) == {str(file): "torn"}
+    assert findings(output) == {str(file): "corrupt"}
     assert f"it holds {size - 1} bytes, " in output
     assert f"says {size}" in output
 
@@ -129,14 +130,14 @@ def test_a_missing_file(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", [MODEL, STATES / "1-of-2.manifest.json", Path("results/corpora/c.record.json")])
-def test_a_torn_manifest_or_record(file: Path) -> None:
+def test_a_corrupt_manifest_or_record(file: Path) -> None:
     flip(file)
     output = verify()
-    assert findings(output)[str(file)] == "torn"
+    assert findings(output)[str(file)] == "corrupt"
     assert str(file) in commands(output)[0]
 
 
-def test_a_manifest_of_another_store_is_torn() -> None:
+def test_a_manifest_of_another_store_is_corrupt() -> None:
     """It fits its own digest, and is not what the job wrote."""
     from fathom.io.manifests import DIGEST, write_manifest
 
@@ -144,7 +145,7 @@ def test_a_manifest_of_another_store_is_torn() -> None:
     content = json.loads(manifest.read_text())
     content.pop(DIGEST)
     write_manifest(manifest, {**content, "texts": 1})
-    assert findings(verify()) == {str(manifest): "torn"}
+    assert findings(verify()) == {str(manifest): "corrupt"}
 
 
 def test_an_unknown_file() -> None:
@@ -168,7 +169,7 @@ def test_a_result_with_a_manifest_and_no_record_is_known() -> None:
     (STATES / "1-of-2.record.json").unlink()
     verify(status=0)
     flip(STORE)
-    assert findings(verify()) == {str(STORE): "torn"}
+    assert findings(verify()) == {str(STORE): "corrupt"}
 
 
 # Stale ---------------------------------------------------------------------------------------------------------------
@@ -219,11 +220,11 @@ def test_made_with_settings_that_are_no_more() -> None:
     assert findings(verify()) == {str(TABLE): "stale"}
 
 
-def test_what_is_torn_makes_nothing_stale() -> None:
+def test_what_is_corrupt_makes_nothing_stale() -> None:
     flip(CORPUS)
     flip(STORE)
     output = verify()
-    assert set(findings(output).values()) == {"torn"}
+    assert set(findings(output).values()) == {"corrupt"}
     assert commands(output) == [[str(CORPUS)], [str(STATES / "1-of-2.manifest.json")]]
 
 
@@ -255,12 +256,12 @@ def planned(corpora: Mapping[str, Any]) -> str:
 def test_a_part_of_the_results() -> None:
     flip(CORPUS)
     verify("results/figures", TABLE, status=0)
-    assert findings(verify(CORPUS)) == {str(CORPUS): "torn"}
+    assert findings(verify(CORPUS)) == {str(CORPUS): "corrupt"}
 
 
 def test_one_file_is_verified_with_what_its_job_made() -> None:
     flip(FIGURE.with_suffix(".png"))
-    assert findings(verify(FIGURE)) == {str(FIGURE.with_suffix(".png")): "torn"}
+    assert findings(verify(FIGURE)) == {str(FIGURE.with_suffix(".png")): "corrupt"}
     assert findings(verify(write(Path("other.txt"), ""))) == {"other.txt": "unknown"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -23,9 +25,20 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def finished(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose default targets are made. Copy it before changing it."""
-    project = prepared.copy(tmp_path_factory.mktemp("finished") / "project")
-    project.run()
-    return project
+    own = tmp_path_factory.mktemp("finished") / "project"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        project = prepared.copy(own)
+        project.run()
+        return project
+    # The first of several workers that wants one makes it for all; each has a copy.
+    shared = tmp_path_factory.getbasetemp().parent / "finished"
+    done = shared.with_name("finished.done")
+    with shared.with_name("finished.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            prepared.copy(shared).run()
+            done.touch()
+    return Project(shared).copy(own)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from tests.copies import copy_package
 
 ROOT = Path(__file__).parents[2]
 
@@ -129,7 +130,7 @@ class Project:
 
     def with_own_source(self, folder: Path) -> Project:
         """The same project, run with a copy of fathom's source that a test may edit."""
-        shutil.copytree(ROOT / "src" / "fathom", folder / "fathom", ignore=shutil.ignore_patterns("__pycache__"))
+        copy_package(folder / "fathom")
         return Project(self.folder, folder, dict(self.environment))
 
 

@@ -51,10 +51,10 @@ CONFIG: dict[str, Any] = {
         "truncate": True,
         "attention_texts": 3,
         "corpora": {"texts": {"sites": "all"}},
+        "sinks": {"norm": 1.05},  # the norms of a tiny model's tokens hardly differ
     },
     "metrics": {
         "only": ["prompt_entropy", "effective_rank", "sinks", "lidar", "linear_cka"],
-        "sink_multiple": 1.05,  # the norms of a tiny model's tokens hardly differ
         "lidar": {"samples": 100},
         "linear_cka": {"samples": 100},
     },
@@ -165,7 +165,7 @@ def test_one_extraction_of_the_views_serves_all_and_says_its_passes(made: Projec
     tables = {path.stem for path in (made.folder / "results/metrics/tiny/views").glob("*.parquet")}
     assert tables == {"lidar"}
     tokens = {path.stem for path in (made.folder / "results/metrics/tiny/texts").glob("*.parquet")}
-    assert tokens == {"prompt_entropy", "effective_rank", "sinks", "token_norms", "linear_cka"}
+    assert tokens == {"prompt_entropy", "effective_rank", "sinks", "token_norms", "sink_margins", "linear_cka"}
 
 
 def test_another_seed_of_weights_remakes_that_model_only(made: Project, tmp_path: Path) -> None:

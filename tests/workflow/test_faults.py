@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 from tests.workflow.faults import TARGET, contents
 from tests.workflow.project import Project, done_jobs, said
 
-LONG = {"corpora": {"random": {"texts": 6000, "tokens": 60}}, "activations": {"shards": 3, "token_budget": 240}}
+LONG = {"corpora": {"random": {"texts": 3600, "tokens": 60}}, "activations": {"shards": 3, "token_budget": 240}}
 
 
 @pytest.fixture
@@ -79,14 +79,16 @@ def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted,
     assert contents(project) == undisturbed
 
 
-def test_killed_snakemake_makes_the_torn_shard_anew(second_shard: Interrupted, undisturbed: dict[str, str]) -> None:
+def test_killed_snakemake_makes_the_unfinished_shard_anew(
+    second_shard: Interrupted, undisturbed: dict[str, str]
+) -> None:
     project, run, done = second_shard
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     folder = project.folder / "results/activations/tiny/random"
-    (torn,) = folder.glob("*.zarr.zip.*")
+    (unfinished,) = folder.glob("*.zarr.zip.*")
     assert [path.name for path in folder.glob("*.zarr.zip")] == [f"{done}.zarr.zip"]
-    assert not torn.name.startswith(done)
+    assert not unfinished.name.startswith(done)
     project.run("--unlock")
     assert done_jobs(project.run(TARGET)) == jobs_without(done)
     assert contents(project) == undisturbed
@@ -98,12 +100,14 @@ def jobs_without(done: str) -> list[str]:
     return [*(f"Extracting tiny on random, shard {shard}" for shard in left), "Measuring tokens of tiny on random"]
 
 
-def test_two_runs_in_one_folder(second_shard: Interrupted) -> None:
-    project, run, _ = second_shard
-    second = project.run(check=False)
-    assert second.returncode != 0
-    assert "cannot be locked" in second.stderr + second.stdout
-    assert run.poll() is None
+def test_two_runs_in_one_folder(fresh: Project) -> None:
+    fresh.configure(LONG)
+    with fresh.background(fresh.command(TARGET, cores=1)) as run:
+        wait_for(lambda: any(fresh.folder.glob(".snakemake/locks/*")))
+        second = fresh.run(check=False)
+        assert second.returncode != 0
+        assert "cannot be locked" in said(second)
+        assert run.poll() is None
 
 
 def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> None:
@@ -115,7 +119,7 @@ def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> N
     content[place] ^= 1
     store.write_bytes(content)
     project.configure({"metrics": {"curvature": {"preparation": "none"}}})
-    failed = project.run(check=False)
+    failed = project.run(TARGET, check=False)
     assert failed.returncode != 0
     assert "1-of-2.zarr.zip: residual/tokens/c/0/0/0 does not fit its checksum" in failed.stderr + failed.stdout
     assert "Traceback" not in failed.stderr + failed.stdout
@@ -130,7 +134,7 @@ def test_flipped_byte_stops_the_metric_and_names_the_file(project: Project) -> N
     assert contents(project) == before
 
 
-def test_torn_corpus_ends_with_one_line(project: Project) -> None:
+def test_corrupt_corpus_ends_with_one_line(project: Project) -> None:
     """A plan reads a corpus's size before any job reads the corpus itself."""
     corpus = project.folder / "results/corpora/random.parquet"
     corpus.write_bytes(corpus.read_bytes()[:-100])
@@ -160,15 +164,8 @@ def test_model_that_gives_nan(fresh: Project) -> None:
     ("changes", "error"),
     [
         ({"modells": {}}, "mine.yaml: modells: unknown key; expected one of paper, models"),
-        ({"metrics": {"curvatur": {}}}, "mine.yaml: metrics.curvatur: unknown key; expected one of corpora"),
         ({"activations": {"layers": [0, 4]}}, "mine.yaml: activations.layers: expected a layer from 0 to 3"),
-        ({"models": {"tiny": {"path": "nowhere"}}}, "mine.yaml: models.tiny.path: expected a folder with config.json"),
         ({"models": {"a;touch b": {"source": "path", "path": "tiny"}}}, "mine.yaml: models.a;touch b"),
-        ({"activations": {"positions": ["mean"]}}, "mine.yaml: activations.positions: expected 'tokens' too"),
-        (
-            {"paper": "p", "models": {"m": {"source": "hub", "repository": "a/b", "revision": "main"}}},
-            "mine.yaml: models.m.revision: expected a full commit hash",
-        ),
     ],
 )
 def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str, object], error: str) -> None:
@@ -190,11 +187,6 @@ def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str,
             id="no such model",
         ),
         pytest.param(
-            {"corpora": {"random": {"kind": "file", "path": "empty.txt"}}},
-            "corpus random: it holds no text",
-            id="empty corpus",
-        ),
-        pytest.param(
             {"corpora": {"random": {"kind": "file", "path": "gap.txt"}}},
             "corpus random: text 'row-2' (row 2) is empty",
             id="empty text",
@@ -208,7 +200,6 @@ def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str,
     ],
 )
 def test_bad_input_ends_with_one_line(fresh: Project, changes: dict[str, object], error: str) -> None:
-    (fresh.folder / "empty.txt").touch()
     (fresh.folder / "gap.txt").write_text("a church\n\nan organ\n", encoding="utf-8")
     fresh.configure(changes)
     failed = fresh.run("results/figures/curvature.svg", check=False)

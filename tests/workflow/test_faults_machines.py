@@ -33,23 +33,23 @@ BUILDING, PREPARING = "Building corpus random", "Preparing model tiny"
 MEASURING = "Measuring tokens of tiny on random"
 EXTRACTING = [f"Extracting tiny on random, shard {shard}-of-2" for shard in (1, 2)]
 CUTTING = "Cutting random into shards for tiny"
-ALL_JOBS = sorted([BUILDING, PREPARING, CUTTING, MEASURING, *EXTRACTING])
+CUT = "results/activations/tiny/random/shards.json"
 
 
 @pytest.fixture(scope="module")
-def undisturbed(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose target was made without a fault. Copy it before changing it."""
-    project = prepared.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+def begun(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which everything before extraction is made. Copy it before running it."""
+    project = prepared.copy(tmp_path_factory.mktemp("begun") / "project")
     project.configure(CHANGES)
-    assert done_jobs(project.run(TARGET)) == ALL_JOBS
+    assert done_jobs(project.run(CUT)) == sorted([BUILDING, PREPARING, CUTTING])
     return project
 
 
-@pytest.fixture
-def fresh(prepared: Project, tmp_path: Path) -> Project:
-    """A project of the test's own that has not run yet."""
-    project = prepared.copy(tmp_path / "project")
-    project.configure(CHANGES)
+@pytest.fixture(scope="module")
+def undisturbed(begun: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose target was made without a fault. Copy it before changing it."""
+    project = begun.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+    assert done_jobs(project.run(TARGET)) == sorted([MEASURING, *EXTRACTING])
     return project
 
 
@@ -57,12 +57,10 @@ def fresh(prepared: Project, tmp_path: Path) -> Project:
 
 
 def test_after_a_full_disk_only_unfinished_work_is_repeated(
-    prepared: Project, undisturbed: Project, tmp_path: Path
+    begun: Project, undisturbed: Project, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", "size=16m") as disk:
-        project = prepared.copy(disk / "project")
-        project.configure(CHANGES)
-        project.run("results/activations/tiny/random/shards.json")
+        project = begun.copy(disk / "project")
         # Room for the states of one shard, not of two.
         one = sum(path.stat().st_size for path in shard_files(undisturbed, "1-of-2"))
         held = shutil.disk_usage(disk).used
@@ -81,12 +79,10 @@ def test_after_a_full_disk_only_unfinished_work_is_repeated(
 
 
 def test_after_a_full_quota_of_files_only_unfinished_work_is_repeated(
-    prepared: Project, undisturbed: Project, tmp_path: Path
+    begun: Project, undisturbed: Project, tmp_path: Path
 ) -> None:
     with small_disk(tmp_path / "disk", "size=256m") as disk:
-        project = prepared.copy(disk / "project")
-        project.configure(CHANGES)
-        project.run("results/activations/tiny/random/shards.json")
+        project = begun.copy(disk / "project")
         used = os.statvfs(disk)
         # Enough for Snakemake's own few files, not for those of the extractions.
         make_room(disk, f"nr_inodes={used.f_files - used.f_ffree + 16}")
@@ -174,11 +170,10 @@ def give_to_group(project: Project) -> None:
         path.chmod(0o2775 if path.is_dir() else 0o664)
 
 
-def test_two_users_start_the_same_workflow(prepared: Project, undisturbed: Project) -> None:
+def test_two_users_start_the_same_workflow(begun: Project, undisturbed: Project) -> None:
     need_root("two users")
     with shared_folder() as folder:
-        project = prepared.copy(folder / "project")
-        project.configure(CHANGES)
+        project = begun.copy(folder / "project")
         give_to_group(project)
         one, two = (variables_of(uid, project, folder / "home") for uid in UIDS)
         with project.background(run_as(UIDS[0], project, TARGET), variables=one) as first:
@@ -204,8 +199,10 @@ def wait_for_lock(project: Project, run: subprocess.Popen[bytes]) -> None:
 # Memory and clocks ---------------------------------------------------------------------------------------------------
 
 
-def test_a_job_killed_for_memory_ends_the_run_and_is_repeated(fresh: Project, undisturbed: Project) -> None:
-    fresh.run("results/activations/tiny/random/shards.json")
+def test_a_job_killed_for_memory_ends_the_run_and_is_repeated(
+    begun: Project, undisturbed: Project, tmp_path: Path
+) -> None:
+    fresh = begun.copy(tmp_path / "project")
     # Enough for Snakemake, not for a model's libraries.
     with little_memory(f"fathom-test-{os.getpid()}", 250) as limited:
         failed = fresh.execute([*limited, *fresh.command(TARGET, cores=1)])

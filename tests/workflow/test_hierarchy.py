@@ -128,7 +128,7 @@ COLUMNS: dict[str, list[str]] = {
         *PLACE,
         *("control", "measure", "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
-        "quantity",
+        *("quantity", "pair_at"),
     ],
     "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
     "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],
@@ -317,13 +317,6 @@ def test_other_pairs_remake_what_is_made_of_them(made: Project, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("corpus", "file", "content", "error"),
     [
-        pytest.param(
-            {"kind": "items", "table": "items.csv"},
-            "items.csv",
-            ITEMS.replace("cow,animal,1,1", "cow,animal,1,yes"),
-            "items: row 3, column edible: 'yes'; expected 0 or 1",
-            id="bad cell",
-        ),
         pytest.param(
             {"kind": "documents", "table": "items.csv", "sentences": 2},
             "items.csv",

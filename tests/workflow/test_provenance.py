@@ -1,4 +1,4 @@
-"""What a real run leaves behind: every figure can be traced, and what is torn is found and made anew alone."""
+"""What a real run leaves behind: every figure can be traced, and what is corrupt is found and made anew alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shlex
 import sys
 from pathlib import Path
 
-import pytest
 from tests.workflow.faults import contents
 from tests.workflow.project import ROOT, Project, done_jobs, said
 
@@ -29,7 +28,7 @@ def fathom(project: Project, *arguments: str, status: int = 0) -> str:
 
 
 def advised(output: str) -> str:
-    """The command with which `fathom verify` says that everything torn or missing is made anew."""
+    """The command with which `fathom verify` says that everything corrupt or missing is made anew."""
     command: str
     (command,) = re.findall(
         r"^    (snakemake --cores all (?:--configfile .+ )?--force (?:.+\\\n)*.+)$", output, re.MULTILINE
@@ -93,32 +92,40 @@ def test_figures_do_not_follow_the_clock(project: Project) -> None:
     assert project.planned() == []
 
 
-@pytest.mark.parametrize(
-    ("file", "made"),
-    [
-        (STORE, "Extracting tiny on random, shard 1-of-2"),
-        (SHARD, "Extracting tiny on random, shard 1-of-2"),
-        ("results/activations/tiny/random/1-of-2.record.json", "Extracting tiny on random, shard 1-of-2"),
-        ("results/models/tiny/model.safetensors", "Preparing model tiny"),
-        ("results/models/tiny/manifest.json", "Preparing model tiny"),
-        ("results/corpora/random.parquet", "Building corpus random"),
-        (TABLE, "Measuring tokens of tiny on random"),
-        (FIGURE, "Drawing curvature"),
-    ],
+EXTRACTING = "Extracting tiny on random, shard 1-of-2"
+# Files, of which none is made from another one of its round, and the jobs that make them.
+ROUNDS = (
+    {STORE: EXTRACTING, "results/corpora/relations.parquet": "Building corpus relations"},
+    {SHARD: EXTRACTING, "results/figures/probes-ridge.svg": "Drawing probes-ridge"},
+    {
+        "results/activations/tiny/random/1-of-2.record.json": EXTRACTING,
+        "results/probes/tiny/relations.parquet": "Probing tiny for relations",
+    },
+    {
+        "results/models/tiny/model.safetensors": "Preparing model tiny",
+        "results/corpora/random.parquet": "Building corpus random",
+    },
+    {
+        "results/models/tiny-random/manifest.json": "Preparing model tiny-random",
+        TABLE: "Measuring tokens of tiny on random",
+    },
 )
-def test_a_flipped_byte_is_named_and_the_command_that_is_printed_makes_it_anew_alone(
-    project: Project, file: str, made: str
-) -> None:
+
+
+def test_a_flipped_byte_is_named_and_the_command_that_is_printed_makes_it_anew_alone(project: Project) -> None:
     before = contents(project)
-    path = project.folder / file
-    whole = path.read_bytes()
-    flip(path)
-    output = fathom(project, "verify", "--configfile", "mine.yaml", status=1)
-    assert f"torn     {file}\n" in output
-    assert ": 1 torn, 0 missing, 0 stale, 0 unknown" in output
-    assert repair(project, output) == [made]
-    if not file.endswith(".record.json"):  # which holds times
-        assert path.read_bytes() == whole
+    for files in ROUNDS:
+        complete = {file: (project.folder / file).read_bytes() for file in files}
+        for file in files:
+            flip(project.folder / file)
+        output = fathom(project, "verify", "--configfile", "mine.yaml", status=1)
+        for file in files:
+            assert f"corrupt  {file}\n" in output
+        assert f": {len(files)} corrupt, 0 missing, 0 stale, 0 unknown" in output
+        assert repair(project, output) == sorted(files.values())
+        for file, content in complete.items():
+            if not file.endswith(".record.json"):  # which holds times
+                assert (project.folder / file).read_bytes() == content
     assert project.planned() == []
     assert contents(project) == before
     assert fathom(project, "verify").endswith(": all is well\n")
@@ -138,7 +145,7 @@ def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
     (project.folder / STORE).unlink()
     assert project.planned() == []
     output = fathom(project, "verify", "--configfile", "mine.yaml", status=1)
-    assert " 0 torn, " in output
+    assert " 0 corrupt, " in output
     assert project.planned() == []
     # What needs them, and the command that is printed, make them anew.
     project.configure({"metrics": {"dataset_entropy": {"alpha": 2.0}}})
@@ -147,12 +154,12 @@ def test_stores_may_be_deleted_to_make_room(project: Project) -> None:
     assert repair(project, output) == ["Extracting tiny on random, shard 1-of-2"]
 
 
-def test_what_is_torn_and_lost_in_many_places_is_made_anew_alone(project: Project) -> None:
+def test_what_is_corrupt_and_lost_in_many_places_is_made_anew_alone(project: Project) -> None:
     flip(project.folder / TABLE)
     flip(project.folder / STORE)
     (project.folder / "results/corpora/random.parquet").unlink()
     output = fathom(project, "verify", "--configfile", "mine.yaml", status=1)
-    assert ": 2 torn, 1 missing, 0 stale, 0 unknown" in output
+    assert ": 2 corrupt, 1 missing, 0 stale, 0 unknown" in output
     assert repair(project, output) == [
         "Building corpus random",
         "Extracting tiny on random, shard 1-of-2",
@@ -189,9 +196,11 @@ def test_a_changed_file_of_ones_own_makes_the_model_stale(project: Project) -> N
     assert "stale    results/models/tiny/manifest.json\n             tiny/config.json is another one now\n" in output
 
 
-def test_code_that_makes_no_result_reruns_nothing(project: Project, tmp_path: Path) -> None:
-    """What looks at results, plans them, shows progress or says what was wrong."""
+def test_comments_and_code_that_makes_no_result_rerun_nothing(project: Project, tmp_path: Path) -> None:
+    """What looks at results, plans them, shows progress or says what was wrong; and comments anywhere."""
     project = project.with_own_source(tmp_path / "source")
+    for path in (tmp_path / "source").rglob("*.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "\n\n# a comment\n", encoding="utf-8")
     rooms = [
         path
         for room in ("provenance", "runtime", "workflow")
@@ -209,7 +218,10 @@ def test_the_report_and_the_crate_tell_what_figures_came_from(project: Project) 
     assert project.planned() == []
     project.run("default", "crate", "--report", "report.html")
     page = (project.folder / "report.html").read_text(encoding="utf-8")
-    assert "Provenance" in page
+    for words in ("Provenance", "Representation metrics", "relations: ridge regression"):
+        assert words in page
+    for caption in ("Linear probes, after Bogdan 2025", "without sink tokens"):
+        assert caption in page
     texts = [base64.b64decode(one).decode() for one in re.findall(r"data:text/plain;[^,]*base64,([\w+/=]+)", page)]
     (text,) = [one for one in texts if one.startswith(f"{FIGURE}  ")]
     assert text == fathom(project, "trace", FIGURE)

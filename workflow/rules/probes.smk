@@ -7,8 +7,8 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
-    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often it was told rightly
-    results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where asked for
+    results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often its prediction was correct
+    results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
     results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
 A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
 Coordination reads the table of texts beside what the probes read.

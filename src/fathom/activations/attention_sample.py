@@ -176,12 +176,12 @@ def _checked(attentions: tuple[Tensor | None, ...] | None, depth: int, place: st
 
 
 def _difference(
-    targets: Targets, batch: Batch, first_token: int, writer: StoreWriter, stored: Sequence[ArrayKey]
+    targets: Targets, batch: Batch, first_token: int, writer: StoreWriter, compared: Sequence[ArrayKey]
 ) -> float:
     """Largest difference of the states of one text from the stored ones, by the largest state of each layer."""
     text, length = int(batch.texts[0]), int(batch.lengths[0])
     largest = 0.0
-    for key in stored:
+    for key in compared:
         states = targets.arrays[key]
         first, last = (text, text + 1) if is_pooled(key) else (first_token, first_token + length)
         stored = torch.from_numpy(writer.read_back(key, first, last))

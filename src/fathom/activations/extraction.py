@@ -12,7 +12,7 @@ import pandas as pd
 
 from fathom.activations.batching import batches, windows
 from fathom.activations.job import ExtractionSettings
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations
 from fathom.activations.sharding import Part, sample_texts
 from fathom.activations.sinks import FEWEST_TOKENS
 from fathom.activations.tokenisation import TokenisedTexts
@@ -32,7 +32,7 @@ log = logging.getLogger("fathom")
 LEAST_REST = 0.01  # more than round-off takes from the rows of a pattern in half precision
 
 
-def stored_positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
+def stored_positions(wanted: KeptActivations, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
     """Positions that are stored: those asked for, every mean in both forms, and every span that the corpus marks."""
     plain = [
         form
@@ -48,7 +48,7 @@ def stored_positions(wanted: ActivationsSettings, texts: TokenisedTexts, place: 
 
 
 def layers_of_sites(
-    sites: tuple[str, ...], wanted: ActivationsSettings, model: LoadedModel, name: str
+    sites: tuple[str, ...], wanted: KeptActivations, model: LoadedModel, name: str
 ) -> dict[str, tuple[str, ...]]:
     """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
 
@@ -76,7 +76,7 @@ def log_missing_sites(found: BlockSites, place: str) -> None:
         log.info("%s: no site %s: %s", place, sites, reason)
 
 
-def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: ActivationsSettings) -> list[tuple[int, int]]:
+def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: KeptActivations) -> list[tuple[int, int]]:
     """First and last + 1 text of every window, so that two of them and the store's own buffers fit into memory_mb."""
     left = (wanted.memory_mb << 20) - shape.buffer_bytes
     return windows(shape.sizes(texts.lengths), max(1, left // 2))

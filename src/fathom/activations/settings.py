@@ -149,3 +149,14 @@ class ActivationsSettings(Settings):
     """`auto` takes the GPU where there is one."""
     corpora: dict[Name, CorpusActivations] = Field(default_factory=dict)
     """What is kept of single corpora instead, by name."""
+
+
+class KeptActivations(ActivationsSettings):
+    """The same for one model and corpus, with nothing left to the planner: what a job is told."""
+
+    sites: Literal["all"] | tuple[Site, ...]
+    """Where in a block."""
+    positions: tuple[Position, ...]
+    """What of a text."""
+    attention_texts: int
+    """Texts whose attention patterns are stored."""

@@ -27,7 +27,7 @@ BLOCK_TEXTS = 8192  # tokenised at a time: of a corpus of any length only their 
 
 
 class CutSettings(Settings):
-    """What the job that cuts a corpus is told."""
+    """The settings of the job that cuts a corpus."""
 
     model: Name
     corpus: Name

@@ -1,7 +1,7 @@
 """Replace tokens of a text with a given probability: Skean et al. 2025 (arXiv 2502.02013), Figure 6 a, b, Appendix F.
 
 For one seed, the positions that a probability p replaces are among those that a larger p replaces, and each position
-gets the same token whatever p is: all is drawn for all positions, whether it is used or not.
+gets the same token whatever p is: all is sampled for all positions, whether it is used or not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def repeat_tokens(tokens: Tokens, probability: float, seed: int, *, as_published
         tokens: ids, (tokens,), without the tokenizer's special tokens.
         probability: in [0, 1]; 0 replaces none, 1 all.
         seed: seed of positions and replacements.
-        as_published: one token, drawn once, replaces at all positions, as in the papers' code and in the examples of
+        as_published: one token, sampled once, replaces at all positions, as in the papers' code and in the examples of
             its text. Otherwise each position draws afresh, as the text says.
 
     Raises:
@@ -32,7 +32,7 @@ def repeat_tokens(tokens: Tokens, probability: float, seed: int, *, as_published
 
 
 def randomise_tokens(tokens: Tokens, probability: float, seed: int, vocabulary: Tokens) -> Tokens:
-    """Replace every token with `probability` by one drawn uniformly from `vocabulary`.
+    """Replace every token with `probability` by one sampled uniformly from `vocabulary`.
 
     Args:
         tokens: ids, (tokens,), without the tokenizer's special tokens.

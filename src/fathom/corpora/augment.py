@@ -3,10 +3,10 @@
 Skean et al. 2025 (arXiv 2502.02013), Appendix D, names three augmenters of nlpaug (1.1.11 at the time) and gives each
 p = 0.3. This is own code after that text and after what the library documents; nlpaug is no longer maintained.
 
-What p applies to: of a text's W words, ceil(p W) are changed, drawn without replacement from the words of at least four
-characters, and all of these where they are fewer. A word that is to be split is split once. Of the C characters of a
-word whose characters are to be changed, ceil(p C) are. So p = 0.3 splits about 30 % of the words; of the words that are
-there afterwards, about 30 % have 30 % of their characters changed, and then again by the keyboard.
+What p applies to: of a text's W words, ceil(p W) are changed, sampled without replacement from the words of at least
+four characters, and all of these where they are fewer. A word that is to be split is split once. Of the C characters of
+a word whose characters are to be changed, ceil(p C) are. So p = 0.3 splits about 30 % of the words; of the words that
+are there afterwards, about 30 % have 30 % of their characters changed, and then again by the keyboard.
 
 The paper's form and the form of its code (`as_published`, read in nlpaug 1.1.11) differ:
 
@@ -110,7 +110,7 @@ def augmented_views(
     unwritten = rows["text"].isna()
     if unwritten.any():
         first = rows["id"].iloc[int(unwritten.to_numpy().argmax())]
-        msg = f"of: text {first!r} of corpus {of} is drawn token by token; expected written texts"
+        msg = f"of: text {first!r} of corpus {of} is sampled token by token; expected written texts"
         raise ValueError(msg)
     labels = [column for column in rows.columns if column.startswith(LABEL_PREFIX)]
     frames = [
@@ -142,7 +142,7 @@ def augment(text: str, rng: np.random.Generator, *, p: float, as_published: bool
 
 
 def split_words(text: str, p: float, rng: np.random.Generator, *, as_published: bool = False) -> str:
-    """Put a space into words, at one of their inner places drawn uniformly."""
+    """Put a space into words, at one of their inner places sampled uniformly."""
     stays_together = 2 if as_published else 1  # characters at the end of a word
 
     def split(word: str) -> str:
@@ -153,9 +153,9 @@ def split_words(text: str, p: float, rng: np.random.Generator, *, as_published: 
 
 
 def random_characters(text: str, p: float, rng: np.random.Generator, *, as_published: bool = False) -> str:
-    """Edit characters of words, each in a way of its own drawn uniformly from four; no word loses all characters.
+    """Edit characters of words, each in a way of its own sampled uniformly from four; no word loses all characters.
 
-    What is inserted or put in place of a character is drawn from the letters, digits and signs of RANDOM_CHARACTERS.
+    What is inserted or put in place of a character is sampled from the letters, digits and signs of RANDOM_CHARACTERS.
     """
     edits = ("substitute",) if as_published else EDITS
 

@@ -37,6 +37,7 @@ class View:
     wording: Wording
     quantity: float = math.nan
     control: str = ""
+    pair_at: str = ""
 
 
 def closed_groups(texts: Sequence[DesignText], balanced: str) -> list[str]:
@@ -84,15 +85,15 @@ def word_design(texts: Sequence[DesignText], groups: Sequence[str], views: Mappi
     """Word all texts in all views, of which one of shuffled words follows the view whose words they are.
 
     Returns:
-        columns id, text, view, group, quantity, control, `label.<name>` and spans: for each text a list of dictionaries
-        with name (the slot), start and end, in characters.
+        columns id, text, view, group, quantity, control, pair_at, `label.<name>` and spans: for each text a list of
+        dictionaries with name (the slot), start and end, in characters.
     """
     rows: list[dict[str, object]] = []
     for name, view in views.items():
         for text, group in zip(texts, groups, strict=True):
             words, spans = view.wording(text)
             labels = {LABEL_PREFIX + name: value for name, value in text.labels.items()}
-            facts = {"quantity": view.quantity, "control": view.control}
+            facts = {"quantity": view.quantity, "control": view.control, "pair_at": view.pair_at}
             rows.append({"id": text.id, "text": words, "view": name, "group": group, **facts, **labels, "spans": spans})
     return pd.DataFrame(rows)
 

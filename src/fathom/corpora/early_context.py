@@ -81,7 +81,8 @@ def early_context_texts(
         seed: seed of the blocks and of that order.
 
     Returns:
-        columns as of `word_design`, the quantity being n; labels and spans as of `relation_texts`.
+        columns as of `word_design`, the quantity being n and `pair_at` start or end; labels and spans as of
+        `relation_texts`.
 
     Raises:
         ValueError: naming what is wrong with the pairs or the template, or a chain through all texts.
@@ -90,15 +91,15 @@ def early_context_texts(
     views: dict[str, View] = {}
     for count in filler:
         words = "".join(f"{word} " for word in filler_words(count))
-        ways = {f"start {count}": ("", f" {words}{closing}")}
+        ways = {"start": ("", f" {words}{closing}")}
         if count > 0:
-            ways[f"end {count}"] = (words, f" {closing}")
-        for view, (before, after) in ways.items():
-            pair = partial(_pair, pieces, not before)
-            views[view] = View(partial(_between, before, pair, after), quantity=count)
+            ways["end"] = (words, f" {closing}")
+        for pair_at, (before, after) in ways.items():
+            view, pair = f"{pair_at} {count}", partial(_pair, pieces, not before)
+            views[view] = View(partial(_between, before, pair, after), quantity=count, pair_at=pair_at)
             if shuffled:
                 wording = partial(_between, before, partial(shuffled_words, pair, seed), after)
-                views[f"{view}, shuffled"] = View(wording, quantity=count, control=SHUFFLED)
+                views[f"{view}, shuffled"] = View(wording, quantity=count, control=SHUFFLED, pair_at=pair_at)
     design = [text for block in paired_blocks(pairs, 2, seed)[:blocks] for text in block]
     return word_design(design, closed_groups(design, "related"), views)
 

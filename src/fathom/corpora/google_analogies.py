@@ -83,7 +83,7 @@ def parse_questions(content: str, name: str) -> pd.DataFrame:
 def disjoint_pairs(pairs: pd.DataFrame, *, per_relation: int | None, seed: int) -> tuple[pd.DataFrame, dict[str, int]]:
     """Keep pairs that share no word, written large or small, so that a design of them does not chain everything.
 
-    Relations take turns, that with fewest pairs first: it takes the next of its pairs, in an order drawn by the seed,
+    Relations take turns, that with fewest pairs first: it takes the next of its pairs, in a random order by the seed,
     whose words are both unused. So relations that share words (capitals and currencies share countries) come out about
     equally large, where taking all of one before the next would leave later ones nearly empty.
 

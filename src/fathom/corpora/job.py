@@ -1,4 +1,4 @@
-"""What one job of the corpora stage is told."""
+"""The settings of one job of the corpora stage."""
 
 from __future__ import annotations
 

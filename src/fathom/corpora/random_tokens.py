@@ -1,4 +1,4 @@
-"""Texts of random tokens, drawn once for all models: each maps the draws to its own vocabulary."""
+"""Texts of random tokens, sampled once for all models: each maps the draws to its own vocabulary."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def paired_blocks(pairs: pd.DataFrame, block_size: int, seed: int) -> list[list[
     """Return the related pairs of each block and its items paired anew, in both orders.
 
     A block holds pairs of different relations, so that a new pair is hardly related after all. Its second items move on
-    by a number of pairs drawn at random. Arguments and errors: see `relation_texts`.
+    by a number of pairs sampled at random. Arguments and errors: see `relation_texts`.
     """
     pairs = check_pairs(pairs)
     rows = list(zip(pairs["first"], pairs["second"], pairs["relation"], strict=True))

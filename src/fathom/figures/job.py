@@ -1,4 +1,4 @@
-"""What one job of the figures stage is told, and what a module of a figure gives back."""
+"""The settings of one job of the figures stage, and what a module of a figure gives back."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Table(Settings):
     corpus_or_experiment: str
     """As the figure names it."""
     content: str
-    """Metric, `sinks`, `token_norms`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
     corpus: str = ""
     """Corpus of the experiment that a table is of."""
     control: Literal["", "random"] = ""
@@ -39,7 +39,7 @@ class JudgedClaim(Settings):
 
 
 class FigureJob(Settings):
-    """What one job of the figures stage is told."""
+    """The settings of one job of the figures stage."""
 
     figure: Name
     module: str

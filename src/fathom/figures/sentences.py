@@ -77,8 +77,14 @@ def definition(config: ConfigView, metric: str, *, raw: bool = False, preparatio
 def corpora_sentences(config: ConfigView, corpora: Sequence[str], metrics: Sequence[str]) -> list[str]:
     """On which texts metrics are measured, and which tokens of them count."""
     sentences = [f"Corpora: {corpora_phrase(config, corpora)}."]
-    if any(config.metric_words(metric).position == "tokens" for metric in metrics):
+    positions = {config.metric_words(metric).position for metric in metrics}
+    if positions & {"tokens", "mean"}:
         sentences.append(f"All tokens, and without sink tokens ({config.sink_rule}).")
+    if "mean" in positions:
+        sentences.append(
+            "States are means over the tokens of a text. A mean over T tokens holds the sink token divided by T, so "
+            "that where the two forms part, texts differ by their share of one large vector more than by their words."
+        )
     return sentences
 
 

@@ -19,7 +19,9 @@ from fathom.figures.base import (
     EstimatorFigure,
     Figure,
     FigureTable,
-    ProbeFigure,
+    ModelsFigure,
+    Names,
+    TrainedModelsFigure,
     calling_for,
     default_estimator,
     hierarchy,
@@ -38,36 +40,21 @@ from fathom.figures.sentences import (
 )
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
-Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
 
 
-class MetricFigure(ClaimedFigure):
-    """Curves of one metric over depth: a panel a model, a colour a corpus."""
+class OneMetricFigure(ModelsFigure):
+    """One metric on several corpora."""
 
-    kind: Literal["metric"]
     metric: Name
     """Metric to draw."""
-    models: Names | None = None
-    """Models, in this order; all if left out."""
     corpora: Names | None = None
     """Corpora; all that are measured if left out."""
-
-    module: ClassVar[str] = "fathom.figures.metrics.curves"
-
-    @classmethod
-    def defaults(cls, config: ConfigView) -> dict[str, Self]:
-        """One a metric that calls for it."""
-        return {metric: cls(kind="metric", metric=metric) for metric in calling_for(config, "metric")}
 
     @property
     def options(self) -> dict[str, Any]:
         """Which metric."""
         return {"metric": self.metric}
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model and corpus."""
@@ -77,6 +64,19 @@ class MetricFigure(ClaimedFigure):
     def title(self, config: ConfigView) -> str:
         """The metric."""
         return config.metric_words(self.metric).title
+
+
+class MetricFigure(OneMetricFigure, ClaimedFigure):
+    """Curves of one metric over depth: a panel a model, a colour a corpus."""
+
+    kind: Literal["metric"]
+
+    module: ClassVar[str] = "fathom.figures.metrics.curves"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One a metric that calls for it."""
+        return {metric: cls(kind="metric", metric=metric) for metric in calling_for(config, "metric")}
 
     def sentences(self, config: ConfigView) -> list[str]:
         """Definition in all preparations, corpora, intervals."""
@@ -89,14 +89,12 @@ class MetricFigure(ClaimedFigure):
         yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
 
 
-class ComparisonFigure(ClaimedFigure):
+class ComparisonFigure(ModelsFigure, ClaimedFigure):
     """Curves of several metrics over relative depth: a panel a metric, a colour a model."""
 
     kind: Literal["comparison"]
     metrics: Names
     """Metrics to draw, in this order."""
-    models: Names | None = None
-    """Models, in this order; all if left out."""
     corpora: Names
     """Corpora, one a row of panels; of each metric those on which it is measured."""
     ordered: bool = False
@@ -108,10 +106,6 @@ class ComparisonFigure(ClaimedFigure):
     def options(self) -> dict[str, Any]:
         """Whether the models are a series."""
         return {"ordered": self.ordered}
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model, corpus and metric, where it is measured."""
@@ -138,7 +132,7 @@ class ComparisonFigure(ClaimedFigure):
         yield from unknown_names("corpora", self.corpora, config.metric_corpora)
 
 
-class SweepFigure(ClaimedFigure):
+class SweepFigure(ModelsFigure, ClaimedFigure):
     """Curves of one metric over depth, coloured by what was changed in the texts: a panel a model."""
 
     kind: Literal["sweep"]
@@ -148,8 +142,6 @@ class SweepFigure(ClaimedFigure):
     """In the metric's own unit, whatever `normalisation` says."""
     corpus: Name
     """Corpus whose views are the steps: repetition, randomness, or random tokens of several lengths."""
-    models: Names | None = None
-    """Models, in this order; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.metrics.sweep"
 
@@ -157,10 +149,6 @@ class SweepFigure(ClaimedFigure):
     def options(self) -> dict[str, Any]:
         """Which metric, and whether in its own unit."""
         return {"metric": self.metric, "raw": self.raw}
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
@@ -187,16 +175,10 @@ class SweepFigure(ClaimedFigure):
             yield "corpus", self.corpus, "a corpus whose views are steps: repetition, randomness, random tokens"
 
 
-class MatrixFigure(Figure):
+class MatrixFigure(OneMetricFigure):
     """Heat maps of a metric of pairs of layers: a panel a model and corpus."""
 
     kind: Literal["matrix"]
-    metric: Name
-    """Metric to draw."""
-    models: Names | None = None
-    """Models, in this order; all if left out."""
-    corpora: Names | None = None
-    """Corpora; all that are measured if left out."""
 
     module: ClassVar[str] = "fathom.figures.metrics.matrix"
 
@@ -204,24 +186,6 @@ class MatrixFigure(Figure):
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
         """One a metric that calls for it."""
         return {metric: cls(kind="matrix", metric=metric) for metric in calling_for(config, "matrix")}
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Which metric."""
-        return {"metric": self.metric}
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
-
-    def tables(self, config: ConfigView) -> list[FigureTable]:
-        """One a model and corpus."""
-        corpora = self.corpora or config.corpora_of(self.metric)
-        return tables_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
-
-    def title(self, config: ConfigView) -> str:
-        """The metric."""
-        return config.metric_words(self.metric).title
 
     def sentences(self, config: ConfigView) -> list[str]:
         """Definition, corpora, intervals."""
@@ -234,12 +198,10 @@ class MatrixFigure(Figure):
         yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
 
 
-class SinksFigure(ClaimedFigure):
+class SinksFigure(ModelsFigure, ClaimedFigure):
     """Entropy with and without sink tokens, their norm, and the heads that look at them, above one another."""
 
     kind: Literal["sinks"]
-    models: Names | None = None
-    """Models, in this order; all if left out."""
     corpora: Names | None = None
     """Corpora; all that are measured if left out."""
 
@@ -250,16 +212,12 @@ class SinksFigure(ClaimedFigure):
         """One where sinks are measured."""
         return {metric: cls(kind="sinks") for metric in calling_for(config, "sinks")}
 
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
-
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """Entropy, sink tokens and norms of each model and corpus."""
+        """Entropy, sink tokens and margins of each model and corpus."""
         columns = [
             (corpus, content)
             for corpus in self.corpora or config.corpora_of("sinks")
-            for content in ("prompt_entropy", "sinks", "token_norms")
+            for content in ("prompt_entropy", "sinks", "sink_margins")
         ]
         return tables_of(self.plotted_models(config), columns)
 
@@ -278,7 +236,7 @@ class SinksFigure(ClaimedFigure):
         yield from unknown_names("corpora", self.corpora or (), config.corpora_of("sinks"))
 
 
-class BlockSitesFigure(ClaimedFigure):
+class BlockSitesFigure(ModelsFigure, ClaimedFigure):
     """A metric at every site of a block (sub-layers' inputs and outputs, residual stream): a panel a model."""
 
     kind: Literal["block-sites"]
@@ -286,8 +244,6 @@ class BlockSitesFigure(ClaimedFigure):
     """Metric to draw."""
     corpus: Name
     """Corpus whose store holds the sites."""
-    models: Names | None = None
-    """Models, in this order; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.metrics.block_sites"
 
@@ -295,10 +251,6 @@ class BlockSitesFigure(ClaimedFigure):
     def options(self) -> dict[str, Any]:
         """Which metric."""
         return {"metric": self.metric}
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all."""
-        return self.models or tuple(config.models)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
@@ -429,12 +381,10 @@ class PowerLawFigure(ClaimedFigure):
         yield from ()
 
 
-class ProbesFigure(EstimatorFigure):
+class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     """Curves of probing experiments over depth, raw and normalised, and each with its controls: a column a model."""
 
     kind: Literal["probes"]
-    models: Names | None = None
-    """Models, in this order; all but those of random weights if left out."""
     experiments: Names | None = None
     """Experiments, at most 6; the first on each corpus of items, relations and analogies if left out. Where these three
     are drawn, the order of their peaks is tested."""
@@ -458,13 +408,6 @@ class ProbesFigure(EstimatorFigure):
     def named_experiments(self) -> tuple[str, tuple[str, ...]]:
         """Several, or none."""
         return "experiments", self.experiments or ()
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all but those of random weights."""
-        return self.models or config.trained_models or tuple(config.models)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("models", self.models or (), config.models)
 
     def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
         """Those of its settings, or those of the hierarchy, or all."""
@@ -534,12 +477,10 @@ class PropertiesFigure(EstimatorFigure):
         return f"{self.title(config)}, {model_label(config, self.model)}"
 
 
-class SpansFigure(EstimatorFigure):
+class SpansFigure(TrainedModelsFigure, EstimatorFigure):
     """Heat maps of scores over layers and places in the text: a panel a model and experiment."""
 
     kind: Literal["spans"]
-    models: Names | None = None
-    """Models, in this order; all but those of random weights if left out."""
     experiments: Names
     """Experiments read at several positions."""
 
@@ -559,13 +500,6 @@ class SpansFigure(EstimatorFigure):
         """Several."""
         return "experiments", self.experiments
 
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all but those of random weights."""
-        return self.models or config.trained_models or tuple(config.models)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("models", self.models or (), config.models)
-
     def title(self, config: ConfigView) -> str:
         """The experiments."""
         return f"Where in a text it can be read: {experiment_titles(config, self.experiments)}"
@@ -574,12 +508,10 @@ class SpansFigure(EstimatorFigure):
         return "experiments with several positions" if len(experiment.positions) < 2 else ""
 
 
-class SitesFigure(EstimatorFigure):
+class SitesFigure(TrainedModelsFigure, EstimatorFigure):
     """Residual stream, attention output and MLP output side by side: a row a model."""
 
     kind: Literal["sites"]
-    models: Names | None = None
-    """Models, in this order; all but those of random weights if left out."""
     experiments: Names
     """Experiments read at several sites, at their first position."""
 
@@ -599,13 +531,6 @@ class SitesFigure(EstimatorFigure):
         """Several."""
         return "experiments", self.experiments
 
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all but those of random weights."""
-        return self.models or config.trained_models or tuple(config.models)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("models", self.models or (), config.models)
-
     def title(self, config: ConfigView) -> str:
         """The experiments."""
         return f"Residual stream and sub-layers: {experiment_titles(config, self.experiments)}"
@@ -619,12 +544,10 @@ class SitesFigure(EstimatorFigure):
         return "experiments with several sites" if len(experiment.sites) < 2 else ""
 
 
-class EarlyContextFigure(EstimatorFigure):
+class EarlyContextFigure(TrainedModelsFigure, EstimatorFigure):
     """What is left of a pair after so many tokens of filler: a row a model."""
 
     kind: Literal["early-context"]
-    models: Names | None = None
-    """Models, in this order; all but those of random weights if left out."""
     experiment: Name
     """Experiment on an early-context corpus."""
 
@@ -644,21 +567,14 @@ class EarlyContextFigure(EstimatorFigure):
         """One."""
         return "experiment", (self.experiment,)
 
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all but those of random weights."""
-        return self.models or config.trained_models or tuple(config.models)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("models", self.models or (), config.models)
-
     def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
         """What it shows."""
         return "What is left of an early pair"
 
     def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
         corpus = config.corpora.get(experiment.corpus)
-        asked = corpus is not None and self.kind in corpus.calls_for
-        return "" if asked else "an experiment on an early-context corpus"
+        fits = corpus is not None and self.kind in corpus.calls_for
+        return "" if fits else "an experiment on an early-context corpus"
 
 
 class CoordinationFigure(EstimatorFigure):
@@ -713,12 +629,10 @@ class CoordinationFigure(EstimatorFigure):
         return "an experiment that measures coordination" if experiment.coordination is None else ""
 
 
-class SummaryFigure(ProbeFigure):
+class SummaryFigure(TrainedModelsFigure):
     """A table of all experiments: peak, interval, score, controls, texts and groups."""
 
     kind: Literal["probe-summary"]
-    models: Names | None = None
-    """Models, in this order; all but those of random weights if left out."""
     experiments: Names | None = None
     """Experiments; all if left out."""
 
@@ -734,13 +648,6 @@ class SummaryFigure(ProbeFigure):
     def named_experiments(self) -> tuple[str, tuple[str, ...]]:
         """Several, or none."""
         return "experiments", self.experiments or ()
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
-        """Those of its settings, or all but those of random weights."""
-        return self.models or config.trained_models or tuple(config.models)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("models", self.models or (), config.models)
 
     def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
         """What it shows."""

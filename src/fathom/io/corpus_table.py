@@ -16,8 +16,9 @@ from fathom.runtime.errors import FathomError, first_line
 
 # What a view varies stands in `quantity`: a probability, tokens of a text, words of filler; NaN of other views. Which
 # control a view serves as stands in `control`: "shuffled" (the view before it with its words in another order) or
-# "template" (the same items in another template); "" of a view that is none. Both are the same for a whole view.
-# A text is either written out, or drawn for the model that reads it: `token_draws` holds numbers in [0, 1), one a
+# "template" (the same items in another template); "" of a view that is none. Where a pair stands in a text with filler
+# stands in `pair_at`: "start" or "end"; "" of other views. All three are the same for a whole view.
+# A text is either written out, or sampled for the model that reads it: `token_draws` holds numbers in [0, 1), one a
 # token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
 # stands in `perturbation` (see fathom.activations.token_replacement); null, they stay as they are.
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
@@ -31,11 +32,13 @@ _TYPES = {
     "group": pa.string(),
     "quantity": pa.float64(),
     "control": pa.string(),
+    "pair_at": pa.string(),
     "token_draws": pa.list_(pa.float64()),
     "spans": pa.list_(_SPAN),
     "perturbation": _PERTURBATION,
 }
 CORPUS_COLUMNS = tuple(_TYPES)
+TOLD_IN_WORDS = ("control", "pair_at")  # facts of views that are "" where a view has none
 LABEL_PREFIX = "label."
 ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
@@ -52,7 +55,8 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
         msg = f"corpus {name}: it holds no text"
         raise FathomError(msg)
     frame = frame.reindex(columns=[*CORPUS_COLUMNS, *(c for c in frame.columns if c.startswith(LABEL_PREFIX))])
-    frame["control"] = frame["control"].astype(object).fillna("")
+    for fact in TOLD_IN_WORDS:
+        frame[fact] = frame[fact].astype(object).fillna("")
     written = frame["text"].fillna("").str.strip() != ""
     unfilled = ~written & frame["token_draws"].isna()
     if unfilled.any():
@@ -70,7 +74,7 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
 
 
 def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
-    """Rows, labels, characters of all texts and of the longest one; of a text that is drawn for each model, its tokens.
+    """Rows, labels, characters of all texts and of the longest one; of a text sampled for each model, its tokens.
 
     They go with the file, so that a plan knows a corpus without reading it.
     """
@@ -104,7 +108,7 @@ def read_corpus_sizes(path: Path) -> dict[str, int]:
 
 
 def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame:
-    """Read a corpus: columns id, text, view, group, quantity, control, token_draws, spans, perturbation, `label.*`.
+    """Read a corpus: `CORPUS_COLUMNS`, then its labels, `label.*`.
 
     `rows` asks for the rows first .. last - 1 only: no more of the file is read than the row groups that hold them.
     """
@@ -138,13 +142,13 @@ def with_facts_of_view(
 ) -> pd.DataFrame:
     """A table with what the corpus says of each row's view, beside the view.
 
-    What is of several views together is no view of the corpus: its quantity is NaN, its control "".
+    What is of several views together is no view of the corpus: its quantity is NaN, its control and pair_at "".
     """
     views = _views(corpus).set_index("view")
     found = table.copy()
     for place, fact in enumerate(facts, start=list(table.columns).index("view") + 1):
         values = table["view"].map(views[fact])
-        found.insert(place, fact, values.fillna("") if fact == "control" else values.astype("float64"))
+        found.insert(place, fact, values.fillna("") if fact in TOLD_IN_WORDS else values.astype("float64"))
     return found
 
 

@@ -42,7 +42,7 @@ def read_manifest(path: Path, kind: str) -> dict[str, Any]:
     """Read a manifest and check that it is one of `kind`.
 
     Its digest finds accidents, not forgers: whoever writes a manifest can sign it. What stands in it is checked where
-    it is used. Errors: FathomError if it is missing, torn, changed since it was written, or of another kind.
+    it is used. Errors: FathomError if it is missing, corrupt, changed since it was written, or of another kind.
     """
     try:
         content = read_json(path)

@@ -32,7 +32,7 @@ def write_arrow(table: pa.Table, path: Path) -> None:
 def read_table(path: Path) -> pd.DataFrame:
     """Read a Parquet file.
 
-    Errors: FathomError if it is missing or torn.
+    Errors: FathomError if it is missing or corrupt.
     """
     frame: pd.DataFrame = read_arrow(path).to_pandas()
     return frame
@@ -58,7 +58,7 @@ def read_arrow_rows(path: Path, first: int, last: int) -> pa.Table:
 def _opened(path: Path) -> Iterator[pq.ParquetFile]:
     """A Parquet file, open.
 
-    Errors: FathomError if it is missing, or torn where it is read.
+    Errors: FathomError if it is missing, or corrupt where it is read.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -74,7 +74,7 @@ def _opened(path: Path) -> Iterator[pq.ParquetFile]:
 def count_rows(path: Path) -> int:
     """Rows of a Parquet file, without reading them.
 
-    Errors: FathomError if it is missing or torn.
+    Errors: FathomError if it is missing or corrupt.
     """
     with _opened(path) as file:
         return int(file.metadata.num_rows)

@@ -107,13 +107,12 @@ def _values_by_scale(
         msg = f"the public code has no form of {measure.name}"
         raise ValueError(msg)
     quantile = float(ndtri((1 + level) / 2))
-    prepared = prepare(views[0], form)
     for fraction in measure.function.keywords["fractions"]:
         # One name for a scale at every layer and on every corpus, whether it has a value there or not.
         name = "all texts" if fraction == 1.0 else f"{fraction:.3g} of the texts"
-        scale = {"variant": name, "texts": math.floor(len(prepared) * fraction)}
+        scale = {"variant": name, "texts": math.floor(len(views[0]) * fraction)}
         try:
-            ((_, value, error),) = measure.function(prepared, fractions=(fraction,))
+            ((_, value, error),) = measure.function(prepare(views[0], form), fractions=(fraction,))
         except ValueError as why:  # too few texts for this scale, or equal ones: the table says so
             yield {**scale, "value": np.nan, "raw": np.nan, "reason": str(why)}
             continue

@@ -105,17 +105,17 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
     return found.value, found.raw, None
 
 
-def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures: Sequence[Measure]) -> pd.DataFrame:
+def measure_text(states: States, sinks: npt.NDArray[np.bool_], *, measures: Sequence[Measure]) -> pd.DataFrame:
     """Measure one text at every layer, with all its tokens and without its sink tokens.
 
-    `states` is (layers, tokens, width); `sinks` marks tokens, or says why they are not known. Sinks are left out at
-    every layer, so that a curve without them is over the same tokens at every depth. Returns columns metric, row (which
-    layer), preparation, sinks, value, raw, reason.
+    `states` is (layers, tokens, width); `sinks` (tokens,) marks tokens. Sinks are left out at every layer, so that a
+    curve without them is over the same tokens at every depth. Returns columns metric, row (which layer), preparation,
+    sinks, value, raw, reason.
     """
     found = []
     for first in range(0, len(states), _layers_at_once(states)):
         layers = [LayerStates(z) for z in states[first : first + _layers_at_once(states)]]
-        rests = layers if isinstance(sinks, str) else [layer.without(sinks) for layer in layers]
+        rests = [layer.without(sinks) for layer in layers]
         for preparation in _spectra_read(measures):
             share_spectra(layers, preparation)
             if rests[0] is not layers[0]:
@@ -124,10 +124,7 @@ def measure_text(states: States, sinks: npt.NDArray[np.bool_] | str, *, measures
             for measure in measures:
                 for form in measure.forms:
                     value = measure_states(layer, measure, form)
-                    if isinstance(sinks, str):
-                        other: tuple[float, float, str | None] = (np.nan, np.nan, sinks)
-                    else:
-                        other = value if rest is layer else measure_states(rest, measure, form)
+                    other = value if rest is layer else measure_states(rest, measure, form)
                     found.append((measure.name, row, form, "with", *value))
                     found.append((measure.name, row, form, "without", *other))
     return pd.DataFrame(found, columns=VALUE_COLUMNS)

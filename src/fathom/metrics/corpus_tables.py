@@ -1,8 +1,12 @@
-"""The tables of metrics of whole corpora, views and pairs of layers: mean states in, one value a layer out."""
+"""The tables of metrics of whole corpora, views and pairs of layers: mean states in, one value a layer out.
+
+A mean over the tokens of a text holds its sink tokens, whose norm outweighs all others. So every value comes twice:
+from means over all tokens, and from means over the tokens that are no sinks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +20,28 @@ from fathom.metrics.measure import CURVE_COLUMNS, Measure
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.resampling import half_samples
+from fathom.store.layout import is_mean, without_sinks
 from fathom.store.reader import Activations, number_layers
 
 States = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
+Layers = list[list[States]]
+"""States (texts, width) of every view at every layer."""
+
+PAIR_COLUMNS = [
+    "view",
+    "sinks",
+    "layer",
+    "depth",
+    "other_layer",
+    "other_depth",
+    "preparation",
+    "value",
+    "low",
+    "high",
+    "texts",
+    "reason",
+]
 
 
 def make_tables(
@@ -37,64 +59,83 @@ def make_tables(
 def corpus_table(
     activations: Activations, corpus: pd.DataFrame, measure: Measure, job: MetricJob, threads: int
 ) -> pd.DataFrame:
-    """Table of a metric of all texts: one row a view (or of all views together), layer and form."""
+    """Table of a metric of all texts: one row a view (or of all views together), choice of tokens, layer and form."""
     texts = _texts_by_view(corpus, job)
     compared = measure.settings.views
     if compared != 1 and len(texts) < 2:
         msg = f"metric {measure.name} on corpus {job.corpus}: expected at least 2 views of its texts, found 1"
         raise FathomError(msg)
     together = [[view] for view in texts] if compared == 1 else [list(texts)[:compared]]
+
+    def table_of(states: Layers, rows: Indices) -> pd.DataFrame:
+        labels = _labels(corpus.iloc[rows], measure, job)
+        halves = _halves(corpus, rows, measure, job)
+        table = measure_corpus(states, measure, halves=halves, labels=labels, level=job.level, threads=threads)
+        return table.assign(chance=_chance(measure, labels))
+
     tables = []
     with Progress(f"{measure.name} of {job.model} on {job.corpus}", len(together), "views") as progress:
         for views in together:
-            chosen = [texts[view] for view in views]
-            first = corpus.iloc[chosen[0]]
-            labels = _labels(first, measure, job)
-            table = measure_corpus(
-                _layers(activations, chosen, measure.settings.position),
-                measure,
-                halves=half_samples(first["group"].to_numpy(), samples=max(measure.settings.samples, 1), seed=job.seed),
-                labels=labels,
-                level=job.level,
-                threads=threads,
-            )
             name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
-            tables.append(table.assign(view=name, chance=_chance(measure, labels)))
+            tables.append(_with_and_without(activations, [texts[view] for view in views], measure, table_of, name))
             progress.advance(1)
     joined = number_layers(pd.concat(tables, ignore_index=True), activations.layer_axis(), "row")
-    return joined.assign(site="residual", sinks="none").reindex(columns=CURVE_COLUMNS)
+    return joined.assign(site="residual").reindex(columns=CURVE_COLUMNS)
 
 
 def layer_pairs_table(
     activations: Activations, corpus: pd.DataFrame, measure: Measure, job: MetricJob, threads: int
 ) -> pd.DataFrame:
-    """Table of a metric of pairs of layers: one row a view and pair."""
-    axis = activations.layer_axis()
-    tables = []
-    for view, chosen in _texts_by_view(corpus, job).items():
-        halves = half_samples(
-            corpus["group"].to_numpy()[chosen], samples=max(measure.settings.samples, 1), seed=job.seed
-        )
-        layers = [layer[0] for layer in _layers(activations, [chosen], measure.settings.position)]
+    """Table of a metric of pairs of layers: one row a view, choice of tokens and pair."""
+
+    def table_of(states: Layers, rows: Indices) -> pd.DataFrame:
+        halves = _halves(corpus, rows, measure, job)
+        layers = [layer[0] for layer in states]
         table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
-        tables.append(table.assign(view=view, texts=len(chosen)))
+        return table.assign(texts=len(rows))
+
+    axis = activations.layer_axis()
+    tables = [
+        _with_and_without(activations, [chosen], measure, table_of, view)
+        for view, chosen in _texts_by_view(corpus, job).items()
+    ]
     joined = number_layers(pd.concat(tables, ignore_index=True), axis, "row")
     joined = number_layers(joined, axis, "other_row", layer="other_layer", depth="other_depth")
-    return joined[
-        [
-            "view",
-            "layer",
-            "depth",
-            "other_layer",
-            "other_depth",
-            "preparation",
-            "value",
-            "low",
-            "high",
-            "texts",
-            "reason",
-        ]
-    ]
+    return joined[PAIR_COLUMNS]
+
+
+def _with_and_without(
+    activations: Activations,
+    views: list[Indices],
+    measure: Measure,
+    table_of: Callable[[Layers, Indices], pd.DataFrame],
+    name: str,
+) -> pd.DataFrame:
+    """Rows of some views under their name: of means over all tokens, and of those without the sink tokens.
+
+    `table_of` makes the rows from the states (of every view, at every layer) and the rows of the first view's texts in
+    the corpus. A text that has no token but sinks in some view is left out of the second form. Where no text has a sink
+    the second form is the first.
+    """
+    position = measure.settings.position
+    table = table_of(_layers(activations, views, position), views[0]).assign(view=name)
+    if not is_mean(position):
+        return table.assign(sinks="none")
+    sinks = activations.sinks()
+    other = table
+    if any(sinks[row].any() for view in views for row in view):
+        has_others = np.all([[not sinks[row].all() for row in view] for view in views], axis=0)
+        kept = [view[has_others] for view in views]
+        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0]).assign(view=name)
+    return pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
+
+
+def _halves(corpus: pd.DataFrame, rows: Indices, measure: Measure, job: MetricJob) -> npt.NDArray[np.bool_]:
+    """Half samples of some texts."""
+    if not len(rows):
+        return np.zeros((0, 0), dtype=np.bool_)
+    groups = corpus["group"].to_numpy()[rows]
+    return half_samples(groups, samples=max(measure.settings.samples, 1), seed=job.seed)
 
 
 def _texts_by_view(corpus: pd.DataFrame, job: MetricJob) -> dict[str, Indices]:
@@ -114,7 +155,7 @@ def _texts_by_view(corpus: pd.DataFrame, job: MetricJob) -> dict[str, Indices]:
     return rows
 
 
-def _layers(activations: Activations, views: list[Indices], position: str) -> list[list[States]]:
+def _layers(activations: Activations, views: list[Indices], position: str) -> Layers:
     """States (texts, width) of every view at every layer."""
     layers = []
     for layer in range(len(activations.layers)):

@@ -1,4 +1,4 @@
-"""What one job of the metrics stage is told."""
+"""The settings of one job of the metrics stage."""
 
 from __future__ import annotations
 
@@ -80,13 +80,11 @@ class Measured(Settings):
 
 
 class MetricJob(Settings):
-    """What one job of the metrics stage is told."""
+    """The settings of one job of the metrics stage."""
 
     model: Name
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
-    sink_multiple: float
-    """Norm of a sink token in medians of its text: the tokens that all metrics of tokens are measured without."""
     level: float
     """Coverage of the intervals."""
     seed: Seed

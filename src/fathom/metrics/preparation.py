@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.checks import ROUND_OFF, SMALLEST, FloatArray, as_array, as_matrix, positive
+from fathom.metrics.checks import ROUND_OFF, SMALLEST, FloatArray, as_matrix
 
 Preparation = Literal["none", "rows", "centred"]
 
@@ -48,41 +48,6 @@ def centred_rows(z: FloatArray, *, of: str) -> FloatArray:
 def centred_pair(a: npt.ArrayLike, b: npt.ArrayLike) -> tuple[FloatArray, FloatArray]:
     """Centred unit rows of two views `a` and `b` (texts, d), as the public code of skean2025 prepares them."""
     return centred_rows(as_matrix("a", a, rows=2), of="`a`"), centred_rows(as_matrix("b", b, rows=2), of="`b`")
-
-
-def find_sinks(norms: npt.ArrayLike, *, multiple: float) -> npt.NDArray[np.bool_]:
-    """Mark the sink tokens of one text: those whose norm exceeds `multiple` times the median norm of the text.
-
-    `norms` (tokens,) holds the norms of the token states at one layer; returns a mask (tokens,). That a few tokens of
-    huge norm rule the token-level metrics is shown by Queipo-de-Llano et al. (arXiv 2510.06477); this rule for finding
-    them is ours, not theirs.
-
-    Raises ValueError for negative norms, a median of 0 (any token would exceed it) and a `multiple` below 1 (half the
-    tokens would).
-    """
-    norms = as_array("norms", norms, axes=("tokens",), least=(1,))
-    if norms.min() < 0.0:
-        msg = f"`norms` holds {norms.min():g} at {int(norms.argmin())}; expected norms, which are not negative"
-        raise ValueError(msg)
-    if positive("multiple", multiple) < 1.0:
-        msg = f"`multiple` is {multiple!r}; expected at least 1"
-        raise ValueError(msg)
-    median = float(np.median(norms))
-    if median == 0.0:
-        msg = "`norms` has median 0: at least half of the tokens are zero, so no norm is large or small beside them"
-        raise ValueError(msg)
-    sinks: npt.NDArray[np.bool_] = norms > multiple * median
-    return sinks
-
-
-def named_tokens(states: npt.NDArray[np.floating], multiple: float) -> npt.NDArray[np.bool_]:
-    """Which tokens of a text (layers, tokens, width) the rule names at each layer: (layers, tokens).
-
-    See `find_sinks`. A token that is named at some layer is a sink of the text.
-
-    Raises ValueError for a text whose median norm is 0 at some layer.
-    """
-    return np.stack([find_sinks(np.linalg.norm(layer, axis=1), multiple=multiple) for layer in states])
 
 
 def _unit_rows(z: FloatArray, *, shortest: float, of: str, fault: str) -> FloatArray:

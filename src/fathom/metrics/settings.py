@@ -20,6 +20,14 @@ _SKEAN_2025 = "Skean et al. 2025, arXiv:2502.02013"
 _COMMON = {"preparation", "normalisation", "samples", "label"}  # what a job is told of every metric
 
 
+def _refuse_moved(data: Any, moved: Mapping[str, str]) -> Any:
+    """Refuse an option of the rule that finds sinks, which is one of extraction, where it has another name."""
+    for key, name in moved.items():
+        if isinstance(data, Mapping) and key in data:
+            raise PydanticCustomError(UNKNOWN_KEY, "is now called activations.sinks.{name}", {"key": key, "name": name})
+    return data
+
+
 class Metric(Settings):
     """What there is to say of any metric."""
 
@@ -285,26 +293,21 @@ class SinksSettings(Metric):
     of = "sinks"
     position = "tokens"
     table_module = "fathom.metrics.text_tables"
-    tables = ("token_norms",)
+    tables = ("token_norms", "sink_margins")
     default_figure = "sinks"
     together_with = "prompt_entropy"
     module = "fathom.metrics.definitions.sinks"
     function = "SinkProfiler"
     minimum_rows = 1
 
-    attention_threshold: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
-    """A head attends to a token where the mean attention that it gives to it exceeds this: 0.3 after Gu et al.
-    (arXiv 2410.10781)."""
     positions: Annotated[int, Field(ge=1)] = 64
     """Token positions of the profile, from the start of the texts; it is kept in memory for all texts. Sinks are found
     at every position."""
 
     @model_validator(mode="before")
     @classmethod
-    def _name_what_was_renamed(cls, data: Any) -> Any:
-        if isinstance(data, Mapping) and "looking" in data:
-            raise PydanticCustomError(UNKNOWN_KEY, "is now called attention_threshold", {"key": "looking"})
-        return data
+    def _name_what_moved(cls, data: Any) -> Any:
+        return _refuse_moved(data, {"looking": "attention", "attention_threshold": "attention"})
 
 
 class DatasetEntropySettings(CorpusMetric, HalfSampled, EntropyOptions, PublishedForm):
@@ -343,7 +346,7 @@ class IntrinsicDimensionSettings(CorpusMetric, PreparedStates):
     minimum_rows = 3
 
     fractions: Annotated[tuple[Annotated[float, Field(gt=0.0, le=1.0)], ...], Field(min_length=1)] = (1.0, 0.5, 0.25)
-    """Shares of the texts, drawn at random: a dimension that holds at several scales is one; noise grows with them."""
+    """Shares of the texts, at random: a dimension that holds at several scales is one; noise grows with them."""
     draws: Annotated[int, Field(ge=1)] = 10
     """Draws at each share below 1, which are averaged."""
 
@@ -481,9 +484,6 @@ class MetricsSettings(Settings):
     """Corpora to measure; all without marked spans if left out."""
     only: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     """Metrics to measure; all that are not null if left out."""
-    sink_multiple: Annotated[float, Field(ge=1.0)] = 20.0
-    """A token is a sink where its norm exceeds so many times the median norm of its text at some layer. In the 80 Bible
-    texts of the default run SmolLM2's first token reaches 142 to 192 times; 77 of them have no other above 20."""
     prompt_entropy: PromptEntropySettings | None = PromptEntropySettings()
     """Entropy over the tokens of a text."""
     curvature: CurvatureSettings | None = CurvatureSettings()
@@ -509,6 +509,11 @@ class MetricsSettings(Settings):
     """How alike the texts' geometry is at each pair of layers."""
     neighbourhood_overlap: NeighbourhoodOverlapSettings | None = NeighbourhoodOverlapSettings()
     """How many nearest texts are the same at each pair of layers."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_what_moved(cls, data: Any) -> Any:
+        return _refuse_moved(data, {"sink_multiple": "norm"})
 
 
 METRICS: dict[str, type[Metric]] = {

@@ -14,9 +14,14 @@ from fathom.metrics.by_text import VALUE_COLUMNS, entropy_left, measure_text
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import CURVE_COLUMNS, Measure
 from fathom.metrics.parallel import in_parallel
-from fathom.metrics.preparation import named_tokens
-from fathom.metrics.sink_tables import PROFILE_COLUMNS, SINK_COLUMNS, sink_rows, summarise_profiles
-from fathom.runtime.errors import FathomError
+from fathom.metrics.sink_tables import (
+    MARGIN_COLUMNS,
+    PROFILE_COLUMNS,
+    SINK_COLUMNS,
+    margins,
+    sink_rows,
+    summarise_profiles,
+)
 from fathom.runtime.progress import Progress
 from fathom.store.reader import Activations, block_axis, number_layers
 
@@ -25,23 +30,15 @@ if TYPE_CHECKING:
 
 States = npt.NDArray[np.floating]
 FloatArray = npt.NDArray[np.float64]
-Sinks = npt.NDArray[np.bool_] | str
-"""Which tokens of a text are sinks, (tokens,), or why that cannot be said."""
+Masks = Sequence[npt.NDArray[np.bool_]]
+"""Which tokens of every text are sinks."""
+MapValues = dict[str, FloatArray]
+"""What metrics of attention maps give for a text, by name: (blocks, heads)."""
 
 BLOCK_BYTES = 128 << 20  # token states in memory at a time
 NAMES = ["text", "group", "view"]
 RESIDUAL = "residual"
 ATTENTION_MAPS = "attention_patterns"
-
-
-@dataclass(frozen=True)
-class Attention:
-    """What is kept of the attention maps of a sampled text."""
-
-    heads: FloatArray | None
-    """Share of heads that attend to a token, (blocks, tokens), where sinks are profiled."""
-    values: dict[str, FloatArray]
-    """What metrics of attention maps give, by name: (blocks, heads)."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +48,7 @@ class SinkMetric:
     profiler: SinkProfiler
     entropy: Measure
     """The metric that is measured again without each sink token."""
+    facts: TokenFacts
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ class Found:
     """What one text gives."""
 
     values: pd.DataFrame
-    sinks: Sinks
     profile: TokenProfile | None = None
     rows: pd.DataFrame | None = None
     """One row a sink token and layer."""
@@ -70,20 +67,21 @@ def make_tables(
     """Tables of all metrics of the tokens of a text, by name. One read of the residual stream serves them all."""
     texts = corpus[["id", "group", "view"]].rename(columns={"id": "text"}).reset_index(drop=True)
     curves = [measure for measure in measures if measure.settings.of == "text"]
-    sinks = _sinks(measures)
-    attention = _attention(activations, curves, sinks)
-    found = _measure_residual(activations, curves, attention, sinks, job, threads)
+    sinks = _sinks(measures, activations)
+    marked = activations.sinks()
+    found = _measure_residual(activations, curves, marked, sinks, job, threads)
     parts = [_join([one.values for one in found], texts, activations, RESIDUAL)]
     everywhere = [measure for measure in curves if measure.settings.site == "all"]
-    marked = [one.sinks for one in found]
     for site in activations.sites if everywhere else ():
         if site != RESIDUAL:
             elsewhere = _measure_site(activations, everywhere, marked, site, job, threads)
             parts.append(_join(elsewhere, texts, activations, site))
+    of_maps = [measure for measure in curves if measure.attention is not None]
+    maps = _measure_maps(activations, of_maps)
     parts += [
-        _join(_of_maps(measure.name, attention, len(texts)), texts, activations, ATTENTION_MAPS)
-        for measure in curves
-        if attention and measure.attention is not None
+        _join(_of_maps(measure.name, maps, len(texts)), texts, activations, ATTENTION_MAPS)
+        for measure in of_maps
+        if maps
     ]
     values = pd.concat(parts, ignore_index=True)
     tables = {
@@ -91,28 +89,26 @@ def make_tables(
     }
     if sinks is not None:
         tables["sinks"] = _sinks_table(found, texts, activations)
-        tables["token_norms"] = _profile_table(found, texts, activations, job, sinks)
+        tables["token_norms"] = _profile_table(found, texts, activations, sinks)
+        tables["sink_margins"] = _margins_table(texts, activations)
     return tables
 
 
-def _sinks(measures: Sequence[Measure]) -> SinkMetric | None:
+def _sinks(measures: Sequence[Measure], activations: Activations) -> SinkMetric | None:
     by_name = {measure.name: measure for measure in measures}
     for measure in measures:
         if measure.settings.of == "sinks" and measure.settings.together_with in by_name:
-            return SinkMetric(measure.function(), by_name[measure.settings.together_with])
+            return SinkMetric(measure.function(), by_name[measure.settings.together_with], TokenFacts(activations))
     return None
 
 
-def _attention(activations: Activations, curves: Sequence[Measure], sinks: SinkMetric | None) -> dict[int, Attention]:
+def _measure_maps(activations: Activations, measures: Sequence[Measure]) -> dict[int, MapValues]:
     """By text; attention maps are dropped as soon as they were read, since they grow with the square of the text."""
-    functions = {measure.name: measure.attention for measure in curves if measure.attention is not None}
-    if sinks is None and not functions:
+    functions = {measure.name: measure.attention for measure in measures if measure.attention is not None}
+    if not functions:
         return {}
     return {
-        text: Attention(
-            heads=None if sinks is None else sinks.profiler.heads_attending(maps),
-            values={name: function(maps) for name, function in functions.items()},
-        )
+        text: {name: function(maps) for name, function in functions.items()}
         for text, maps in activations.attention_patterns()
     }
 
@@ -120,33 +116,21 @@ def _attention(activations: Activations, curves: Sequence[Measure], sinks: SinkM
 def _measure_residual(
     activations: Activations,
     measures: Sequence[Measure],
-    attention: Mapping[int, Attention],
+    marked: Masks,
     sinks: SinkMetric | None,
     job: MetricJob,
     threads: int,
 ) -> list[Found]:
-    blocks = [int(name) - 1 if name not in {"0", "final"} else None for name in activations.layers_of(RESIDUAL)]
-    token_ids = activations.token_ids()
-
     def measured(numbered: tuple[int, States]) -> Found:
         text, states = numbered
-        try:
-            named = named_tokens(states, job.sink_multiple)
-        except ValueError as error:  # most tokens are zero at some layer: the tables say so
-            return Found(measure_text(states, str(error), measures=measures), str(error))
-        marked = np.asarray(named.any(axis=0))
-        values = measure_text(states, marked, measures=measures)
+        values = measure_text(states, marked[text], measures=measures)
         if sinks is None:
-            return Found(values, marked)
-        try:
-            heads = _heads(attention.get(text), blocks, states.shape[1])
-            profile = sinks.profiler.profile(states, named, heads)
-        except ValueError as error:
-            msg = f"metric sinks of model {job.model} on corpus {job.corpus}, text {text + 1}: {error}"
-            raise FathomError(msg) from error
-        left = _entropy_left(states, marked, values, sinks.entropy)
-        rows = sink_rows(profile, left, token_ids[text], multiple=job.sink_multiple)
-        return Found(values, marked, profile.first(sinks.profiler.positions), rows)
+            return Found(values)
+        facts = sinks.facts
+        profile = sinks.profiler.profile(states, facts.norms(text), facts.heads(text), facts.scores[text])
+        left = _entropy_left(states, profile.sinks, values, sinks.entropy)
+        rows = sink_rows(profile, left, facts.ids[text], facts.strings)
+        return Found(values, profile.first(sinks.profiler.positions), rows)
 
     found: list[Found] = []
     title = f"{', '.join(measure.name for measure in measures)} of {job.model} on {job.corpus}"
@@ -166,18 +150,38 @@ def _entropy_left(states: States, marked: npt.NDArray[np.bool_], values: pd.Data
     return np.stack([curves.loc[curves["sinks"] == sinks, "value"].to_numpy() for sinks in ("with", "without")], axis=1)
 
 
-def _heads(attention: Attention | None, blocks: Sequence[int | None], tokens: int) -> FloatArray:
-    heads = np.full((len(blocks), tokens), np.nan)
-    for row, block in enumerate(blocks):
-        if attention is not None and attention.heads is not None and block is not None:
-            heads[row] = attention.heads[block]
-    return heads
+class TokenFacts:
+    """What is known of the tokens of all texts, at the layers of the residual stream that are stored."""
+
+    def __init__(self, activations: Activations) -> None:
+        numbers = [None if name == "final" else int(name) for name in activations.layers_of(RESIDUAL)]
+        self._layers = {row: number for row, number in enumerate(numbers) if number is not None}
+        self._count = len(numbers)
+        self._norms, self._heads = activations.norm_ratios(), activations.head_shares()
+        self.scores, self.ids = activations.sink_scores(), activations.token_ids()
+        self.strings = activations.token_strings()
+
+    def norms(self, text: int) -> FloatArray:
+        """Norm over the median norm of the text, (layers, tokens); NaN after the final norm."""
+        return self._of_layers(self._norms[text], first=0)
+
+    def heads(self, text: int) -> FloatArray:
+        """Share of the heads of the layer's block that attend to the token, (layers, tokens); NaN at the embeddings."""
+        return self._of_layers(self._heads[text], first=1)
+
+    def _of_layers(self, facts: npt.NDArray[np.float32], *, first: int) -> FloatArray:
+        """Facts of layers from `first` on, at the layers that are stored."""
+        found = np.full((self._count, facts.shape[1]), np.nan)
+        for row, number in self._layers.items():
+            if number >= first:
+                found[row] = facts[number - first]
+        return found
 
 
 def _measure_site(
     activations: Activations,
     measures: Sequence[Measure],
-    marked: Sequence[Sinks],
+    marked: Masks,
     site: str,
     job: MetricJob,
     threads: int,
@@ -196,11 +200,11 @@ def _measure_site(
     return found
 
 
-def _of_maps(metric: str, attention: Mapping[int, Attention], texts: int) -> list[pd.DataFrame]:
+def _of_maps(metric: str, maps: Mapping[int, MapValues], texts: int) -> list[pd.DataFrame]:
     """Mean over heads of what a metric gives for the attention maps of the sampled texts."""
     tables = [pd.DataFrame(columns=VALUE_COLUMNS)] * texts
-    for text, one in attention.items():
-        means = one.values[metric].mean(axis=1)
+    for text, values in maps.items():
+        means = values[metric].mean(axis=1)
         tables[text] = pd.DataFrame(
             {
                 "metric": metric,
@@ -230,20 +234,22 @@ def _sinks_table(found: Sequence[Found], texts: pd.DataFrame, activations: Activ
     tables = [pd.DataFrame(columns=SINK_COLUMNS) if one.rows is None else one.rows for one in found]
     if not any(len(table) for table in tables):
         return pd.DataFrame(columns=columns)
-    return _join(tables, texts, activations, RESIDUAL).reindex(columns=columns)
+    return _join(tables, texts, activations, RESIDUAL).assign(rule=activations.sink_rule()).reindex(columns=columns)
 
 
 def _profile_table(
-    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, job: MetricJob, sinks: SinkMetric
+    found: Sequence[Found], texts: pd.DataFrame, activations: Activations, sinks: SinkMetric
 ) -> pd.DataFrame:
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
         profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
-        if profiles:
-            table = summarise_profiles(profiles, positions=sinks.profiler.positions)
-            tables.append(number_layers(table, activations.layer_axis(RESIDUAL), "row").assign(view=str(view)))
-    if not tables:
-        msg = f"metric sinks of model {job.model} on corpus {job.corpus}: no text has a median norm above 0"
-        raise FathomError(msg)
+        table = summarise_profiles(profiles, positions=sinks.profiler.positions)
+        tables.append(number_layers(table, activations.layer_axis(RESIDUAL), "row").assign(view=str(view)))
     first = ["view", "layer", "depth"]
     return pd.concat(tables, ignore_index=True)[[*first, *(name for name in PROFILE_COLUMNS if name != "row")]]
+
+
+def _margins_table(texts: pd.DataFrame, activations: Activations) -> pd.DataFrame:
+    """One row a text: how near it is to having other sinks than it has."""
+    table = pd.concat([texts, margins(activations.sink_scores())], axis=1)
+    return table.assign(rule=activations.sink_rule())[[*NAMES, *MARGIN_COLUMNS, "rule"]]

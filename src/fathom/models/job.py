@@ -1,4 +1,4 @@
-"""What one job of the models stage is told."""
+"""The settings of one job of the models stage."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attenti
 
 
 def _check_weights(info: dict[str, Any], name: str, whole: nn.Module, module: nn.Module) -> None:
-    """A weight that the checkpoint lacks would be drawn at random, and nobody would see it in a figure."""
+    """A weight that the checkpoint lacks would be initialised at random, and nobody would see it in a figure."""
     # BERT's pooler sits behind the last layer and is not read; sentence encoders are published without it. Of an
     # encoder-decoder only the half that runs has to be there.
     read = {id(weight) for weight in module.parameters()}

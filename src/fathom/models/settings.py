@@ -151,7 +151,7 @@ class PathModel(Model):
 
 
 class RandomModel(Model):
-    """The shape and tokenizer of another model, with weights drawn anew: a control, and step 0 of its training."""
+    """Shape and tokenizer of another model with randomly initialised weights: a control, and step 0 of its training."""
 
     source: Literal["random"]
     of: Name
@@ -169,7 +169,7 @@ class RandomModel(Model):
 
     def origin(self) -> str:
         """Seed and shape."""
-        return f"weights drawn anew with seed {self.seed}, shape of {self.of}"
+        return f"randomly initialised weights, seed {self.seed}, shape of {self.of}"
 
 
 ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel, Field(discriminator="source")]

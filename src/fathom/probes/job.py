@@ -1,4 +1,4 @@
-"""What one job of the probes stage is told: plain fields, so that no word of the settings is part of its code."""
+"""The settings of one job of the probes stage: plain fields, so that no word of the settings is part of its code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class CoordinationJob(Settings):
 
 
 class ProbeJob(Settings):
-    """What one job of the probes stage is told: which texts it probes, where, for what and how."""
+    """The settings of one job of the probes stage: which texts it probes, where, for what and how."""
 
     model: Name
     experiment: Name

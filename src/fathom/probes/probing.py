@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,8 @@ from fathom.probes.curve_tables import ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.fitting import probe_layer
 from fathom.probes.folds import check_groups
-from fathom.probes.label_batches import Curve, make_batch
-from fathom.probes.scoring import Scored, make_samples, score_curve
+from fathom.probes.label_batches import Batch, Curve, make_batch
+from fathom.probes.scoring import Samples, Scored, make_samples, score_curve
 from fathom.probes.targets import by_rows, read_targets
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_weights
@@ -78,11 +79,61 @@ def run_probes(
     Raises:
         ValueError: naming the argument.
     """
-    codes = check_groups(groups)
     check_count("jobs", jobs, 1)
     if len(states) == 0:
         msg = "states: no layers"
         raise ValueError(msg)
+    plan = plan_probes(labels, groups, design, stratify_by=stratify_by, items=items)
+
+    def probe(layer: int) -> dict[Curve, Scored]:
+        layer_states = read_layer(states, layer, plan.texts)
+        scored: dict[Curve, Scored] = {}
+        # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
+        with config_context(assume_finite=True, skip_parameter_validation=True):
+            for batch, sampled in zip(plan.batches, plan.samples, strict=True):
+                for curve, outcome in probe_layer(layer_states, batch).items():
+                    scored[curve] = score_curve(batch, sampled, curve, outcome)
+        if progress is not None:
+            progress()
+        return scored
+
+    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
+        layers = list(pool.map(probe, range(len(states))))
+    of_labels = {name: batch for batch in plan.batches for name in batch.targets}
+    return make_tables(layers, of_labels, plan.curves, design.level)
+
+
+@dataclass(frozen=True)
+class ProbePlan:
+    """What is fitted at every layer, known before any state is read.
+
+    Attributes:
+        texts: how many there are.
+        curves: what is probed.
+        batches: labels that share folds.
+        samples: bootstrap samples of the texts of each batch.
+    """
+
+    texts: int
+    curves: list[Curve]
+    batches: list[Batch]
+    samples: list[Samples]
+
+
+def plan_probes(
+    labels: Mapping[str, npt.ArrayLike],
+    groups: npt.ArrayLike,
+    design: ProbeDesign,
+    *,
+    stratify_by: npt.ArrayLike | None = None,
+    items: Sequence[Collection[str]] | None = None,
+) -> ProbePlan:
+    """Make the folds, permuted labels and bootstrap samples of `run_probes`, which explains the arguments.
+
+    Raises:
+        ValueError: naming the argument, if the texts do not allow such probes.
+    """
+    codes = check_groups(groups)
     classes = None if stratify_by is None else np.asarray(stratify_by, dtype=object)
     if classes is not None and classes.shape != codes.shape:
         msg = f"stratify_by: shape {classes.shape}; expected {codes.shape}"
@@ -111,19 +162,4 @@ def run_probes(
         names = {target.name for target in batch}
         batches.append(make_batch(batch, [curve for curve in curves if curve[0] in names], codes, classes, design))
     samples = [make_samples(batch, weights[:, batch.rows]) for batch in batches]
-
-    def probe(layer: int) -> dict[Curve, Scored]:
-        layer_states = read_layer(states, layer, len(codes))
-        scored: dict[Curve, Scored] = {}
-        # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            for batch, sampled in zip(batches, samples, strict=True):
-                for curve, outcome in probe_layer(layer_states, batch).items():
-                    scored[curve] = score_curve(batch, sampled, curve, outcome)
-        if progress is not None:
-            progress()
-        return scored
-
-    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
-        layers = list(pool.map(probe, range(len(states))))
-    return make_tables(layers, {name: batch for batch in batches for name in batch.targets}, curves, design.level)
+    return ProbePlan(len(codes), curves, batches, samples)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -65,14 +66,9 @@ def template_split(
     Raises:
         ValueError: naming the argument.
     """
-    codes, fold_of = group_codes(types), _codes("templates", templates)
-    check_count("draws", draws, 1)
     check_count("jobs", jobs, 1)
-    if len(fold_of) != len(codes):
-        msg = f"templates: {len(fold_of)} names for {len(codes)} texts"
-        raise ValueError(msg)
-    targets = read_targets(labels, len(codes))
-    labellings = {target.name: _labellings(target, codes, fold_of, draws, design.seed) for target in targets}
+    plan = plan_split(labels, types, templates, draws=draws, seed=design.seed)
+    codes, fold_of, targets, labellings = plan.types, plan.fold_of, plan.targets, plan.labellings
     weights = np.ones((1, len(codes)))
     if design.bootstrap:
         weights = np.vstack([weights, group_weights(codes, samples=design.bootstrap, seed=design.seed)])
@@ -97,6 +93,41 @@ def template_split(
     with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
     return _table(layers, {target.name: target for target in targets}, codes, design.level)
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """What is probed on a split by templates, known before any state is read.
+
+    Attributes:
+        types: (texts,), numbers.
+        fold_of: (texts,), number of the template.
+        targets: the labels.
+        labellings: (texts that have the label, 1 + draws) of each label: codes of its classes, then of control tasks.
+    """
+
+    types: IntArray
+    fold_of: IntArray
+    targets: list[Target]
+    labellings: dict[str, Labels]
+
+
+def plan_split(
+    labels: Mapping[str, npt.ArrayLike], types: npt.ArrayLike, templates: npt.ArrayLike, *, draws: int, seed: int
+) -> SplitPlan:
+    """Make the split and the control tasks of `template_split`, which explains the arguments.
+
+    Raises:
+        ValueError: naming the argument, if the texts do not allow such a split.
+    """
+    codes, fold_of = group_codes(types), _codes("templates", templates)
+    check_count("draws", draws, 1)
+    if len(fold_of) != len(codes):
+        msg = f"templates: {len(fold_of)} names for {len(codes)} texts"
+        raise ValueError(msg)
+    targets = read_targets(labels, len(codes))
+    labellings = {target.name: _labellings(target, codes, fold_of, draws, seed) for target in targets}
+    return SplitPlan(codes, fold_of, targets, labellings)
 
 
 def _codes(argument: str, names: npt.ArrayLike) -> IntArray:

@@ -145,7 +145,7 @@ class ExperimentSettings(Settings):
     def job(
         self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
     ) -> ProbeJob:
-        """What the job is told that fits the probes; `control` is whether the whole model is one."""
+        """The settings of the job that fits the probes; `control` is whether the whole model is one."""
         return ProbeJob(
             model=model,
             experiment=experiment,
@@ -163,7 +163,7 @@ class ExperimentSettings(Settings):
     def coordination_job(
         self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
     ) -> ProbeJob:
-        """What the job is told that measures the coordination of adjacent layers."""
+        """The settings of the job that measures the coordination of adjacent layers."""
         how = self.coordination or CoordinationSettings()
         coordination = CoordinationJob(splits=how.splits, k=how.k, samples=how.samples, seed=uncertainty.seed)
         return self.job(model, experiment, views, uncertainty, control=control).model_copy(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fathom.io.corpus_table import (
@@ -23,10 +22,10 @@ from fathom.probes.checks import States
 from fathom.probes.curve_tables import ProbeTables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.job import ProbeJob
-from fathom.probes.probing import run_probes
-from fathom.probes.selectivity import template_split
+from fathom.probes.probing import plan_probes, run_probes
+from fathom.probes.selectivity import plan_split, template_split
 from fathom.probes.shapes import Replicates, shaped
-from fathom.probes.states import LayerStates, static_vectors
+from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.arrays import IntArray
@@ -44,15 +43,29 @@ class Tables:
 
 @dataclass(frozen=True)
 class Reading:
-    """One view of the texts, read at one place of model and text."""
+    """One view of the texts, read at one place of model and text, with or without the sink tokens."""
 
     view: str
     site: str
     position: str
+    sinks: Sinks = WITH
+
+
+class _Part(NamedTuple):
+    """Curves of a reading, or of a control of it, and the views that they are of."""
+
+    control: str
+    curves: pd.DataFrame
+    replicates: Replicates
+    views: list[str]
 
 
 def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, threads: int) -> Tables:
     """Probe every view, site and position of an experiment, with its controls.
+
+    A mean over tokens is probed in both forms, with and without sink tokens. Where no text has a sink the two are the
+    same and fitted once. Where texts are left out that have no other token, and the rest are too few for such probes,
+    there is no form without.
 
     Errors: FathomError if the corpus lacks a view or label of the experiment; ValueError if its design does not allow
     leak-free folds.
@@ -61,29 +74,28 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
     readings = [
         Reading(view, site, position) for view in probing.views() for site in job.sites for position in job.positions
     ]
-    total = sum(len(activations.layers_of(reading.site)) for reading in readings)
-    curves, folds, texts = [], [], []
+    fitted = [form for reading in readings for form in probing.fitted_forms(reading)]
+    found: list[Tables] = []
+    total = sum(len(activations.layers_of(reading.site)) for reading in fitted)
     with Progress(f"{job.experiment} of {job.model}", total, "layers") as progress:
-        for reading in readings:
-            found = probing.main(reading, lambda: progress.advance(1))
-            parts = [("", found.curves, found.replicates), *probing.controls(reading, found)]
-            axis = activations.layer_axis(reading.site)
-            place = vars(reading)
-            for control, rows, replicates in parts:
-                # Static vectors are those before the first block, whichever layers of the site are stored.
-                own = layer_axis(("0",), activations.depth) if control == "static" else axis
-                with_shape = shaped(rows, replicates, own[1], job.design.level)
-                curves.append(_numbered(with_shape, own).assign(**place, control=control))
-            folds.append(_numbered(found.folds, axis).assign(**place))
-            texts.append(_numbered(probing.named(found.texts, reading), axis).assign(**place))
+        for reading in fitted:
+            found.append(probing.tables(reading, lambda: progress.advance(1)))
+            if probing.is_same_without(reading):
+                found.append(_without_sinks(found[-1]))
     distances = probing.distances()
-    table = pd.concat(curves, ignore_index=True)
+    table = pd.concat([one.curves for one in found], ignore_index=True)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
-        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity",)),
-        folds=with_facts_of_view(pd.concat(folds, ignore_index=True), corpus),
-        texts=with_facts_of_view(pd.concat(texts, ignore_index=True), corpus),
+        curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),
+        folds=with_facts_of_view(pd.concat([one.folds for one in found], ignore_index=True), corpus),
+        texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
     )
+
+
+def _without_sinks(tables: Tables) -> Tables:
+    """The same numbers as those without sinks."""
+    frames = (tables.curves, tables.folds, tables.texts)
+    return Tables(*(frame.assign(sinks=WITHOUT) for frame in frames))
 
 
 class _Probing:
@@ -92,7 +104,8 @@ class _Probing:
     def __init__(self, job: ProbeJob, corpus: pd.DataFrame, activations: Activations, threads: int) -> None:
         self._job, self._corpus, self._activations, self._threads = job, corpus, activations, threads
         self._labels = self._chosen_labels()
-        self._static: dict[str, ProbeTables] = {}
+        self._sinks = SinkFacts(activations)
+        self._static: dict[tuple[str, Sinks], ProbeTables] = {}
 
     def views(self) -> list[str]:
         found = [str(view) for view in self._corpus["view"].unique()]
@@ -125,57 +138,92 @@ class _Probing:
             raise FathomError(msg)
         return list(wanted)
 
-    def main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
-        """The experiment itself: every estimator and selection, with a test against permuted labels."""
-        texts = self._texts(reading.view)
-        states = LayerStates(self._activations, reading.site, reading.position, texts)
-        return self._run(states, texts, self._job.design, progress)
+    def fitted_forms(self, reading: Reading) -> list[Reading]:
+        """The forms of a reading that are fitted: without sinks only where some text has one and enough are left."""
+        forms = [replace(reading, sinks=sinks) for sinks in forms_of(reading.position)]
+        return [form for form in forms if form.sinks == WITH or (self._sinks.counts.any() and self._allows(form))]
 
-    def controls(self, reading: Reading, main: ProbeTables) -> list[tuple[str, pd.DataFrame, Replicates]]:
-        """Name, curves and replicates of the controls that the corpus has texts for."""
-        wanted, found = self._job.controls, []
+    def is_same_without(self, reading: Reading) -> bool:
+        """Whether the form without sinks has the same numbers."""
+        return WITHOUT in forms_of(reading.position) and not self._sinks.counts.any()
+
+    def tables(self, reading: Reading, progress: Callable[[], None]) -> Tables:
+        """What is found at one reading, with its controls."""
+        main = self._main(reading, progress)
+        axis, place = self._activations.layer_axis(reading.site), vars(reading)
+        curves = []
+        for part in (_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)):
+            # Static vectors are those before the first block, whichever layers of the site are stored; of all tokens.
+            static = part.control == "static"
+            own = layer_axis(("0",), self._activations.depth) if static else axis
+            held = self._sinks.held("mean" if static else reading.position, reading.sinks)
+            texts = self._texts(part.views, reading.sinks)
+            with_shape = shaped(part.curves, part.replicates, own[1], self._job.design.level)
+            curves.append(
+                _numbered(with_shape, own).assign(
+                    **place,
+                    control=part.control,
+                    texts_with_sinks=int(held[texts].sum()),
+                    texts_left_out=self._left_out(part.views, reading.sinks),
+                )
+            )
+        return Tables(
+            curves=pd.concat(curves, ignore_index=True),
+            folds=_numbered(main.folds, axis).assign(**place),
+            texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
+        )
+
+    def _main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
+        """The experiment itself: every estimator and selection, with a test against permuted labels."""
+        texts = self._texts([reading.view], reading.sinks)
+        return self._run(self._states(reading, texts), texts, self._job.design, progress)
+
+    def _controls(self, reading: Reading, main: ProbeTables) -> list[_Part]:
+        """The controls that the corpus has texts for."""
+        wanted, parts = self._job.controls, []
         shuffled = shuffled_view(self._corpus, reading.view)
-        if "shuffled" in wanted and shuffled is not None:
-            texts = self._texts(shuffled)
-            states = LayerStates(self._activations, reading.site, reading.position, texts)
-            found.append(("shuffled", self._run(states, texts, self._job.design.as_control())))
+        if "shuffled" in wanted and shuffled is not None and self._allows(replace(reading, view=shuffled)):
+            texts = self._texts([shuffled], reading.sinks)
+            tables = self._run(self._states(reading, texts), texts, self._job.design.as_control())
+            parts.append(_Part("shuffled", tables.curves, tables.replicates, [shuffled]))
         if "static" in wanted:
-            found.append(("static", self._static_control(reading.view)))
-        parts: list[tuple[str, pd.DataFrame, Replicates]] = [
-            (name, tables.curves, tables.replicates) for name, tables in found
-        ]
+            tables = self._static_control(reading.view, reading.sinks)
+            parts.append(_Part("static", tables.curves, tables.replicates, [reading.view]))
         templates = template_views(self._corpus)
         classes = main.texts["label"].unique().tolist()
         if "selectivity" in wanted and reading.view == ORIGINAL and len(templates) > 1 and classes:
             parts += self._selectivity(reading, templates, classes)
         return parts
 
-    def _static_control(self, view: str) -> ProbeTables:
-        """Static vectors know no site and no position, so that one fit serves all readings of a view."""
-        if view not in self._static:
-            texts = self._texts(view)
-            self._static[view] = self._run(
-                static_vectors(self._activations, texts), texts, self._job.design.as_control()
+    def _static_control(self, view: str, sinks: Sinks) -> ProbeTables:
+        """Static vectors know no site and no position, so that one fit serves all readings of a view in a form."""
+        if (view, sinks) not in self._static:
+            texts = self._texts([view], sinks)
+            self._static[view, sinks] = self._run(
+                static_vectors(self._activations, texts, sinks), texts, self._job.design.as_control()
             )
-        return self._static[view]
+        return self._static[view, sinks]
 
-    def _selectivity(
-        self, reading: Reading, templates: list[str], labels: list[str]
-    ) -> list[tuple[str, pd.DataFrame, Replicates]]:
-        """A control task of random labels, and the labels on the same split; of those that are classes."""
-        texts = np.flatnonzero(self._corpus["view"].isin(templates).to_numpy())
+    def _selectivity(self, reading: Reading, templates: list[str], labels: list[str]) -> list[_Part]:
+        """A control task of random labels, and the labels on the same split; of those that are classes.
+
+        Without sinks there is none where the texts that are left do not allow such a split.
+        """
+        texts = self._texts(templates, reading.sinks)
         part = self._corpus.iloc[texts]
+        values = {label: part[LABEL_PREFIX + label].to_numpy() for label in labels}
+        types, views = part["id"].to_numpy(dtype=str), part["view"].to_numpy(dtype=str)
+        design, draws = self._job.design, self._job.control_draws
+        if self._left_out(templates, reading.sinks):
+            try:
+                plan_split(values, types, views, draws=draws, seed=design.seed)
+            except ValueError:
+                return []
         rows, replicates = template_split(
-            LayerStates(self._activations, reading.site, reading.position, texts),
-            {label: part[LABEL_PREFIX + label].to_numpy() for label in labels},
-            part["id"].to_numpy(dtype=str),
-            part["view"].to_numpy(dtype=str),
-            self._job.design,
-            draws=self._job.control_draws,
-            jobs=self._threads,
+            self._states(reading, texts), values, types, views, design, draws=draws, jobs=self._threads
         )
         return [
-            (
+            _Part(
                 str(control),
                 curves.drop(columns="control").assign(selection="fixed", p_family_wise=np.nan),
                 {
@@ -183,6 +231,7 @@ class _Probing:
                     for (label, estimator, name), values in replicates.items()
                     if name == control
                 },
+                templates,
             )
             for control, curves in rows.groupby("control", sort=False)
         ]
@@ -191,28 +240,45 @@ class _Probing:
         self, states: States, texts: IntArray, design: ProbeDesign, progress: Callable[[], None] | None = None
     ) -> ProbeTables:
         """Probe some texts."""
+        return run_probes(states, **self._texts_to_probe(texts), design=design, jobs=self._threads, progress=progress)
+
+    def _allows(self, reading: Reading) -> bool:
+        """Whether the texts that have a state in the form of a reading can be probed as those with sinks can."""
+        if not self._left_out([reading.view], reading.sinks):
+            return True  # what these texts do not allow is refused when they are probed
+        texts = self._texts([reading.view], reading.sinks)
+        try:
+            plan_probes(**self._texts_to_probe(texts), design=self._job.design)
+        except ValueError:
+            return False
+        return True
+
+    def _texts_to_probe(self, texts: IntArray) -> dict[str, Any]:
+        """Labels, groups, strata and items of some texts, as the probes take them."""
         part = self._corpus.iloc[texts]
         items, stratify_by = text_items(part), self._job.stratify_by
-        return run_probes(
-            states,
-            self._values(part),
-            part["group"].to_numpy(dtype=str),
-            design,
-            stratify_by=None if stratify_by is None else part[LABEL_PREFIX + stratify_by].to_numpy(),
-            items=items if all(items) else None,
-            jobs=self._threads,
-            progress=progress,
-        )
+        return {
+            "labels": {label: part[LABEL_PREFIX + label].to_numpy() for label in self._labels},
+            "groups": part["group"].to_numpy(dtype=str),
+            "stratify_by": None if stratify_by is None else part[LABEL_PREFIX + stratify_by].to_numpy(),
+            "items": items if all(items) else None,
+        }
 
-    def _texts(self, view: str) -> IntArray:
-        return np.flatnonzero((self._corpus["view"] == view).to_numpy())
+    def _states(self, reading: Reading, texts: IntArray) -> LayerStates:
+        position = stored_position(reading.position, reading.sinks)
+        return LayerStates(self._activations, reading.site, position, texts)
 
-    def _values(self, part: pd.DataFrame) -> dict[str, npt.NDArray[Any]]:
-        return {label: part[LABEL_PREFIX + label].to_numpy() for label in self._labels}
+    def _texts(self, views: list[str], sinks: Sinks) -> IntArray:
+        """The texts of some views that have a state in a form."""
+        return np.flatnonzero(self._corpus["view"].isin(views).to_numpy() & self._sinks.has_state(sinks))
 
-    def named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    def _left_out(self, views: list[str], sinks: Sinks) -> int:
+        """How many texts of some views have no state in a form."""
+        return len(self._texts(views, WITH)) - len(self._texts(views, sinks))
+
+    def _named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         """Texts by their id, with group and class, in place of their numbers."""
-        part = self._corpus.iloc[self._texts(reading.view)]
+        part = self._corpus.iloc[self._texts([reading.view], reading.sinks)]
         rows = texts["text"].to_numpy()
         columns = {label: part[LABEL_PREFIX + label].astype(str).to_numpy() for label in self._labels}
         classes = np.empty(len(texts), dtype=object)

@@ -56,7 +56,7 @@ class Lineage:
     def maker(self, path: Path) -> Record | None:
         """The record of the job that made a file.
 
-        Errors: FathomError if a record where it should be is torn.
+        Errors: FathomError if a record where it should be is corrupt.
         """
         for candidate in _candidates(path):
             record = self._read(candidate)

@@ -109,7 +109,7 @@ def write_record(path: Path, verb: str, work: Work, code: str | None, started: S
 def read_record(path: Path) -> Record:
     """Read a record.
 
-    Errors: FathomError if it is missing, torn, of another kind, or of another version.
+    Errors: FathomError if it is missing, corrupt, of another kind, or of another version.
     """
     content = read_manifest(path, KIND)
     if content.get("format") != FORMAT_VERSION:
@@ -162,7 +162,7 @@ def described_files(manifest: Path, content: Mapping[str, Any]) -> list[FileEntr
 def read_any_manifest(path: Path) -> dict[str, Any]:
     """Read a manifest of whatever kind and check it against its own digest.
 
-    Errors: FathomError if it is missing, torn, or changed since it was written.
+    Errors: FathomError if it is missing, corrupt, or changed since it was written.
     """
     try:
         kind = json.loads(path.read_text(encoding="utf-8")).get("kind")

@@ -1,4 +1,4 @@
-"""`fathom verify`: read every result again, and say what is torn, missing, stale or unknown."""
+"""`fathom verify`: read every result again, and say what is corrupt, missing, stale or unknown."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from fathom.runtime.errors import FathomError, first_line
 from fathom.runtime.progress import Progress
 from fathom.stages import STAGES
 
-Fault = Literal["torn", "missing", "stale", "unknown"]
-FAULTS: tuple[Fault, ...] = ("torn", "missing", "stale", "unknown")
+Fault = Literal["corrupt", "missing", "stale", "unknown"]
+FAULTS: tuple[Fault, ...] = ("corrupt", "missing", "stale", "unknown")
 # What stands in a results folder and is no result: Snakemake's mark in a folder, what is made from results and records.
 NO_RESULTS = {".snakemake_timestamp", "report.html", "report.zip", "ro-crate-metadata.json"}
 FOLDER_OF_TRACES = "provenance"
@@ -71,9 +71,10 @@ class Found:
 def command(places: tuple[Path, ...], configfile: tuple[Path, ...]) -> None:
     """Read every digest of results again (of the folder `results`, if none is named).
 
-    A result is torn if its bytes are not those that were written; missing if its record or manifest names it and it is
-    not there; stale if its inputs, its code or (with --configfile) its settings are no longer those that it was made
-    from; unknown if neither a record nor a manifest names it. Nothing is changed: the command that repairs is printed.
+    A result is corrupt if its bytes are not those that were written; missing if its record or manifest names the file
+    and there is none; stale if its inputs, its code or (with --configfile) its settings are no longer those that made
+    the result; unknown if neither a record nor a manifest names it. Nothing is changed: the command that repairs is
+    printed.
     The exit status is 1 if anything is wrong.
     """
     started = time.monotonic()
@@ -161,14 +162,14 @@ def _record_or_fault(path: Path) -> Record | Finding:
     try:
         return read_record(path)
     except FathomError as error:
-        return Finding("torn", path, str(error).removeprefix(f"{path}: "))
+        return Finding("corrupt", path, str(error).removeprefix(f"{path}: "))
 
 
 def _described_or_fault(path: Path) -> list[FileEntry] | Finding:
     try:
         return described_files(path, read_any_manifest(path))
     except FathomError as error:
-        return Finding("torn", path, str(error).removeprefix(f"{path}: "))
+        return Finding("corrupt", path, str(error).removeprefix(f"{path}: "))
 
 
 def _add(record: Record, found: Found) -> None:
@@ -179,7 +180,7 @@ def _add(record: Record, found: Found) -> None:
 
 # Digests -------------------------------------------------------------------------------------------------------------
 def check_files(found: Found) -> int:
-    """Read all files, several at a time, and note which are torn or missing; returns the bytes read."""
+    """Read all files, several at a time, and note which are corrupt or missing; returns the bytes read."""
     bad = {finding.path for finding in found.findings}
     entries = sorted((entry for entry in found.files.values() if entry.path not in bad), key=lambda entry: entry.path)
     sizes = {entry.path: _size(entry.path) for entry in entries}
@@ -200,9 +201,9 @@ def check_files(found: Found) -> int:
             found.findings.append(Finding("missing", entry.path, f"{origin} names it"))
         elif size != entry.bytes:
             why = f"it holds {size:,} bytes, {origin} says {entry.bytes:,}"
-            found.findings.append(Finding("torn", entry.path, why))
+            found.findings.append(Finding("corrupt", entry.path, why))
         elif digests[entry] != entry.xxh3_128:
-            found.findings.append(Finding("torn", entry.path, _unequal(digests[entry], origin)))
+            found.findings.append(Finding("corrupt", entry.path, _unequal(digests[entry], origin)))
     return total
 
 
@@ -241,7 +242,7 @@ def _forget(path: Path) -> None:
 def stale_results(found: Found, configfiles: Sequence[Path]) -> list[Finding]:
     """Results whose inputs, code or settings (by the config files, if any) are no longer what they were made from.
 
-    An input that is torn or missing itself makes nothing stale: once it is made anew it is what it was.
+    An input that is corrupt or missing itself makes nothing stale: once it is made anew it is what it was.
     """
     from fathom.provenance.expected_jobs import PlannedJobs, current_code
 
@@ -283,7 +284,7 @@ def _written(path: Path, files: Mapping[Path, FileEntry], lineage: Lineage) -> F
     try:
         maker = lineage.maker(path)
     except FathomError:
-        return None  # its record is torn, which is told of itself
+        return None  # its record is corrupt, which is told of itself
     return None if maker is None else next(entry for entry in maker.outputs if entry.path == path)
 
 
@@ -329,21 +330,21 @@ def _by_stage(paths: Iterable[Path]) -> Iterator[list[Path]]:
 
 
 def advice(findings: Iterable[Finding], files: Mapping[Path, FileEntry], configfiles: Sequence[Path]) -> Iterator[str]:
-    """What to do about the findings: one command for what is torn or missing, one for what is stale.
+    """What to do about the findings: one command for what is corrupt or missing, one for what is stale.
 
-    Targets are forced: of a store that is torn or was deleted, the manifest still stands. Each stage is a run of its
+    Targets are forced: of a store that is corrupt or was deleted, the manifest still stands. Each stage is a run of its
     own: within one run Snakemake takes what was made anew for changed; only the next one compares bytes.
     """
     snakemake = "snakemake --cores all" + (f" --configfile {shlex.join(map(str, configfiles))}" if configfiles else "")
     kinds = {finding.fault for finding in findings}
-    if kinds & {"torn", "missing"}:
-        lost = (_to_make(finding, files) for finding in findings if finding.fault in {"torn", "missing"})
+    if kinds & {"corrupt", "missing"}:
+        lost = (_to_make(finding, files) for finding in findings if finding.fault in {"corrupt", "missing"})
         runs = [
             f"{snakemake} --force " + " \\\n        ".join(shlex.quote(str(path)) for path in targets)
             for targets in _by_stage(dict.fromkeys(lost))
         ]
         unsaid = "" if configfiles else " (with the --configfile of your run, if it had one)"
-        yield f"\nThis makes only what is torn or missing anew{unsaid}:"
+        yield f"\nThis makes only what is corrupt or missing anew{unsaid}:"
         yield "    " + " && \\\n    ".join(runs)
     if "stale" in kinds:
         yield f"\nThis makes what is stale, and all that was made from it, anew:\n    {snakemake}"

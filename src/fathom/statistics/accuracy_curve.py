@@ -95,7 +95,7 @@ class AccuracyCurve:
 
         Raises:
             TooFewGroupsError: if a sample lacks a class: then there are too few groups of texts for an interval.
-                Samples that lack a class are never left out, for the others would not be drawn as the bootstrap says.
+                Samples that lack a class are never left out, for the others would not be sampled as the bootstrap says.
             ValueError: if the weights do not fit the texts.
         """
         table = np.asarray(weights, dtype=np.float64)

@@ -20,7 +20,7 @@ def dip(values: npt.ArrayLike) -> float:
 
     The distance is the largest difference between the two functions; unimodal is a distribution function that is convex
     up to its mode and concave after it (Hartigan and Hartigan 1985, Annals of Statistics 13, 70-84). The search is
-    theirs: the greatest convex minorant and the least concave majorant are drawn ever nearer around the mode.
+    theirs: the greatest convex minorant and the least concave majorant are pulled ever nearer around the mode.
 
     Args:
         values: (n,), finite, n at least 1.
@@ -98,7 +98,7 @@ def dip_test(values: npt.ArrayLike, *, samples: int, seed: int) -> tuple[float, 
     """Return the dip of a sample and the p value of the hypothesis that its distribution has one mode.
 
     Args:
-        values: (n,), finite, drawn independently of each other.
+        values: (n,), finite, sampled independently of each other.
         samples: uniform samples of the same size to compare with, at least 1.
         seed: of these samples.
 

@@ -47,7 +47,7 @@ def valley_between_peaks(
     most 0 on average, wherever the layers fall, and the minimum of two noisy maxima only lowers it.
 
     The interval is as wide as the sizes of bootstrap samples of units spread about their own mean, which lies lower
-    than `size` does, for a sample is noisier than the data it is drawn from. Copies of a unit stay in one half. Halves
+    than `size` does, for a sample is noisier than its source. Copies of a unit stay in one half. Halves
     are scored by the `contributions` of their units. On simulated curves that are flat, rise, step or have one peak,
     the interval lies above 0 in at most 2 % of cases at level 0.95: the test is cautious.
 

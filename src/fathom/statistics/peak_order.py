@@ -112,9 +112,9 @@ def order_test(
 ) -> OrderTest:
     """Test whether curves come in the given order, by a paired bootstrap over the items they share.
 
-    Units (`paired_units`) are drawn with replacement, jointly for all curves: a unit drawn k times weighs k in every
-    curve that holds it. Each sample places each curve, and the interval of a difference is the percentile one. Two
-    places can be asked for:
+    Units (`paired_units`) are sampled with replacement, jointly for all curves: a unit sampled k times weighs k in
+    every curve that holds the unit. Each sample places each curve, and the interval of a difference is the percentile
+    one. Two places can be asked for:
 
     - "peak": the first layer that reaches the maximum. It is what the claim speaks of, but on a plateau any layer may
       win by noise; then intervals are wide and the order stays undecided. Ends of the interval are rounded outward to
@@ -145,11 +145,11 @@ def order_test(
     _check_order(curves, above_chance=above_chance, strict=strict, level=level)
     units = paired_units(curves)
     weights = group_weights(np.concatenate(units), samples=samples, seed=seed)
-    drawn = np.split(weights, np.cumsum([curve.texts for curve in curves])[:-1], axis=1)
+    resampled = np.split(weights, np.cumsum([curve.texts for curve in curves])[:-1], axis=1)
     alike = all(np.array_equal(curve.depths, curves[0].depths) for curve in curves)
     in_layers = statistic == "peak" and alike
     observed, replicates = [], []
-    for curve, own in zip(curves, drawn, strict=True):
+    for curve, own in zip(curves, resampled, strict=True):
         place = _peaks if statistic == "peak" else centre_of_mass
         depths = np.arange(len(curve.depths), dtype=np.float64) if in_layers else curve.depths
         observed.append(float(place(curve.curve[None], curve.chance, depths)[0]))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from fathom.statistics.arrays import FloatArray, IntArray
 
-FEWEST_GROUPS = 4  # of which half samples are drawn
+FEWEST_GROUPS = 4  # of which half samples are taken
 
 
 def group_codes(groups: npt.ArrayLike) -> IntArray:
@@ -32,10 +32,10 @@ def group_codes(groups: npt.ArrayLike) -> IntArray:
 
 
 def group_weights(groups: npt.ArrayLike, *, samples: int, seed: int) -> IntArray:
-    """Return how often each text occurs in each bootstrap sample when whole groups are drawn with replacement.
+    """Return how often each text occurs in each bootstrap sample when whole groups are sampled with replacement.
 
     Args:
-        groups: (texts,) names; texts of one name are drawn together.
+        groups: (texts,) names; texts of one name are sampled together.
         samples: number of bootstrap samples, at least 1.
         seed: the same seed draws the same groups, whatever the order of the texts.
 
@@ -85,10 +85,10 @@ def bootstrap_mean(
 
 
 def half_samples(groups: npt.ArrayLike, *, samples: int, seed: int) -> npt.NDArray[np.bool_]:
-    """Return which texts each half sample holds: half of the groups (rounded down), drawn without replacement.
+    """Return which texts each half sample holds: half of the groups (rounded down), sampled without replacement.
 
     Args:
-        groups: (texts,) names; texts of one name are drawn together.
+        groups: (texts,) names; texts of one name are sampled together.
         samples: number of half samples, at least 1.
         seed: the same seed draws the same groups, whatever the order of the texts.
 
@@ -117,9 +117,9 @@ def half_sample_interval(
     """Return the interval around `value` that is as wide as its half samples spread about their own mean.
 
     A half of the texts gives another value than all of them do (fewer directions, fewer candidates), so only the spread
-    is used. That of halves drawn without replacement, times the root of half / other half, is the standard error of the
-    whole (the delete-d jackknife, Shao and Wu 1989, Annals of Statistics 17:1176). Drawing with replacement would put
-    equal texts side by side, which no metric of neighbours or invariance can bear.
+    is used. That of halves sampled without replacement, times the root of half / other half, is the standard error of
+    the whole (the delete-d jackknife, Shao and Wu 1989, Annals of Statistics 17:1176). Sampling with replacement would
+    put equal texts side by side, which no metric of neighbours or invariance can bear.
 
     Args:
         value: of all texts, any shape.
@@ -165,7 +165,7 @@ def peak_interval(replicates: npt.ArrayLike, level: float) -> tuple[int, int]:
 
 
 def _draw_groups(groups: int, *, samples: int, seed: int) -> IntArray:
-    """Return how often each group is drawn: (samples, groups)."""
+    """Return how often each group is sampled: (samples, groups)."""
     if groups == 1:
         msg = "groups: only one; resampling groups needs at least two"
         raise ValueError(msg)

@@ -65,9 +65,9 @@ def array_dtype(key: ArrayKey, dtype: Dtype) -> np.dtype[Any]:
     return np.dtype(np.float32) if key[0] == TOKEN_FACTS or is_mean(key[1]) else stored_dtype(dtype)
 
 
-def chunk_rows(length: int, row_bytes: int, chunk_bytes: int = CHUNK_BYTES) -> int:
+def chunk_rows(length: int, row_bytes: int, chunk_bytes: int | None = None) -> int:
     """Rows of a chunk of an axis of `length` rows of `row_bytes`: cut evenly, so that the last one is hardly padded."""
-    wanted = max(MINIMUM_ROWS, chunk_bytes // row_bytes)
+    wanted = max(MINIMUM_ROWS, (chunk_bytes or CHUNK_BYTES) // row_bytes)
     return math.ceil(length / math.ceil(length / wanted))
 
 
@@ -116,7 +116,7 @@ class Shape:
         """How an array is laid out on disk."""
         layers, rows, width = self.extent(key, self.texts, self.tokens)
         dtype = array_dtype(key, self.dtype)
-        chunk_bytes = FACTS_CHUNK_BYTES if key[0] == TOKEN_FACTS else CHUNK_BYTES
+        chunk_bytes = FACTS_CHUNK_BYTES if key[0] == TOKEN_FACTS else None
         chunk = chunk_rows(rows, width * dtype.itemsize, chunk_bytes)
         return Layout((layers, rows, width), (1, chunk, width), 1, dtype, compression)
 

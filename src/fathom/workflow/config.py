@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fathom.activations.settings import ActivationsSettings, CorpusActivations
+from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
 from fathom.figures.settings import FigureSettings
 from fathom.metrics.settings import METRICS, Metric, MetricsSettings
@@ -80,7 +80,7 @@ class Config(Settings):
             return True
         return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
 
-    def kept_states(self, model: str, corpus: str) -> ActivationsSettings:
+    def kept_states(self, model: str, corpus: str) -> KeptActivations:
         """Extraction settings of a model on a corpus: what is asked for, or what is read."""
         return kept_states(self, model, corpus)
 

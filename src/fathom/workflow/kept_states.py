@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from fathom.activations.settings import ActivationsSettings, CorpusActivations, Position, Site
+from fathom.activations.settings import CorpusActivations, KeptActivations, Position, Site
 from fathom.metrics.settings import METRICS
 from fathom.workflow.paths import states_folder
 
@@ -19,7 +19,7 @@ CORRELATED_MAPS = 128  # and where an experiment correlates layers over texts
 EVERY_SITE = "all"
 
 
-def kept_states(config: Config, model: str, corpus: str) -> ActivationsSettings:
+def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     """Extraction settings of a model on a corpus, nothing in them left to the planner."""
     own = config.activations.corpora.get(corpus, CorpusActivations())
     asked = {name: value for name, value in own if value is not None}
@@ -36,12 +36,11 @@ def kept_states(config: Config, model: str, corpus: str) -> ActivationsSettings:
         found["sites"] = EVERY_SITE if every else tuple(one for one in get_args(Site) if one in sites) or ("residual",)
     if kept.attention_texts == "auto":
         found["attention_texts"] = _maps_read(config, model, corpus)
-    return _stored_already(
-        kept.model_copy(update=found), left_open=set(found), folder=Path(states_folder(model, corpus))
-    )
+    needed = KeptActivations.model_validate(kept.model_dump() | found)
+    return _stored_already(needed, left_open=set(found), folder=Path(states_folder(model, corpus)))
 
 
-def _stored_already(needed: ActivationsSettings, *, left_open: set[str], folder: Path) -> ActivationsSettings:
+def _stored_already(needed: KeptActivations, *, left_open: set[str], folder: Path) -> KeptActivations:
     """What a finished store was told to keep, where that is all that is needed and more, so that it stays as it is.
 
     Without this, a metric that is taken out of a config would cost a forward pass. `left_open` names what the config
@@ -50,7 +49,7 @@ def _stored_already(needed: ActivationsSettings, *, left_open: set[str], folder:
     manifest = next(iter(sorted(folder.glob("*.manifest.json"))), None)
     try:
         found = None if manifest is None else json.loads(manifest.read_text())["settings"]["activations"]
-        stored = None if found is None else ActivationsSettings.model_validate(found)
+        stored = None if found is None else KeptActivations.model_validate(found)
     except (OSError, ValueError, KeyError, TypeError):  # a manifest of another version, or a damaged one: made anew
         return needed
     if stored is None or stored.model_copy(update={name: getattr(needed, name) for name in left_open}) != needed:

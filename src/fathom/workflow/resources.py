@@ -79,7 +79,7 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """A corpus: texts of all views, labels, characters of all texts and of the longest one (or tokens to be drawn)."""
+    """A corpus: texts of all views, labels, characters of all texts and of the longest one (or sampled tokens)."""
 
     texts: int
     characters: int

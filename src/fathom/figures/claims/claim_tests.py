@@ -69,7 +69,7 @@ def scale_trends(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     ]
     for corpus, levels in levels_of(frames, "lidar", models=2):
         small, large = levels[0], levels[-1]
-        statement = f"mean LiDAR over layers {small} and {large} on {corpus}"
+        statement = f"mean LiDAR over layers {small} and {large} on {corpus}{small.tokens}"
         verdicts.append(verdict_on_corpora(statement, "difference", small=small, large=large, expected=1))
     return verdicts
 
@@ -78,7 +78,7 @@ def finetuned_invariance(frames: ClaimTables, resampling: Resampling) -> list[Ve
     """Whether fine-tuned models have a lower InfoNCE loss than the first one, their base."""
     return [
         verdict_on_corpora(
-            f"mean InfoNCE loss over layers {base} and {tuned} on {corpus}",
+            f"mean InfoNCE loss over layers {base} and {tuned} on {corpus}{base.tokens}",
             "difference",
             small=base,
             large=tuned,

@@ -42,7 +42,12 @@ class Curves:
     @property
     def tokens(self) -> str:
         """Which tokens, as a part of a sentence."""
-        return f", {SINKS[self.sinks]}" if SINKS[self.sinks] else ""
+        return tokens_phrase(self.sinks)
+
+
+def tokens_phrase(sinks: str) -> str:
+    """Which tokens something is over, as the end of a part of a sentence."""
+    return f", {SINKS[sinks]}" if SINKS[sinks] else ""
 
 
 def curves_by_place(frames: ClaimTables, metric: str, *, site: str = RESIDUAL, models: int = 1) -> list[list[Curves]]:
@@ -95,11 +100,17 @@ class Level:
     """Mean over the layers of a metric of a whole corpus."""
 
     model: str
+    sinks: str
     value: float
     below: float
     """How far its interval reaches down."""
     above: float
     """How far its interval reaches up."""
+
+    @property
+    def tokens(self) -> str:
+        """Which tokens, as a part of a sentence."""
+        return tokens_phrase(self.sinks)
 
     def __str__(self) -> str:
         """Value and model, as a part of a sentence."""
@@ -107,26 +118,28 @@ class Level:
 
 
 def levels_of(frames: ClaimTables, metric: str, *, models: int) -> list[tuple[str, list[Level]]]:
-    """The levels of all models, a list for every corpus, in the first preparation and view.
+    """The levels of all models, a list for every corpus and choice of tokens, in the first preparation and view.
 
     The interval of a mean over layers reaches as far as those of the layers do on average: no further, however the
     layers depend on each other.
     """
-    places: dict[str, list[Level]] = {}
+    places: dict[tuple[str, str], list[Level]] = {}
     for model, corpus, _, rows in required_tables(frames, metric):
         own = rows[(rows["preparation"] == rows["preparation"].iloc[0]) & (rows["view"] == rows["view"].iloc[0])]
-        own = own.dropna(subset="value")
-        if own.empty or own["layer"].duplicated().any() or own["text"].notna().any():
-            msg = f"{metric}: {model} on {corpus}: expected one value a layer"
-            raise ValueError(msg)
-        value = own["value"].mean()
-        below, above = (own["value"] - own["low"]).mean(skipna=False), (own["high"] - own["value"]).mean(skipna=False)
-        places.setdefault(corpus, []).append(Level(model, float(value), float(below), float(above)))
-    for corpus, found in places.items():
+        for sinks, form in own.groupby("sinks", sort=False):
+            curve = form.dropna(subset="value")
+            if curve.empty or curve["layer"].duplicated().any() or curve["text"].notna().any():
+                msg = f"{metric}: {model} on {corpus}{tokens_phrase(str(sinks))}: expected one value a layer"
+                raise ValueError(msg)
+            below = (curve["value"] - curve["low"]).mean(skipna=False)
+            above = (curve["high"] - curve["value"]).mean(skipna=False)
+            level = Level(model, str(sinks), float(curve["value"].mean()), float(below), float(above))
+            places.setdefault((corpus, str(sinks)), []).append(level)
+    for (corpus, _), found in places.items():
         if len(found) < models:
             msg = f"{metric} on {corpus}: one model, {found[0].model}; expected at least {models}"
             raise ValueError(msg)
-    return list(places.items())
+    return [(corpus, found) for (corpus, _), found in places.items()]
 
 
 def required_tables(frames: ClaimTables, metric: str) -> list[tuple[str, str, str, pd.DataFrame]]:

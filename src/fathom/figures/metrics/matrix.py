@@ -9,11 +9,13 @@ import pandas as pd
 from matplotlib import colormaps
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.patheffects import withStroke
 
 from fathom.figures.drawing.axes import head_height, head_panel, layer_ticks, note_height
-from fathom.figures.drawing.checks import check_curves
+from fathom.figures.drawing.checks import SINKS, check_curves, check_words
+from fathom.figures.drawing.curve import has_both_forms
 from fathom.figures.drawing.grid import BAR_HEIGHT, add_colour_bar, pages
-from fathom.figures.drawing.style import GRID, house_style, leave_below, open_figure
+from fathom.figures.drawing.style import GRID, INK, SMALL, house_style, leave_below, open_figure
 from fathom.figures.drawing.text import (
     count,
     count_range,
@@ -36,8 +38,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-CELL_COLUMNS = ("model", "corpus", "layer", "other_layer", "value", "low", "high", "texts")
-CELL_KEY = ("model", "corpus", "layer", "other_layer")
+CELL_COLUMNS = ("model", "corpus", "sinks", "layer", "other_layer", "value", "low", "high", "texts")
+CELL_KEY = ("model", "corpus", "sinks", "layer", "other_layer")
+# Where a panel holds both forms: the corner of each, in parts of the panel, and how its label is aligned there.
+CORNERS = {"with": (0.97, 0.04, "right", "bottom"), "without": (0.03, 0.96, "left", "top")}
 MOST_COLUMNS = 3
 COLOURS = "viridis"
 # Inches of the layers' numbers and their label below a panel.
@@ -54,21 +58,25 @@ def draw_matrices(
 ) -> Figure:
     """Draw values of pairs of layers as heat maps, one panel a model and corpus, on one scale of colours.
 
-    A heat map cannot show intervals; the note above each panel gives the width of its widest one. Pairs without a value
-    are grey.
+    Where there are both, the lower right half of a panel is over all tokens, the upper left half without the sink
+    tokens: a panel is symmetric as far as sinks make no difference. A heat map cannot show intervals; the note above
+    each panel gives the width of its widest one. Pairs without a value are grey.
 
     Args:
-        cells: model, corpus, layer, other_layer, value, low, high, texts (null where unknown); one row a pair of
-            layers, and both orders of a pair
+        cells: model, corpus, sinks ("with" | "without" | "none"), layer, other_layer, value, low, high, texts (null
+            where unknown); one row a pair of layers, and both orders of a pair. With both forms a pair has one value,
+            whatever its order
         title: of the figure
         unit: of the values, the label of the bar of colours
         layers: what to call the layers
         notes: lines of small text under the panels
 
     Raises:
-        ValueError: if columns or rows are missing, a number is infinite, or two rows are of the same pair.
+        ValueError: if columns or rows are missing, sinks are unknown, a number is infinite, or two rows are of the
+            same pair.
     """
     check_curves(cells, columns=CELL_COLUMNS, numbers=("value", "low", "high"), key=CELL_KEY, name="cells")
+    check_words(cells, name="cells")
     with house_style():
         return _draw(cells, title=title, unit=unit, layers=layers, notes=notes)
 
@@ -149,8 +157,7 @@ def _colour_scale(values: pd.Series) -> Normalize:
 def _draw_cells(axes: Axes, panel: pd.DataFrame, colours: Colormap, norm: Normalize, *, side: float) -> None:
     """Draw the cells of one panel, each pair of layers in its place, the first layer at the lower left."""
     layers = _layers(panel)
-    values = panel.pivot(index="layer", columns="other_layer", values="value").reindex(index=layers, columns=layers)
-    image = values.to_numpy(dtype=np.float64)
+    image = _image(panel, layers)
     axes.imshow(image, cmap=colours, norm=norm, origin="lower", interpolation="nearest", aspect="auto")
     axes.grid(visible=False)
     for spine in axes.spines.values():
@@ -158,13 +165,42 @@ def _draw_cells(axes: Axes, panel: pd.DataFrame, colours: Colormap, norm: Normal
     ticks = layer_ticks(len(layers) - 1, most=max(3, round(side / 0.36)))
     axes.set_xticks(ticks, labels=[str(layers[tick]) for tick in ticks])
     axes.set_yticks(ticks, labels=[str(layers[tick]) for tick in ticks])
+    if has_both_forms(panel):
+        axes.axline((0, 0), slope=1, color="white", linewidth=0.6)
+        for sinks, (x, y, across, along) in CORNERS.items():
+            axes.text(
+                x,
+                y,
+                SINKS[sinks],
+                transform=axes.transAxes,
+                ha=across,
+                va=along,
+                fontsize=SMALL,
+                color=INK,
+                path_effects=[withStroke(linewidth=2.0, foreground="white")],
+            )
+
+
+def _image(panel: pd.DataFrame, layers: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Values of the pairs of layers; with both forms, those without sink tokens above the diagonal."""
+    forms = {
+        sinks: cells.pivot(index="layer", columns="other_layer", values="value")
+        .reindex(index=layers, columns=layers)
+        .to_numpy(dtype=np.float64)
+        for sinks, cells in panel.groupby("sinks", sort=False)
+    }
+    if not has_both_forms(panel):
+        (image,) = forms.values()
+        return image
+    # Rows are counted from below.
+    return np.where(np.tri(len(layers), k=-1, dtype=np.bool_), forms["without"], forms["with"])
 
 
 def _note(panel: pd.DataFrame) -> str:
     layers = _layers(panel)
     widths = (panel["high"] - panel["low"]).dropna()
     intervals = f"widest interval {widths.max():.2g}" if len(widths) else "no intervals"
-    missing = "grey without value" if panel["value"].count() < len(layers) ** 2 else ""
+    missing = "grey without value" if np.isnan(_image(panel, layers)).any() else ""
     words = [word.replace(" ", "\N{NO-BREAK SPACE}") for word in (intervals, missing)]
     return join_note(
         [str(panel["corpus"].iloc[0]), count(int(layers[-1]), "layer"), count_range(panel["texts"], "text"), *words]
@@ -176,7 +212,7 @@ def _layers(panel: pd.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def matrix_cells(tables: Tables) -> pd.DataFrame:
-    """One row a model, corpus and pair of layers, of the original view, in the first preparation."""
+    """One row a model, corpus, choice of tokens and pair of layers, of the first view and preparation."""
     return pd.concat(
         [
             one_view(first_preparation(frame)).assign(model=table.model, corpus=table.corpus_or_experiment)

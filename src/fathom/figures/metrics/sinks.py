@@ -15,8 +15,8 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.checks import check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
-from fathom.figures.drawing.style import DOTTED, INK, LINES, MARKERS, PALETTE, SMALL, SOLID, fold, house_style
-from fathom.figures.drawing.text import panel_width
+from fathom.figures.drawing.style import INK, MARKERS, PALETTE, SMALL, SOLID, fold, house_style
+from fathom.figures.drawing.text import count, panel_width, three_digits
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation
 from fathom.statistics.resampling import bootstrap_mean
@@ -30,125 +30,104 @@ if TYPE_CHECKING:
     from fathom.statistics.arrays import FloatArray
 
 
-TOKEN_COLUMNS = ("text", "group", "view", "layer", "norm_ratio", "named", "heads")
-POSITION_COLUMNS = ("view", "layer", "depth", "texts")
-NORM_COLUMNS = ("view", "layer", "depth", "value", "low", "high", "texts")
-RATE_COLUMNS = ("view", "kind", "layer", "depth", "value", "low", "high", "texts")
+TOKEN_COLUMNS = ("text", "group", "view", "layer", "depth", "norm_ratio", "heads")
+SUMMARY_COLUMNS = ("view", "layer", "depth", "value", "low", "high", "texts")
 NUMBERS = ("value", "low", "high")
 CURVE_COLUMNS = ("model", "corpus", "layer", "depth", *NUMBERS, "texts")
 CURVE_KEY = ("model", "corpus", "layer")
-RATES = {"heads": "heads that look at the sink", "texts": "texts with a sink"}
-# Others than those of the valley, which stand for the tokens.
-RATE_LINES = {"heads": LINES[2], "texts": DOTTED}
 VALLEY_HEIGHT = 1.3
 OTHER_HEIGHT = 0.95
 
 
-def summarise_sinks(
-    sinks: pd.DataFrame, token_norms: pd.DataFrame, *, samples: int, level: float, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def summarise_sinks(sinks: pd.DataFrame, *, samples: int, level: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Turn the sink tokens of one model and corpus into the curves that `draw_sinks` draws.
 
-    Norms are over the texts that have a sink at some layer: of each text, at every layer, the largest norm among its
-    sink tokens (those that the rule names at some layer), relative to the median norm of the text; then median and
-    quartiles over texts. The share of heads is over those of these texts whose attention was sampled: of each, at every
-    layer, the largest share of heads that look at one of its sink tokens; then the mean over texts with a group
-    bootstrap interval. The share of texts is over all texts: those in which the rule names a token at that layer, with
-    the same interval. Texts without any sink have no row in `sinks` and so no known group; each counts as a group of
-    its own. Values of a single group have no interval (NaN).
+    Both are over the texts that have a sink. Norms: of each text, at every layer, the largest norm among its sink
+    tokens, relative to the median norm of the text; then median and quartiles over texts. Heads: of each text, at every
+    layer, the largest share of heads that attend to one of its sink tokens; then the mean over texts with a group
+    bootstrap interval. Values of a single group have no interval (NaN).
 
     Args:
-        sinks: text, group, view, layer, norm_ratio, named (bool), heads (NaN where not sampled); one row a token that
-            is a sink at some layer, and layer
-        token_norms: view, layer, depth, texts; at least one row a view and layer. It tells the layers, and the number
-            of texts as the largest at any position
+        sinks: text, group, view, layer, depth, norm_ratio (NaN after the final norm), heads (NaN where not known); one
+            row a sink token and layer
         samples: bootstrap samples over groups
         level: of the intervals, such as 0.95
         seed: of the bootstrap
 
     Returns:
-        norms: view, layer, depth, value, low, high, texts; no rows for a view without sinks
-        rates: view, kind ("heads" | "texts"), layer, depth, value, low, high, texts; no rows of heads at a layer where
-            no attention was sampled
+        norms, heads: view, layer, depth, value, low, high, texts; no rows for a view without sinks, nor of heads at a
+        layer where nothing is known of attention
 
     Raises:
-        ValueError: if columns or rows are missing, a text lacks a layer, is in two groups, or more texts have sinks
-            than there are.
+        ValueError: if columns are missing, a text lacks a layer, or is in two groups.
     """
-    for name, frame, columns in (("sinks", sinks, TOKEN_COLUMNS), ("token_norms", token_norms, POSITION_COLUMNS)):
-        missing = [column for column in columns if column not in frame.columns]
-        if missing:
-            msg = f"{name}: columns are missing: {', '.join(missing)}"
-            raise ValueError(msg)
-    if token_norms.empty:
-        msg = "token_norms: there are no rows; expected at least one for every view and layer"
+    missing = [column for column in TOKEN_COLUMNS if column not in sinks.columns]
+    if missing:
+        msg = f"sinks: columns are missing: {', '.join(missing)}"
         raise ValueError(msg)
-    norms, rates = [], []
-    for view, positions in token_norms.groupby("view", sort=False):
-        depths = positions.drop_duplicates("layer").set_index("layer")["depth"].sort_index()
-        tokens = sinks[sinks["view"] == view]
-        norms.append(_norms(tokens, depths).assign(view=view))
-        for kind, curve in _rates(tokens, depths, int(positions["texts"].max()), samples, level, seed).items():
-            rates.append(curve.assign(view=view, kind=kind))
-    return (
-        pd.concat(norms, ignore_index=True).reindex(columns=list(NORM_COLUMNS)),
-        pd.concat(rates, ignore_index=True).reindex(columns=list(RATE_COLUMNS)),
-    )
+    norms: list[pd.DataFrame] = []
+    heads: list[pd.DataFrame] = []
+    for view, tokens in sinks.groupby("view", sort=False):
+        groups = _groups(tokens)
+        largest = _largest(tokens, "norm_ratio")
+        if not largest.empty:
+            low, median, high = np.quantile(largest.to_numpy(), [0.25, 0.5, 0.75], axis=0)
+            norms.append(_curve(_depths(tokens, largest), median, low, high, texts=len(largest)).assign(view=view))
+        attending = _largest(tokens, "heads")
+        if not attending.empty:
+            names, _ = pd.factorize(groups.loc[attending.index])
+            curve = _mean_curve(
+                _depths(tokens, attending), attending.to_numpy(), names, samples=samples, level=level, seed=seed
+            )
+            heads.append(curve.assign(view=view))
+    return _joined(norms), _joined(heads)
 
 
-def _norms(tokens: pd.DataFrame, depths: pd.Series) -> pd.DataFrame:
-    if tokens.empty:
-        nothing = np.empty(0)
-        return _curve(depths.iloc[:0], nothing, nothing, nothing, texts=0)
-    largest = _largest(tokens, "norm_ratio", depths)
-    low, median, high = np.quantile(largest, [0.25, 0.5, 0.75], axis=0)
-    return _curve(depths, median, low, high, texts=len(largest))
+def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The curves below one another."""
+    if not curves:
+        return pd.DataFrame(columns=list(SUMMARY_COLUMNS), dtype=np.float64)
+    return pd.concat(curves, ignore_index=True)[list(SUMMARY_COLUMNS)]
 
 
-def _rates(
-    tokens: pd.DataFrame, depths: pd.Series, texts: int, samples: int, level: float, seed: int
-) -> dict[str, pd.DataFrame]:
-    """Give the curve of each kind of rate that can be had."""
-    if tokens.empty:
-        zeros = np.zeros((texts, len(depths)))
-        return {"texts": _mean_curve(depths, zeros, np.arange(texts), samples=samples, level=level, seed=seed)}
+def _groups(tokens: pd.DataFrame) -> pd.Series:
+    """Group of every text."""
     of_text = tokens.groupby("text")["group"].agg(["nunique", "first"])
     if (of_text["nunique"] != 1).any():
         msg = f"sinks: column group: text {of_text.index[of_text['nunique'] != 1][0]} is not in exactly one group"
         raise ValueError(msg)
-    if len(of_text) > texts:
-        msg = f"sinks: {len(of_text)} texts have a sink, but token_norms is of {texts}"
+    layers = tokens.groupby("text")["layer"].nunique()
+    if (layers < layers.max()).any():
+        msg = f"sinks: column layer: text {layers.idxmin()} has no row at some layer of the others"
         raise ValueError(msg)
-    groups, names = pd.factorize(of_text["first"])
-    others = texts - len(of_text)
-    named = np.vstack([_largest(tokens, "named", depths), np.zeros((others, len(depths)))])
-    all_groups = np.concatenate([groups, len(names) + np.arange(others)])
-    curves = {}
-    heads = _largest(tokens, "heads", depths)
-    sampled = np.flatnonzero(~np.isnan(heads).all(axis=0))
-    complete = np.flatnonzero(~np.isnan(heads[:, sampled]).any(axis=1))
-    if len(sampled) and len(complete):
-        curves["heads"] = _mean_curve(
-            depths.iloc[sampled],
-            heads[np.ix_(complete, sampled)],
-            groups[complete],
-            samples=samples,
-            level=level,
-            seed=seed,
-        )
-    curves["texts"] = _mean_curve(depths, named, all_groups, samples=samples, level=level, seed=seed)
-    return curves
+    return of_text["first"]
 
 
-def _largest(tokens: pd.DataFrame, column: str, depths: pd.Series) -> FloatArray:
-    """Give the largest value among the tokens of each text, (texts, layers); NaN in `heads` where not sampled."""
-    largest = tokens.astype({column: np.float64}).groupby(["text", "layer"])[column].max().unstack()
-    largest = largest.reindex(columns=depths.index)
-    if column != "heads" and largest.isna().any(axis=None):
-        text = largest.index[largest.isna().any(axis=1)][0]
-        msg = f"sinks: column {column}: text {text} has no value at some layer of token_norms"
-        raise ValueError(msg)
-    return largest.to_numpy(dtype=np.float64)
+def _largest(tokens: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Largest value among the sink tokens of a text, texts by layers, where it is known."""
+    largest = tokens.groupby(["text", "layer"])[column].max().unstack()
+    return largest.dropna(axis="columns", how="all").dropna()
+
+
+def _depths(tokens: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
+    """Relative depth of the layers of a table."""
+    return tokens.drop_duplicates("layer").set_index("layer")["depth"].loc[table.columns]
+
+
+def margin_note(place: str, margins: pd.DataFrame) -> str:
+    """How near the texts of a model and corpus are to having other sinks than they have, in one sentence.
+
+    Args:
+        place: which model and corpus
+        margins: sink_tokens, weakest_sink and nearest_other (NaN where there is no such token); one row a text
+    """
+    having = int((margins["sink_tokens"] > 0).sum())
+    parts = [f"{having} of {count(len(margins), 'text')} with a sink"]
+    if having:
+        parts.append(f"weakest sink {three_digits(margins['weakest_sink'].min())} times the threshold")
+    if margins["nearest_other"].notna().any():
+        parts.append(f"nearest other token {three_digits(margins['nearest_other'].max())} of it")
+    return f"{place}: {', '.join(parts)}."
 
 
 def _mean_curve(
@@ -175,7 +154,7 @@ def _curve(depths: pd.Series, value: FloatArray, low: FloatArray, high: FloatArr
 def draw_sinks(
     valley: pd.DataFrame,
     norms: pd.DataFrame,
-    rates: pd.DataFrame,
+    heads: pd.DataFrame,
     *,
     title: str,
     unit: str = "prompt entropy /\nlog min(T, d)",
@@ -186,24 +165,23 @@ def draw_sinks(
 
     Top: the entropy over all tokens (solid) and without the sink tokens (dashed), with intervals. Middle, on a
     logarithmic axis: the norm of the sink relative to the median norm of its text, median and quartiles over texts.
-    Bottom: the share of heads that look at the sink and the share of texts that have one at that layer, with intervals.
-    Colour and marker tell the corpus. A model without a sink or without a sample of attention has a panel that says so.
+    Bottom: the share of the heads of a block that attend to the sink, with intervals. Colour and marker tell the
+    corpus. A model without a sink, or of whose attention nothing is known, has a panel that says so.
     After Queipo-de-Llano et al. 2025, arXiv:2510.06477.
 
     Args:
         valley: model, corpus, sinks ("with" | "without" | "none"), layer, depth (0..1), value, low, high, texts; one
             row a point. Panels and corpora stand in the order of its rows
         norms: model, corpus, layer, depth, value (median), low, high (quartiles), texts; as from `summarise_sinks`
-        rates: model, corpus, kind ("heads" | "texts"), layer, depth, value, low, high, texts; as from
-            `summarise_sinks`
+        heads: the same of the share of heads
         title: of the figure
         unit: of the entropy, the label of its axis
         layers: what to call the layers
         notes: lines of small text under the panels
 
     Raises:
-        ValueError: if columns or, in `valley`, rows are missing, sinks or kind are unknown, two rows are the same
-            point, a norm is not above 0, a model or corpus is not in `valley`, or there are more corpora than colours.
+        ValueError: if columns or, in `valley`, rows are missing, sinks are unknown, two rows are the same point, a norm
+            is not above 0, a model or corpus is not in `valley`, or there are more corpora than colours.
     """
     check_curves(
         valley,
@@ -214,20 +192,16 @@ def draw_sinks(
     )
     check_words(valley, name="valley")
     _check_others(norms, CURVE_COLUMNS, CURVE_KEY, valley, name="norms")
-    _check_others(rates, (*CURVE_COLUMNS, "kind"), (*CURVE_KEY, "kind"), valley, name="rates")
+    _check_others(heads, CURVE_COLUMNS, CURVE_KEY, valley, name="heads")
     if (norms[list(NUMBERS)] <= 0).any(axis=None):
         msg = "norms: a logarithmic axis needs values and quartiles above 0"
-        raise ValueError(msg)
-    unknown = sorted(set(rates["kind"]) - set(RATES))
-    if unknown:
-        msg = f"rates: column kind: expected one of {', '.join(RATES)}, found {unknown[0]!r}"
         raise ValueError(msg)
     corpora = list(dict.fromkeys(valley["corpus"]))
     if len(corpora) > len(PALETTE):
         msg = f"valley: column corpus: at most {len(PALETTE)} can be told apart in one figure, found {len(corpora)}"
         raise ValueError(msg)
     with house_style():
-        return _draw(valley, norms, rates, corpora, title=title, unit=unit, layers=layers, notes=notes)
+        return _draw(valley, norms, heads, corpora, title=title, unit=unit, layers=layers, notes=notes)
 
 
 def _check_others(
@@ -250,7 +224,7 @@ def _check_others(
 def _draw(
     valley: pd.DataFrame,
     norms: pd.DataFrame,
-    rates: pd.DataFrame,
+    heads: pd.DataFrame,
     corpora: Sequence[str],
     *,
     title: str,
@@ -286,27 +260,22 @@ def _draw(
         if without:
             _say(axes, "no token is a sink by the rule", without, corpora, width)
 
-    def draw_rates(axes: Axes, model: str) -> None:
+    def draw_heads(axes: Axes, model: str) -> None:
         for at, corpus in enumerate(corpora):
-            of_corpus = _of(rates, model, corpus)
-            for kind, line in RATE_LINES.items():
-                draw_curve(
-                    axes,
-                    of_corpus[of_corpus["kind"] == kind],
-                    label=f"{corpus}, {kind}",
-                    colour=PALETTE[at],
-                    marker=MARKERS[at],
-                    line=line,
-                    filled=kind == "heads",
-                    turn=(at, len(corpora)),
-                )
+            draw_curve(
+                axes,
+                _of(heads, model, corpus),
+                label=f"{corpus}, heads",
+                colour=PALETTE[at],
+                marker=MARKERS[at],
+                turn=(at, len(corpora)),
+            )
         axes.set_ylim(-0.04, 1.04)
-        heads = rates[rates["kind"] == "heads"]
         without = [
             corpus for corpus in corpora if _of(heads, model, corpus).empty and not _of(norms, model, corpus).empty
         ]
         if without:
-            _say(axes, "no attention to the sink was sampled", without, corpora, width)
+            _say(axes, "attention to the sink is not known", without, corpora, width)
 
     def top(model: str) -> Panel:
         rows = valley[valley["model"] == model]
@@ -330,7 +299,8 @@ def _draw(
         )
 
     def bottom(model: str) -> Panel:
-        return Panel(draw=partial(draw_rates, model=model), unit="share", scale="share", height=OTHER_HEIGHT)
+        unit = "heads that\nattend to it"
+        return Panel(draw=partial(draw_heads, model=model), unit=unit, scale="share", height=OTHER_HEIGHT)
 
     rows = [[kind(model) for model in page] for page in pages(models, MOST_COLUMNS) for kind in (top, middle, bottom)]
     legend = [
@@ -339,7 +309,6 @@ def _draw(
             for at, corpus in enumerate(corpora)
         ],
         sinks_handles(list(valley["sinks"].unique())),
-        [Line2D([], [], color=INK, linestyle=line, label=RATES[kind]) for kind, line in RATE_LINES.items()],
     ]
     bands = "Bands: intervals of the mean; of the norm, quartiles over texts."
     return draw_panels(rows, title=title, layers=layers, legend=legend, notes=[bands, *notes])
@@ -366,40 +335,42 @@ def _say(axes: Axes, words: str, of: Sequence[str], corpora: Sequence[str], widt
     )
 
 
-def sink_frames(tables: Tables, job: FigureJob) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Entropy, norms and rates of the original views, as `draw_sinks` takes them."""
+def sink_frames(
+    tables: Tables, job: FigureJob
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[tuple[str, str], pd.DataFrame]]:
+    """Entropy, norms and heads of the original views, as `draw_sinks` takes them, and margins by model and corpus."""
     uncertainty = job.uncertainty
     by_place: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for table, frame in tables:
         by_place.setdefault((table.model, table.corpus_or_experiment), {})[table.content] = frame[
             frame["view"] == ORIGINAL
         ]
-    valleys, norms, rates = [], [], []
+    valleys, norms, heads = [], [], []
     for (model, corpus), found in by_place.items():
         place = {"model": model, "corpus": corpus}
         entropy = found["prompt_entropy"]
         rows = first_preparation(entropy[entropy["site"] == RESIDUAL])
         valleys.append(curves_of_job(rows, job).assign(**place))
-        norm, rate = summarise_sinks(
-            found["sinks"],
-            found["token_norms"],
-            samples=uncertainty.bootstrap,
-            level=uncertainty.level,
-            seed=uncertainty.seed,
+        norm, attending = summarise_sinks(
+            found["sinks"], samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
         )
         norms.append(norm.assign(**place))
-        rates.append(rate.assign(**place))
+        heads.append(attending.assign(**place))
     return (
         pd.concat(valleys, ignore_index=True),
         pd.concat(norms, ignore_index=True),
-        pd.concat(rates, ignore_index=True),
+        pd.concat(heads, ignore_index=True),
+        {place: found["sink_margins"] for place, found in by_place.items()},
     )
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
-    """The valley of the entropy, the norms of sinks, and their rates."""
-    valley, norms, rates = sink_frames(tables, job)
+    """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
+    valley, norms, heads, margins = sink_frames(tables, job)
     unit = job.axes["prompt_entropy"]
-    picture = draw_sinks(valley, norms, rates, title=job.title, unit=unit, layers=job.layers, notes=notes)
-    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), rates.assign(panel="rate")]
-    return Drawn(pd.concat(panels, ignore_index=True), picture, notes)
+    near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
+    rule = next(iter(margins.values()))["rule"].iloc[0]
+    said = [f"Sink tokens: {rule}.", *near, *notes]
+    picture = draw_sinks(valley, norms, heads, title=job.title, unit=unit, layers=job.layers, notes=said)
+    panels = [valley.assign(panel="entropy"), norms.assign(panel="norm"), heads.assign(panel="heads")]
+    return Drawn(pd.concat(panels, ignore_index=True), picture, [*near, *notes])

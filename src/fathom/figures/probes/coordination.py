@@ -35,6 +35,7 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.drawing.text import plain_number, round_values
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
 from fathom.figures.probes.rows import fixed_curves, main_measure, one_place
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
 
 
 NUMBERS = ("value", "low", "high", "null", "null_low", "null_high", "p")
-COORDINATION_KEY = ("model", "experiment", "estimator", "label", "measure", "layer", "other_layer")
+COORDINATION_KEY = ("model", "experiment", "sinks", "estimator", "label", "measure", "layer", "other_layer")
 COORDINATION_COLUMNS = (*COORDINATION_KEY, "depth", "other_depth", *NUMBERS)
 # Measures of whole curves and of pairs of them, and how a panel is headed and its axis labelled.
 INDICES = {
@@ -128,13 +129,15 @@ def draw_coordination(
 
     Grey bars and areas are the null's interval and grey lines its mean; a marker is filled where p < 0.05, open where
     it is not, and small where there is no p; coloured lines and areas are intervals. What stands between two layers is
-    drawn half way between them. Panels without rows are left out.
+    drawn half way between them. Panels without rows are left out. Where there are curves with and without sink tokens
+    that differ, all this is drawn for each form.
 
     Args:
         curves: as for `draw_probes`, and label; of one estimator; several experiments or several labels, not both
-        coordination: model, experiment, estimator, label, measure (one of KNOWN), layer, other_layer (none in rows of
-            whole curves), depth, other_depth (0..1), value, low, high, null, null_low, null_high, p (NaN where there is
-            none); of models of `curves`. Rows of scores of another estimator than that of `curves` are left out
+        coordination: model, experiment, sinks, estimator, label, measure (one of KNOWN), layer, other_layer (none in
+            rows of whole curves), depth, other_depth (0..1), value, low, high, null, null_low, null_high, p (NaN where
+            there is none); of models of `curves`. Rows of scores of another estimator than that of `curves` are left
+            out
         title: of the figure
         layers: what to call the layers
         measure: of the curves, "balanced_accuracy" | "auc" | "r" | "r2"
@@ -147,6 +150,8 @@ def draw_coordination(
     """
     check_scores(curves, key=LABEL_KEY, columns=("label",))
     _check(coordination, curves)
+    names = form_names(curves)
+    curves, coordination = panels_of_forms(curves, names), panels_of_forms(coordination, names)
     chosen, _ = split_selections(choose_measure(curves, measure))
     estimator = check_only(chosen, "estimator")
     of = hue_column(chosen)
@@ -156,11 +161,11 @@ def draw_coordination(
     if complementary.duplicated(["model", of, "layer"]).any():
         msg = f"coordination: column {of}: expected one curve of {COMPLEMENTARITY} for each, found several"
         raise ValueError(msg)
-    names = list(dict.fromkeys([*chosen.loc[chosen["control"] == "", of], *complementary[of]]))
-    if len(names) > len(PALETTE):
-        msg = f"curves: column {of}: at most {len(PALETTE)} can be told apart in one figure, found {len(names)}"
+    told_apart = list(dict.fromkeys([*chosen.loc[chosen["control"] == "", of], *complementary[of]]))
+    if len(told_apart) > len(PALETTE):
+        msg = f"curves: column {of}: at most {len(PALETTE)} can be told apart in one figure, found {len(told_apart)}"
         raise ValueError(msg)
-    words = _Words(of=of, names=names, estimator=ESTIMATORS[estimator], unit=MEASURES[measure], layers=layers)
+    words = _Words(of=of, names=told_apart, estimator=ESTIMATORS[estimator], unit=MEASURES[measure], layers=layers)
     with house_style():
         return _draw(chosen, coordination, words, title=title, notes=notes)
 
@@ -550,6 +555,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) 
     curves = fixed_curves(tables, estimator=estimator)
     rows = one_place(curves[curves["site"] == "attention"])
     rows = rows[(rows["label"] != MEAN) & (rows["measure"] == main_measure(rows))]
+    notes = [*notes, *forms_notes(rows)]
     labels = list(rows["label"].unique())
     shown = labels[: len(PALETTE)]
     under = (

@@ -9,6 +9,7 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, SMALL, fold, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
 from fathom.figures.probes.notes import hierarchy_notes
 from fathom.figures.probes.rows import experiment_curves, main_measure, not_plotted_note, one_label, one_place
 from fathom.figures.probes.score_panels import (
@@ -62,6 +63,7 @@ def draw_probes(
 ) -> Figure:
     """Draw the scores of one estimator's probes over the relative depth of models, a column a model.
 
+    Where a model's curves are there with and without sink tokens, and differ, each form has a column.
     Top: the curves of the experiments together, with intervals; thin lines are those whose penalty was chosen by inner
     folds. Colour, line and marker tell the experiment. A marker is filled where the score is above chance (family-wise
     p < 0.05), open where it is not, and a dot where that was not tested; a curve with many layers shows a part of its
@@ -71,10 +73,11 @@ def draw_probes(
     drawn as they are.
 
     Args:
-        curves: model, experiment, estimator, selection ("fixed" | "inner"), control ("" for the experiment itself |
-            "random" | "shuffled" | "static" | "template split" | "control task"), measure, layer, depth (0..1), score,
-            low, high, chance (in the units of the measure), p_family_wise (NaN: not tested), peak (true at one layer
-            of each curve), peak_low, peak_high (layers), texts, groups; one row a point. A control that has one row is
+        curves: model, experiment, estimator, selection ("fixed" | "inner"), sinks ("with" | "without"), control ("" for
+            the experiment itself | "random" | "shuffled" | "static" | "template split" | "control task"), measure,
+            layer, depth (0..1), score, low, high, chance (in the units of the measure), p_family_wise (NaN: not
+            tested), peak (true at one layer of each curve), peak_low, peak_high (layers), texts, groups,
+            texts_with_sinks (those whose state holds a sink token); one row a point. A control that has one row is
             a level line. Panels stand in the order of the rows
         title: of the figure
         layers: what to call the layers, such as "layer" or the name of another convention
@@ -87,7 +90,7 @@ def draw_probes(
             experiments than colours, or no row is of `measure`.
     """
     check_scores(curves, key=CURVE_KEY)
-    chosen = choose_measure(curves, measure)
+    chosen = choose_measure(panels_of_forms(curves, form_names(curves)), measure)
     estimator = check_only(chosen, "estimator")
     experiments = check_number_of(chosen[chosen["control"] == ""], "experiment")
     main, inner = split_selections(chosen)
@@ -165,7 +168,9 @@ def _draw(
             height=OTHER_HEIGHT,
         )
 
-    def among_controls(model: str, experiment: str) -> Panel:
+    def among_controls(model: str, experiment: str) -> Panel | None:
+        if _of(main, model, experiment).empty:
+            return None
         return Panel(
             draw=partial(draw_among_controls, model=model, experiment=experiment),
             unit=f"{experiment}\n{unit}",
@@ -173,9 +178,10 @@ def _draw(
             height=OTHER_HEIGHT,
         )
 
-    rows = []
+    rows: list[list[Panel | None]] = []
     for page in pages(models, MOST_COLUMNS):
-        rows += [[strip(model) for model in page], [together(model) for model in page]]
+        rows.append([strip(model) for model in page])
+        rows.append([together(model) for model in page])
         if with_normalised:
             rows.append([normalised(model) for model in page])
         rows += [[among_controls(model, experiment) for model in page] for experiment in experiments]
@@ -234,6 +240,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) 
     if len(job.order) > 1:
         notes = [*notes, *hierarchy_notes(tables, job, estimator)]
     rows = one_label(one_place(experiment_curves(tables, estimator=estimator)))
+    notes = [*notes, *forms_notes(rows)]
     under = [*notes, *not_plotted_note(rows)]
     picture = draw_probes(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
     return Drawn(rows, picture, notes)

@@ -13,6 +13,7 @@ from fathom.figures.drawing.grid import Panel, draw_panels
 from fathom.figures.drawing.style import DASHED, FAINT, PALETTE, SOLID, house_style, ordered_colours
 from fathom.figures.drawing.text import panel_width, spaced_texts
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
 from fathom.figures.probes.rows import all_views, fixed_curves, main_measure, one_label
 from fathom.figures.probes.score_panels import (
     CHANCE_LINE,
@@ -65,6 +66,7 @@ def draw_early_context(
 ) -> Figure:
     """Draw how a pair is read from the last token after n tokens of filler, three panels a model.
 
+    Where a model's curves are there with and without sink tokens, and differ, each form has three panels.
     Left, over relative depth: a curve for every n, from dark to light, solid where the pair comes first and dashed
     where the filler comes first, so that the text is as long but the pair is at its end; and, in grey, the controls of
     the smallest n with the pair first. Middle and right, over n on a logarithmic axis that begins at 0: the scores with
@@ -73,8 +75,8 @@ def draw_early_context(
     the controls. Chance is dotted.
 
     Args:
-        curves: as for `draw_probes`, and view ("start n" | "end n") and its quantity (n words of filler); of one
-            experiment and estimator
+        curves: as for `draw_probes`, and view with its quantity (n words of filler) and pair_at ("start" | "end": where
+            in the text the pair stands); of one experiment and estimator
         title: of the figure
         layers: what to call the layers
         measure: "balanced_accuracy" | "auc" | "r" | "r2"
@@ -84,20 +86,19 @@ def draw_early_context(
         ValueError: as `draw_probes`; if a view is another one; if there are several experiments or estimators; or if a
             model has no curve with the pair first.
     """
-    check_scores(curves, key=CURVE_KEY, columns=("view", "quantity"))
-    chosen, _ = split_selections(choose_measure(curves, measure))
+    check_scores(curves, key=CURVE_KEY, columns=("view", "quantity", "pair_at"))
+    chosen, _ = split_selections(choose_measure(panels_of_forms(curves, form_names(curves)), measure))
     estimator = check_only(chosen, "estimator")
     check_only(chosen, "experiment")
-    places = chosen["view"].str.split().str[0]
-    wrong = ~places.isin(PLACES) | chosen["quantity"].isna()
+    wrong = ~chosen["pair_at"].isin(PLACES) | chosen["quantity"].isna()
     if wrong.any():
         found = chosen["view"][wrong].iloc[0]
-        msg = f"curves: column view: expected 'start n' or 'end n' of quantity n, found {found!r}"
+        msg = f"curves: column view: expected views with the pair at start or end and a quantity, found {found!r}"
         raise ValueError(msg)
-    placed = chosen.assign(place=places, filler=chosen["quantity"].astype(int))
+    placed = chosen.assign(place=chosen["pair_at"], filler=chosen["quantity"].astype(int))
     for model, rows in placed.groupby("model", sort=False):
         if not ((rows["place"] == "start") & (rows["control"] == "")).any():
-            msg = f"curves: column view: expected some 'start n' for model {model}, found none"
+            msg = f"curves: column pair_at: expected some start for model {model}, found none"
             raise ValueError(msg)
     with house_style():
         return _draw(
@@ -245,5 +246,6 @@ def _draw_main(axes: Axes, curve: pd.DataFrame, place: str) -> None:
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores over layers and over the amount of filler."""
     rows = one_label(all_views(fixed_curves(tables, estimator=estimator)))
+    notes = [*notes, *forms_notes(rows)]
     picture = draw_early_context(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=notes)
     return Drawn(rows, picture, notes)

@@ -8,6 +8,7 @@ from typing import get_args
 import pandas as pd
 
 from fathom.figures.job import FigureJob, Tables
+from fathom.figures.probes.forms import form_names
 from fathom.figures.probes.rows import PLACE, accuracy_curves, experiment_curves, one_label, one_place
 from fathom.statistics.accuracy_curve import AccuracyCurve, TooFewGroupsError
 from fathom.statistics.double_peak import ValleyBetweenPeaks, valley_between_peaks
@@ -21,26 +22,25 @@ SMALLEST = 0.0005  # number that is not written as 0
 
 
 def hierarchy_notes(tables: Tables, job: FigureJob, estimator: str) -> list[str]:
-    """For each model the order of the experiments' peaks, and the dips of their curves."""
-    models = list(dict.fromkeys(table.model for table, _ in tables if table.content == "hits"))
+    """For each model, and each of its forms that differ, the order of the experiments' peaks and their curves' dips."""
+    rows = one_label(one_place(experiment_curves(tables, estimator=estimator)))
     notes = []
-    for model in models:
-        curves = accuracy_curves(tables, model, job.order, estimator)
-        above_chance = _above_chance(tables, model, estimator)
+    for (model, sinks), name in form_names(rows).items():
+        curves = accuracy_curves(tables, model, job.order, estimator, sinks)
+        above_chance = _above_chance(rows[(rows["model"] == model) & (rows["sinks"] == sinks)])
         tested = [curve for curve in curves if curve.name in above_chance]
         if len(tested) > 1:
-            notes.append(_order_note(model, tested, above_chance, job))
+            notes.append(_order_note(name, tested, above_chance, job))
         else:
-            notes.append(f"{model}: no test of the order: fewer than two experiments were tested against chance.")
+            notes.append(f"{name}: no test of the order: fewer than two experiments were tested against chance.")
         if curves:
-            notes.append(f"{model}, dip between two maxima: {'; '.join(_dip_words(curve, job) for curve in curves)}.")
+            notes.append(f"{name}, dip between two maxima: {'; '.join(_dip_words(curve, job) for curve in curves)}.")
     return notes
 
 
-def _above_chance(tables: Tables, model: str, estimator: str) -> dict[str, bool]:
+def _above_chance(curves: pd.DataFrame) -> dict[str, bool]:
     """Whether each experiment that was tested is above chance at some layer."""
-    curves = one_label(one_place(experiment_curves(tables, estimator=estimator)))
-    own = curves[(curves["model"] == model) & (curves["control"] == "") & (curves["selection"] == "fixed")]
+    own = curves[(curves["control"] == "") & (curves["selection"] == "fixed")]
     p = own[own["p_family_wise"].notna()].groupby("experiment", sort=False)["p_family_wise"].min()
     return {str(name): bool(least < SIGNIFICANT) for name, least in p.items()}
 
@@ -112,18 +112,19 @@ def _signed(value: float) -> str:
 
 
 def dip_columns(tables: Tables, job: FigureJob, summary: pd.DataFrame) -> pd.DataFrame:
-    """The summary with size and interval of the dip between two maxima, of the curves at the first place of each.
+    """The summary with size and interval of the dip between two maxima, of the curves at the first place in each form.
 
     NaN elsewhere, and where there is no test of it.
     """
     names = list(dict.fromkeys(table.corpus_or_experiment for table, _ in tables if table.content == "hits"))
-    first = summary.drop_duplicates(["model", "experiment", "estimator"])
+    curve_of = ["model", "experiment", "estimator"]
+    first = summary.drop_duplicates(curve_of)[[*curve_of, *PLACE]]
     rows = []
-    for model, estimator in first[["model", "estimator"]].drop_duplicates().itertuples(index=False):
-        for curve in accuracy_curves(tables, model, names, estimator):
+    for model, estimator, sinks in summary[["model", "estimator", "sinks"]].drop_duplicates().itertuples(index=False):
+        for curve in accuracy_curves(tables, model, names, estimator, sinks):
             dip = _dip(curve, job)
             if not isinstance(dip, str):
-                rows.append((model, curve.name, estimator, dip.size, dip.low, dip.high))
-    dips = pd.DataFrame(rows, columns=["model", "experiment", "estimator", "dip", "dip_low", "dip_high"])
-    places = first[["model", "experiment", "estimator", *PLACE]]
-    return summary.merge(places.merge(dips), on=list(places.columns), how="left")
+                rows.append((model, curve.name, estimator, sinks, dip.size, dip.low, dip.high))
+    dips = pd.DataFrame(rows, columns=[*curve_of, "sinks", "dip", "dip_low", "dip_high"])
+    places = first.merge(dips)
+    return summary.merge(places, on=[*curve_of, *PLACE, "sinks"], how="left")

@@ -10,6 +10,7 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import house_style
 from fathom.figures.drawing.text import join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
 from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
@@ -58,7 +59,8 @@ def draw_properties(
 
     Each label has the measure it is tested on, balanced accuracy or else r. Labels of two classes come first, on one
     axis, then those of more classes, whose chance level is lower, then numbers; of each the mean curve first, if there
-    is one, and then the label that peaks at the lowest layer. A panel has the curve with its interval, its markers
+    is one, and then the label that peaks at the lowest layer. Where there are curves with and without sink tokens that
+    differ, a label has a panel of each form. A panel has the curve with its interval, its markers
     (filled where above chance, open where not, a dot where not tested) and its peak, the controls and the chance level.
     Above it stand the layer of the peak and its interval.
 
@@ -76,6 +78,7 @@ def draw_properties(
     check_scores(curves, key=LABEL_KEY, columns=("label",))
     for column in ("model", "experiment", "estimator"):
         check_only(curves, column)
+    curves = forms_that_differ(curves)
     measures = {}
     for label, rows in curves[curves["control"] == ""].groupby("label", sort=False):
         found = [measure for measure in PRIMARY if (rows["measure"] == measure).any()]
@@ -93,27 +96,36 @@ def _draw(main: pd.DataFrame, inner: pd.DataFrame, *, title: str, layers: str, n
     curves = main[main["control"] == ""]
     peaks = curves[curves["peak"].astype(bool)]
     peaks = peaks.assign(scale=[_scale(*kind) for kind in zip(peaks["measure"], peaks["chance"], strict=True)])
-    peaks = peaks.assign(mean=peaks["label"] == MEAN).sort_values(
-        ["mean", "layer"], ascending=[False, True], kind="stable"
+    # Both forms of a label stand where that with sinks peaks.
+    of_label = peaks.sort_values("sinks", kind="stable").groupby("label")["layer"].transform("first")
+    peaks = peaks.assign(mean=peaks["label"] == MEAN, of_label=of_label).sort_values(
+        ["mean", "of_label"], ascending=[False, True], kind="stable"
     )
+    labels = list(dict.fromkeys(peaks["label"]))
+    peaks = peaks.iloc[peaks["label"].map(labels.index).argsort(kind="stable")]
+    forms = [form for form in FORMS if form in set(peaks["sinks"])]
     columns = min(len(peaks), MOST_COLUMNS)
 
-    def draw(axes: Axes, label: str) -> None:
-        rows = main[main["label"] == label]
-        draw_chance(axes, rows)
-        draw_controls(axes, rows, name=label)
-        draw_inner(axes, inner[inner["label"] == label], name=label, at=0)
-        draw_scores(axes, rows[rows["control"] == ""], name=label, at=0, columns=columns, last=last)
+    def name_of(label: str, sinks: str) -> str:
+        return f"{label}, {FORMS[sinks]}" if len(forms) > 1 else label
 
-    def panel(label: str) -> Panel:
-        peak = peaks[peaks["label"] == label].iloc[0]
+    def draw(axes: Axes, label: str, sinks: str) -> None:
+        rows, name = main[(main["label"] == label) & (main["sinks"] == sinks)], name_of(label, sinks)
+        companion = inner[(inner["label"] == label) & (inner["sinks"] == sinks)]
+        draw_chance(axes, rows)
+        draw_controls(axes, rows, name=name)
+        draw_inner(axes, companion, name=name, at=0)
+        draw_scores(axes, rows[rows["control"] == ""], name=name, at=0, columns=columns, last=last)
+
+    def panel(label: str, sinks: str) -> Panel:
+        peak = peaks[(peaks["label"] == label) & (peaks["sinks"] == sinks)].iloc[0]
         interval = (
             "" if peak[["peak_low", "peak_high"]].isna().any() else f" ({peak.peak_low:.0f} to {peak.peak_high:.0f})"
         )
         return Panel(
-            draw=partial(draw, label=label),
+            draw=partial(draw, label=label, sinks=sinks),
             unit=MEASURES[peak["measure"]],
-            name=label.removeprefix("label."),
+            name=name_of(label, sinks).removeprefix("label."),
             note=join_note(
                 [
                     f"peak {peak.layer}{interval}".replace(" ", "\N{NO-BREAK SPACE}"),
@@ -125,16 +137,20 @@ def _draw(main: pd.DataFrame, inner: pd.DataFrame, *, title: str, layers: str, n
             height=HEIGHT,
         )
 
-    two, several, numbers = (list(peaks.loc[peaks["scale"] == scale, "label"]) for scale in SCALES)
-    rows = [[panel(label) for label in page] for part in (two, [*several, *numbers]) for page in pages(part, columns)]
+    two, several, numbers = (
+        list(peaks.loc[peaks["scale"] == scale, ["label", "sinks"]].itertuples(index=False, name=None))
+        for scale in SCALES
+    )
+    rows = [[panel(*shown) for shown in page] for part in (two, [*several, *numbers]) for page in pages(part, columns)]
     handles = [*mark_handles(curves), peak_handle(interval=False), *([inner_handle()] if len(inner) else [])]
+    named = main.assign(label=[name_of(*shown) for shown in zip(main["label"], main["sinks"], strict=True)])
     described = scores_note(main, str(main["model"].iloc[0]), ESTIMATORS[str(main["estimator"].iloc[0])], last=last)
     return draw_panels(
         rows,
         title=title,
         layers=layers,
         legend=[handles, control_handles(main)],
-        notes=[f"{described}.", missing_controls(main, of="label"), *notes],
+        notes=[f"{described}.", missing_controls(named, of="label"), *notes],
     )
 
 
@@ -148,4 +164,5 @@ def _scale(measure: str, chance: float) -> str:
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """A panel a label of one experiment."""
     rows = one_place(fixed_curves(tables, estimator=estimator))
+    notes = [*notes, *forms_notes(rows)]
     return Drawn(rows, draw_properties(rows, title=job.title, layers=job.layers, notes=notes), notes)

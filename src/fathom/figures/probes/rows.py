@@ -43,7 +43,7 @@ def one_label(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_place(curves: pd.DataFrame) -> pd.DataFrame:
-    """Of every experiment one view, site and position: its first."""
+    """Of every experiment one view, site and position: its first, in all forms."""
     return _of_experiments(curves, lambda rows: _first(rows, *PLACE))
 
 
@@ -81,10 +81,13 @@ def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(site=rows["site"].map(SITES))
 
 
-def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], estimator: str) -> list[AccuracyCurve]:
-    """Which texts were told rightly with the fixed penalty, of each experiment, at its first place and label or labels.
+def accuracy_curves(
+    tables: Tables, model: str, experiments: Sequence[str], estimator: str, sinks: str = "with"
+) -> list[AccuracyCurve]:
+    """Texts predicted correctly with the fixed penalty, of each experiment, at its first place and label or labels.
 
-    An experiment whose estimator has no such table is left out.
+    An experiment whose estimator has no such table, or that was not read in this form there, with or without sink
+    tokens, is left out.
     """
     corpora = {table.corpus_or_experiment: frame for table, frame in tables if table.content == "texts"}
     found = {
@@ -96,8 +99,10 @@ def accuracy_curves(tables: Tables, model: str, experiments: Sequence[str], esti
     for name in experiments:
         table, rows = found[name]
         rows = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
-        if len(rows):
-            curves.append(_accuracy_curve(name, _first(rows, *PLACE), corpora[table.corpus]))
+        rows = _first(rows, *PLACE) if len(rows) else rows
+        of_form = rows[rows["sinks"] == sinks]
+        if len(of_form):
+            curves.append(_accuracy_curve(name, of_form, corpora[table.corpus]))
     return curves
 
 

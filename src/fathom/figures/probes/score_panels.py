@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from fathom.figures.drawing.checks import check_curves
 from fathom.figures.drawing.style import DASHED, FAINT, INK, LINES, MARKERS, PALETTE, SOLID
 from fathom.figures.drawing.text import count, count_range, join_note, panel_width
+from fathom.figures.probes.forms import FORMS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ SCORE_COLUMNS = (
     "experiment",
     "estimator",
     "selection",
+    "sinks",
     "control",
     "measure",
     "layer",
@@ -34,6 +36,7 @@ SCORE_COLUMNS = (
     "peak",
     "texts",
     "groups",
+    "texts_with_sinks",
 )
 ESTIMATORS = {"svm": "SVM", "ridge": "ridge", "logistic": "logistic"}
 MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r2": "R\N{SUPERSCRIPT TWO}"}
@@ -82,14 +85,15 @@ def check_scores(curves: pd.DataFrame, *, key: Sequence[str], columns: Sequence[
 
     Args:
         curves: the columns of SCORE_COLUMNS; low, high, p_family_wise, peak_low and peak_high may be NaN
-        key: the columns that together name one row
+        key: the columns that together name one row in one form, with or without sink tokens
         columns: further columns that must be there
 
     Raises:
         ValueError: if a column or all rows are missing, a number is infinite, a score or chance level is NaN or the
-            chance level is not below 1, a control, selection, measure or estimator is unknown, two rows have the same
-            key, or a curve of an experiment itself has not exactly one peak.
+            chance level is not below 1, a form, control, selection, measure or estimator is unknown, two rows have the
+            same key, or a curve of an experiment itself has not exactly one peak.
     """
+    key = (*key, "sinks")
     check_curves(curves, columns=(*SCORE_COLUMNS, *columns), numbers=NUMBERS, key=key)
     for column in ("score", "chance"):
         if curves[column].isna().any():
@@ -101,6 +105,7 @@ def check_scores(curves: pd.DataFrame, *, key: Sequence[str], columns: Sequence[
     known = {
         "control": ["", *(control for control in CONTROLS if control != EMBEDDING)],
         "selection": SELECTIONS,
+        "sinks": FORMS,
         "measure": MEASURES,
         "estimator": ESTIMATORS,
     }
@@ -113,7 +118,8 @@ def check_scores(curves: pd.DataFrame, *, key: Sequence[str], columns: Sequence[
     of_curve = [column for column in key if column not in ("layer", "control")]
     for name, curve in curves[curves["control"] == ""].groupby(of_curve, sort=False):
         if curve["peak"].sum() != 1:
-            msg = f"curves: column peak: expected one peak for {', '.join(map(str, name))}, found {curve['peak'].sum()}"
+            which = ", ".join(map(str, [*name[:-1], FORMS[name[-1]]]))
+            msg = f"curves: column peak: expected one peak for {which}, found {curve['peak'].sum()}"
             raise ValueError(msg)
 
 

@@ -9,6 +9,7 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
 from fathom.figures.probes.rows import (
     fixed_curves,
     main_measure,
@@ -62,7 +63,8 @@ def draw_sites(
 ) -> Figure:
     """Draw scores over relative depth with a column of panels a site and two rows a model, all on one axis of values.
 
-    Upper row: the curves with their intervals, markers (filled where above chance, open where not, a dot where not
+    Where a model's curves are there with and without sink tokens, and differ, each form has two rows. Upper row: the
+    curves with their intervals, markers (filled where above chance, open where not, a dot where not
     tested) and peaks; colour, line and marker tell the experiment, or the label if there is one experiment only. Lower
     row: their controls in the same colours, line styles telling which control; and chance.
 
@@ -79,7 +81,7 @@ def draw_sites(
             labels.
     """
     check_scores(curves, key=CURVE_KEY, columns=("site", "label"))
-    chosen = choose_measure(curves, measure)
+    chosen = choose_measure(panels_of_forms(curves, form_names(curves)), measure)
     estimator = check_only(chosen, "estimator")
     of = hue_column(chosen)
     names = check_number_of(chosen[chosen["control"] == ""], of)
@@ -164,6 +166,7 @@ def _draw(
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores at every site, at the first position."""
     rows = one_label(one_position(fixed_curves(tables, estimator=estimator)))
+    notes = [*notes, *forms_notes(rows)]
     under = [*notes, *not_plotted_note(rows)]
     labelled = with_site_labels(rows)
     picture = draw_sites(labelled, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)

@@ -19,6 +19,7 @@ from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import FAINT, INK, house_style
 from fathom.figures.drawing.text import panel_width, round_values
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import FORMS, forms_notes
 from fathom.figures.probes.rows import fixed_curves, main_measure, not_plotted_note, one_label, one_site
 from fathom.figures.probes.score_panels import (
     CONTROLS,
@@ -81,8 +82,8 @@ def draw_spans(
     Colour is score minus chance, the same in the whole figure: white at chance, red above it and blue below. A ring
     marks the peak of a position; a dot marks a layer where the score was tested and is not above chance (family-wise p
     >= 0.05). Under the map of the experiment stand thin ones of its controls, with the positions in the same order; the
-    static vectors have one cell each, at layer 0, and the embedding layer is the map's own first column. A heat map
-    cannot show intervals.
+    static vectors have one cell each, at layer 0, and the embedding layer is the map's own first column. A mean over
+    tokens has a row of each form, with and without sink tokens. A heat map cannot show intervals.
 
     Args:
         curves: as for `draw_probes`, and position; rows of a control at positions that the experiment has not are left
@@ -96,7 +97,9 @@ def draw_spans(
         ValueError: as `draw_probes`, and if there are several estimators.
     """
     check_scores(curves, key=CURVE_KEY, columns=("position",))
-    chosen = choose_measure(curves, measure)
+    without = curves["sinks"] == "without"
+    named = curves["position"].where(~without, curves["position"] + ", " + FORMS["without"])
+    chosen = choose_measure(curves.assign(position=named), measure)
     estimator = check_only(chosen, "estimator")
     main, _ = split_selections(chosen)
     with house_style():
@@ -255,6 +258,7 @@ def _draw_marks(axes: Axes, curve: pd.DataFrame, position: str, *, height: float
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Heat maps of scores over layers and positions, at the first site."""
     rows = one_label(one_site(fixed_curves(tables, estimator=estimator)))
+    notes = [*notes, *forms_notes(rows)]
     under = [*notes, *not_plotted_note(rows)]
     picture = draw_spans(rows, title=job.title, layers=job.layers, measure=main_measure(rows), notes=under)
     return Drawn(rows, picture, notes)

@@ -22,6 +22,7 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.drawing.text import foot_height, set_title, title_height, write_foot
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
 from fathom.figures.probes.notes import dip_columns
 from fathom.figures.probes.rows import fixed_curves, one_label, one_place, with_site_labels
 from fathom.figures.probes.score_panels import (
@@ -41,11 +42,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-OF_CURVE = ("model", "experiment", "view", "site", "position", "label", "estimator", "selection")
+OF_CURVE = ("model", "experiment", "view", "site", "position", "sinks", "label", "estimator", "selection")
 SCORE_KEY = (*OF_CURVE, "control", "measure", "layer")
 CENTRE = ("centre", "centre_low", "centre_high")
 # A control and its curve have these in common.
-MATCHED = ("model", "experiment", "site", "position", "label", "estimator", "selection")
+MATCHED = ("model", "experiment", "site", "position", "sinks", "label", "estimator", "selection")
 # The controls that answer the experiment's own question on the experiment's own folds.
 COMPARABLE = (EMBEDDING, "random", "shuffled", "static")
 # The control task is made on a split of its own, in whatever view.
@@ -92,22 +93,22 @@ SCORE_COLUMN = 3
 def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
     """Summarise every curve by its peak and by what its controls have at that layer.
 
-    Controls are those of the same model, experiment, site, position, label, estimator and selection; the shuffled words
-    of a view are in its rows. The strongest control is the one with the highest score among the
-    embedding layer, random weights, shuffled words and static vectors. Selectivity is the score on the template split
-    minus that of the control task (Hewitt and Liang 2019, arXiv:1909.03368). What was not made is NaN, and a strongest
-    control that there is not is "".
+    Controls are those of the same model, experiment, site, position, form (with or without sink tokens), label,
+    estimator and selection; the shuffled words of a view are in its rows. The strongest control is the one with the
+    highest score among the embedding layer, random weights, shuffled words and static vectors. Selectivity is the score
+    on the template split minus that of the control task (Hewitt and Liang 2019, arXiv:1909.03368). What was not made is
+    NaN, and a strongest control that there is not is "".
 
     Args:
         curves: as for `draw_probes`, with the columns view, site, position, label, centre, centre_low and centre_high
             (relative depth) as well, and any number of them
 
     Returns:
-        One row a model, experiment, view, site, position, label, estimator and selection, in the order of the rows of
-        `curves`, with the columns of TABLE_COLUMNS: `measure` the one that is tested (balanced_accuracy, else r);
-        `peak` its layer with its interval, `depth` relative; `score` with its interval; `normalised` (score - chance) /
-        (1 - chance); the controls' scores at the layer of the peak (the embedding layer's and the static vectors' at
-        layer 0).
+        One row a model, experiment, view, site, position, form, label, estimator and selection, in the order of the
+        rows of `curves`, with the columns of TABLE_COLUMNS: `measure` the one that is tested (balanced_accuracy, else
+        r); `peak` its layer with its interval, `depth` relative; `score` with its interval; `normalised` (score -
+        chance) / (1 - chance); the controls' scores at the layer of the peak (the embedding layer's and the static
+        vectors' at layer 0).
 
     Raises:
         ValueError: as `draw_probes`; if no curve has a measure that is tested; or if a control has several rows for one
@@ -179,7 +180,7 @@ def draw_summary(table: pd.DataFrame, *, title: str = "", layers: str = "layer",
     """Draw the summary of probes as a table: a block a model, a line a curve.
 
     A score is in bold if it is above chance (family-wise p < 0.05). Where curves differ in more than the experiment and
-    the estimator, such as in the label or the site, the first column says in what.
+    the estimator, such as in the label, the site or the form, the first column says in what.
 
     Args:
         table: as from `summary_table`
@@ -199,6 +200,9 @@ def draw_summary(table: pd.DataFrame, *, title: str = "", layers: str = "layer",
 def _draw(table: pd.DataFrame, *, title: str, layers: str, notes: Sequence[str]) -> Figure:
     heads = _heads(table, layers)
     varied = [column for column in ("view", "site", "position", "label", "selection") if table[column].nunique() > 1]
+    in_both = table.duplicated([column for column in OF_CURVE if column != "sinks"], keep=False)
+    table = table.assign(form=table["sinks"].map(FORMS).where(in_both, ""))
+    varied.append("form")
     blocks = {
         str(model): [_cells(row, varied) for _, row in rows.iterrows()]
         for model, rows in table.groupby("model", sort=False)
@@ -261,7 +265,7 @@ def _cells(row: pd.Series, varied: Sequence[str]) -> list[str]:
     what = [
         str(row["experiment"]),
         ESTIMATORS.get(row["estimator"], str(row["estimator"])),
-        *(str(row[name]) for name in varied),
+        *(str(row[name]) for name in varied if row[name]),
     ]
     strongest = str(row["strongest_control"])
     control = f"{CONTROLS[strongest].label} {_number(row['strongest_score'])}" if strongest else UNKNOWN
@@ -364,5 +368,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """A table of all experiments: of every place in the numbers, of the first in the picture."""
     curves = fixed_curves(tables)
     every = dip_columns(tables, job, summary_table(one_label(curves)))
-    shown = with_site_labels(summary_table(one_label(one_place(curves))))
+    first = one_label(one_place(curves))
+    notes = [*notes, *forms_notes(first)]
+    shown = with_site_labels(summary_table(forms_that_differ(first)))
     return Drawn(every, draw_summary(shown, title=job.title, layers=job.layers, notes=notes), notes)

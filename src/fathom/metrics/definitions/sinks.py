@@ -22,7 +22,7 @@ BoolArray = npt.NDArray[np.bool_]
 def norm_ratios(z: npt.ArrayLike) -> FloatArray:
     """Norm of each token of `z` (tokens, d) divided by the median norm of the text: (tokens,), from 0.
 
-    What `find_sinks` compares with its multiple.
+    What the rule that finds sinks compares with its thresholds, layer by layer.
 
     Raises ValueError unless `z` is a finite real matrix, and where the median norm is 0.
     """
@@ -70,13 +70,18 @@ class TokenProfile:
     """How much every token of a text stands out at every layer."""
 
     norms: FloatArray
-    """Norm / median norm of the text, (layers, tokens)."""
+    """Norm / median norm of the text, (layers, tokens); NaN after the final norm, at which no sinks are looked for."""
     activations: FloatArray
-    """Largest |activation| of the token / median |activation| of the text, (layers, tokens)."""
+    """Largest |activation| of the token / median |activation| of the text, (layers, tokens); NaN where that is 0."""
     heads: FloatArray
-    """Share of the heads of the layer's block that attend to the token, (layers, tokens); NaN where not sampled."""
-    named: BoolArray
-    """Whether the rule names the token at the layer, (layers, tokens); see `named_tokens`."""
+    """Share of the heads of the layer's block that attend to the token, (layers, tokens); NaN where it is not known."""
+    scores: FloatArray
+    """How near the token is to being a sink, (tokens,): above 1 it is one."""
+
+    @property
+    def sinks(self) -> BoolArray:
+        """Which tokens are sinks, (tokens,)."""
+        return self.scores > 1.0
 
     def first(self, positions: int) -> TokenProfile:
         """The profile of the first tokens only."""
@@ -84,7 +89,7 @@ class TokenProfile:
             norms=self.norms[:, :positions].copy(),
             activations=self.activations[:, :positions].copy(),
             heads=self.heads[:, :positions].copy(),
-            named=self.named[:, :positions].copy(),
+            scores=self.scores[:positions].copy(),
         )
 
 
@@ -92,28 +97,24 @@ class TokenProfile:
 class SinkProfiler:
     """The metric bound to its settings: one read of the states serves it together with the other metrics of tokens."""
 
-    attention_threshold: float
-    """Threshold of `heads_attending`."""
     positions: int
     """Token positions of the profile of a corpus, from the start of the texts."""
 
-    def heads_attending(self, maps: npt.ArrayLike) -> FloatArray:
-        """`heads_attending` of the attention maps of one text."""
-        return heads_attending(maps, threshold=self.attention_threshold)
-
-    def profile(self, states: States, named: BoolArray, heads: FloatArray) -> TokenProfile:
+    def profile(self, states: States, norms: FloatArray, heads: FloatArray, scores: FloatArray) -> TokenProfile:
         """Profile of the tokens of one text.
 
-        `states` is (layers, tokens, width), `named` and `heads` are (layers, tokens).
-
-        Raises ValueError for a text whose median norm or median activation is 0 at some layer.
+        `states` is (layers, tokens, width), `norms` and `heads` are (layers, tokens), `scores` is (tokens,): what was
+        found of the tokens while the states were extracted.
         """
-        return TokenProfile(
-            norms=np.stack([norm_ratios(layer) for layer in states]),
-            activations=np.stack([activation_ratios(layer) for layer in states]),
-            heads=heads,
-            named=named,
-        )
+        activations = np.stack([_activation_ratios(layer) for layer in states])
+        return TokenProfile(norms=norms, activations=activations, heads=heads, scores=scores)
+
+
+def _activation_ratios(layer: npt.NDArray[np.floating]) -> FloatArray:
+    """`activation_ratios`, or NaN where most activations are 0, as in a text of padding: nothing is large beside 0."""
+    if 2 * np.count_nonzero(layer) >= layer.size:
+        return activation_ratios(layer)
+    return np.full(len(layer), np.nan)
 
 
 def _median(values: FloatArray) -> float:

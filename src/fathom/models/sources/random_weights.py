@@ -1,4 +1,4 @@
-"""The shape and tokenizer of another model, with weights drawn anew."""
+"""The shape and tokenizer of another model, with randomly initialised weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def bring(place: Place, *, of: str, seed: int) -> Origin:
 
 
 def draw_weights(source: Path, target: Path, *, seed: int) -> None:
-    """Write a model of the shape and with the tokenizer of a prepared checkpoint, its weights drawn anew in float32.
+    """Write a model with the shape and tokenizer of a prepared checkpoint and randomly initialised float32 weights.
 
     They come from the architecture's own initialiser, which is where training starts. Errors: FathomError if
     transformers cannot build such a model.

@@ -33,7 +33,7 @@ def bring(place: Place, **wheel: Any) -> Origin:
 def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
     """Turn a GGUF file into a safetensors folder, its quantised weights expanded to float32.
 
-    Returns what was done, for the manifest. Errors: FathomError if the file is torn or transformers cannot read it.
+    Returns what was done, for the manifest. Errors: FathomError if the file is corrupt or transformers cannot read it.
     """
     _check_gguf(read_gguf_header(file), file.name)
     close_doors()

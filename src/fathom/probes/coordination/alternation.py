@@ -9,7 +9,7 @@ All return rows with COLUMNS: `value` and its interval `low`, `high`; `null`, `n
 where nothing is to be found; and `p`, which is never 0 (Phipson and Smyth 2010) and not corrected for the number of
 rows. What does not apply is missing. Layers are counted from the first that is given; a row of a whole curve has none.
 Intervals are as wide as bootstrap samples of groups (or half samples) spread about their own mean, laid around `value`:
-a sample is noisier than the data it is drawn from, which shifts correlations and maxima. Around correlations of some
+a sample is noisier than the data it is sampled from, which shifts correlations and maxima. Around correlations of some
 twenty layers, intervals of level 0.95 held the truth in about 90 % of simulated cases; p kept its level on noise.
 """
 

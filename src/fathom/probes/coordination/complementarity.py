@@ -33,7 +33,7 @@ def complementarity(
         single: (layers,), scores of the layers.
         joint: (layers - 1,), scores of the concatenated states of a layer and the next.
         single_samples: (samples, layers), bootstrap samples of `single`.
-        joint_samples: (samples, layers - 1), those of `joint`, drawn with the same groups.
+        joint_samples: (samples, layers - 1), those of `joint`, sampled with the same groups.
         level: coverage of the intervals, between 0 and 1.
 
     Returns:

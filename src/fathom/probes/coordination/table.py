@@ -12,15 +12,24 @@ from fathom.io.corpus_table import LABEL_PREFIX, text_items
 from fathom.probes.coordination.alternation import probe_coordination
 from fathom.probes.coordination.attention import attention_coordination, item_weights
 from fathom.probes.coordination.complementarity import complementarity
-from fathom.probes.coordination.resampling import FEWEST_LAYERS, CoordinationResampling
+from fathom.probes.coordination.resampling import FEWEST_LAYERS, FEWEST_UNITS, CoordinationResampling
 from fathom.probes.coordination.similarity import state_similarity
 from fathom.probes.design import Estimator
 from fathom.probes.job import CoordinationJob, ProbeJob
 from fathom.probes.probing import run_probes
-from fathom.probes.states import AdjacentLayers, LayerStates
+from fathom.probes.states import (
+    WITH,
+    WITHOUT,
+    AdjacentLayers,
+    LayerStates,
+    SinkFacts,
+    Sinks,
+    forms_of,
+    stored_position,
+)
 from fathom.runtime.errors import FathomError
 from fathom.statistics.accuracy_curve import AccuracyCurve
-from fathom.statistics.arrays import FloatArray
+from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.store.reader import Activations, LayerAxis, block_axis, number_layers
 
 SITE = "attention"  # the residual stream sums what all layers wrote, which hides turns that they take
@@ -32,7 +41,9 @@ def coordination_table(
 ) -> pd.DataFrame:
     """Measure coordination at the first view and position of an experiment, for each of its estimators.
 
-    Attention is measured where texts mark several spans: from the last of them to the others.
+    A mean over tokens is measured in both forms, with and without sink tokens, as it was probed; without, where texts
+    of enough groups are left. Attention is that of all tokens; it is measured where texts mark several spans: from the
+    last of them to the others.
 
     Args:
         job: the experiment.
@@ -45,22 +56,53 @@ def coordination_table(
     needed, or `found` holds other texts.
     """
     view, position, design = job.views[0], job.positions[0], job.design
-    texts = np.flatnonzero((corpus["view"] == view).to_numpy())
-    states = LayerStates(activations, SITE, position, texts)
     place = f"experiment {job.experiment} of model {job.model}"
-    if len(states) < FEWEST_LAYERS:
-        msg = f"{place}: {len(states)} blocks; coordination needs {FEWEST_LAYERS}"
+    layers = len(activations.layers_of(SITE))
+    if layers < FEWEST_LAYERS:
+        msg = f"{place}: {layers} blocks; coordination needs {FEWEST_LAYERS}"
         raise FathomError(msg)
     resampling = CoordinationResampling(samples=design.bootstrap, splits=how.splits, level=design.level, seed=how.seed)
-    part = corpus.iloc[texts]
     rows = found[(found["view"] == view) & (found["site"] == SITE) & (found["position"] == position)]
+    part = corpus[corpus["view"] == view]
     unknown = set(rows["text"]) - set(part["id"])
     if rows.empty or unknown:
         holds = f"texts that the corpus lacks, such as {min(unknown)!r}" if unknown else "no such texts"
         msg = f"{place}: its texts table holds {holds}; expected those of view {view!r}, site {SITE}, {position}"
         raise FathomError(msg)
+    axis, facts = activations.layer_axis(SITE), SinkFacts(activations)
+    tables = []
+    for sinks in forms_of(position):
+        if sinks == WITHOUT and not facts.counts.any():
+            tables.append(tables[0].assign(sinks=sinks))
+            continue
+        of_form = rows[rows["sinks"] == sinks]
+        texts = np.flatnonzero((corpus["view"] == view).to_numpy() & facts.has_state(sinks))
+        if sinks == WITHOUT and (of_form.empty or corpus["group"].iloc[texts].nunique() < FEWEST_UNITS):
+            continue
+        measured = _of_states(job, how, corpus, activations, of_form, texts, sinks, resampling)
+        tables.append(_numbered(measured, axis).assign(sinks=sinks))
+    if len(activations.spans) > 1:
+        of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
+        # Patterns are those of all blocks, whichever layers are stored.
+        tables.append(_numbered(of_patterns, block_axis(activations.depth)).assign(sinks=WITH))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _of_states(
+    job: ProbeJob,
+    how: CoordinationJob,
+    corpus: pd.DataFrame,
+    activations: Activations,
+    rows: pd.DataFrame,
+    texts: IntArray,
+    sinks: Sinks,
+    resampling: CoordinationResampling,
+) -> pd.DataFrame:
+    """What is measured on the states of some texts in one form, and on the accuracy per text in `rows`."""
+    states = LayerStates(activations, SITE, stored_position(job.positions[0], sinks), texts)
+    part = corpus.iloc[texts]
     parts = []
-    for estimator in design.estimators:
+    for estimator in job.design.estimators:
         own = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
         curves = accuracy_curves(own, part)
         parts.append(probe_coordination(curves, resampling).assign(estimator=estimator))
@@ -74,13 +116,7 @@ def coordination_table(
         k=how.k,
     )
     parts.append(similar.assign(estimator=""))
-    of_states = pd.concat(parts, ignore_index=True).assign(texts=len(part), groups=part["group"].nunique())
-    tables = [_numbered(of_states, activations.layer_axis(SITE))]
-    if len(activations.spans) > 1:
-        of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
-        # Patterns are those of all blocks, whichever layers are stored.
-        tables.append(_numbered(of_patterns, block_axis(activations.depth)))
-    return pd.concat(tables, ignore_index=True)
+    return pd.concat(parts, ignore_index=True).assign(texts=len(part), groups=part["group"].nunique())
 
 
 def accuracy_curves(found: pd.DataFrame, corpus: pd.DataFrame) -> list[AccuracyCurve]:

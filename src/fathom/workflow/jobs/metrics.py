@@ -97,7 +97,6 @@ class MetricJobs:
                 model=wildcards.model,
                 corpus=wildcards.corpus,
                 measured=tuple(self._config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
-                sink_multiple=self._config.metrics.sink_multiple,
                 level=uncertainty.level,
                 seed=uncertainty.seed,
             )
@@ -122,6 +121,7 @@ def token_metric_resources(states: StatesSize, corpus: CorpusSize, *, threads: i
         + threads * max(LAYERS_AT_A_TIME, MATRICES * matrix)
         + table_mb(corpus)
         + _results(states)
+        + _facts(states)
     )
     # With and without sinks, an eigenvalue problem of the smaller side of every text's matrix.
     side = min(longest, states.width)
@@ -141,3 +141,8 @@ def corpus_metric_resources(states: StatesSize, corpus: CorpusSize, *, samples: 
 def _results(states: StatesSize) -> float:
     """A table of metrics: a hundred bytes for each of ten rows a text and layer, while it is put together."""
     return 1000 * states.texts * states.layers / MB
+
+
+def _facts(states: StatesSize) -> float:
+    """What is known of every token: a norm and a share of heads at every layer."""
+    return 2 * 4 * states.layers * states.tokens / MB
