@@ -62,6 +62,14 @@ class BatchCheck:
     not_tried: str | None
     """Which threshold of the model is beyond that."""
 
+    def notes(self, longest: int) -> list[str]:
+        """What captions must say of texts of at most so many tokens."""
+        if self.texts_alone:
+            return [f"every text ran alone, since {self.texts_alone}"]
+        if self.not_tried and longest > self.longest:
+            return [f"texts of more than {self.longest:,} tokens were not tried in batches ({self.not_tried})"]
+        return []
+
     def facts(self) -> dict[str, Any]:
         """For a manifest."""
         return {
