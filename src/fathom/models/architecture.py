@@ -291,10 +291,21 @@ def check_anatomy(module: nn.Module, anatomy: Anatomy, name: str) -> Anatomy:
             wanted = f"(batch, tokens, width) = {expected}"
             msg = f"model {name}: layer {layer} ({anatomy.path}) gives {_shape(found.get(layer))}, expected {wanted}"
             raise FathomError(msg)
+    if pads_inside:
+        _require_pads_at_the_end(module, replace(anatomy, pads_inside=True), name)
     no_final = None
     if _shape(final) != expected:
         no_final = f"its last hidden state has the shape {_shape(final)}, a layer has {expected}"
     return replace(anatomy, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
+
+
+def _require_pads_at_the_end(module: nn.Module, anatomy: Anatomy, name: str) -> None:
+    """Refuse a model that puts tokens of its own before a text: its states would be taken for those of the text."""
+    try:
+        lists_embedding(module, anatomy, name)
+    except FathomError as error:
+        msg = f"model {name}: its blocks ({anatomy.path}) read more tokens than the text has, and not at its end alone"
+        raise FathomError(msg) from error
 
 
 def _padded(state: Any, width: int) -> int:
