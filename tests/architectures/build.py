@@ -1,4 +1,4 @@
-"""Tiny models with random weights of every architecture of transformers that reads text: each one is a shrunk config."""
+"""Tiny models with random weights of the architectures of transformers that read text: each is a shrunk config."""
 
 from __future__ import annotations
 
@@ -97,13 +97,26 @@ OWN: dict[str, dict[str, Any]] = {
         "is_decoder": True,
     },
     "xmod": {"languages": ("en_XX",), "default_language": "en_XX"},
+    "bailing_hybrid": {"layer_group_size": 2},
+    "kimi_linear": {"layer_types": ["linear_attention", "full_attention"] * 2},
+    "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
+    "deepseek_v2": {"num_experts_per_tok": 2},
+    "phi3": {
+        "original_max_position_embeddings": 32,
+        "rope_parameters": {
+            "rope_type": "longrope",
+            "rope_theta": 10000.0,
+            "short_factor": [1.0] * 4,
+            "long_factor": [2.0] * 4,
+            "original_max_position_embeddings": 32,
+        },
+    },
+    "big_bird": {"block_size": 4, "num_random_blocks": 1},
     "zaya": {"num_experts_per_tok": 1},
     "jamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "mamba_dt_rank": 8},
     "xlstm": {"num_heads": 4, "qk_dim_factor": 1.0, "v_dim_factor": 1.0, "chunk_size": WINDOW},
-    "cohere_compass_text": {},
     "lfm2_moe": {"layer_types": ["conv", "full_attention", "conv", "full_attention"]},
     "zamba": {"attn_layer_period": 2, "attn_layer_offset": 1, "n_mamba_heads": 2},
-    "qwen2_vl": {},
 }
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import logging as logs
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +31,7 @@ from tests.jobs import model_settings
 if TYPE_CHECKING:
     from fathom.store.layout import Dtype
 
-LENGTHS = (21, 4, 50, 9, 3)
+LENGTHS = (21, 4, 60, 9, 3)
 """Tokens of the texts, which all fit into one batch."""
 NEAR: dict[Dtype, float] = {"float32": 1e-5, "bfloat16": 5e-2}
 """Largest difference from transformers' states, by the largest state of the text's layer (or 1, if that is more)."""
@@ -65,8 +68,21 @@ def texts() -> list[str]:
     return ["".join(draw.choice(LETTERS, size=length)) for length in LENGTHS]
 
 
-def measure(architecture: str, folder: Path) -> Measured:
-    """Build a tiny model in an empty folder, extract its states, and compare them with transformers' own."""
+def measured(architecture: str, *, half: bool = True) -> Measured:
+    """`measure` in a folder that goes; whatever it raises is a row of the register."""
+    logs.disable(logs.WARNING)
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return measure(architecture, Path(folder), half=half)
+        except Exception as error:  # noqa: BLE001 - as said
+            return Measured(architecture, "wrong", f"traceback: {type(error).__name__}: {first_line(error)}")
+
+
+def measure(architecture: str, folder: Path, *, half: bool = True) -> Measured:
+    """Build a tiny model in an empty folder, extract its states, and compare them with transformers' own.
+
+    With `half` once more in bfloat16.
+    """
     logging.set_verbosity(50)
     logging.disable_progress_bar()
     try:
@@ -76,9 +92,9 @@ def measure(architecture: str, folder: Path) -> Measured:
     except Exception as error:  # noqa: BLE001 - a config that is shrunk may not fit itself
         return Measured(architecture, "not built", first_line(error))
     found = _measure(architecture, folder, "float32")
-    if found.outcome in {"works", "texts alone"}:
-        half = _measure(architecture, folder, "bfloat16")
-        shown = half.outcome if not half.note else f"{half.outcome}: {half.note}"
+    if half and found.outcome in {"works", "texts alone"}:
+        other = _measure(architecture, folder, "bfloat16")
+        shown = other.outcome if not other.note else f"{other.outcome}: {other.note}"
         return Measured(architecture, found.outcome, found.note, found.sites, found.maps, shown)
     return found
 
@@ -109,7 +125,8 @@ def extract(folder: Path, dtype: Dtype, **model: Any) -> Path:
         for row, text in enumerate(texts())
     ]
     write_corpus(pd.DataFrame(rows), folder / "texts.parquet", "texts")
-    wanted = ActivationsSettings(positions=("tokens",), sites="all", attention_texts=2, device="cpu")
+    shown = {"sites": "all", "attention_texts": 2} if dtype == "float32" else {"attention_texts": 0}
+    wanted = ActivationsSettings(positions=("tokens",), device="cpu", **shown)
     settings = ExtractionSettings(model="tiny", corpus="texts", dtype=dtype, shard=0, activations=wanted)
     manifest = folder / f"{dtype}.manifest.json"
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(folder / "texts.parquet")]
@@ -128,10 +145,11 @@ def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str
     tokenizer = letters()
     depth = len(states.layers_of("residual")) - 1
     worst = 0.0
+    loaded = AutoModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).eval()
     stored = [one for block in states.token_blocks(1 << 30) for one in block]
     for text, ours in zip(texts(), stored, strict=True):
-        # Loaded anew for every text, so that none finds what another has left.
-        model = AutoModel.from_pretrained(checkpoint, dtype=getattr(torch, dtype)).eval()
+        # A fresh copy for every text, so that none finds what another has left.
+        model = copy.deepcopy(loaded)
         if facts["part"] == "encoder":
             model = model.get_encoder()
         ids = torch.tensor([tokenizer(text)["input_ids"]])
@@ -145,7 +163,7 @@ def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str
 
 
 def run_alone(model: Any, ids: torch.Tensor) -> Any:
-    """Transformers' own pass over one text, without pads; with or without a mask, a model that takes none among them."""
+    """The pass of transformers over one text, without pads; without a mask where a model takes none."""
     try:
         return model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True, use_cache=False)
     except TypeError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from fathom.models.checkpoint_checks import ORDERS, check_checkpoint, check_prep
 from fathom.models.command import command
 from fathom.models.load import load_model, load_tokenizer
 from fathom.models.prepare import copy_plain
+from fathom.models.sources.random_weights import draw_weights
 from fathom.models.sources.wheel import convert_gguf
 from fathom.models.weight_headers import read_gguf_header, read_safetensors_header
 from fathom.runtime.errors import FathomError
@@ -280,13 +282,12 @@ def test_a_config_that_does_not_fit_its_weights_is_refused_before_a_model_is_bui
 @pytest.mark.parametrize("entries", [{"intermediate_size": 10**12}, {"vocab_size": 10**12}, {"head_dim": 10**9}])
 def test_a_shape_larger_than_its_weights_is_never_drawn(tmp_path: Path, source: Path, entries: dict[str, int]) -> None:
     change(source / "config.json", **entries)
-    prepare(source, tmp_path / "base")
-    arguments = ["--settings", model_settings({"source": "random", "of": "base"}, "r"), "--folder", str(tmp_path / "r")]
-    arguments += ["--manifest", str(tmp_path / "r/manifest.json"), "--base", str(tmp_path / "base/manifest.json")]
+    refused = refusal(source, tmp_path / "m")
+    assert re.search("its config claims [0-9,]+ weights, its files hold|cannot build a model of this config", refused)
     with pytest.raises(FathomError, match="cannot build a model of this shape"):
-        CliRunner().invoke(command, arguments, catch_exceptions=False)
+        draw_weights(source, tmp_path / "r", seed=0)
     with pytest.raises(FathomError, match="model m: "):
-        load_model(tmp_path / "base", "m", dtype="float32", device=CPU)
+        load_model(source, "m", dtype="float32", device=CPU)
     assert not (tmp_path / "r").exists()
 
 

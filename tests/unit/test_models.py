@@ -355,7 +355,7 @@ def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors$"):
+    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors; expected a folder with config\.json"):
         plain_files(tmp_path)
 
 

@@ -19,7 +19,7 @@ from fathom.activations.tokenisation import TokenisedTexts
 from fathom.models.architecture import probe_ids
 from fathom.models.load import LoadedModel
 from fathom.models.sites import BlockSites, find_sites
-from fathom.runtime.errors import first_line
+from fathom.runtime.errors import FathomError, first_line
 from fathom.store.layout import NORMED, WITHOUT_SINKS, ArrayKey, Float32Array, IntArray, Shape, is_pooled
 from fathom.store.writer import StoreWriter
 
@@ -63,35 +63,43 @@ def write_sample(
     """
     compared = [key for key in shape.states if not key[1].endswith(WITHOUT_SINKS) and not key[1].startswith(NORMED)]
     starts = np.cumsum(texts.lengths) - texts.lengths
-    largest, rests = 0.0, []
-    sizes: list[tuple[int, ...]] = []
+    sampled = Sampled()
     writer.end_states()
     # They wait in a file until the last one is known to be right, for a store cannot take them back.
     with tempfile.TemporaryFile(dir=writer.folder) as waiting:
-        try:
-            with eager_attention(model) as eager:
-                parts = found if eager is model or not found.taps else find_sites(eager.module, eager.anatomy)
-                for text in chosen.tolist():
-                    batch = make_batch(np.array([text]), texts.ids, texts.spans)
-                    targets = packed_targets(batch, shape, eager.device)
-                    seen = capture(eager, batch, shape, parts, targets, attention=1.0, attentions=True)
-                    pool(batch, _without_normed(shape), targets, [np.zeros(int(batch.lengths[0]), dtype=bool)], None)
-                    difference = _difference(targets, batch, int(starts[text]), writer, compared)
-                    if difference > TOLERANCE[shape.dtype]:
-                        msg = f"{describe(text)}: the states with eager attention differ from the stored ones by "
-                        msg += f"{difference:.1e} of the largest state of a layer, expected at most "
-                        msg += f"{TOLERANCE[shape.dtype]:.0e}"
-                        raise _NoMapsError(msg)
-                    largest = max(largest, difference)
-                    maps = _checked(seen.attentions, eager.anatomy.depth, describe(text))
-                    rests.append(1.0 - float(maps.sum(axis=-1, dtype=np.float64).mean()))
-                    sizes.append(maps.shape)
-                    waiting.write(maps.tobytes())
-        except _NoMapsError as error:
-            return Sampled(missing=str(error))
-        waiting.seek(0)
-        writer.write_patterns(chosen, texts.lengths[chosen], _read(waiting, sizes))
-    return Sampled(None, largest, max(0.0, float(np.mean(rests))))
+        for opened in (switched_attention, reloaded_attention):
+            waiting.seek(0)
+            differences, rests = [0.0], []
+            sizes: list[tuple[int, ...]] = []
+            try:
+                with opened(model) as eager:
+                    parts = found if eager is model or not found.taps else find_sites(eager.module, eager.anatomy)
+                    for text in chosen.tolist():
+                        batch = make_batch(np.array([text]), texts.ids, texts.spans)
+                        targets = packed_targets(batch, shape, eager.device)
+                        seen = capture(eager, batch, shape, parts, targets, attention=1.0, attentions=True)
+                        maps = _checked(seen.attentions, eager.anatomy.depth, describe(text))
+                        none = [np.zeros(int(batch.lengths[0]), dtype=np.bool_)]
+                        pool(batch, _without_normed(shape), targets, none, None)
+                        differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
+                        _refuse_other_states(differences[-1], shape, describe(text))
+                        rests.append(1.0 - float(maps.sum(axis=-1, dtype=np.float64).mean()))
+                        sizes.append(maps.shape)
+                        waiting.write(maps.tobytes())
+            except _NoMapsError as error:
+                sampled = Sampled(missing=sampled.missing or str(error))
+                continue
+            waiting.seek(0)
+            writer.write_patterns(chosen, texts.lengths[chosen], _read(waiting, sizes))
+            return Sampled(None, max(differences), max(0.0, float(np.mean(rests))))
+    return sampled
+
+
+def _refuse_other_states(difference: float, shape: Shape, place: str) -> None:
+    if difference > TOLERANCE[shape.dtype]:
+        msg = f"{place}: the states with eager attention differ from the stored ones by {difference:.1e} of the "
+        msg += f"largest state of a layer, expected at most {TOLERANCE[shape.dtype]:.0e}"
+        raise _NoMapsError(msg)
 
 
 def _read(waiting: IO[bytes], sizes: list[tuple[int, ...]]) -> Iterator[Float32Array]:
@@ -104,11 +112,8 @@ def _without_normed(shape: Shape) -> Shape:
 
 
 @contextmanager
-def eager_attention(model: LoadedModel) -> Iterator[LoadedModel]:
-    """While active, the model that it yields computes its attention patterns as matrices, which fused kernels do not.
-
-    That is the model itself where its attention can be switched, or the same checkpoint loaded once more.
-    """
+def switched_attention(model: LoadedModel) -> Iterator[LoadedModel]:
+    """While active, the model computes its attention patterns as matrices, which fused kernels do not."""
     config: Any = model.module.config
     before = config._attn_implementation
     try:
@@ -117,24 +122,35 @@ def eager_attention(model: LoadedModel) -> Iterator[LoadedModel]:
         msg = f"the model has no eager attention ({first_line(error)})"
         raise _NoMapsError(msg) from error
     try:
-        if _maps_given(model) or model.reload is None:
-            yield model
-        else:
-            yield model.reload("eager")
+        _require_output(model)
+        yield model
     finally:
         model.module.set_attn_implementation(before)  # type: ignore[operator]  # as above
 
 
-def _maps_given(model: LoadedModel) -> int:
-    """How many attention patterns a pass over a few tokens gives."""
+@contextmanager
+def reloaded_attention(model: LoadedModel) -> Iterator[LoadedModel]:
+    """The same checkpoint loaded once more with eager attention, for models that choose theirs as they are built."""
+    if model.reload is None:
+        msg = "the model cannot be loaded once more"
+        raise _NoMapsError(msg)
+    try:
+        eager = model.reload("eager")
+    except FathomError as error:
+        raise _NoMapsError(str(error)) from error
+    _require_output(eager)
+    yield eager
+
+
+def _require_output(model: LoadedModel) -> None:
+    """Refuse a model that does not run where patterns are asked for, as one without attention may not."""
     ids = probe_ids(model.module)
     try:
         with torch.inference_mode():
-            output = model.run(ids, torch.ones_like(ids), output_attentions=True)
-    except Exception as error:  # of a model that has no attention, or does not give it
+            model.run(ids, torch.ones_like(ids), output_attentions=True)
+    except Exception as error:  # models raise anything
         msg = f"{model.kind} gives no attention patterns ({type(error).__name__}: {first_line(error)})"
         raise _NoMapsError(msg) from error
-    return sum(one is not None for one in getattr(output, "attentions", None) or ())
 
 
 def _checked(attentions: tuple[Tensor | None, ...] | None, depth: int, place: str) -> Float32Array:

@@ -180,6 +180,7 @@ def _extract(
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
                     "texts_alone": model.texts_alone,
+                    "notes": model.check.notes(int(texts.lengths.max())),
                     "batch_check": model.check.facts(),
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,

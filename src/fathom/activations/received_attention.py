@@ -99,7 +99,7 @@ class _Watch(TorchFunctionMode):
         if is_causal:
             scores = scores.masked_fill(keys > self._queries[:, None, :, None], -torch.inf)
         elif attn_mask is not None:
-            mask = attn_mask.expand(len(query), -1, -1, -1)
+            mask = attn_mask.expand(len(query), -1, query.shape[2], -1)
             rows = mask.gather(2, self._queries[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[-1]))
             added = (
                 torch.zeros_like(rows, dtype=torch.float32).masked_fill(~rows, -torch.inf)

@@ -184,9 +184,10 @@ def _refuse_unknown(
     for text, ids in zip(texts, tokens, strict=True):
         if vocabulary is not None and ids.size and int(ids.max()) >= vocabulary:
             unknown = int(ids.max())
+            token = tokenizer.convert_ids_to_tokens(unknown)
             msg = (
-                f"{place}: text {text!r} has the token {tokenizer.convert_ids_to_tokens(unknown)!r} of id {unknown}, the "
-                f"model's embedding has {vocabulary:,} rows (ids 0 to {vocabulary - 1}); "
+                f"{place}: text {text!r} has the token {token!r} of id {unknown}, the model's embedding has "
+                f"{vocabulary:,} rows (ids 0 to {vocabulary - 1}); "
                 "resize it (model.resize_token_embeddings), or take the token out of the tokenizer"
             )
             raise FathomError(msg)

@@ -121,14 +121,14 @@ def layer_names(
     `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`; `no_final` why there is no
     layer `final`. Errors: FathomError if the model has no such layer.
     """
+    if (setting == "transformers" or FINAL in setting) and no_final is not None:
+        msg = f"activations.layers: model {name} has no layer 'final', for {no_final}"
+        raise FathomError(msg)
     if setting == "all":
         return tuple(str(layer) for layer in range(depth + 1))
     if setting == "transformers":
         blocks = range(depth) if embedding else range(1, depth + 1)
         return (*(str(layer) for layer in blocks), FINAL)
-    if FINAL in setting and no_final is not None:
-        msg = f"activations.layers: model {name} has no layer 'final', for {no_final}"
-        raise FathomError(msg)
     unknown = [layer for layer in setting if isinstance(layer, int) and layer > depth]
     if unknown:
         msg = f"activations.layers: model {name} has the layers 0 to {depth}, expected no {unknown[0]}"
@@ -179,7 +179,7 @@ def hooking(
 def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None) -> Iterator[None]:
     """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
 
-    With `tokens`, states are cut to so many: some models pad what they are given to a multiple of a window (Longformer).
+    With `tokens`, states are cut to so many, since some models pad what they are given (Longformer).
 
     Layer 0 is what the first block reads, layer l what block l puts out: the residual stream, before any final norm.
     """
@@ -291,10 +291,21 @@ def check_anatomy(module: nn.Module, anatomy: Anatomy, name: str) -> Anatomy:
             wanted = f"(batch, tokens, width) = {expected}"
             msg = f"model {name}: layer {layer} ({anatomy.path}) gives {_shape(found.get(layer))}, expected {wanted}"
             raise FathomError(msg)
+    if pads_inside:
+        _require_pads_at_the_end(module, replace(anatomy, pads_inside=True), name)
     no_final = None
     if _shape(final) != expected:
         no_final = f"its last hidden state has the shape {_shape(final)}, a layer has {expected}"
     return replace(anatomy, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
+
+
+def _require_pads_at_the_end(module: nn.Module, anatomy: Anatomy, name: str) -> None:
+    """Refuse a model that puts tokens of its own before a text: its states would be taken for those of the text."""
+    try:
+        lists_embedding(module, anatomy, name)
+    except FathomError as error:
+        msg = f"model {name}: its blocks ({anatomy.path}) read more tokens than the text has, and not at its end alone"
+        raise FathomError(msg) from error
 
 
 def _padded(state: Any, width: int) -> int:

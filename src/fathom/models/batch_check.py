@@ -62,6 +62,14 @@ class BatchCheck:
     not_tried: str | None
     """Which threshold of the model is beyond that."""
 
+    def notes(self, longest: int) -> list[str]:
+        """What captions must say of texts of at most so many tokens."""
+        if self.texts_alone:
+            return [f"every text ran alone, since {self.texts_alone}"]
+        if self.not_tried and longest > self.longest:
+            return [f"texts of more than {self.longest:,} tokens were not tried in batches ({self.not_tried})"]
+        return []
+
     def facts(self) -> dict[str, Any]:
         """For a manifest."""
         return {
@@ -88,7 +96,7 @@ def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, 
         raise FathomError(msg)
     allowed = trial.allowed(short[-1], alone[-1])
     worst = max(map(_difference, alone, trial.run(short)))
-    long, tried, not_tried = _long_text(trial, limit)
+    long, tried, not_tried = _long_text(trial, context)
     if long:
         cut = None if long <= LONG else tried
         longer = trial.text(long, len(SHORT))
@@ -102,13 +110,14 @@ def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, 
     return BatchCheck(reason, worst, long or max(map(len, short)), not_tried)
 
 
-def _long_text(trial: _Trial, limit: int) -> tuple[int, int, str | None]:
+def _long_text(trial: _Trial, context: int | None) -> tuple[int, int, str | None]:
     """Tokens of the long text, blocks that it is run through, and the threshold that it does not reach."""
-    wanted = {key: size for key, size in thresholds(trial.module.config) if size < limit}  # type: ignore[arg-type]  # as above
+    wanted = {key: size for key, size in thresholds(trial.module.config) if context is None or size < context}  # type: ignore[arg-type]  # as above
     blocks = trial.enough_blocks()
     fitting = {key: size for key, size in wanted.items() if size <= trial.most_tokens(blocks) - BEYOND}
     beyond = sorted((size, key) for key, size in wanted.items() if key not in fitting)
     not_tried = f"{beyond[-1][1]} {beyond[-1][0]:,}" if beyond else None
+    limit = MOST_TOKENS if context is None else context
     return min(limit, max(LONG, *(size + BEYOND for size in fitting.values()), 0)), blocks, not_tried
 
 

@@ -138,7 +138,7 @@ def check_checkpoint(folder: Path) -> Weights:
 
 
 def _check_prefixes(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
-    """What wraps a model while it trains puts its own name before those of the weights, and no class knows them then."""
+    """What wraps a model while it trains puts its own name before those of the weights; no class knows them then."""
     for prefix, wrapper in WRAPPERS.items():
         if shapes and all(name.startswith(prefix) for name in shapes):
             msg = f"{folder}: the names of its weights begin with {prefix!r}, as {wrapper} saves them; "

@@ -17,7 +17,8 @@ def what_it_is(folder: Path) -> str:
     if not folder.is_dir():
         return f"expected {CHECKPOINT}"
     if (folder / ADAPTER).is_file():
-        return f"it is an adapter of {_base(folder / ADAPTER)}: merge it first (model.merge_and_unload()) and save the whole"
+        advice = "merge it first (model.merge_and_unload()) and save the whole"
+        return f"it is an adapter of {_base(folder / ADAPTER)}: {advice}"
     inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
     if inside:
         named = ", ".join(inside[:MOST_NAMED]) + (", ..." if len(inside) > MOST_NAMED else "")

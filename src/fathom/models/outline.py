@@ -1,4 +1,4 @@
-"""A model without its weights: what only its code tells of its sizes, found by a few tokens on their way to its first block."""
+"""A model without its weights: what only its code tells of its sizes, found by a few tokens on the way in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import torch
-from accelerate import init_empty_weights
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from transformers import AutoModel
@@ -26,13 +25,13 @@ _IDS_AXES = 2
 
 
 def outline(config: PretrainedConfig, name: str, part: Part | None) -> dict[str, int | None]:
-    """Positions that the model's position table has for a text, and rows of its embedding; None where it has none.
+    """Positions of the model's position table, rows of its embedding (None where it has none), numbers of its weights.
 
     The model is built without memory for its weights. Errors: FathomError if transformers cannot build it, or if it
     does not read text.
     """
     try:
-        with init_empty_weights(include_buffers=False):
+        with _EmptyWeights():
             whole = AutoModel.from_config(config, trust_remote_code=False)
     except Exception as error:  # a bad config makes transformers raise anything
         msg = f"model {name}: transformers cannot build a model of this config ({first_line(error)})"
@@ -69,12 +68,24 @@ def outline(config: PretrainedConfig, name: str, part: Part | None) -> dict[str,
     finally:
         for handle in handles:
             handle.remove()
+    claimed = sum(weight.numel() for weight in whole.parameters())
     embedding: Any = module.get_input_embeddings()  # type: ignore[operator]  # nn.Module types it a Tensor
     weight = getattr(embedding, "weight", None)
     return {
         "positions": min(watch.limits) if watch.limits else None,
         "vocabulary": int(weight.shape[0]) if isinstance(weight, Tensor) else None,
+        "weights": claimed,
     }
+
+
+class _EmptyWeights(TorchFunctionMode):
+    """Makes the memory of weights, which waits for its values, without any; buffers have values, and are made as ever."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func is torch.empty and kwargs.get("device") is None:
+            kwargs["device"] = torch.device("meta")
+        return func(*args, **kwargs)
 
 
 class _FirstBlockError(Exception):

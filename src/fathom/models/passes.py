@@ -109,8 +109,8 @@ _OF_TORCH = frozenset(vars(nn.Module()))  # hooks among them
 
 
 def _plain(part: nn.Module) -> dict[str, Any]:
-    """The attributes that torch itself does not keep of a module."""
-    return {name: value for name, value in vars(part).items() if name not in _OF_TORCH}
+    """The attributes that torch itself does not keep of a module, nor transformers' note of hooks, which stay."""
+    return {name: value for name, value in vars(part).items() if name not in _OF_TORCH and "hook" not in name}
 
 
 def ordinary_ids(module: nn.Module, count: int, *, seed: int = 0) -> Tensor:

@@ -45,6 +45,8 @@ OTHERS = (
 PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
+# A config's model may have heads (BERT's pooler), or a half that does not run, that its files lack.
+MOST_UNREAD = 4
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -158,6 +160,9 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
     from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
 
     found = outline(config, name, facts["part"])
+    if (found["weights"] or 0) > MOST_UNREAD * weights.numbers:
+        msg = f"models.{name}: its config claims {found['weights']:,} weights, its files hold {weights.numbers:,}"
+        raise FathomError(msg)
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 

@@ -27,8 +27,8 @@ class Model(Settings):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of weights and computation. float32 by default: on a CPU it is the fast one."""
     part: Literal["encoder", "decoder"] | None = None
-    """Which half of an encoder-decoder (T5, BART) runs; the encoder if left out. The decoder reads the text's own tokens,
-    not shifted, and attends to the encoder's states of the same text."""
+    """Which half of an encoder-decoder (T5, BART) runs; the encoder if left out. The decoder reads the text's own
+    tokens, not shifted, and attends to the encoder's states of the same text."""
     depth: Annotated[int, Field(ge=1)] | None = None
     """Number of blocks. Only needed to name single layers before the model is fetched; checked when it is loaded."""
 

@@ -35,7 +35,8 @@ def read_config(folder: Path) -> PretrainedConfig:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # it warns of every key that it does not know
     try:
-        config: PretrainedConfig = CONFIG_MAPPING[architecture].from_dict(content)
+        kind = CONFIG_MAPPING[architecture]
+        config: PretrainedConfig = kind.from_dict(kind._decode_special_floats(content))  # infinity, say
     except Exception as error:  # a bad config makes transformers raise anything
         msg = f"{path}: transformers refuses this config of {architecture} ({first_line(error)})"
         raise FathomError(msg) from error
