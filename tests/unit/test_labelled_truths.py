@@ -24,7 +24,7 @@ from fathom.probes.surface import TOKEN, surface_tables, with_gap
 FloatArray = npt.NDArray[np.float64]
 LAYERS, FROM, WIDTH, TEXTS = 6, 3, 32, 90
 QUICK = ProbeDesign(estimators=("ridge",), repeats=2, permutations=60, bootstrap=200)
-SEEDS = 200
+SEEDS = 600
 
 
 def noise(seed: int, layers: int = LAYERS, texts: int = TEXTS) -> FloatArray:
@@ -190,7 +190,7 @@ def test_words_in_a_bag_score_as_scikit_learn_does(tmp_path: Path) -> None:
 @pytest.mark.nightly
 @pytest.mark.parametrize("given", ["folds", "split"])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_what_is_not_there_is_found_in_few_of_two_hundred_seeds(given: str, classes: int) -> None:
+def test_what_is_not_there_is_found_in_few_of_many_seeds(given: str, classes: int) -> None:
     design = ProbeDesign(estimators=("ridge",), repeats=1, permutations=100, bootstrap=0)
     found = 0
     for seed in range(SEEDS):
