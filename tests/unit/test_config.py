@@ -67,6 +67,7 @@ def test_the_defaults_are_valid() -> None:
         "items-properties": ("span:item",),
         "relations": ("span:second",),
         "analogies": ("span:fourth",),
+        "tweets": ("mean",),
     }
     assert list(config.all_models) == [*config.models, "smollm2-135m-random", "minilm-l6-random"]
     assert list(config.all_figures) == [
@@ -75,6 +76,8 @@ def test_the_defaults_are_valid() -> None:
         "probes-ridge",
         "items-properties-smollm2-135m",
         "items-properties-minilm-l6",
+        "tweets-smollm2-135m",
+        "tweets-minilm-l6",
         "probe-summary",
     ]
 
@@ -219,7 +222,7 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: str) -> 
         ),
         (
             {"figures__probes_M_svm__experiments": ["x"]},
-            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies; found 'x'",
+            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies, tweets; found 'x'",
         ),
         ({"figures__probes_M_svm__models": ["minilm-l6"] * 2}, "figures.probes-svm.models: expected every name once"),
         ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),

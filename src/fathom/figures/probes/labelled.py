@@ -9,7 +9,7 @@ import pandas as pd
 
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
-from fathom.figures.probes.properties import draw_properties
+from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import CONTROLS, PRIMARY
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, TEST, TRAIN
