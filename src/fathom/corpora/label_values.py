@@ -109,7 +109,7 @@ def _plain(cell: Any, missing: Collection[str], place: str) -> str | float | Non
     """A cell as a number or a name."""
     if is_missing(cell):
         return None
-    if isinstance(cell, (Real, Decimal)) and not isinstance(cell, (bool, np.bool_)):
+    if isinstance(cell, (Real, Decimal)) and str(cell) not in {"True", "False"}:
         return float(cell)
     name = name_of(cell, place)
     return None if name in missing else name

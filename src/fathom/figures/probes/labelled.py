@@ -9,7 +9,7 @@ import pandas as pd
 
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
-from fathom.figures.probes.properties import draw_properties
+from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import CONTROLS, PRIMARY
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, TEST, TRAIN
@@ -47,7 +47,7 @@ def label_notes(corpus: pd.DataFrame, curves: pd.DataFrame) -> list[str]:
 
 
 def surface_notes(curves: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Of each label, the surfaces that tell it as well as its best layer does, and those that its best layer is ahead of.
+    """Of each label, the surfaces that tell it as well as its best layer, and those that its best layer is ahead of.
 
     As well: the interval of the difference, over the same resampled groups, does not lie above 0.
     """
@@ -62,8 +62,8 @@ def surface_notes(curves: pd.DataFrame) -> tuple[list[str], list[str]]:
         as_well = chosen[~(chosen["gap_low"] > 0)]
         if len(as_well):
             alike.append(
-                f"{name}: the surface of the texts tells it as well as any layer: {_gaps(as_well)}. The layers need not "
-                "hold more than the surface."
+                f"{name}: the surface of the texts tells it as well as any layer: {_gaps(as_well)}. The layers need "
+                "not hold more than the surface."
             )
         if len(as_well) < len(chosen):
             behind.append(f"{name}: the best layer is ahead of: {_gaps(chosen[chosen['gap_low'] > 0])}.")
