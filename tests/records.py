@@ -33,6 +33,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "model": "m",
         "corpus": "c",
         "measured": [DatasetEntropySettings().measured(0).model_dump(mode="json")],
+        "bootstrap": 100,
         "level": 0.95,
         "seed": 0,
     },

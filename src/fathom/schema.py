@@ -57,6 +57,13 @@ def is_commit(revision: str) -> bool:
     return COMMIT.fullmatch(revision) is not None
 
 
+def named_revision(revision: str | None) -> str:
+    """A revision in a few words."""
+    if revision is None:
+        return "its default branch"
+    return revision[:12] if is_commit(revision) else revision
+
+
 LONGEST_LINE = 1000  # characters: settings are an argument of a command, which Linux limits to 128 KB
 
 

@@ -16,11 +16,11 @@ from tests.designs import item_table, pair_table
 from tests.jobs import corpus_of, corpus_settings
 from tests.wheels import wheel_with
 
-from fathom.corpora import sources
 from fathom.corpora.command import command
 from fathom.corpora.items import item_texts
 from fathom.corpora.settings import CorpusSettings
 from fathom.corpora.word_tables import load_items
+from fathom.io import hub_commits
 from fathom.io.corpus_table import CORPUS_COLUMNS, LABEL_PREFIX, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.runtime.errors import FathomError
@@ -132,7 +132,7 @@ def folder(index: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             shutil.copy(pattern, target)
         return revision
 
-    monkeypatch.setattr(sources, "fetch_hub", fetch)
+    monkeypatch.setattr(hub_commits, "fetch_hub", fetch)
     return index.parent
 
 

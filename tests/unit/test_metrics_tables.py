@@ -77,7 +77,7 @@ def token_measures(positions: int = 64) -> list[Measure]:
 
 
 def metric_job(*measures: Any, **changes: Any) -> MetricJob:
-    content = {"model": "tiny", "corpus": "texts", "level": 0.9, "seed": 0} | changes
+    content = {"model": "tiny", "corpus": "texts", "bootstrap": 50, "level": 0.9, "seed": 0} | changes
     return MetricJob.model_validate({"measured": measures or [measured("sinks")], **content})
 
 

@@ -163,9 +163,10 @@ def test_one_extraction_of_the_views_serves_all_and_says_its_passes(made: Projec
     assert facts["passes"] == 3
     assert facts["positions"] == ["mean", "last"]
     tables = {path.stem for path in (made.folder / "results/metrics/tiny/views").glob("*.parquet")}
-    assert tables == {"lidar"}
+    assert tables == {"lidar", "lidar.layers"}
     tokens = {path.stem for path in (made.folder / "results/metrics/tiny/texts").glob("*.parquet")}
-    assert tokens == {"prompt_entropy", "effective_rank", "sinks", "token_norms", "sink_margins", "linear_cka"}
+    summarised = {"prompt_entropy", "effective_rank", "linear_cka"}
+    assert tokens == summarised | {f"{name}.layers" for name in summarised} | {"sinks", "token_norms", "sink_margins"}
 
 
 def test_another_seed_of_weights_remakes_that_model_only(made: Project, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ REQUIRED INPUTS:
     results/corpora/{corpus}.parquet
 OUTPUTS:
     results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus, or pair of layers) and layer
+    results/metrics/{model}/{corpus}/{metric}.layers.parquet    one row a curve and layer: value, interval, texts
     results/metrics/{model}/{corpus}/{metric}.record.json    what the job did, when and where; tokens.record.json of
                                                              the metrics of the tokens of a text
 """
@@ -23,6 +24,10 @@ if plan.metrics.token_tables:
             tables=collect(
                 "results/metrics/{{model}}/{{corpus}}/{table}.parquet",
                 table=plan.metrics.token_tables,
+            ),
+            summaries=collect(
+                "results/metrics/{{model}}/{{corpus}}/{table}.layers.parquet",
+                table=plan.metrics.token_summaries,
             ),
             record="results/metrics/{model}/{corpus}/tokens.record.json",
         log:
@@ -59,6 +64,7 @@ rule metrics:
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/metrics/{model}/{corpus}/{metric}.parquet",
+        summary="results/metrics/{model}/{corpus}/{metric}.layers.parquet",
         record="results/metrics/{model}/{corpus}/{metric}.record.json",
     log:
         "logs/metrics/{model}/{corpus}/{metric}.log",

@@ -34,7 +34,8 @@ def command(settings_json: str, base: Path | None, output: Path, leaks: Path | N
             msg = f"--base: expected none, the corpus is made of no other; found {base}"
             raise FathomError(msg)
         with tempfile.TemporaryDirectory(prefix=f".{job.name}-", dir=output.parent) as scratch:
-            sources = Sources(Path(scratch), None if base is None else read_corpus(base), job.base)
+            kept = output.with_name(f"{job.name}.commit.json")
+            sources = Sources(Path(scratch), kept, None if base is None else read_corpus(base), job.base)
             # By name, so that the code of one kind of corpus is no part of another's.
             frame: pd.DataFrame = importlib.import_module(job.module).build(sources, **job.options)
     except (FathomError, ValueError) as error:

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     from fathom.corpora.sources import Sources
 
 
-def build(sources: Sources, *, repository: str, revision: str, file: str, **options: Any) -> pd.DataFrame:
+def build(sources: Sources, *, repository: str, revision: str | None, file: str, **options: Any) -> pd.DataFrame:
     """The texts of a column of the file; `options` as of `fathom.corpora.files.texts_of`."""
     return texts_of(sources.hub_file(repository, revision, file), f"{repository}, {file}", **options)

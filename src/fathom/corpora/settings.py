@@ -38,6 +38,7 @@ from fathom.schema import (
     Wheel,
     Wording,
     is_commit,
+    named_revision,
 )
 
 Count = Annotated[int, Field(ge=1)]
@@ -748,8 +749,10 @@ class HubCorpus(_Table):
     kind: Literal["hub"]
     repository: Repository
     """Dataset repository, for example Salesforce/wikitext."""
-    revision: Revision
-    """Full commit hash. A branch or tag is followed only where `paper` is not set."""
+    revision: Revision | None = None
+    """Commit hash, branch or tag; the default branch if left out. A branch or tag is looked up once: the commit that it
+    led to is in the corpus's record, and stays until the setting changes or `results/corpora/{corpus}.commit.json` is
+    deleted. A paper's config names full commit hashes."""
     file: Annotated[MemberPath, Endings]
     """File in the repository."""
 
@@ -758,10 +761,10 @@ class HubCorpus(_Table):
     @property
     def pinned(self) -> bool:
         """Whether the revision is a full commit hash."""
-        return is_commit(self.revision)
+        return is_commit(self.revision or "")
 
     def _source(self) -> str:
-        return f"{self.repository} at {self.revision[:12]}, {self.file}"
+        return f"{self.repository} at {named_revision(self.revision)}, {self.file}"
 
 
 class WheelCorpus(_Table):

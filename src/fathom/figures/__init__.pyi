@@ -5,6 +5,7 @@ from .metrics.block_sites import draw_stages as draw_stages
 from .metrics.comparison import draw_comparison as draw_comparison
 from .metrics.curves import draw_metric as draw_metric
 from .metrics.matrix import draw_matrices as draw_matrices
+from .metrics.own_curves import curve as curve
 from .metrics.power_law import draw_power_law as draw_power_law
 from .metrics.power_law import power_law_entropies as power_law_entropies
 from .metrics.rows import summarise_metric as summarise_metric
@@ -22,6 +23,7 @@ from .probes.summary import summary_table as summary_table
 
 __all__ = [
     "bimodality_table",
+    "curve",
     "draw_bimodality",
     "draw_comparison",
     "draw_coordination",

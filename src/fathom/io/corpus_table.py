@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fathom.io.tables import read_arrow, read_arrow_rows, write_arrow
+from fathom.io.tables import read_arrow, read_arrow_rows, read_columns, write_arrow
 from fathom.runtime.errors import FathomError, first_line
 
 # What a view varies stands in `quantity`: a probability, tokens of a text, words of filler; NaN of other views. Which
@@ -127,6 +127,21 @@ def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame
     frame: pd.DataFrame = table.to_pandas()
     # Where some texts have none, pandas would turn the seeds of the others into floats, which are not exact.
     frame["perturbation"] = pd.Series(table["perturbation"].to_pylist(), dtype=object)
+    return frame
+
+
+def read_facts(path: Path) -> pd.DataFrame:
+    """Id, view, group and labels of the texts of a corpus, without the texts.
+
+    Errors: FathomError if it is missing, torn, or no corpus.
+    """
+    columns = read_columns(path)
+    missing = [column for column in ("id", "view", "group") if column not in columns]
+    if missing:
+        msg = f"{path}: not a corpus, it lacks the columns {', '.join(missing)}"
+        raise FathomError(msg)
+    labels = [column for column in columns if column.startswith(LABEL_PREFIX)]
+    frame: pd.DataFrame = read_arrow(path, columns=["id", "view", "group", *labels]).to_pandas()
     return frame
 
 

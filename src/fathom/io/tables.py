@@ -43,10 +43,16 @@ def read_table(path: Path) -> pd.DataFrame:
     return frame
 
 
-def read_arrow(path: Path) -> pa.Table:
-    """Read a Parquet file. Errors: FathomError if it is missing or corrupt."""
+def read_arrow(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read a Parquet file, or some of its columns. Errors: FathomError if it is missing or corrupt."""
     with _opened(path) as file:
-        return file.read()
+        return file.read(columns=None if columns is None else list(columns))
+
+
+def read_columns(path: Path) -> list[str]:
+    """Names of the columns of a Parquet file. Errors: FathomError if it is missing or corrupt."""
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
 
 
 def read_arrow_rows(path: Path, first: int, last: int) -> pa.Table:

@@ -15,6 +15,7 @@ from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import make_measure
+from fathom.metrics.summaries import summarise
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.runtime.malloc import keep_freed_memory
@@ -51,7 +52,11 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     for name, table in tables.items():
         _report(name, table, job, needed=name in of_texts)
     folder.mkdir(parents=True, exist_ok=True)
-    files = {folder / f"{name}.parquet": with_facts_of_view(table, corpus) for name, table in tables.items()}
+    tables = {name: with_facts_of_view(table, corpus) for name, table in tables.items()}
+    summaries = {
+        f"{one.name}.layers": summarise(tables[one.name], one, job) for one in job.measured if one.of != "sinks"
+    }
+    files = {folder / f"{name}.parquet": table for name, table in (tables | summaries).items()}
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())
     return Work(settings_json, read=[corpus_file, *manifests], written=[*files])

@@ -87,7 +87,9 @@ class MetricJob(Settings):
     model: Name
     corpus: Name
     measured: Annotated[tuple[Measured, ...], Field(min_length=1)]
+    bootstrap: int
+    """Bootstrap samples behind the intervals of metrics of texts."""
     level: float
     """Coverage of the intervals."""
     seed: Seed
-    """Seed of the half samples."""
+    """Seed of the bootstrap and of the half samples."""

@@ -38,7 +38,7 @@ def command(settings_json: str, folder: Path, manifest: Path, base: Path | None)
         draft = Path(scratch) / "draft"
         draft.mkdir()
         options = {key: value for key, value in job.source.items() if key != "source"}
-        place = Place(draft, Path(scratch), base)
+        place = Place(draft, Path(scratch), folder.with_name(f"{folder.name}.commit.json"), base)
         # By name, so that the code of one kind of source is no part of another's.
         origin: Origin = importlib.import_module(job.module).bring(place, **options)
         kept = keep_plain(draft)

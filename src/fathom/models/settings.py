@@ -10,7 +10,7 @@ from pydantic import Field
 
 from fathom.io.strict_json import read_json
 from fathom.models.folders import what_it_is
-from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit
+from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit, named_revision
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
 CHECKPOINT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)")
@@ -94,19 +94,21 @@ class HubModel(Model):
     source: Literal["hub"]
     repository: Repository
     """Repository, for example EleutherAI/pythia-410m."""
-    revision: Revision
-    """Full commit hash (40 hexadecimal digits). A branch or tag is followed only where `paper` is not set."""
+    revision: Revision | None = None
+    """Commit hash (40 hexadecimal digits), branch or tag; the default branch if left out. A branch or tag is looked up
+    once: the commit that it led to is in the model's manifest, and stays until the setting changes or
+    `results/models/{model}.commit.json` is deleted. A paper's config names full commit hashes."""
 
     module: ClassVar[str] = "fathom.models.sources.hub"
 
     @property
     def pinned(self) -> bool:
         """Whether the revision is a full commit hash."""
-        return is_commit(self.revision)
+        return is_commit(self.revision or "")
 
     def origin(self) -> str:
         """Repository and revision."""
-        return f"{self.repository} at {self.revision[:12]}"
+        return f"{self.repository} at {named_revision(self.revision)}"
 
 
 class PathModel(Model):

@@ -75,6 +75,8 @@ def _tables(
     tables = probe_tables(job, corpus, activations, threads)
     return {
         job.experiment: tables.folds,
-        f"{job.experiment}.layers": tables.curves,
+        f"{job.experiment}.layers": tables.curves.assign(
+            stage="probes", name=job.experiment, model=job.model, corpus=job.corpus
+        ),
         f"{job.experiment}.texts": tables.texts,
     }

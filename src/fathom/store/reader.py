@@ -55,6 +55,7 @@ from fathom.store.layout import (
     Layout,
     States,
     fact_rows,
+    is_pooled,
     to_float32,
 )
 from fathom.store.reading import reading_notes
@@ -196,6 +197,14 @@ class Store:
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
         return np.asarray(states)
 
+    def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
+        """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
+        self._require(site, position)
+        shape = (len(self.layers[site]), self.texts if is_pooled((site, position)) else self.total_tokens, self.width)
+        at = range(shape[0])[layer]
+        (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
+        return np.asarray(states)
+
     def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
         """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
         self._require(site, "tokens")
@@ -236,6 +245,10 @@ class Store:
 
     def _require(self, site: str, position: str) -> None:
         self.require_site(site)
+        self.require_position(position)
+
+    def require_position(self, position: str) -> None:
+        """Refuse a position that was not stored."""
         if position not in self.positions:
             msg = f"{self.path}: holds no position {position!r}, only {', '.join(self.positions)}"
             raise FathomError(msg)
@@ -350,6 +363,26 @@ class Activations:
             states[first : first + store.texts] = store.pooled(position, layer, site)
             first += store.texts
         return states
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        return sum(store.total_tokens for store in self.stores)
+
+    def require_position(self, position: str) -> None:
+        """Refuse a position that was not stored."""
+        self.stores[0].require_position(position)
+
+    def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
+        """States first .. last - 1 of one layer along all texts of a position (or all tokens), (rows, width)."""
+        parts, before = [np.empty((0, self.width), dtype=np.float32)], 0
+        for store in self.stores:
+            length = store.texts if is_pooled((site, position)) else store.total_tokens
+            start, end = max(first - before, 0), min(last - before, length)
+            if start < end:
+                parts.append(store.rows(position, layer, start, end, site))
+            before += length
+        return np.concatenate(parts)
 
     def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
         """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.

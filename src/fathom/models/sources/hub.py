@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fathom.io.download import fetch_hub
+from fathom.io.hub_commits import fetch_once
 from fathom.models.checkpoint_checks import CONFIG
 from fathom.models.prepare import OTHERS, TOKENIZERS, WEIGHTS, weight_files
 from fathom.models.sources.place import Origin, Place, keep
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def bring(place: Place, *, repository: str, revision: str) -> Origin:
-    """Fetch the files of a checkpoint at a revision."""
+def bring(place: Place, *, repository: str, revision: str | None = None) -> Origin:
+    """Fetch the files of a checkpoint at a revision; at the default branch if there is none."""
     fetched = place.scratch / "fetched"
-    commit = fetch_hub(repository, revision, OTHERS, fetched, weights=_weights, needed=((CONFIG,), TOKENIZERS))
+    needed = ((CONFIG,), TOKENIZERS)
+    commit = fetch_once(place.kept, repository, revision, OTHERS, fetched, weights=_weights, needed=needed)
     return Origin(commit, keep(fetched, place, own=True))
 
 

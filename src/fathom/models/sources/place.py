@@ -18,6 +18,8 @@ class Place:
     """Folder for the checkpoint."""
     scratch: Path
     """Folder for what is fetched; it goes once the checkpoint is there."""
+    kept: Path
+    """File in which a source keeps what a name that can move has led to. It outlives the checkpoint."""
     base: Path | None = None
     """Manifest of the model whose shape it has."""
 

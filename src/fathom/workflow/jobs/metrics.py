@@ -44,6 +44,11 @@ class MetricJobs:
         return tuple(table for name in self._config.token_metrics for table in (name, *METRICS[name].tables))
 
     @property
+    def token_summaries(self) -> tuple[str, ...]:
+        """Those of these tables that are summarised; sinks are single tokens."""
+        return tuple(name for name in self._config.token_metrics if METRICS[name].of == "text")
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Metrics of whole corpora, views and pairs of layers, each with a job of its own."""
         return tuple(name for name in self._config.metric_settings if name not in self._config.token_metrics)
@@ -97,6 +102,7 @@ class MetricJobs:
                 model=wildcards.model,
                 corpus=wildcards.corpus,
                 measured=tuple(self._config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
+                bootstrap=uncertainty.bootstrap,
                 level=uncertainty.level,
                 seed=uncertainty.seed,
             )

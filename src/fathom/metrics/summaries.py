@@ -1,0 +1,71 @@
+"""The summary of a table of metrics: one row a curve and layer, with its interval, whatever the metric is of.
+
+Every stage writes such a table, with the same columns, once; figures and readers take their numbers from it. Names are
+those of the config: titles are words of figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import pandas as pd
+
+from fathom.io.summaries import as_summary
+from fathom.metrics.job import Measured, MetricJob
+from fathom.statistics.layer_curves import summarise_metric
+
+CURVE = ["site", "variant"]  # a curve of these is summarised by itself; view, sinks and preparation tell curves within
+WITHIN = ["view", "sinks", "preparation"]
+
+
+def summarise(table: pd.DataFrame, measured: Measured, job: MetricJob) -> pd.DataFrame:
+    """The summary of one metric's table.
+
+    A metric of texts becomes its mean over texts with the interval of a bootstrap over groups; one of whole corpora
+    or of pairs of layers keeps the values and intervals that it came with.
+    """
+    curves = _pairs(table) if measured.of == "layers" else _curves(table, job)
+    named = curves.assign(
+        stage="metrics",
+        name=measured.name,
+        model=job.model,
+        corpus=job.corpus,
+        position=measured.position,
+        label=measured.label or "",
+        normalisation=measured.normalisation,
+    )
+    return as_summary(named)
+
+
+def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
+    parts = []
+    for key, rows in table.groupby(CURVE, sort=False, dropna=False):
+        curve = summarise_metric(rows, samples=job.bootstrap, level=job.level, seed=job.seed)
+        parts.append(curve.assign(**dict(zip(CURVE, key, strict=True))))
+    curves = pd.concat(parts, ignore_index=True)
+    facts = table.drop_duplicates("view").set_index("view")
+    reasons = _reasons(table)
+    keys: list[Hashable] = [*CURVE, *WITHIN, "layer"]
+    return curves.assign(
+        quantity=curves["view"].map(facts["quantity"]),
+        control=curves["view"].map(facts["control"]),
+        chance=curves["view"].map(facts["chance"]),
+        reason=[reasons.get(_key(row)) for row in curves[keys].itertuples(index=False)],
+    )
+
+
+def _reasons(table: pd.DataFrame) -> dict[tuple[Any, ...], str]:
+    """Why the first text without a value, or the corpus, has none, by curve and layer."""
+    missing = table[table["value"].isna()].drop_duplicates([*CURVE, *WITHIN, "layer"])
+    keys = missing[[*CURVE, *WITHIN, "layer"]].itertuples(index=False)
+    return {_key(row): reason for row, reason in zip(keys, missing["reason"], strict=True)}
+
+
+def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Cells of a row as a key: a missing one is not equal to itself, so None stands for it."""
+    return tuple(None if pd.isna(cell) else cell for cell in row)
+
+
+def _pairs(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(sinks=table.get("sinks", "none"), site="residual")

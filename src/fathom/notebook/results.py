@@ -1,0 +1,79 @@
+"""The summaries of all tables of a run as one tidy frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from fathom.io.summaries import as_summary
+from fathom.io.tables import read_table
+from fathom.metrics.settings import METRICS
+from fathom.runtime.errors import FathomError
+
+SUMMARIES = {"metrics": "*/*/*.layers.parquet", "probes": "*/*.layers.parquet"}
+SCORES = {"score": "value", "p_family_wise": "p"}
+"""Columns of probes that are called by what they are, in place of what they have in common with others."""
+FIRST = ["stage", "metric", "experiment", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
+DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
+MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r2": "R²"}
+
+
+def read_results(results: str | Path = "results") -> pd.DataFrame:
+    """Read every summary of a run: one row a curve and layer, of all metrics and all probing experiments.
+
+    Args:
+        results: folder of the run's results.
+
+    Returns:
+        A frame with these columns. What a row is of: `stage` (metrics or probes), `metric` or `experiment` (the other
+        one is empty), `title` (in words), `model`, `corpus`, `layer`, `depth` (0 to 1), `form` (what was done to the
+        states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning), `view`, `site`,
+        `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `distance`. Words are empty
+        where they have no meaning. What was found: `value`, its interval `low` to `high`, `unit`, `chance`, `p`
+        (family-wise over layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`,
+        `peak_high`, and the `reason` where a value is missing. Metrics of pairs of layers have `other_layer` and
+        `other_depth`, which are missing elsewhere.
+
+    Raises:
+        FathomError: if the folder holds no summary, or one is torn.
+    """
+    folder = Path(results)
+    frames = [
+        _summary(path) for stage, places in SUMMARIES.items() for path in sorted(folder.joinpath(stage).glob(places))
+    ]
+    if not frames:
+        msg = f"{folder}: holds no results of metrics or probes; expected the folder `results` of a finished run"
+        raise FathomError(msg)
+    joined = pd.concat(frames, ignore_index=True)
+    metric = joined["name"].where(joined["stage"] == "metrics", "")
+    experiment = joined["name"].where(joined["stage"] == "probes", "")
+    named = joined.rename(columns={"preparation": "form"}).assign(
+        metric=metric,
+        experiment=experiment,
+        title=[_title(name) for name in joined["name"]],
+        other_layer=pd.array(joined.get("other_layer", [pd.NA] * len(joined)), dtype="Int64"),
+        other_depth=joined.get("other_depth", float("nan")),
+        unit=[_unit(*row) for row in joined[["stage", "name", "normalisation", "measure"]].itertuples(index=False)],
+    )
+    rest = [name for name in named.columns if name not in {*FIRST, "name", "normalisation"}]
+    return named[[*FIRST, *rest]]
+
+
+def _summary(path: Path) -> pd.DataFrame:
+    table = read_table(path)
+    if "stage" not in table.columns:
+        msg = f"{path}: an earlier version wrote this table, which does not say what it is of; run snakemake again"
+        raise FathomError(msg)
+    return as_summary(table.rename(columns=SCORES))
+
+
+def _title(name: str) -> str:
+    return METRICS[name].title if name in METRICS else name
+
+
+def _unit(stage: str, name: str, normalisation: str, measure: str) -> str:
+    if stage == "probes":
+        return MEASURES.get(measure, measure)
+    unit = METRICS[name].unit if name in METRICS else ""
+    return f"{unit} / {DIVIDED_BY[normalisation]}" if normalisation in DIVIDED_BY else unit
