@@ -21,7 +21,7 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 CODE := src tests benchmarks
 
-.PHONY: run report test test-cluster nightly check format benchmark clean lock config
+.PHONY: run report test test-cluster nightly check format benchmark clean lock config models
 
 # The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
 run: $(INSTALLED)
@@ -80,6 +80,10 @@ benchmark: $(INSTALLED)
 # config/config.yaml, config/schema.json and docs/options.md are written from the settings classes.
 config: $(INSTALLED)
 	python -m fathom.workflow.write_reference .
+
+# docs/models.md: a tiny model of every text architecture of transformers, extracted and compared. It takes minutes.
+models: $(INSTALLED)
+	python -m tests.architectures
 
 clean:
 	rm -rf results logs .snakemake

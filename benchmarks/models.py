@@ -11,8 +11,7 @@ from transformers import AutoModel, GPTNeoXConfig, LlamaConfig
 
 from fathom.activations.settings import KeptActivations, Position
 from fathom.activations.tokenisation import TokenisedTexts
-from fathom.models.architecture import find_anatomy
-from fathom.models.load import LoadedModel
+from fathom.models.load import LoadedModel, understand
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Case:
         torch.manual_seed(0)
         device = torch.device(self.device)
         module = AutoModel.from_config(self.config).to(device=device, dtype=getattr(torch, self.dtype)).eval()
-        return LoadedModel(module=module, anatomy=find_anatomy(module, self.title), device=device)
+        return understand(module, self.title, device)
 
     def tokens(self) -> TokenisedTexts:
         """Texts of 80 to 120 random tokens."""

@@ -38,6 +38,7 @@ def corpora() -> dict[str, pd.DataFrame]:
         "items": item_texts(items, [ITEM]),
         "relations": relation_texts(pairs, [RELATION]),
         "analogies": analogy_texts(pairs, [ANALOGY]),
+        "moods": item_texts(items, [ITEM]),
         "early": early_context_texts(pairs, RELATION, filler=FILLER, closing="and so on"),
     }
 

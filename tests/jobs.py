@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from pydantic import TypeAdapter
 
+from fathom.corpora.files import read_table, texts_in
 from fathom.corpora.settings import CorpusSettings
 from fathom.models.settings import ModelSettings
 from fathom.workflow.jobs.corpora import corpus_job
@@ -18,6 +21,11 @@ def corpus_of(entry: Mapping[str, Any]) -> CorpusSettings:
     """An entry of `corpora`, checked."""
     settings: CorpusSettings = TypeAdapter(CorpusSettings).validate_python(dict(entry))
     return settings
+
+
+def texts_of_table(path: Path, column: str) -> pd.Series[str]:
+    """The texts of a column of a file."""
+    return texts_in(read_table(path, column, str(path), "utf-8"), column)
 
 
 def corpus_settings(entry: Mapping[str, Any], name: str = "c") -> str:

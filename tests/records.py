@@ -83,7 +83,10 @@ def plant_shard(shard: int, shards: int, states: str = "states") -> Path:
     store = write(STATES / f"{shard}-of-{shards}.zarr.zip", f"{states} of shard {shard}")
     manifest = STATES / f"{shard}-of-{shards}.manifest.json"
     digest = {"bytes": store.stat().st_size, "xxh3_128": xxh3_of(store)}
-    write_manifest(manifest, {"kind": "activations", "store": store.name, **digest})
+    write_manifest(
+        manifest,
+        {"kind": "activations", "store": store.name, "texts": 4, "truncated": shard % 2, "longest": 12, **digest},
+    )
     settings = {"model": "m", "corpus": "c", "shard": shard - 1, "activations": {"shards": shards}}
     record("activations", manifest, Work(json.dumps(settings), read=[MODEL, CORPUS], written=[manifest]))
     return manifest

@@ -90,3 +90,11 @@ def three_experiments(models: dict[str, int], *, controls: Sequence[str] = (*LAY
             parts.append(with_controls(model, last, experiment, round(depth * last), controls=controls))
             parts.append(score_rows(model, last, experiment, round(depth * last), selection="inner"))
     return pd.concat(parts, ignore_index=True)
+
+
+def in_both_forms(rows: pd.DataFrame, *, sinks: int = 160) -> pd.DataFrame:
+    """Curves of means over tokens with and without sinks, which `sinks` texts have; without, they score 0.1 more."""
+    numbers = ["score", "low", "high"]
+    means = rows.assign(position="mean", texts_with_sinks=sinks)
+    without = means.assign(sinks="without", texts_with_sinks=0, **{one: means[one] + 0.1 for one in numbers})
+    return pd.concat([means, without if sinks else means.assign(sinks="without")], ignore_index=True)

@@ -194,6 +194,14 @@ class CorpusView(Protocol):
         """What its views vary."""
 
     @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Labels that it carries."""
+
+    @property
+    def has_own_figure(self) -> bool:
+        """Whether its experiments call for a figure of their own, a panel a label."""
+
+    @property
     def calls_for(self) -> tuple[str, ...]:
         """Kinds of figures that its experiments call for beside the usual ones."""
 

@@ -70,6 +70,7 @@ def test_the_defaults_are_valid() -> None:
         "items-properties": ("span:item",),
         "relations": ("span:second",),
         "analogies": ("span:fourth",),
+        "tweets": ("mean",),
     }
     assert list(config.all_models) == [*config.models, "smollm2-135m-random", "minilm-l6-random"]
     assert list(config.all_figures) == [
@@ -78,6 +79,8 @@ def test_the_defaults_are_valid() -> None:
         "probes-ridge",
         "items-properties-smollm2-135m",
         "items-properties-minilm-l6",
+        "tweets-smollm2-135m",
+        "tweets-minilm-l6",
         "probe-summary",
     ]
 
@@ -224,7 +227,8 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: tuple[An
 @given(place=st.sampled_from(LEAVES))
 def test_a_section_in_place_of_a_value_is_refused_by_its_place(tmp_path: Path, place: tuple[Any, ...]) -> None:
     message = refusal(tmp_path, with_value(place, {"x": []}))
-    assert re.match(rf"{re.escape(dotted(place))}[.:]", message)
+    named = place[:-1] if isinstance(place[-1], int) else place  # of an entry of a list, the list at least
+    assert re.match(rf"{re.escape(dotted(named))}[.:]", message)
 
 
 @some
@@ -270,7 +274,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         ),
         (
             {"figures__probes_M_svm__experiments": ["x"]},
-            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies; found 'x'",
+            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies, tweets; found 'x'",
         ),
         ({"figures__probes_M_svm__models": ["minilm-l6"] * 2}, "figures.probes-svm.models: expected every name once"),
         ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),

@@ -214,8 +214,11 @@ def test_planted_turns_and_neighbours_that_attend_alike_are_found(tmp_path: Path
     # No text has a sink; attention has one form.
     attention = rows["measure"].str.startswith("attention")
     assert set(rows.loc[attention, "sinks"]) == {"with"}
-    forms = [rows[~attention & (rows["sinks"] == sinks)].drop(columns="sinks") for sinks in ("with", "without")]
-    pd.testing.assert_frame_equal(*(form.reset_index(drop=True) for form in forms))
+    with_sinks, without = (
+        rows[~attention & (rows["sinks"] == sinks)].drop(columns="sinks").reset_index(drop=True)
+        for sinks in ("with", "without")
+    )
+    pd.testing.assert_frame_equal(with_sinks, without)
 
 
 def test_turns_that_sinks_hide_are_found_without_them(tmp_path: Path) -> None:

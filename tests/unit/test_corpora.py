@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from tests.bibles import VERSES, as_module
 from tests.designs import items_of, pair_table
-from tests.jobs import corpus_settings
+from tests.jobs import corpus_settings, texts_of_table
 from tests.wheels import wheel_with
 
 from fathom.corpora.bible import draw_passages, parse_verses
 from fathom.corpora.command import command
-from fathom.corpora.files import read_texts, select
+from fathom.corpora.files import chosen, with_ids
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import CorpusSettings
@@ -166,7 +166,7 @@ TEXTS = ["007", "1e5", "2020-01-01", "null", 'a, "quoted" text', "ünïcode \u20
 
 
 def choose(texts: pd.Series[str], **wanted: Any) -> pd.DataFrame:
-    return select(texts, **{"limit": None, "skip": None, "min_characters": None, "min_words": None} | wanted)
+    return with_ids(chosen(texts, **{"limit": None, "skip": None, "min_characters": None, "min_words": None} | wanted))
 
 
 @pytest.mark.parametrize("kind", ["txt", "csv", "jsonl", "parquet"])
@@ -183,7 +183,7 @@ def test_every_kind_of_file_gives_the_texts_as_they_are(tmp_path: Path, kind: st
         case "parquet":
             # With an index of its own, as pandas saves one.
             pd.DataFrame({"date": TEXTS}, index=[f"i{index % 3}" for index in range(len(TEXTS))]).to_parquet(path)
-    texts = read_texts(path, "date")
+    texts = texts_of_table(path, "date")
     assert texts.tolist() == TEXTS
     frame = choose(texts)
     assert frame["id"].tolist() == [f"row-{index}" for index in range(1, len(TEXTS) + 1)]
@@ -193,8 +193,8 @@ def test_every_kind_of_file_gives_the_texts_as_they_are(tmp_path: Path, kind: st
 def test_a_byte_order_mark_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("first\r\nsecond", encoding="utf-8-sig", newline="")
     (tmp_path / "t.csv").write_text("text\nfirst\nsecond\n", encoding="utf-8-sig")
-    assert read_texts(tmp_path / "t.txt", "text").tolist() == ["first", "second"]
-    assert read_texts(tmp_path / "t.csv", "text").tolist() == ["first", "second"]
+    assert texts_of_table(tmp_path / "t.txt", "text").tolist() == ["first", "second"]
+    assert texts_of_table(tmp_path / "t.csv", "text").tolist() == ["first", "second"]
 
 
 def test_limit_skip_and_length() -> None:
@@ -227,26 +227,26 @@ def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: li
     [
         ("t.csv", b"other\na\n", "expected a column 'text', found other"),
         ("t.csv", b"", "cannot be read as .csv"),
-        ("t.csv", b"text\n\xff\xfe\n", "cannot be read as .csv"),
+        ("t.csv", b"text\n\xff\xfe\n", "not in the encoding utf-8"),
         ("t.csv", b'text\n"open\n', "cannot be read as .csv"),
         ("t.jsonl", b"{torn", "cannot be read as .jsonl"),
-        ("t.jsonl", b"\xff", "cannot be read as .jsonl"),
+        ("t.jsonl", b"\xff", "not in the encoding utf-8"),
         ("t.parquet", b"no parquet", "cannot be read as .parquet"),
-        ("t.txt", b"\xff\xfe\x00", "cannot be read as .txt"),
+        ("t.txt", b"\xff\xfe\x00", "not in the encoding utf-8"),
         ("t.xlsx", b"", "expected a file that ends with .txt, .csv, .jsonl, .parquet"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FathomError, match=f"{name}: {expected}") as caught:
-        read_texts(tmp_path / name, "text")
+        texts_of_table(tmp_path / name, "text")
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     for name in ("t.txt", "t.csv", "t.jsonl", "t.parquet"):
         with pytest.raises(FathomError, match=f"{name}: no such file"):
-            read_texts(tmp_path / name, "text")
+            texts_of_table(tmp_path / name, "text")
 
 
 # Random tokens -------------------------------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ def test_random_tokens_through_the_command(tmp_path: Path) -> None:
     [
         ("", {}, "corpus c: it holds no text"),
         ("a\n", {"skip": "a"}, "corpus c: it holds no text"),
-        ("a\n\nb\n", {}, r"corpus c: text 'row-2' \(row 2\) is empty"),
+        (" \n\n", {}, "corpus c: it holds no text"),
         ("a\n", {"path": "no-such.txt"}, "corpus c: no-such.txt: no such file"),
     ],
 )

@@ -29,7 +29,11 @@ from fathom.workflow.code_digest import imported_modules
 
 KINDS = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in get_args(get_args(CorpusSettings)[0])}
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILES = {"fathom.corpora.files"}
 TEMPLATES = {"shuffled", "template 2"}
+LABELLED = {"labels": ["mood"], "sample": 8}
+DESCRIBED = "8 texts drawn; labels mood (kind inferred)"
+SHUFFLED = frozenset({"shuffled"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def example(kind: str) -> Example:
     """A corpus of a kind; its sources are in the working folder, where the tests run."""
     item_table([6] * 4).to_csv("items.csv", index=False)
     pair_table([4] * 4).to_csv("pairs.csv", index=False)
-    Path("texts.txt").write_text("first text\nsecond text\n")
+    moods().to_csv("moods.csv", index=False)
     items, pairs = {"kind": kind, "table": "items.csv"}, {"kind": kind, "table": "pairs.csv"}
     derived = {"kind": kind, "of": "b", "as_published": True}
     templates = frozenset(TEMPLATES)
@@ -82,10 +86,17 @@ def example(kind: str) -> Example:
             controls = frozenset(f"{view}, shuffled" for view in views)
             return Example({**pairs, "filler": [0, 8]}, words, 64, controls, views, frozenset({0.0, 8.0}))
         case "file":
-            return Example({"kind": kind, "path": "texts.txt"}, "texts.txt", 2)
+            return Example({"kind": kind, "path": "moods.csv", **LABELLED}, f"moods.csv; {DESCRIBED}", 8, SHUFFLED)
         case "hub":
-            entry = {"kind": kind, "repository": "owner/name", "revision": COMMIT, "file": "texts.txt"}
-            return Example(entry, f"owner/name at {COMMIT[:12]}, texts.txt", 2)
+            entry = {"kind": kind, "repository": "owner/name", "revision": COMMIT, "file": "moods.csv"}
+            words = f"owner/name at {COMMIT[:12]}, moods.csv; {DESCRIBED}"
+            return Example({**entry, **LABELLED}, words, 8, SHUFFLED)
+        case "wheel":
+            content = moods().to_csv(index=False).encode()
+            made = wheel_with(Path("index"), {"tiny_model/moods.csv": content})
+            wheel = {"package": "tiny-model", "version": "1.0", "sha256": sha256_of(made)}
+            entry = {"kind": kind, "wheel": {**wheel, "file": "tiny_model/moods.csv"}, **LABELLED}
+            return Example(entry, f"moods.csv in tiny-model 1.0; {DESCRIBED}", 8, SHUFFLED)
         case "views":
             words = "2 augmented views of b (split, random character, keyboard; p = 0.3, as published)"
             return Example({**derived, "views": 2}, words, 2, views=frozenset({"view-01", "view-02"}))
@@ -97,6 +108,12 @@ def example(kind: str) -> Example:
             return Example(entry, words, 2, views=views, quantities=frozenset({0.0, 0.5}))
         case _:
             pytest.fail(f"no example of a corpus of kind {kind}")
+
+
+def moods() -> pd.DataFrame:
+    """A table of labelled texts, no two of which are alike."""
+    rows = [{"text": f"word{row} sign{row} of {'joy' if row % 2 else 'woe'}", "mood": row % 2} for row in range(12)]
+    return pd.DataFrame(rows)
 
 
 def bible() -> dict[str, str]:
@@ -151,10 +168,10 @@ def test_it_holds_what_its_settings_announce(kind: str) -> None:
     assert set(frame.loc[frame["control"] != "", "view"]) == made.controls
     assert set(frame["control"]) <= {"", "shuffled", "template"}
     assert set(frame["pair_at"]) == ({"start", "end"} if kind == "early-context" else {""})
-    assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.spans)
+    assert {span["name"] for spans in frame["spans"].dropna() for span in spans} == set(settings.span_names)
     own = [column.removeprefix(LABEL_PREFIX) for column in frame.columns if column.startswith(LABEL_PREFIX)]
-    if settings.labels is not None:
-        assert own == list(settings.labels)
+    if settings.label_names is not None:
+        assert own == list(settings.label_names)
     else:  # those of a table, or of another corpus
         assert own == (["category", "odd", "length"] if settings.base is None else ["length"])
     assert settings.describe() == made.described
@@ -188,16 +205,16 @@ def test_what_it_is_for_agrees(kind: str) -> None:
     shapes = settings.measurable_as
     assert shapes
     assert shapes <= {"text", "sinks", "corpus", "layers", "views"}
-    assert settings.designed == bool(settings.spans)
+    assert settings.designed == bool(settings.span_names)
     assert not (settings.written and (settings.designed or settings.base))
     # Its experiments ask of it what it has.
     for name, experiment in settings.default_experiments("c", ("random",)).items():
         assert name == "c" or name.startswith("c-")
         assert (experiment["corpus"], experiment["controls"]) == ("c", ("random",))
         spans = [place.removeprefix("span:") for place in experiment["positions"] if place.startswith("span:")]
-        assert set(spans) <= set(settings.spans)
-        assert set(experiment.get("labels") or ()) <= set(settings.labels or ())
-    assert bool(settings.default_experiments("c", ())) == settings.designed
+        assert set(spans) <= set(settings.span_names)
+        assert set(experiment.get("labels") or ()) <= set(settings.label_names or ())
+    assert bool(settings.default_experiments("c", ())) == (settings.designed or settings.has_own_figure)
 
 
 @every_kind
@@ -222,7 +239,7 @@ def test_its_job_reads_no_settings_of_the_stage(kind: str) -> None:
 def test_no_kind_is_another_ones_code(kind: str) -> None:
     """Kinds share helpers, and no module that builds another kind but the two that perturb."""
     others = {other.module for other in KINDS.values()} - {KINDS[kind].module}
-    shared = {"early-context": {"fathom.corpora.relations"}, "hub": {"fathom.corpora.files"}}.get(kind, set())
+    shared = {"early-context": {"fathom.corpora.relations"}, "hub": FILES, "wheel": FILES}.get(kind, set())
     assert imported_modules("fathom.corpora.command", KINDS[kind].module) & others == shared
 
 
@@ -265,7 +282,7 @@ def test_several_lengths_are_views_of_which_tokens_alone_are_measured() -> None:
 
 def test_labels_of_fathoms_own_items_are_those_of_the_table() -> None:
     own = pd.DataFrame(item_texts(load_items(), ["{item}"], shuffled=False)).filter(like=LABEL_PREFIX).columns
-    assert corpus_of({"kind": "items"}).labels == tuple(own.str.removeprefix(LABEL_PREFIX))
+    assert corpus_of({"kind": "items"}).label_names == tuple(own.str.removeprefix(LABEL_PREFIX))
 
 
 def test_steps_of_the_hierarchy() -> None:

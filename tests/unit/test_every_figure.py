@@ -50,7 +50,16 @@ CONFIG: dict[str, Any] = of_probes.CONFIG | {
     | {
         "prose": {"kind": "hub", "repository": "owner/prose", "revision": "00112233445566", "file": "t.parquet"},
         "repeated": {"kind": "repetition", "of": "prose"},
+        "moods": {
+            "kind": "hub",
+            "repository": "owner/moods",
+            "revision": "00112233445566",
+            "file": "t.parquet",
+            "labels": ["edible", "alive"],
+        },
     },
+    "probes": of_probes.CONFIG["probes"]
+    | {"moods": {"corpus": "moods", "positions": ["mean"], "labels": ["edible", "alive"], "estimators": ["ridge"]}},
 }
 # An example of every kind.
 FIGURES: dict[str, dict[str, Any]] = {
@@ -64,6 +73,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "power-law": {"dimension": 16, "claim": "fig7"},
     "probes": {"estimator": "svm"} | REAL,
     "properties": {"model": "real", "experiment": "every"},
+    "labelled": {"model": "real", "experiment": "moods"},
     "spans": {"experiments": ["relations"]} | REAL,
     "sites": {"experiments": ["relations"]} | REAL,
     "early-context": {"experiment": "early"} | REAL,
@@ -80,6 +90,7 @@ SAID: dict[str, tuple[str, ...]] = {
     "block-sites": ("owner/prose at 001122334455", "Roy and Vetterli"),
     "bimodality": ("owner/prose at 001122334455", "Hartigan"),
     "power-law": ("no data", "16 eigenvalues"),
+    "labelled": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
 }
 OF_PROBES = ("template “", "grouped folds", "our own design")
 # A change for the worse of every kind that names something, and how the line begins that refuses it.
@@ -97,6 +108,10 @@ WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
     "power-law": [({"betas": [1.0]}, "betas: tuple should have at least 2 items")],
     "probes": [({"experiments": ["x"]}, "experiments: expected one of"), ({"models": ["x"]}, "models: expected")],
     "properties": [({"experiment": "x"}, "experiment: expected one of"), ({"model": "x"}, "model: expected one of")],
+    "labelled": [
+        ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
     "spans": [
         ({"experiments": ["x"]}, "experiments: expected one of"),
         ({"experiments": ["items"]}, "experiments: expected experiments with several positions"),

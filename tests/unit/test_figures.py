@@ -25,6 +25,7 @@ from fathom.figures.drawing.style import (
     PALETTE,
     SINGLE_COLUMN,
     SMALL,
+    drawable,
     fold,
     house_style,
     open_figure,
@@ -464,6 +465,32 @@ def test_a_dollar_in_a_name_is_a_dollar() -> None:
     figure = draw_metric(metric_curve("$a$", 6, corpus="$b"), title="$c$", unit="$\\d$")
 
     assert b"<!-- $a$ -->" in render(figure, "svg")
+
+
+@pytest.mark.filterwarnings("error")
+def test_letters_that_the_font_lacks_are_written_as_their_codes() -> None:
+    words = "通义 \N{PARTY POPPER} $x$ é\t\N{ZERO WIDTH SPACE}"
+    curves = pd.concat([metric_curve(f"{words} model", 6, corpus=corpus) for corpus in (words, "other")])
+    figure = draw_metric(curves, title=words, unit=words, notes=[words * 20])
+    svg = render(figure, "svg", caption=words).decode()
+
+    assert drawable("通义 \N{PARTY POPPER} $x$ é\n\t") == "\\u901a\\u4e49 \\U0001f389 $x$ é\n\\t"
+    assert "<!-- \\u901a\\u4e49 \\U0001f389 $x$ é" in svg
+    assert "<!-- 通" not in svg
+    assert "通义" in svg  # in the description
+    check_places(figure, [drawable(words + " model")])
+    assert len(render(draw_metric(curves, title=words, unit=words), "png", caption=words)) > 1000
+
+
+def test_few_texts_have_no_band_and_the_panel_says_so() -> None:
+    """Percentile intervals of so few texts are much too narrow."""
+    few, enough = (draw_metric(metric_curve("m", 6).assign(texts=texts), title="t", unit="u") for texts in (9, 10))
+
+    for figure, has_band in ((few, False), (enough, True)):
+        (band,) = [part for part in figure.axes[0].collections if str(part.get_label()).endswith("interval")]
+        assert bool(band.get_paths()[0].vertices.size) == has_band if band.get_paths() else not has_band
+        words = " ".join(unfolded(text) for text in figure.findobj(Text))
+        assert ("too\N{NO-BREAK SPACE}few" in words) != has_band
 
 
 def test_no_text_is_smaller_than_the_smallest_size() -> None:

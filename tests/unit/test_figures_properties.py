@@ -8,7 +8,7 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, names, points, written
 from tests.scores import LAYERED, score_rows, with_controls
 
-from fathom.figures.probes.properties import draw_properties
+from fathom.figures.probes.label_panels import draw_properties
 
 
 def properties() -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import shutil
 import struct
 from collections.abc import Callable
@@ -21,8 +22,9 @@ from tests.jobs import model_settings
 from fathom.io.manifests import read_manifest
 from fathom.models.checkpoint_checks import ORDERS, check_checkpoint, check_prepared
 from fathom.models.command import command
-from fathom.models.load import context_length, load_model, load_tokenizer
+from fathom.models.load import load_model, load_tokenizer
 from fathom.models.prepare import copy_plain
+from fathom.models.sources.random_weights import draw_weights
 from fathom.models.sources.wheel import convert_gguf
 from fathom.models.weight_headers import read_gguf_header, read_safetensors_header
 from fathom.runtime.errors import FathomError
@@ -145,7 +147,7 @@ def test_a_harmed_checkpoint_gives_the_same_model_and_runs_nothing(
     assert kept == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "manifest.json"}
     text = (tmp_path / "m/config.json").read_text() + (tmp_path / "m/tokenizer_config.json").read_text()
     assert not [key for key in ORDERS if f'"{key}"' in text]
-    assert context_length(tmp_path / "m", "m") == 64
+    assert facts["context"] == 64
     ids = load_tokenizer(tmp_path / "m", "m")("A church and an organ")["input_ids"]
     assert ids == load_tokenizer(llama, "m")("A church and an organ")["input_ids"]
     loaded = load_model(tmp_path / "m", "m", dtype="float32", device=CPU).module.state_dict()
@@ -162,7 +164,6 @@ def test_a_folder_that_did_not_come_through_the_stage_is_not_loaded(tmp_path: Pa
     for load in (
         lambda: load_model(source, "m", dtype="float32", device=CPU),
         lambda: load_tokenizer(source, "m"),
-        lambda: context_length(source, "m"),
     ):
         with pytest.raises(FathomError, match="not as `fathom models` leaves a model"):
             load()
@@ -281,13 +282,12 @@ def test_a_config_that_does_not_fit_its_weights_is_refused_before_a_model_is_bui
 @pytest.mark.parametrize("entries", [{"intermediate_size": 10**12}, {"vocab_size": 10**12}, {"head_dim": 10**9}])
 def test_a_shape_larger_than_its_weights_is_never_drawn(tmp_path: Path, source: Path, entries: dict[str, int]) -> None:
     change(source / "config.json", **entries)
-    prepare(source, tmp_path / "base")
-    arguments = ["--settings", model_settings({"source": "random", "of": "base"}, "r"), "--folder", str(tmp_path / "r")]
-    arguments += ["--manifest", str(tmp_path / "r/manifest.json"), "--base", str(tmp_path / "base/manifest.json")]
+    refused = refusal(source, tmp_path / "m")
+    assert re.search("its config claims [0-9,]+ weights, its files hold|cannot build a model of this config", refused)
     with pytest.raises(FathomError, match="cannot build a model of this shape"):
-        CliRunner().invoke(command, arguments, catch_exceptions=False)
+        draw_weights(source, tmp_path / "r", seed=0)
     with pytest.raises(FathomError, match="model m: "):
-        load_model(tmp_path / "base", "m", dtype="float32", device=CPU)
+        load_model(source, "m", dtype="float32", device=CPU)
     assert not (tmp_path / "r").exists()
 
 

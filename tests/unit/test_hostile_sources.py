@@ -21,10 +21,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.jobs import model_settings
+from tests.jobs import model_settings, texts_of_table
 from tests.wheels import wheel_with
 
-from fathom.corpora.files import read_texts
 from fathom.io.download import unpack
 from fathom.io.tables import read_table
 from fathom.runtime.errors import LONGEST, FathomError, one_line
@@ -139,7 +138,7 @@ def test_pickles_in_the_metadata_of_a_table_never_run(tmp_path: Path) -> None:
     column = column.with_metadata({**column.metadata, "ARROW:extension:metadata": bomb, "pandas": bomb})
     table = pa.table({"text": ["a", "b"]}, schema=pa.schema([column]))
     pq.write_table(table.replace_schema_metadata({"PANDAS_PICKLE": bomb, "huggingface": bomb}), tmp_path / "t.parquet")
-    assert read_texts(tmp_path / "t.parquet", "text").tolist() == ["a", "b"]
+    assert texts_of_table(tmp_path / "t.parquet", "text").tolist() == ["a", "b"]
     assert read_table(tmp_path / "t.parquet")["text"].tolist() == ["a", "b"]
     assert not (tmp_path / "ran").exists()
 
@@ -149,7 +148,7 @@ def test_a_pickle_under_another_name_never_runs(tmp_path: Path, ending: str) -> 
     file = tmp_path / f"t.{ending}"
     file.write_bytes(pickle.dumps(pd.DataFrame({"text": [Bomb(tmp_path / "ran")]})))
     with pytest.raises(FathomError):
-        read_texts(file, "text")
+        texts_of_table(file, "text")
     assert not (tmp_path / "ran").exists()
 
 

@@ -15,9 +15,11 @@ from fathom.metrics import (
     linear_cka_matrix,
     neighbourhood_overlap,
     neighbourhood_overlap_matrix,
+    prepare,
     two_nn,
     two_nn_by_scale,
 )
+from fathom.metrics.definitions.intrinsic_dimension import two_nn_of_states
 from fathom.metrics.definitions.linear_cka import centred_gram, cka_matrix_of_grams, cka_of_grams
 
 Array = npt.NDArray[np.float64]
@@ -69,6 +71,18 @@ def test_two_nn_by_scale_works_on_one_block_as_on_many(monkeypatch: pytest.Monke
         neighbourhood_overlap_matrix([points, points[:, :2]], k=5).tolist(),
     ) == whole
     assert two_nn_by_scale(points) != two_nn_by_scale(points, seed=1)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 + 2**-22, 1 - 2**-23])
+def test_points_a_rounding_apart_are_one(factor: float) -> None:
+    points = np.random.default_rng(4).standard_normal((60, 32)).astype(np.float32)
+    again = np.vstack([points, points[:1] * np.float32(factor)])
+    for z in (again, again.astype(np.float64)):
+        with pytest.raises(ValueError, match=r"points more than once \(rows 0 and 60\)"):
+            two_nn(z)
+    with pytest.raises(ValueError, match="points more than once"):
+        two_nn_of_states(prepare(again, "rows"), fractions=(1.0,), draws=1, seed=0)
+    assert two_nn(np.vstack([points, points[:1] * np.float32(1 + 1e-4)])) < two_nn(points)
 
 
 def test_two_nn_by_scale_refuses_scales_that_hold_nothing() -> None:

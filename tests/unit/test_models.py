@@ -41,14 +41,16 @@ from transformers import (
     Qwen2Model,
     RobertaConfig,
     RobertaModel,
+    XLMConfig,
+    XLMModel,
 )
 
 from fathom.io.hashing import xxh3_of
 from fathom.io.manifests import read_manifest, sha256_of
 from fathom.models.architecture import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
 from fathom.models.command import command
-from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
-from fathom.models.prepare import copy_plain, describe_config, plain_files
+from fathom.models.load import load_model, load_tokenizer, pick_device
+from fathom.models.prepare import copy_plain, describe, describe_config, plain_files
 from fathom.models.settings import HubModel, ModelSettings, PathModel, RandomModel, WheelModel
 from fathom.runtime.errors import FathomError
 
@@ -126,7 +128,7 @@ def test_layers_are_the_residual_stream_of_every_architecture(name: str, folders
 @pytest.mark.parametrize("name", BUILDERS)
 def test_transformers_layers_are_its_own_tuple(name: str, folders: dict[str, Path]) -> None:
     model = load_model(folders[name], name, dtype="float32", device=CPU)
-    embedding = lists_embedding(model.module, model.anatomy)
+    embedding = lists_embedding(model.module, model.anatomy, name)
     assert embedding == (name != "mamba")
     names = layer_names("transformers", DEPTH, name, embedding=embedding)
     found, output = all_layers(model.module, torch.arange(5, 11)[None])
@@ -169,22 +171,25 @@ def test_a_model_inside_a_model_is_read_from_its_blocks() -> None:
     assert find_anatomy(model, "m").path == "transformer.h"
 
 
+def test_layers_that_share_a_block_are_told_apart_by_its_runs() -> None:
+    model = AlbertModel(AlbertConfig(**SIZES, embedding_size=8)).eval()
+    assert find_anatomy(model, "m").shared
+    found, output = all_layers(model, torch.arange(5, 11)[None])
+    assert all(torch.equal(state, theirs) for state, theirs in zip(found.values(), output.hidden_states, strict=True))
+
+
 def test_a_model_without_a_list_of_blocks_is_refused_with_what_was_found() -> None:
-    # ALBERT runs one block again and again.
-    model = AlbertModel(AlbertConfig(**SIZES, embedding_size=8))
+    model = XLMModel(XLMConfig(vocab_size=VOCABULARY, emb_dim=WIDTH, n_layers=DEPTH, n_heads=2)).eval()
     with pytest.raises(
-        FathomError, match=r"model m: expected one list of 3 blocks, found 0; its lists: \S*albert_layer_groups \(1\)"
+        FathomError, match=r"model m: expected one list of 3 blocks, found 4; its lists: attentions \(3\)"
     ):
         find_anatomy(model, "m")
 
 
-def test_two_candidates_are_refused() -> None:
-    model = LlamaModel(LlamaConfig(**SIZES))
+def test_of_two_candidates_the_one_that_runs_is_taken() -> None:
+    model = LlamaModel(LlamaConfig(**SIZES)).eval()
     model.others = nn.ModuleList(nn.Identity() for _ in range(DEPTH))
-    with pytest.raises(
-        FathomError, match=r"expected one list of 3 blocks, found 2; its lists: layers \(3\), others \(3\)"
-    ):
-        find_anatomy(model, "m")
+    assert find_anatomy(model, "m").path == "layers"
 
 
 @pytest.mark.parametrize("layer", [1, 2, 3])
@@ -200,9 +205,9 @@ def test_a_block_that_gives_another_shape_is_named(folders: dict[str, Path], lay
 
 def test_a_block_that_gives_no_tensor_is_named(folders: dict[str, Path]) -> None:
     model = load_model(folders["bert"], "m", dtype="float32", device=CPU)
-    model.anatomy.blocks[1].register_forward_hook(lambda _, __, output: [output])
+    model.anatomy.blocks[1].register_forward_hook(lambda _, __, output: {0: output})
     model.anatomy.blocks[2].register_forward_pre_hook(lambda _, args: (args[0][0], *args[1:]))
-    with pytest.raises(FathomError, match=r"model m: layer 2 \(encoder\.layer\) gives list, expected"):
+    with pytest.raises(FathomError, match=r"model m: layer 2 \(encoder\.layer\) gives dict, expected"):
         check_anatomy(model.module, model.anatomy, "m")
 
 
@@ -263,7 +268,8 @@ def test_corrupt_weights_are_one_line(tmp_path: Path, folders: dict[str, Path], 
 
 
 def test_the_context_is_the_longest_text_that_runs(folders: dict[str, Path]) -> None:
-    limits = {name: context_length(folders[name], name) for name in ("gpt2", "bert", "roberta", "mamba")}
+    names = ("gpt2", "bert", "roberta", "mamba")
+    limits = {name: describe(folders[name], name, depth=None)["context"] for name in names}
     assert limits == {"gpt2": 1024, "bert": 512, "roberta": 64, "mamba": None}
     # RoBERTa keeps two of its 66 positions for padding.
     model = load(folders["roberta"]).module
@@ -272,8 +278,8 @@ def test_the_context_is_the_longest_text_that_runs(folders: dict[str, Path]) -> 
 
 
 def test_the_context_of_an_unknown_model_is_one_line(tmp_path: Path, folders: dict[str, Path]) -> None:
-    with pytest.raises(FathomError, match="model m: its config cannot be read"):
-        context_length(copied(folders["llama"], tmp_path / "m", model_type="nonsense"), "m")
+    with pytest.raises(FathomError, match=r"config\.json: model_type: expected an architecture of transformers"):
+        describe(copied(folders["llama"], tmp_path / "m", model_type="nonsense"), "m", depth=None)
 
 
 def test_devices() -> None:
@@ -349,7 +355,7 @@ def test_a_folder_without_config_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors$"):
+    with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors; expected a folder with config\.json"):
         plain_files(tmp_path)
 
 
@@ -363,22 +369,24 @@ def test_copies_are_whole(tmp_path: Path, llama: Path) -> None:
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_config_is_described_without_loading_the_model(name: str, folders: dict[str, Path]) -> None:
     facts = describe_config(folders[name])
-    assert (facts["architecture"], facts["depth"], facts["width"]) == (name, DEPTH, WIDTH)
+    assert (facts["architecture"], facts["depth"], facts["width"], facts["part"]) == (name, DEPTH, WIDTH, None)
     assert facts["vocabulary"] == VOCABULARY
     assert (facts["context"] is None) == (name == "mamba")
 
 
 def test_the_text_part_of_a_config_is_described(tmp_path: Path) -> None:
     text = {"num_hidden_layers": 2, "hidden_size": 8, "vocab_size": 9}
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "both", "text_config": text}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": text}))
     facts = describe_config(tmp_path)
-    assert facts == {"architecture": "both", "depth": 2, "width": 8, "context": None, "vocabulary": 9}
+    assert (facts["architecture"], facts["depth"], facts["width"], facts["vocabulary"]) == ("gemma3", 2, 8, 9)
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '"x"', "{}", '{"model_type": "x", "hidden_size": 3}', "\ufeff{}"])
 def test_a_config_that_says_too_little_is_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "config.json").write_text(content, encoding="utf-8")
-    with pytest.raises(FathomError, match=r"config\.json: expected (JSON|a JSON|a model config)") as caught:
+    with pytest.raises(
+        FathomError, match=r"config\.json: (model_type: )?expected (JSON|a JSON|an architecture)"
+    ) as caught:
         describe_config(tmp_path)
     assert "\n" not in str(caught.value)
 

@@ -64,8 +64,13 @@ CONFIG: dict[str, Any] = {
     },
     "uncertainty": {"bootstrap": 100},
 }
-LABELS = {"items": ("edible", "alive"), "every": ("edible", "alive"), "analogies": ("same_relation",)}
-PEAKS = {"items": 2, "relations": 4, "analogies": 6, "early": 3, "every": 2}
+LABELS = {
+    "items": ("edible", "alive"),
+    "moods": ("edible", "alive"),
+    "every": ("edible", "alive"),
+    "analogies": ("same_relation",),
+}
+PEAKS = {"items": 2, "relations": 4, "analogies": 6, "early": 3, "every": 2, "moods": 2}
 FIGURES = (
     "probes-svm",
     "probes-ridge",

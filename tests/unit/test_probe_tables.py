@@ -51,6 +51,9 @@ LAYERS_COLUMNS = {
         "distance",
         "quantity",
         "pair_at",
+        "gap",
+        "gap_low",
+        "gap_high",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}
@@ -123,7 +126,8 @@ def test_tables_have_the_columns_of_their_rule(pairs: Tables) -> None:
     for table in pairs.values():
         assert not table.columns.duplicated().any()
     assert pairs["texts"]["hit"].dtype == np.float32
-    assert not pairs["layers"].drop(columns=["p_family_wise", "distance", "quantity", *CENTRES]).isna().any(axis=None)
+    may_lack = ["p_family_wise", "distance", "quantity", "gap", "gap_low", "gap_high", *CENTRES]
+    assert not pairs["layers"].drop(columns=may_lack).isna().any(axis=None)
     assert pairs["layers"]["distance"].isna().all()
     assert not pairs["folds"].drop(columns="quantity").isna().any(axis=None)
     assert not pairs["texts"].drop(columns="quantity").isna().any(axis=None)
@@ -223,8 +227,8 @@ def test_accuracies_per_text_add_up_to_the_score_of_the_curve(pairs: Tables) -> 
     texts = pairs["texts"]
     recalls = texts.groupby([*PLACE, "layer", "class"])["hit"].mean()
     found = recalls.astype(np.float64).groupby(level=[*PLACE, "layer"]).mean()
-    expected = pd.concat([primary(pairs["layers"], sinks=sinks) for sinks in ("with", "without")])
-    expected = expected.set_index([*PLACE, "layer"])["score"]
+    curves = pd.concat([primary(pairs["layers"], sinks=sinks) for sinks in ("with", "without")])
+    expected = curves.set_index([*PLACE, "layer"])["score"]
     assert len(found) == len(expected)
     pd.testing.assert_series_equal(found, expected.loc[found.index], check_names=False, rtol=1e-6)
 
@@ -453,11 +457,11 @@ def test_layers_have_the_numbers_of_the_store(tmp_path: Path) -> None:
 def equal_but_for_the_sinks(tables: Tables) -> None:
     """Whether both forms of the means are the same numbers."""
     for table in tables.values():
-        forms = [
+        with_sinks, without = (
             table[table["sinks"] == sinks].drop(columns="sinks").reset_index(drop=True) for sinks in ("with", "without")
-        ]
-        assert len(forms[0]) > 0
-        pd.testing.assert_frame_equal(*forms)
+        )
+        assert len(without) > 0
+        pd.testing.assert_frame_equal(with_sinks, without)
 
 
 def test_without_a_sink_both_forms_are_the_same(pairs: Tables) -> None:

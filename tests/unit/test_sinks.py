@@ -34,12 +34,11 @@ from transformers import (
     PreTrainedModel,
 )
 
-from fathom.activations.attention_sample import eager_attention
+from fathom.activations.attention_sample import switched_attention
 from fathom.activations.capture import capture, forward, make_batch, packed_targets
 from fathom.activations.pooling import pool
 from fathom.activations.received_attention import FEWEST_QUERIES, MOST_QUERIES
 from fathom.activations.sinks import FEWEST_TOKENS, Reference, judge_tokens
-from fathom.models.architecture import Anatomy
 from fathom.models.load import LoadedModel, load_model
 from fathom.models.sites import BlockSites
 from fathom.store.layout import Shape
@@ -181,7 +180,7 @@ def test_received_attention_is_that_of_the_maps(name: str, tmp_path: Path) -> No
     batch = make_batch(np.arange(3), ids, {})
     shape = Shape({"residual": ("0", "3")}, 0, 0, 16, 3, "float32", ("last",))
     found = capture(model, batch, shape, BlockSites(), packed_targets(batch, shape, CPU), attention=0.1).head_shares
-    with eager_attention(model, "m"), torch.inference_mode():
+    with switched_attention(model), torch.inference_mode():
         output = forward(model, batch, output_attentions=True)
     assert (found > 0.0).any()
     for text, length in enumerate(batch.lengths):
@@ -196,17 +195,17 @@ def test_long_texts_are_asked_at_some_queries(tmp_path: Path) -> None:
     batch = make_batch(np.arange(1), ids, {})
     shape = Shape({"residual": ("0",)}, 0, 0, 16, 3, "float32", ("last",))
     found = capture(model, batch, shape, BlockSites(), packed_targets(batch, shape, CPU), attention=0.02).head_shares
-    with eager_attention(model, "m"), torch.inference_mode():
+    with switched_attention(model), torch.inference_mode():
         output = forward(model, batch, output_attentions=True)
     maps = np.stack([block[0].numpy() for block in output.attentions])
     asked = maps[:, :, np.arange(MOST_QUERIES) * length // MOST_QUERIES]
     np.testing.assert_allclose(found[:, 0], by_maps(asked, 0.02), atol=1e-6)
 
 
-def test_a_model_without_attention_says_so() -> None:
+def test_a_model_without_attention_says_so(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    module = MambaModel(MambaConfig(vocab_size=150, hidden_size=16, num_hidden_layers=3, state_size=4)).eval()
-    model = LoadedModel(module, Anatomy(module.layers, "layers", 16), CPU)
+    MambaModel(MambaConfig(vocab_size=150, hidden_size=16, num_hidden_layers=3, state_size=4)).save_pretrained(tmp_path)
+    model = load_model(tmp_path, "m", dtype="float32", device=CPU)
     batch = make_batch(np.arange(1), [np.arange(5, 14, dtype=np.int32)], {})
     shape = Shape({"residual": ("0",)}, 0, 0, 16, 3, "float32", ("last",))
     assert np.isnan(

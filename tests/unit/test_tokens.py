@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +11,15 @@ import pandas as pd
 import pytest
 from tests.tiny import CONTEXT, byte_level_tokenizer, word_piece_tokenizer
 
-from fathom.activations.tokenisation import TokenisedTexts, draw_tokens, tokenise
+from fathom.activations.tokenisation import TokenisedTexts, draw_tokens, reference_text, tokenise
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.models.load import load_tokenizer
 from fathom.runtime.errors import FathomError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
+
+    from fathom.activations.settings import StartToken
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +57,16 @@ def corpus(
 
 
 def run(
-    frame: pd.DataFrame, tokenizer: PreTrainedTokenizerFast, *, longest: int | None = None, truncate: bool = False
+    frame: pd.DataFrame,
+    tokenizer: PreTrainedTokenizerFast,
+    *,
+    longest: int | None = None,
+    truncate: bool = False,
+    start_token: StartToken = "tokenizer",
 ) -> TokenisedTexts:
-    return tokenise(frame, tokenizer, longest=longest, truncate=truncate, place="model m, corpus c")
+    return tokenise(
+        frame, tokenizer, longest=longest, truncate=truncate, place="model m, corpus c", start_token=start_token
+    )
 
 
 def words(tokenizer: PreTrainedTokenizerFast, ids: Any) -> list[str]:
@@ -74,6 +84,53 @@ def test_ids_are_the_tokenizers_own(bpe: PreTrainedTokenizerFast, pieces: PreTra
     framed = words(pieces, run(corpus("the sea"), pieces).ids[0])
     assert framed[0] == "[CLS]"
     assert framed[-1] == "[SEP]"
+
+
+# Start tokens --------------------------------------------------------------------------------------------------------
+
+
+def test_texts_that_begin_with_two_start_tokens_are_counted(pieces: PreTrainedTokenizerFast) -> None:
+    assert run(corpus("the sea", "a church"), pieces).doubled_start is None
+    found = run(corpus("the sea", "[CLS] the sea", "[CLS]a church [CLS]"), pieces)
+    assert found.doubled_start == {"count": 2, "first": "t1", "token": "[CLS]"}
+    assert words(pieces, found.ids[1])[:2] == ["[CLS]", "[CLS]"]
+
+
+@pytest.mark.parametrize(("how", "expected"), [("tokenizer", [1, 2, 1]), ("added", [1, 2, 1]), ("left_out", [0, 0, 0])])
+def test_start_tokens_of_a_tokenizer_that_adds_one(
+    how: StartToken, expected: list[int], pieces: PreTrainedTokenizerFast
+) -> None:
+    text = "the xylophone player"
+    spans = [mark(text, item="xylophone"), [("item", 6, 9)], [("item", 0, 1)]]
+    frame = corpus(text, "[CLS] the sea", "a cat", spans=spans)
+    found = run(frame, pieces, start_token=how)
+    starts = [next(at for at, word in enumerate(words(pieces, ids)) if word != "[CLS]") for ids in found.ids]
+    assert starts == expected
+    assert all(words(pieces, ids)[-1] == "[SEP]" for ids in found.ids)
+    for text_at, item in enumerate(("xylophone", "the", "a")):
+        first, last = int(found.span_starts["item"][text_at]), int(found.spans["item"][text_at])
+        assert pieces.decode(found.ids[text_at][first : last + 1].tolist()).replace(" ", "") == item
+    cut = run(corpus("the sea and the cat"), pieces, longest=4, truncate=True, start_token=how).ids[0]
+    assert len(cut) == 4
+    assert words(pieces, cut)[-1] == "[SEP]"
+    drawn = run(corpus([0.5, 0.25]), pieces, start_token=how).ids[0]
+    assert words(pieces, drawn).count("[CLS]") == (how != "left_out")
+
+
+def test_a_start_token_is_added_where_the_tokenizer_adds_none(bpe: PreTrainedTokenizerFast) -> None:
+    plain = [run(corpus("the sea"), bpe, start_token=how).ids[0].tolist() for how in ("tokenizer", "left_out")]
+    assert plain[0] == plain[1]
+    added = run(corpus("the sea"), bpe, start_token="added").ids[0]
+    assert added.tolist() == [bpe.bos_token_id, *plain[0]]
+    assert len(reference_text(bpe, 5, 6, start_token="added")) == 1 + len(reference_text(bpe, 5, 6)) == 6
+
+
+def test_a_start_token_that_there_is_none_of_is_refused(bpe: PreTrainedTokenizerFast) -> None:
+    none = copy.deepcopy(bpe)
+    none.bos_token = none.cls_token = None
+    for how in ("added", "left_out"):
+        with pytest.raises(FathomError, match=rf"activations.start_token is {how}, but .* has no start token$"):
+            run(corpus("the sea"), none, start_token=how)
 
 
 # Spans ---------------------------------------------------------------------------------------------------------------

@@ -75,6 +75,14 @@ def test_a_figure_goes_back_to_model_and_corpus() -> None:
 RECORDS = {"models": "m", "corpora": "c", "metrics": "dataset_entropy", "figures": "curve"}
 
 
+def test_how_the_texts_were_read_is_said() -> None:
+    plant()
+    assert "texts: 1 of 8 texts cut at 12 tokens" in trace(FIGURE)
+    assert "texts: 1 of 4 texts cut at 12 tokens" in trace(FIGURE, "--all")
+    steps = json.loads(trace(FIGURE, "--json", "--all"))["steps"]
+    assert [one["texts"] for one in steps.values() if one["verb"] == "activations"].count([]) == 1
+
+
 def test_lines_fit_a_terminal() -> None:
     plant()
     assert max(map(len, trace(FIGURE).splitlines())) <= 80

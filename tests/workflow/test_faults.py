@@ -187,8 +187,13 @@ def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str,
             id="no such model",
         ),
         pytest.param(
-            {"corpora": {"random": {"kind": "file", "path": "gap.txt"}}},
-            "corpus random: text 'row-2' (row 2) is empty",
+            {"corpora": {"random": {"kind": "file", "path": "empty.txt"}}},
+            "corpus random: it holds no text",
+            id="empty corpus",
+        ),
+        pytest.param(
+            {"corpora": {"random": {"kind": "file", "path": "gap.csv"}}},
+            "corpus random: gap.csv: column 'text' is empty in row 2; min_characters: 1 leaves empty rows out",
             id="empty text",
         ),
         pytest.param(
@@ -200,7 +205,8 @@ def test_bad_config_is_refused_before_any_job(fresh: Project, changes: dict[str,
     ],
 )
 def test_bad_input_ends_with_one_line(fresh: Project, changes: dict[str, object], error: str) -> None:
-    (fresh.folder / "gap.txt").write_text("a church\n\nan organ\n", encoding="utf-8")
+    (fresh.folder / "empty.txt").touch()
+    (fresh.folder / "gap.csv").write_text('text\na church\n""\nan organ\n', encoding="utf-8")
     fresh.configure(changes)
     failed = fresh.run("results/figures/curvature.svg", check=False)
     assert failed.returncode != 0

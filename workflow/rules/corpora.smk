@@ -6,6 +6,7 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/corpora/{corpus}.parquet    one row a text and view: id, text, view, group,
                                         quantity and control of the view, labels, spans
+    results/corpora/{corpus}.leaks.csv    labelled texts that are equal or nearly equal to one of another group
     results/corpora/{corpus}.record.json    what the job did, when and where
 """
 
@@ -16,6 +17,7 @@ rule corpora:
         base=plan.corpora.base,
     output:
         corpus="results/corpora/{corpus}.parquet",
+        leaks="results/corpora/{corpus}.leaks.csv",
         record="results/corpora/{corpus}.record.json",
     log:
         "logs/corpora/{corpus}.log",
@@ -31,4 +33,4 @@ rule corpora:
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " corpora --settings {params.settings:q}"
-        " --output {output.corpus:q} {params.base:q}"
+        " --output {output.corpus:q} --leaks {output.leaks:q} {params.base:q}"

@@ -10,7 +10,7 @@ OUTPUTS:
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often its prediction was correct
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
     results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
-A curve is a view of the texts, site, position, label, estimator, way to find the penalty, and control (empty: none).
+A curve is a view of the texts, site, position, form (with or without sinks), label, estimator, way to find the penalty, and control (empty: none).
 Coordination reads the table of texts beside what the probes read.
 """
 

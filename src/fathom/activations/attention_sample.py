@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -14,8 +16,9 @@ from torch import Tensor
 from fathom.activations.capture import Batch, Targets, capture, make_batch, packed_targets
 from fathom.activations.pooling import pool
 from fathom.activations.tokenisation import TokenisedTexts
+from fathom.models.architecture import probe_ids
 from fathom.models.load import LoadedModel
-from fathom.models.sites import BlockSites
+from fathom.models.sites import BlockSites, find_sites
 from fathom.runtime.errors import FathomError, first_line
 from fathom.store.layout import NORMED, WITHOUT_SINKS, ArrayKey, Float32Array, IntArray, Shape, is_pooled
 from fathom.store.writer import StoreWriter
@@ -28,6 +31,22 @@ ROW_UNITS = 8.0
 TOLERANCE = {"float32": 1e-4, "float16": 3e-2, "bfloat16": 2e-1}
 
 
+@dataclass(frozen=True)
+class Sampled:
+    """What came of a sample of attention patterns."""
+
+    missing: str | None = None
+    """Why there are none; the states are right all the same."""
+    difference: float = 0.0
+    """Largest difference of the states of eager attention from those in the store, by the largest state of a layer."""
+    rest: float = 0.0
+    """Mean share of attention that goes to no token, where a model has learned a sink beside the tokens (GPT-OSS)."""
+
+
+class _NoMapsError(Exception):
+    """Patterns that are not what they should be."""
+
+
 def write_sample(
     model: LoadedModel,
     texts: TokenisedTexts,
@@ -36,35 +55,56 @@ def write_sample(
     writer: StoreWriter,
     found: BlockSites,
     describe: Callable[[int], str],
-) -> float:
-    """Run the chosen texts once more, one at a time, and store their attention patterns.
+) -> Sampled:
+    """Run the chosen texts once more, one at a time, and store their attention patterns, all or none.
 
-    Returns the largest difference of their states from those in the store, in units of the largest state of a layer.
-    Errors: FathomError if the model has no eager attention, if the rows of a pattern do not sum to 1, or if the states
-    differ by more than round-off.
+    None are stored if the model has no eager attention, if some block gives no pattern, if a row of a pattern sums to
+    more than 1, or if the states differ from the stored ones by more than round-off.
     """
-    differences = [0.0]
     compared = [key for key in shape.states if not key[1].endswith(WITHOUT_SINKS) and not key[1].startswith(NORMED)]
     starts = np.cumsum(texts.lengths) - texts.lengths
-
-    def patterns() -> Iterator[Float32Array]:
-        for text in chosen.tolist():
-            batch = make_batch(np.array([text]), texts.ids, texts.spans)
-            targets = packed_targets(batch, shape, model.device)
-            seen = capture(model, batch, shape, found, targets, attention=1.0, attentions=True)
-            pool(batch, _without_normed(shape), targets, [np.zeros(int(batch.lengths[0]), dtype=np.bool_)], None)
-            differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
-            if differences[-1] > TOLERANCE[shape.dtype]:
-                other = f"its states with eager attention differ from the stored ones by {differences[-1]:.1e}"
-                msg = f"{describe(text)}: {other} of the largest state of a layer, expected at most "
-                msg += f"{TOLERANCE[shape.dtype]:.0e}; set activations.attention_texts to 0"
-                raise FathomError(msg)
-            yield _checked(seen.attentions, describe(text))
-
+    sampled = Sampled()
     writer.end_states()
-    with eager_attention(model, describe(int(chosen[0]))):
-        writer.write_patterns(chosen, texts.lengths[chosen], patterns())
-    return max(differences)
+    # They wait in a file until the last one is known to be right, for a store cannot take them back.
+    with tempfile.TemporaryFile(dir=writer.folder) as waiting:
+        for opened in (switched_attention, reloaded_attention):
+            waiting.seek(0)
+            differences, rests = [0.0], []
+            sizes: list[tuple[int, ...]] = []
+            try:
+                with opened(model) as eager:
+                    parts = found if eager is model or not found.taps else find_sites(eager.module, eager.anatomy)
+                    for text in chosen.tolist():
+                        batch = make_batch(np.array([text]), texts.ids, texts.spans)
+                        targets = packed_targets(batch, shape, eager.device)
+                        seen = capture(eager, batch, shape, parts, targets, attention=1.0, attentions=True)
+                        maps = _checked(seen.attentions, eager.anatomy.depth, describe(text))
+                        none = [np.zeros(int(batch.lengths[0]), dtype=np.bool_)]
+                        pool(batch, _without_normed(shape), targets, none, None)
+                        differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
+                        _refuse_other_states(differences[-1], shape, describe(text))
+                        rests.append(1.0 - float(maps.sum(axis=-1, dtype=np.float64).mean()))
+                        sizes.append(maps.shape)
+                        waiting.write(maps.tobytes())
+            except _NoMapsError as error:
+                sampled = Sampled(missing=sampled.missing or str(error))
+                continue
+            waiting.seek(0)
+            writer.write_patterns(chosen, texts.lengths[chosen], _read(waiting, sizes))
+            return Sampled(None, max(differences), max(0.0, float(np.mean(rests))))
+    return sampled
+
+
+def _refuse_other_states(difference: float, shape: Shape, place: str) -> None:
+    if difference > TOLERANCE[shape.dtype]:
+        msg = f"{place}: the states with eager attention differ from the stored ones by {difference:.1e} of the "
+        msg += f"largest state of a layer, expected at most {TOLERANCE[shape.dtype]:.0e}"
+        raise _NoMapsError(msg)
+
+
+def _read(waiting: IO[bytes], sizes: list[tuple[int, ...]]) -> Iterator[Float32Array]:
+    for size in sizes:
+        yield np.frombuffer(waiting.read(4 * math.prod(size)), dtype=np.float32).reshape(size)
 
 
 def _without_normed(shape: Shape) -> Shape:
@@ -72,36 +112,66 @@ def _without_normed(shape: Shape) -> Shape:
 
 
 @contextmanager
-def eager_attention(model: LoadedModel, place: str) -> Iterator[None]:
+def switched_attention(model: LoadedModel) -> Iterator[LoadedModel]:
     """While active, the model computes its attention patterns as matrices, which fused kernels do not."""
     config: Any = model.module.config
     before = config._attn_implementation
     try:
         model.module.set_attn_implementation("eager")  # type: ignore[operator]  # nn.Module types it a Tensor
     except ValueError as error:
-        msg = f"{place}: the model has no eager attention ({first_line(error)}); set activations.attention_texts to 0"
-        raise FathomError(msg) from error
+        msg = f"the model has no eager attention ({first_line(error)})"
+        raise _NoMapsError(msg) from error
     try:
-        yield
+        _require_output(model)
+        yield model
     finally:
         model.module.set_attn_implementation(before)  # type: ignore[operator]  # as above
 
 
-def _checked(attentions: tuple[Tensor | None, ...] | None, place: str) -> Float32Array:
-    """Patterns of one text as (blocks, heads, T, T), every row of which sums to 1."""
+@contextmanager
+def reloaded_attention(model: LoadedModel) -> Iterator[LoadedModel]:
+    """The same checkpoint loaded once more with eager attention, for models that choose theirs as they are built."""
+    if model.reload is None:
+        msg = "the model cannot be loaded once more"
+        raise _NoMapsError(msg)
+    try:
+        eager = model.reload("eager")
+    except FathomError as error:
+        raise _NoMapsError(str(error)) from error
+    _require_output(eager)
+    yield eager
+
+
+def _require_output(model: LoadedModel) -> None:
+    """Refuse a model that does not run where patterns are asked for, as one without attention may not."""
+    ids = probe_ids(model.module)
+    try:
+        with torch.inference_mode():
+            model.run(ids, torch.ones_like(ids), output_attentions=True)
+    except Exception as error:  # models raise anything
+        msg = f"{model.kind} gives no attention patterns ({type(error).__name__}: {first_line(error)})"
+        raise _NoMapsError(msg) from error
+
+
+def _checked(attentions: tuple[Tensor | None, ...] | None, depth: int, place: str) -> Float32Array:
+    """Patterns of one text as (blocks, heads, T, T); a row sums to 1, or to less where a sink is learned."""
     blocks = [block for block in attentions or () if block is not None]
-    if not blocks or len({block.shape for block in blocks}) != 1:
-        msg = f"{place}: {len(blocks)} blocks give attention patterns of one shape, expected all; "
-        msg += "set activations.attention_texts to 0"
-        raise FathomError(msg)
+    if len(blocks) != depth:
+        msg = f"{len(blocks)} of {depth} blocks give attention patterns"
+        raise _NoMapsError(msg)
+    shapes = sorted({tuple(block.shape[1:]) for block in blocks})
+    if len(shapes) != 1 or shapes[0][-1] != shapes[0][-2]:
+        msg = f"the blocks give attention patterns of shape {' and '.join(map(str, shapes))}, expected (heads, T, T)"
+        raise _NoMapsError(msg)
     patterns = torch.cat(blocks)
-    misses = (patterns.sum(dim=-1, dtype=torch.float64) - 1.0).abs()
+    excess = patterns.sum(dim=-1, dtype=torch.float64) - 1.0
     # The largest is taken as "not at most", for NaN is no number that is larger.
-    if not float(misses.max()) <= ROW_UNITS * torch.finfo(patterns.dtype).eps:
-        block, head, row = (int(index) for index in np.unravel_index(int(misses.argmax()), misses.shape))
+    if not (float(excess.max()) <= ROW_UNITS * torch.finfo(patterns.dtype).eps and float(patterns.min()) >= 0.0):
+        block, head, row = (int(index) for index in np.unravel_index(int(excess.argmax()), excess.shape))
         total = float(patterns[block, head, row].sum(dtype=torch.float64))
-        msg = f"{place}: attention of block {block + 1}, head {head + 1}, token {row} sums to {total:.6g}, expected 1"
-        raise FathomError(msg)
+        msg = f"{place}: attention of block {block + 1}, head {head + 1}, token {row} sums to {total:.6g}, "
+        msg += "expected parts of 1"
+        raise _NoMapsError(msg)
     return patterns.to(torch.float32).cpu().numpy()
 
 

@@ -53,11 +53,9 @@ def forward(model: LoadedModel, batch: Batch, **wanted: bool) -> Any:
     Without a cache of keys and values, which a decoder would keep for tokens that never follow.
     """
     mask = np.arange(batch.ids.shape[1]) < batch.lengths[:, None]
-    if getattr(model.module.config, "use_cache", None):
-        wanted["use_cache"] = False
-    return model.module(
-        input_ids=torch.from_numpy(batch.ids).to(model.device),
-        attention_mask=torch.from_numpy(mask.astype(np.int64)).to(model.device),
+    return model.run(
+        torch.from_numpy(batch.ids).to(model.device),
+        torch.from_numpy(mask.astype(np.int64)).to(model.device),
         **wanted,
     )
 
@@ -131,6 +129,8 @@ def capture(
     read = [position for position in read if not is_mean(position) and not position.startswith(NORMED)]
 
     def keep(site: str, layer: str, state: Tensor) -> None:
+        if shape.dtype == "float32":  # which holds every other precision, where a model mixes them
+            state = state.to(torch.float32)
         if state.dtype != getattr(torch, shape.dtype):
             found_dtype = str(state.dtype).removeprefix("torch.")
             msg = f"{site} of layer {layer} is computed in {found_dtype}, expected the model's {shape.dtype}"
@@ -149,14 +149,16 @@ def capture(
     sublayers = {site: layers for site, layers in shape.layers.items() if site != RESIDUAL}
     with (
         torch.inference_mode(),
-        capturing(model.anatomy, blocks, observe),
+        capturing(model.anatomy, blocks, observe, tokens=batch.ids.shape[1]),
         tapping(found, sublayers, keep),
         receiving(model.anatomy.blocks, batch.lengths, batch.ids.shape[1], attention) as shares,
     ):
         output = forward(model, batch, output_attentions=True) if attentions else forward(model, batch)
         if FINAL in residual:
             keep(RESIDUAL, FINAL, output.last_hidden_state)
-    return Observed(norms.cpu().numpy(), shares.cpu().numpy(), output.attentions if attentions else None)
+    return Observed(
+        norms.cpu().numpy(), shares.cpu().numpy(), getattr(output, "attentions", None) if attentions else None
+    )
 
 
 def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:

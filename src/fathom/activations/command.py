@@ -25,7 +25,8 @@ from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
-from fathom.store.layout import Shape
+from fathom.store.layout import KIND, Shape
+from fathom.store.reading import reading_notes
 from fathom.store.writer import StoreWriter
 
 log = logging.getLogger("fathom")
@@ -70,15 +71,16 @@ def command(
 
 def _cut(settings: CutSettings, corpus_file: Path, model_manifest: Path, path: Path) -> None:
     """Write where a corpus is cut into shards."""
-    read_manifest(model_manifest, "model")
+    checkpoint = read_manifest(model_manifest, "model")
     path.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
 
-    from fathom.models.load import context_length, load_tokenizer
+    from fathom.models.load import load_tokenizer
 
     folder = model_manifest.parent
-    longest = _smaller(settings.max_tokens, context_length(folder, settings.model))
-    write_cut(path, settings, corpus_file, model_manifest, load_tokenizer(folder, settings.model), longest)
+    longest = _smaller(settings.max_tokens, checkpoint["context"])
+    tokenizer = load_tokenizer(folder, settings.model)
+    write_cut(path, settings, corpus_file, model_manifest, tokenizer, longest, checkpoint["vocabulary"])
 
 
 def _extract(
@@ -101,7 +103,7 @@ def _extract(
     import torch
     from transformers.utils import logging as transformers_logging
 
-    from fathom.models.load import context_length, load_model, load_tokenizer, pick_device
+    from fathom.models.load import load_model, load_tokenizer, pick_device
     from fathom.models.sites import RESIDUAL, BlockSites, choose_sites, find_sites
 
     transformers_logging.disable_progress_bar()
@@ -112,9 +114,25 @@ def _extract(
     place = f"model {settings.model}, corpus {settings.corpus}"
     wanted = settings.activations
     tokenizer = load_tokenizer(folder, settings.model)
-    longest = _smaller(wanted.max_tokens, context_length(folder, settings.model))
-    texts = tokenise(corpus, tokenizer, longest=longest, truncate=wanted.truncate, place=place)
-    model = load_model(folder, settings.model, dtype=settings.dtype, device=pick_device(wanted.device))
+    longest = _smaller(wanted.max_tokens, checkpoint["context"])
+    texts = tokenise(
+        corpus,
+        tokenizer,
+        longest=longest,
+        truncate=wanted.truncate,
+        place=place,
+        vocabulary=checkpoint["vocabulary"],
+    )
+    model = load_model(
+        folder,
+        settings.model,
+        dtype=settings.dtype,
+        device=pick_device(wanted.device),
+        part=checkpoint["part"],
+        context=checkpoint["context"],
+    )
+    if model.texts_alone:
+        log.warning("%s: every text runs alone, since %s", place, model.texts_alone)
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
@@ -125,12 +143,14 @@ def _extract(
         tokens=int(texts.lengths.sum()),
         width=model.anatomy.width,
         depth=model.anatomy.depth,
-        dtype=settings.dtype,
+        dtype=model.states_dtype,
         positions=stored_positions(wanted, texts, place),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
-            reference = reference_text(tokenizer, REFERENCE_TOKENS, longest)
+            reference = reference_text(
+                tokenizer, REFERENCE_TOKENS, longest, checkpoint["vocabulary"], wanted.start_token
+            )
             ids = corpus["id"].tolist()
             sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
             no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
@@ -150,6 +170,8 @@ def _extract(
                     "last_text": str(corpus["id"].iloc[-1]),
                     "passes": part.passes,
                     "truncated": texts.truncated,
+                    "longest": longest,
+                    "doubled_start": texts.doubled_start,
                     "sinks": {
                         "rule": wanted.sinks.in_words(),
                         "texts": sinks.texts,
@@ -157,6 +179,9 @@ def _extract(
                         "texts_of_sinks_alone": sinks.alone,
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
+                    "texts_alone": model.texts_alone,
+                    "notes": model.check.notes(int(texts.lengths.max())),
+                    "batch_check": model.check.facts(),
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,
                     "versions": versions_of("torch", "transformers", "tokenizers", "zarr"),
@@ -177,8 +202,8 @@ def _extract(
         f"{shape.tokens:,}",
         "" if wanted.shards == 1 else f" in shard {settings.shard + 1} of {wanted.shards}",
     )
-    if texts.truncated:
-        log.warning("%s: %s of %s texts were cut", place, texts.truncated, len(texts.ids))
+    for note in reading_notes([read_manifest(manifest, KIND)]):
+        log.warning("%s: %s", place, note)
 
 
 def _smaller(first: int | None, second: int | None) -> int | None:

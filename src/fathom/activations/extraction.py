@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fathom")
 
+LEAST_REST = 0.01  # more than round-off takes from the rows of a pattern in half precision
+
 
 def stored_positions(wanted: KeptActivations, texts: TokenisedTexts, place: str) -> tuple[str, ...]:
     """Positions that are stored: those asked for, every mean in both forms, and every span that the corpus marks."""
@@ -56,8 +58,8 @@ def layers_of_sites(
     from fathom.models.sites import RESIDUAL
 
     anatomy = model.anatomy
-    embedding = wanted.layers != "transformers" or lists_embedding(model.module, anatomy)
-    residual = layer_names(wanted.layers, anatomy.depth, name, embedding=embedding)
+    embedding = wanted.layers != "transformers" or lists_embedding(model.module, anatomy, name)
+    residual = layer_names(wanted.layers, anatomy.depth, name, embedding=embedding, no_final=anatomy.no_final)
     numbered = isinstance(wanted.layers, tuple)
     blocks = residual if numbered else layer_names("all", anatomy.depth, name)
     sublayers = tuple(layer for layer in blocks if layer not in {"0", FINAL})
@@ -124,7 +126,7 @@ def extract(
     ):
         for first, last in ranges:
             window.begin(first, last)
-            for batch in window_batches(texts, first, last, wanted.token_budget):
+            for batch in window_batches(texts, first, last, 1 if model.texts_alone else wanted.token_budget):
                 targets = window.targets(batch)
                 facts = read_batch(model, batch, shape, found, targets, rule, short, norm)
                 window.put_facts(batch, facts)
@@ -168,16 +170,11 @@ def sample_attention(
 ) -> str | None:
     """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
     from fathom.activations.attention_sample import write_sample
-    from fathom.models.sites import attends
 
     wanted = settings.activations
     place = f"model {settings.model}, corpus {settings.corpus}"
     if not wanted.attention_texts:
         return "activations.attention_texts is 0"
-    if not attends(model.anatomy):
-        reason = f"{type(model.module).__name__} has blocks without attention"
-        log.info("%s: no attention patterns: %s", place, reason)
-        return reason
     if not part.attention_texts:
         return "the sampled texts are in other shards, if any is short enough"
     chosen = sample_texts(corpus["view"], texts.lengths, count=part.attention_texts, longest=wanted.attention_tokens)
@@ -186,19 +183,23 @@ def sample_attention(
         log.info("%s: no attention patterns: %s", place, reason)
         return reason
     ids = corpus["id"].tolist()
-    largest = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
+    sampled = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
+    if sampled.missing is not None:
+        log.warning("%s: no attention patterns: %s", place, sampled.missing)
+        return sampled.missing
     log.info(
         "%s: attention patterns of %s texts; with eager attention the states differ from the stored ones by at most "
-        "%.1e of the largest state of a layer",
+        "%.1e of the largest state of a layer%s",
         place,
         len(chosen),
-        largest,
+        sampled.difference,
+        f"; {sampled.rest:.0%} of the attention goes to a learned sink" if sampled.rest > LEAST_REST else "",
     )
     return None
 
 
 def window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:
-    """The batches of a window of texts, longest first."""
+    """The batches of a window of texts, longest first; with a budget of one token every text is a batch."""
     from fathom.activations.capture import make_batch
 
     chosen = batches(texts.lengths[first:last], token_budget)

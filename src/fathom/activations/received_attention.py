@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from fathom.models.architecture import hooking
+
 MOST_QUERIES = 64
 """Queries of a text that are asked what they attend to, evenly spaced: all of a short text. What a token receives is a
 mean over queries, so that 64 tell as much as 2,000, at a cost that grows no faster than the text."""
@@ -35,14 +37,8 @@ def receiving(
     """
     device = next(blocks.parameters()).device
     watch = _Watch(lengths, longest, threshold, len(blocks), device)
-    handles = [block.register_forward_pre_hook(watch.entering(number)) for number, block in enumerate(blocks)]
-    handles += [block.register_forward_hook(watch.leaving) for block in blocks]
-    try:
-        with watch:
-            yield watch.shares
-    finally:
-        for handle in handles:
-            handle.remove()
+    with hooking(blocks, before=watch.entering, after=watch.leaving), watch:
+        yield watch.shares
 
 
 class _Watch(TorchFunctionMode):
@@ -64,13 +60,10 @@ class _Watch(TorchFunctionMode):
         self._queries = torch.from_numpy(np.where(counted, places, 0)).to(device)
         self._counted = torch.from_numpy(counted).to(device)
 
-    def entering(self, block: int) -> Any:
-        def hook(_: nn.Module, __: tuple[Any, ...]) -> None:
-            self._block = block
+    def entering(self, block: int, _: tuple[Any, ...], __: dict[str, Any]) -> None:
+        self._block = block
 
-        return hook
-
-    def leaving(self, _: nn.Module, __: tuple[Any, ...], ___: Any) -> None:
+    def leaving(self, _: int, __: Any) -> None:
         self._block = None
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
@@ -106,7 +99,7 @@ class _Watch(TorchFunctionMode):
         if is_causal:
             scores = scores.masked_fill(keys > self._queries[:, None, :, None], -torch.inf)
         elif attn_mask is not None:
-            mask = attn_mask.expand(len(query), -1, -1, -1)
+            mask = attn_mask.expand(len(query), -1, query.shape[2], -1)
             rows = mask.gather(2, self._queries[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[-1]))
             added = (
                 torch.zeros_like(rows, dtype=torch.float32).masked_fill(~rows, -torch.inf)

@@ -69,6 +69,9 @@ Positions = Annotated[
 ]
 
 
+StartToken = Literal["tokenizer", "added", "left_out"]
+
+
 class SinkSettings(Settings):
     """The rule that finds sink tokens. Without them every mean over tokens is stored once more.
 
@@ -141,6 +144,10 @@ class ActivationsSettings(Settings):
     """Both are lossless. Half-precision states shrink by a tenth only and take three times as long, so: none."""
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     """Longest text, in tokens; the model's context if left out."""
+    start_token: StartToken = "tokenizer"
+    """The start token of a text: as the `tokenizer` does, which adds one or none; `added` before every text that does
+    not begin with it; or `left_out`. It is a sink of most decoders, and texts made with a chat template bring their
+    own: a text that begins with two is counted, and captions say so."""
     truncate: bool = False
     """Cut longer texts, and count them in the manifest. Otherwise they are refused."""
     shards: Shards = 1

@@ -11,6 +11,7 @@ import pandas as pd
 from pydantic import Field
 
 from fathom.activations.batching import IntArray, even_cut
+from fathom.activations.settings import StartToken
 from fathom.activations.tokenisation import tokenise
 from fathom.io.corpus_table import ORIGINAL, read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of, write_manifest
@@ -34,6 +35,7 @@ class CutSettings(Settings):
     shards: int = Field(ge=2)
     max_tokens: int | None
     truncate: bool
+    start_token: StartToken = "tokenizer"
     attention_texts: int = Field(ge=0)
     attention_tokens: int = Field(ge=1)
 
@@ -59,6 +61,7 @@ def write_cut(
     model_manifest: Path,
     tokenizer: PreTrainedTokenizerFast,
     longest: int | None,
+    vocabulary: int | None,
 ) -> None:
     """Tokenise a corpus, block by block, and write where its shards start and end.
 
@@ -75,7 +78,15 @@ def write_cut(
     texts: set[str] = set()
     for first in range(0, rows, BLOCK_TEXTS):
         block = read_corpus(corpus_file, rows=(first, min(first + BLOCK_TEXTS, rows)))
-        tokenised = tokenise(block, tokenizer, longest=longest, truncate=settings.truncate, place=place)
+        tokenised = tokenise(
+            block,
+            tokenizer,
+            longest=longest,
+            truncate=settings.truncate,
+            place=place,
+            start_token=settings.start_token,
+            vocabulary=vocabulary,
+        )
         lengths.append(tokenised.lengths)
         views.append(block["view"])
         texts.update(block["id"])

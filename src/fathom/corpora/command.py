@@ -11,6 +11,7 @@ import click
 import pandas as pd
 
 from fathom.corpora.job import CorpusJob
+from fathom.corpora.leaks import leaks_table
 from fathom.corpora.sources import Sources
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.runtime.errors import FathomError
@@ -23,8 +24,9 @@ log = logging.getLogger("fathom")
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--base", type=click.Path(path_type=Path), default=None, help="Corpus that it is made of, if any.")
 @click.option("--output", required=True, type=click.Path(path_type=Path), help="Parquet file to write.")
-def command(settings_json: str, base: Path | None, output: Path) -> Work:
-    """Build the texts of a corpus and their views."""
+@click.option("--leaks", type=click.Path(path_type=Path), default=None, help="CSV of nearly equal texts to write.")
+def command(settings_json: str, base: Path | None, output: Path, leaks: Path | None) -> Work:
+    """Build the texts of a corpus and their views, and list those that are nearly equal across groups."""
     job = CorpusJob.model_validate_json(settings_json)
     output.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -41,5 +43,9 @@ def command(settings_json: str, base: Path | None, output: Path) -> Work:
         raise FathomError(msg) from error
     write_corpus(frame, output, job.name)
     log.info("corpus %s: %s texts", job.name, len(frame))
+    if leaks is not None:
+        leaks_table(frame).to_csv(leaks, index=False)
     read = [*map(Path, job.files), *([] if base is None else [base])]
-    return Work(settings_json, read=read, written=[output], revision=sources.revision)
+    return Work(
+        settings_json, read=read, written=[output, *([] if leaks is None else [leaks])], revision=sources.revision
+    )

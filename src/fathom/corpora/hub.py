@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fathom.corpora.files import read_texts, select
+from fathom.corpora.files import texts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from fathom.corpora.sources import Sources
 
 
-def build(
-    sources: Sources, *, repository: str, revision: str | None, file: str, column: str, **selection: Any
-) -> pd.DataFrame:
-    """The texts of a column of the file; `selection` as of `fathom.corpora.files.select`."""
-    return select(read_texts(sources.hub_file(repository, revision, file), column), **selection)
+def build(sources: Sources, *, repository: str, revision: str | None, file: str, **options: Any) -> pd.DataFrame:
+    """The texts of a column of the file; `options` as of `fathom.corpora.files.texts_of`."""
+    return texts_of(sources.hub_file(repository, revision, file), f"{repository}, {file}", **options)

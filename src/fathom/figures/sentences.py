@@ -128,6 +128,25 @@ def probes_sentences(config: ConfigView, names: Sequence[str], estimator: str | 
     return [design, f"Texts: {corpora_phrase(config, [one.corpus for one in experiments])}.", fit, controls]
 
 
+def labelled_sentences(config: ConfigView, name: str, estimator: str) -> list[str]:
+    """The design of an experiment on labels of one's own texts."""
+    one = config.experiments[name]
+    fitted = ESTIMATORS[estimator]
+    tests = f"{one.permutations} permutations of the labels, family-wise over layers" if one.permutations else "none"
+    fit = (
+        f"{fitted[0].upper()}{fitted[1:]}, scaled inside the fold, penalty {one.penalty:g} everywhere; {one.folds} "
+        f"folds of whole groups, {one.repeats} repeats, or the split that the table gives; out-of-fold predictions. "
+        "Classes: balanced accuracy; numbers: Pearson's r with the numbers as they are (AUC and R² "
+        f"in the CSV). Intervals: {intervals_phrase(config)} over groups. Tests: {tests}."
+    )
+    controls = (
+        "Controls, with the fixed penalty: embedding (layer 0), the same shape with random weights, shuffled words, "
+        "the sum of the tokens' static vectors, a control task of random labels where texts have paraphrases, and the "
+        "surface of the text on the same folds: its words in a bag (tf-idf), its length, its first word."
+    )
+    return [f"Linear probes of the labels of texts: {corpora_phrase(config, [one.corpus])}.", fit, controls]
+
+
 def _different(phrases: Sequence[str]) -> str:
     """Different phrases, in order."""
     return " / ".join(dict.fromkeys(phrases))

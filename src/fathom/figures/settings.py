@@ -35,6 +35,7 @@ from fathom.figures.sentences import (
     experiment_title,
     experiment_titles,
     interval_sentences,
+    labelled_sentences,
     metric_axis,
     model_label,
 )
@@ -430,31 +431,13 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
         yield from more_than_colours(self.plotted_experiments(config))
 
 
-class PropertiesFigure(EstimatorFigure):
-    """One panel a label of an experiment."""
+class _LabelsFigure(EstimatorFigure):
+    """What shows the labels of one experiment of one model."""
 
-    kind: Literal["properties"]
     model: Name
     """Model."""
     experiment: Name
     """Experiment with several labels."""
-
-    module: ClassVar[str] = "fathom.figures.probes.properties"
-
-    @classmethod
-    def defaults(cls, config: ConfigView) -> dict[str, Self]:
-        """One an experiment on many properties of items, and model."""
-        figures: dict[str, Self] = {}
-        for name, one in config.experiments.items():
-            corpus = config.corpora.get(one.corpus)
-            of_items = corpus is not None and corpus.step == 0
-            if of_items and (one.labels is None or len(one.labels) > MANY_LABELS):
-                estimator = default_estimator(one)
-                for model in config.trained_models:
-                    figures[f"{name}-{model}"] = cls(
-                        kind="properties", model=model, experiment=name, estimator=estimator
-                    )
-        return figures
 
     @property
     def named_experiments(self) -> tuple[str, tuple[str, ...]]:
@@ -475,6 +458,56 @@ class PropertiesFigure(EstimatorFigure):
     def subject(self, config: ConfigView) -> str:
         """The title, and the model."""
         return f"{self.title(config)}, {model_label(config, self.model)}"
+
+
+class PropertiesFigure(_LabelsFigure):
+    """One panel a label of an experiment."""
+
+    kind: Literal["properties"]
+
+    module: ClassVar[str] = "fathom.figures.probes.properties"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment on many properties of items, and model."""
+        figures: dict[str, Self] = {}
+        for name, one in config.experiments.items():
+            corpus = config.corpora.get(one.corpus)
+            of_items = corpus is not None and corpus.step == 0
+            if of_items and (one.labels is None or len(one.labels) > MANY_LABELS):
+                estimator = default_estimator(one)
+                for model in config.trained_models:
+                    figures[f"{name}-{model}"] = cls(
+                        kind="properties", model=model, experiment=name, estimator=estimator
+                    )
+        return figures
+
+
+class LabelledFigure(_LabelsFigure):
+    """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
+
+    kind: Literal["labelled"]
+
+    module: ClassVar[str] = "fathom.figures.probes.labelled"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One an experiment on labelled texts, and model."""
+        return {
+            f"{name}-{model}": cls(kind="labelled", model=model, experiment=name, estimator=default_estimator(one))
+            for name, one in config.experiments.items()
+            if one.corpus in config.corpora and config.corpora[one.corpus].has_own_figure
+            for model in config.trained_models
+        }
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Texts, fits, tests and controls."""
+        return labelled_sentences(config, self.experiment, self.estimator)
+
+    def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
+        corpus = config.corpora.get(experiment.corpus)
+        return "" if corpus is None or corpus.has_own_figure else "an experiment on a table with labels"
 
 
 class SpansFigure(TrainedModelsFigure, EstimatorFigure):
@@ -669,6 +702,7 @@ FigureSettings = Annotated[
     | PowerLawFigure
     | ProbesFigure
     | PropertiesFigure
+    | LabelledFigure
     | SpansFigure
     | SitesFigure
     | EarlyContextFigure

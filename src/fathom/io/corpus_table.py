@@ -21,15 +21,21 @@ from fathom.runtime.errors import FathomError, first_line
 # A text is either written out, or sampled for the model that reads it: `token_draws` holds numbers in [0, 1), one a
 # token, that each model maps to its own vocabulary. What becomes of the tokens of a text, once a tokenizer has read it,
 # stands in `perturbation` (see fathom.activations.token_replacement); null, they stay as they are.
+# A published `split` is kept as it is given: "train", "test", or what a probe leaves out. Of a text that is equal or
+# nearly equal to one of another group, `near` holds the group that it was given, the id of the first such text, and how
+# alike they are (1: equal).
 _SPAN = pa.struct([("name", pa.string()), ("start", pa.int64()), ("end", pa.int64())])
 _PERTURBATION = pa.struct(
     [("kind", pa.string()), ("probability", pa.float64()), ("seed", pa.int64()), ("published", pa.bool_())]
 )
+_NEAR = pa.struct([("group", pa.string()), ("id", pa.string()), ("share", pa.float64())])
 _TYPES = {
     "id": pa.string(),
     "text": pa.string(),
     "view": pa.string(),
     "group": pa.string(),
+    "split": pa.string(),
+    "near": _NEAR,
     "quantity": pa.float64(),
     "control": pa.string(),
     "pair_at": pa.string(),
@@ -44,6 +50,7 @@ ORIGINAL = "original"  # the view of a text as it is meant to be read
 SHUFFLED = "shuffled"
 SIZES = b"fathom.sizes"
 TEMPLATE = "template"
+TRAIN, TEST = "train", "test"
 
 
 def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:

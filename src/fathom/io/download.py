@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import glob
 import lzma
 import shutil
 import subprocess
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path, PurePosixPath
 
 from fathom.io.manifests import sha256_of
 from fathom.runtime.errors import FathomError, first_line
 from fathom.runtime.redaction import redact
-from fathom.schema import Wheel
+from fathom.schema import Wheel, is_commit
 
+Weights = Callable[[Collection[str], Callable[[str], Path]], list[str]]
+"""From the names of all files of a repository, and a function that brings one: names of the files of its weights."""
 BLOCK = 1 << 22  # bytes that are unpacked at a time
 
 
@@ -118,13 +122,32 @@ def _write_member(wheel: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path) 
     return target
 
 
-def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: Path, *, kind: str = "model") -> str:
-    """Download the files of a hub repository that match `patterns` into `folder`; returns the commit they are from.
+def fetch_hub(
+    repository: str,
+    revision: str,
+    patterns: Iterable[str],
+    folder: Path,
+    *,
+    kind: str = "model",
+    weights: Weights | None = None,
+    needed: Sequence[Sequence[str]] = (),
+) -> str:
+    """Fetch files of a hub repository into `folder`; returns the commit they are from.
 
-    `kind` is "model" or "dataset". A gated repository needs a token in the environment variable HF_TOKEN.
+    A commit whose files lie in the hub's cache on this machine is taken from there, without asking the hub.
+
+    Args:
+        repository: owner and name.
+        revision: commit, branch or tag.
+        patterns: of names at the top of the repository, or whole paths of files in its folders.
+        folder: where they go.
+        kind: "model" or "dataset". A gated repository needs a token in the environment variable HF_TOKEN.
+        weights: what names further files.
+        needed: of each of these names the cache must hold one, or it is not used.
+
     Errors: FathomError if repository or revision do not exist, are gated, or the hub is out of reach.
     """
-    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub import HfApi, hf_hub_download, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HFValidationError,
@@ -135,14 +158,28 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
     )
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # its client, whichever major version it is
 
+    patterns = list(patterns)
     place = f"hub {kind} {repository} at {revision}"
     try:
-        commit = HfApi().repo_info(repository, revision=revision, repo_type=kind).sha
+        if is_commit(revision) and _from_cache(repository, revision, patterns, folder, kind, weights, needed):
+            return revision
+        found = HfApi().repo_info(repository, revision=revision, repo_type=kind)
+        commit = found.sha
         if commit is None:
             msg = f"{place}: the hub names no commit for this revision"
             raise FathomError(msg)
+
+        def bring(name: str) -> Path:
+            return Path(hf_hub_download(repository, name, revision=commit, repo_type=kind, local_dir=str(folder)))
+
+        names = [one.rfilename for one in found.siblings or ()]
+        wanted = _wanted(names, patterns, weights, bring)
         snapshot_download(
-            repository, revision=commit, repo_type=kind, allow_patterns=list(patterns), local_dir=str(folder)
+            repository,
+            revision=commit,
+            repo_type=kind,
+            allow_patterns=[glob.escape(name) for name in wanted],
+            local_dir=str(folder),
         )
     except GatedRepoError as error:
         msg = (
@@ -170,3 +207,39 @@ def fetch_hub(repository: str, revision: str, patterns: Iterable[str], folder: P
         raise FathomError(msg) from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)
     return commit
+
+
+def _wanted(
+    names: Collection[str], patterns: Sequence[str], weights: Weights | None, bring: Callable[[str], Path]
+) -> list[str]:
+    """The files among `names` that match a pattern, each in the folder that it names, and the weights."""
+    matching = {name for name in names for one in patterns if name == one or ("/" not in name and fnmatch(name, one))}
+    return sorted(matching | set(() if weights is None else weights(names, bring)))
+
+
+def _from_cache(
+    repository: str,
+    commit: str,
+    patterns: Sequence[str],
+    folder: Path,
+    kind: str,
+    weights: Weights | None,
+    needed: Sequence[Sequence[str]],
+) -> bool:
+    """Copy what is wanted of a commit from the hub's cache; False where it does not lie there whole."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        snapshot = Path(snapshot_download(repository, revision=commit, repo_type=kind, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return False
+    names = {path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()}
+    wanted = _wanted(names, patterns, weights, snapshot.joinpath)
+    whole = bool(wanted) and names.issuperset(wanted) and all(names.intersection(group) for group in needed)
+    if not whole:
+        return False
+    for name in wanted:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(snapshot / name, folder / name)  # what lies in the cache are links
+    return True

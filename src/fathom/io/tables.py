@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +16,14 @@ from fathom.io.atomic import draft_of
 from fathom.runtime.errors import FathomError, first_line
 
 ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
+NOTES = b"fathom.notes"
 MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a data frame as Parquet."""
-    write_arrow(pa.Table.from_pandas(frame, preserve_index=False), path)
+def write_table(frame: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> None:
+    """Write a data frame as Parquet, with what a reader must know of it."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_arrow(table.replace_schema_metadata({**table.schema.metadata, NOTES: json.dumps(list(notes))}), path)
 
 
 def write_arrow(table: pa.Table, path: Path) -> None:
@@ -30,11 +33,13 @@ def write_arrow(table: pa.Table, path: Path) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a Parquet file.
+    """Read a Parquet file; what a reader must know of it is in the frame's `attrs["notes"]`.
 
     Errors: FathomError if it is missing or corrupt.
     """
-    frame: pd.DataFrame = read_arrow(path).to_pandas()
+    table = read_arrow(path)
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs["notes"] = json.loads((table.schema.metadata or {}).get(NOTES, b"[]"))
     return frame
 
 

@@ -18,6 +18,14 @@ SMALLEST = 1e-60
 LARGEST = 1e60
 
 
+def round_off_of(z: npt.ArrayLike) -> float:
+    """Relative rounding of the numbers `z`: that of float32 where float32 holds them all, whatever holds them now."""
+    array = np.asarray(z, dtype=np.float64)
+    with np.errstate(over="ignore"):
+        narrow = np.array_equal(array.astype(np.float32), array)
+    return STATES_ROUND_OFF if narrow else ROUND_OFF
+
+
 class MeanOfAngles(NamedTuple):
     """A mean over as many angles as exist."""
 

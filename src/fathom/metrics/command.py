@@ -58,7 +58,7 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     }
     files = {folder / f"{name}.parquet": table for name, table in (tables | summaries).items()}
     for file, table in files.items():
-        write_table(table, file)
+        write_table(table, file, activations.reading_notes())
     return Work(settings_json, read=[corpus_file, *manifests], written=[*files])
 
 

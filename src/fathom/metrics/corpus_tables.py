@@ -17,6 +17,7 @@ from fathom.metrics.by_corpus import measure_corpus
 from fathom.metrics.by_layers import measure_layer_pairs
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import CURVE_COLUMNS, Measure
+from fathom.metrics.repeats import first_of_repeats
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.resampling import half_samples
@@ -40,6 +41,7 @@ PAIR_COLUMNS = [
     "low",
     "high",
     "texts",
+    "repeats",
     "reason",
 ]
 
@@ -115,19 +117,24 @@ def _with_and_without(
 
     `table_of` makes the rows from the states (of every view, at every layer) and the rows of the first view's texts in
     the corpus. A text that has no token but sinks in some view is left out of the second form. Where no text has a sink
-    the second form is the first.
+    the second form is the first. Texts that repeat another are left out of both by the metrics that say so.
     """
     position = measure.settings.position
-    table = table_of(_layers(activations, views, position), views[0]).assign(view=name)
+    repeats = 0
+    if measure.settings.distinct:
+        first = first_of_repeats(activations.token_ids(), views)
+        views, repeats = [view[first] for view in views], int(np.count_nonzero(~first))
+    table = table_of(_layers(activations, views, position), views[0])
     if not is_mean(position):
-        return table.assign(sinks="none")
+        return table.assign(view=name, repeats=repeats, sinks="none")
     sinks = activations.sinks()
     other = table
     if any(sinks[row].any() for view in views for row in view):
         has_others = np.all([[not sinks[row].all() for row in view] for view in views], axis=0)
         kept = [view[has_others] for view in views]
-        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0]).assign(view=name)
-    return pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
+        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0])
+    both = pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
+    return both.assign(view=name, repeats=repeats)
 
 
 def _halves(corpus: pd.DataFrame, rows: Indices, measure: Measure, job: MetricJob) -> npt.NDArray[np.bool_]:

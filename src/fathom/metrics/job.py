@@ -49,6 +49,8 @@ class Measured(Settings):
     """Position of the states that it reads."""
     views: int | None
     """Views of a text that its function compares, each an array of its own; all of them, in one array, if None."""
+    distinct: bool
+    """Whether texts that repeat another are left out."""
     minimum_rows: int
     """Fewest rows for which it has a meaning."""
     function: str

@@ -30,6 +30,7 @@ CURVE_COLUMNS = [
     "angles",
     "chance",
     "texts",
+    "repeats",
     "reason",
 ]
 # The variants of the public code of skean2025 by the names that fathom gives them.

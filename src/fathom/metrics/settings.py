@@ -84,6 +84,9 @@ class Metric(Settings):
     """Whether that function takes the metric's arguments."""
     attention: ClassVar[str | None] = None
     """Name of the function of the attention maps of a text, where the metric is measured on these too."""
+    distinct: ClassVar[bool] = False
+    """Whether texts that repeat another, token for token, are left out: where texts are each other's neighbours or
+    candidates. A mean or an entropy over all texts keeps them, as a corpus that repeats itself is less diverse."""
     minimum_rows: ClassVar[int]
     """Fewest rows for which the metric has a meaning."""
 
@@ -106,6 +109,7 @@ class Metric(Settings):
             site=self.site,
             position=self.position,
             views=self.views,
+            distinct=self.distinct,
             minimum_rows=self.minimum_rows,
             function=self.function,
             spectrum=self.spectrum,
@@ -201,6 +205,7 @@ class ViewsMetric(Metric):
     """A metric of how much of a text survives in its views."""
 
     of = "views"
+    distinct = True
     position = "mean"
     table_module = "fathom.metrics.corpus_tables"
 
@@ -212,6 +217,7 @@ class LayersMetric(Metric):
     """A metric of pairs of layers."""
 
     of = "layers"
+    distinct = True
     position = "mean"
     table_module = "fathom.metrics.corpus_tables"
     default_figure = "matrix"
@@ -248,7 +254,10 @@ class CurvatureSettings(TextMetric, PublishedForm):
     unit = "rad"
     low = "0 (tokens on a straight line)"
     high = "π (the path turns back at every token)"
-    direction = "lower: the path from token to token is straighter"
+    direction = (
+        "lower: the path from token to token is straighter; a mean over the angles that exist: a token that repeats "
+        "the one before it makes none"
+    )
     reference = f"{_SKEAN_2025}, after Hosseini and Fedorenko 2023, arXiv:2311.04930"
     module = "fathom.metrics.definitions.curvature"
     function = "curvature_of_states"
@@ -333,14 +342,18 @@ class IntrinsicDimensionSettings(CorpusMetric, PreparedStates):
 
     name = "intrinsic_dimension"
     title = "Intrinsic dimension"
+    distinct = True
     symbol = "d"
     unit = "dimensions"
     low = "0 (texts that coincide)"
     high = "unbounded (distances that are all alike)"
     direction = "lower: the texts lie on a surface of fewer dimensions"
-    reference = "TwoNN, Facco et al. 2017, Scientific Reports 7:12140"
+    reference = (
+        "TwoNN, Facco et al. 2017, Scientific Reports 7:12140; the estimate depends on the number of texts and on "
+        "noise in the states (hence its value at several shares of the texts); for objections see arXiv:2604.20276"
+    )
     module = "fathom.metrics.definitions.intrinsic_dimension"
-    function = "two_nn_by_scale"
+    function = "two_nn_of_states"
     by_scale = True
     seeded = True
     minimum_rows = 3
@@ -356,6 +369,7 @@ class LabelOverlapSettings(CorpusMetric, Neighbours, HalfSampled, PreparedStates
 
     name = "label_overlap"
     title = "Neighbourhood overlap with labels"
+    distinct = True
     symbol = "χ"
     unit = "share"
     low = "0 (no neighbour bears the label of its text)"

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
+from fathom.models.passes import Half, call, device_of, first_pass, ordinary_ids
+from fathom.models.sizes import depth_of, text_config
 from fathom.runtime.errors import FathomError
 
+Dtype = Literal["float32", "bfloat16", "float16"]
+DTYPES: tuple[Dtype, ...] = get_args(Dtype)
 FINAL = "final"
 PROBE_TEXTS, PROBE_LENGTH = 2, 5
+STATE_AXES = 3  # batch, tokens, width
 PROBE_TOKENS = PROBE_TEXTS * PROBE_LENGTH
 
 
@@ -22,45 +27,103 @@ class Anatomy:
     """The parts of a loaded model that layers are read from."""
 
     blocks: nn.ModuleList
+    """One entry a block, in the order in which they run. Blocks that share their weights are one module, repeated."""
     path: str
     """Name of the list of blocks inside the model."""
     width: int
+    tokens_first: bool = False
+    """Whether blocks read and put out (tokens, batch, width), as XLNet's do."""
+    pads_inside: bool = False
+    """Whether blocks read and put out more tokens than the model was given, pads of its own at the end."""
+    no_final: str | None = None
+    """Why the model has no state after the last block of the same width."""
 
     @property
     def depth(self) -> int:
         """Number of blocks."""
         return len(self.blocks)
 
+    @property
+    def shared(self) -> bool:
+        """Whether some blocks share their weights."""
+        return len({id(block) for block in self.blocks}) < self.depth
 
-def find_anatomy(model: nn.Module, name: str) -> Anatomy:
+
+def find_anatomy(module: nn.Module, name: str) -> Anatomy:
     """Find the list of blocks: the outermost list of modules as long as the config's number of hidden layers.
 
+    Where a model has several such lists, the blocks are those that all run when it reads text; where it has none, those
+    that run so many times together (ALBERT shares one block among all its layers).
     Errors: FathomError if there is no such list, or more than one.
     """
-    config = model.config.get_text_config()  # type: ignore[operator, union-attr]  # attributes are tensors to nn.Module
-    depth, width = int(config.num_hidden_layers), int(config.hidden_size)
-    lists = {path: part for path, part in model.named_modules() if isinstance(part, nn.ModuleList)}
-    outermost = {
-        path: part
-        for path, part in lists.items()
-        if len(part) == depth and not any(path.startswith(f"{other}.") for other in lists if other != path)
-    }
-    if len(outermost) != 1:
-        found = ", ".join(f"{path} ({len(part)})" for path, part in lists.items()) or "none"
-        msg = f"model {name}: expected one list of {depth} blocks, found {len(outermost)}; its lists: {found}"
+    config: Any = module.config
+    part = module.part if isinstance(module, Half) else None
+    depth, width = depth_of(config, part), getattr(text_config(config, part), "hidden_size", None)
+    if type(depth) is not int or type(width) is not int:
+        msg = f"model {name}: expected a config with hidden size and number of layers, found {width} and {depth}"
         raise FathomError(msg)
-    path, blocks = outermost.popitem()
+    outermost = find_outermost(module)
+    fitting = {path: one for path, one in outermost.items() if len(one) == depth}
+    if len(fitting) == 1:
+        path, blocks = fitting.popitem()
+        return Anatomy(blocks=blocks, path=path, width=width)
+    runs = _runs(module, outermost, name)
+    for path, order in runs.items():
+        if len(order) == depth and (path in fitting or not fitting):
+            fitting[path] = nn.ModuleList([outermost[path][number] for number in order])
+        else:
+            fitting.pop(path, None)
+    if len(fitting) != 1:
+        found = ", ".join(f"{path} ({len(one)})" for path, one in outermost.items()) or "none"
+        msg = f"model {name}: expected one list of {depth} blocks, found {len(fitting)}; its lists: {found}"
+        raise FathomError(msg)
+    path, blocks = fitting.popitem()
     return Anatomy(blocks=blocks, path=path, width=width)
 
 
+def find_outermost(module: nn.Module) -> dict[str, nn.ModuleList]:
+    """Lists of modules that are in no other list, by their path; of an encoder-decoder those of the half that runs."""
+    stack = module.stack if isinstance(module, Half) else module
+    lists = {path: one for path, one in stack.named_modules() if isinstance(one, nn.ModuleList) and len(one)}
+    return {path: one for path, one in lists.items() if not any(path.startswith(f"{other}.") for other in lists)}
+
+
+def _runs(module: nn.Module, lists: dict[str, nn.ModuleList], name: str) -> dict[str, list[int]]:
+    """List of modules -> which of its members run when the model reads a few tokens, in that order."""
+    runs: dict[str, list[int]] = {path: [] for path in lists}
+
+    def noting(path: str, number: int) -> Any:
+        return lambda *_: runs[path].append(number)
+
+    handles = [
+        member.register_forward_hook(noting(path, number))
+        for path, one in lists.items()
+        for number, member in enumerate(one)
+    ]
+    try:
+        run_probe(module, name)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return runs
+
+
 def layer_names(
-    setting: str | tuple[int | str, ...], depth: int, name: str, *, embedding: bool = True
+    setting: str | tuple[int | str, ...],
+    depth: int,
+    name: str,
+    *,
+    embedding: bool = True,
+    no_final: str | None = None,
 ) -> tuple[str, ...]:
     """Names of the layers that a setting asks for: "0" .. "depth" and "final".
 
-    `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`. Errors: FathomError if the
-    model has no such layer.
+    `embedding` says whether transformers' own tuple begins with it, see `lists_embedding`; `no_final` why there is no
+    layer `final`. Errors: FathomError if the model has no such layer.
     """
+    if (setting == "transformers" or FINAL in setting) and no_final is not None:
+        msg = f"activations.layers: model {name} has no layer 'final', for {no_final}"
+        raise FathomError(msg)
     if setting == "all":
         return tuple(str(layer) for layer in range(depth + 1))
     if setting == "transformers":
@@ -74,29 +137,37 @@ def layer_names(
 
 
 @contextmanager
-def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any) -> Iterator[None]:
-    """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
+def hooking(
+    blocks: nn.ModuleList,
+    *,
+    before: Callable[[int, tuple[Any, ...], dict[str, Any]], None] | None = None,
+    after: Callable[[int, Any], None] | None = None,
+) -> Iterator[None]:
+    """While active, each forward pass calls `before(block, args, kwargs)` and `after(block, output)`, blocks from 0.
 
-    Layer 0 is what the first block reads, layer l what block l puts out: the residual stream, before any final norm.
+    A block that several layers share runs once for each of them, and is told apart by how often it has run.
     """
+    numbers: dict[int, list[int]] = {}
+    for number, block in enumerate(blocks):
+        numbers.setdefault(id(block), []).append(number)
+    ran = dict.fromkeys(numbers, 0)
 
-    def before_first(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        keep("0", args[0] if args else kwargs["hidden_states"])
+    def entering(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if before is not None:
+            own = numbers[id(block)]
+            before(own[ran[id(block)] % len(own)], args, kwargs)
 
-    def after(layer: str) -> Any:
-        def hook(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
-            keep(layer, output[0] if isinstance(output, tuple) else output)
-
-        return hook
+    def leaving(block: nn.Module, _: tuple[Any, ...], output: Any) -> None:
+        own = numbers[id(block)]
+        number = own[ran[id(block)] % len(own)]
+        ran[id(block)] += 1
+        if after is not None:
+            after(number, output)
 
     handles = []
-    if "0" in layers:
-        handles.append(anatomy.blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
-    handles += [
-        block.register_forward_hook(after(str(number)))
-        for number, block in enumerate(anatomy.blocks, start=1)
-        if str(number) in layers
-    ]
+    for block in {id(block): block for block in blocks}.values():
+        handles.append(block.register_forward_pre_hook(entering, with_kwargs=True))
+        handles.append(block.register_forward_hook(leaving))
     try:
         yield
     finally:
@@ -104,22 +175,69 @@ def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any) -> Iterator[
             handle.remove()
 
 
-def probe_ids(model: nn.Module) -> Tensor:
-    """The first few tokens of any vocabulary, (texts, tokens), on the model's device."""
-    device = next(model.parameters()).device
-    return torch.arange(PROBE_TOKENS, device=device).reshape(PROBE_TEXTS, PROBE_LENGTH)
+@contextmanager
+def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None) -> Iterator[None]:
+    """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
+
+    With `tokens`, states are cut to so many, since some models pad what they are given (Longformer).
+
+    Layer 0 is what the first block reads, layer l what block l puts out: the residual stream, before any final norm.
+    """
+
+    def give(layer: str, state: Any) -> None:
+        if layer in layers:
+            state = state.transpose(0, 1) if anatomy.tokens_first else state
+            keep(layer, state[:, :tokens] if anatomy.pads_inside and tokens is not None else state)
+
+    def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if number == 0:
+            give("0", args[0] if args else kwargs.get("hidden_states"))
+
+    def after(number: int, output: Any) -> None:
+        give(str(number + 1), output[0] if isinstance(output, (tuple, list)) else output)
+
+    with hooking(anatomy.blocks, before=before, after=after):
+        yield
 
 
-def lists_embedding(model: nn.Module, anatomy: Anatomy) -> bool:
+def probe_ids(module: nn.Module) -> Tensor:
+    """A few tokens of the vocabulary, (texts, tokens), on the model's device."""
+    return ordinary_ids(module, PROBE_TOKENS).reshape(PROBE_TEXTS, PROBE_LENGTH).to(device_of(module))
+
+
+def run_probe(module: nn.Module, name: str, **wanted: bool) -> Any:
+    """One pass over a few tokens. Errors: FathomError if the model does not run on text."""
+    with torch.inference_mode(), first_pass(module, name):
+        ids = probe_ids(module)
+        return call(module, ids, torch.ones_like(ids), **wanted)
+
+
+def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
     """Whether transformers' `hidden_states` begin with layer 0, the embedding.
 
     Those of state-space models begin with layer 1 and end with the last block's state before and after the final norm.
+    Errors: FathomError if they are neither layer 0 to the last but one nor layer 1 to the last, then `final`, in every
+    number.
     """
     found: dict[str, Tensor] = {}
-    ids = probe_ids(model)
-    with torch.inference_mode(), capturing(anatomy, ("0",), lambda layer, state: found.update({layer: state.clone()})):
-        output = model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
-    return torch.equal(output.hidden_states[0], found["0"])
+    layers = layer_names("all", anatomy.depth, name)
+    note = lambda layer, state: found.update({layer: state.clone()})  # noqa: E731
+    with capturing(anatomy, layers, note, tokens=PROBE_LENGTH):
+        output = run_probe(module, name, output_hidden_states=True)
+    theirs = getattr(output, "hidden_states", None) or ()
+    final = output.last_hidden_state
+    for embedding in (True, False):
+        ours = [*(found[layer] for layer in (layers[:-1] if embedding else layers[1:])), final]
+        if len(theirs) == len(ours) and all(map(_equal, theirs, ours)):
+            return embedding
+    unlike = f"its hidden_states ({len(theirs)} entries) are not its layers in their order, then final"
+    reason = anatomy.no_final or unlike
+    msg = f"model {name}: activations.layers: expected 'all' or numbers, for {reason}; found 'transformers'"
+    raise FathomError(msg)
+
+
+def _equal(one: Any, other: Tensor) -> bool:
+    return isinstance(one, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
 
 
 def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
@@ -137,14 +255,10 @@ def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
 
     inside = {id(module) for module in anatomy.blocks.modules()}
     handles = [module.register_forward_hook(note) for module in model.modules() if id(module) not in inside]
-    ids = probe_ids(model)
     top = str(anatomy.depth)
     try:
-        with (
-            torch.inference_mode(),
-            capturing(anatomy, (top,), lambda layer, state: last.update({layer: state.clone()})),
-        ):
-            final = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        with capturing(anatomy, (top,), lambda layer, state: last.update({layer: state.clone()})):
+            final = run_probe(model, name).last_hidden_state
     finally:
         for handle in handles:
             handle.remove()
@@ -158,21 +272,63 @@ def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
     raise FathomError(msg)
 
 
-def check_anatomy(model: nn.Module, anatomy: Anatomy, name: str) -> None:
+def check_anatomy(module: nn.Module, anatomy: Anatomy, name: str) -> Anatomy:
     """Run a few tokens through the model and compare the shape of every layer with (batch, tokens, width).
 
-    Errors: FathomError that names the layer, what was found and what was expected.
+    Returns the anatomy with what this shows of it. Errors: FathomError that names the layer, what was found and what
+    was expected.
     """
     found: dict[str, Any] = {}
     layers = layer_names("all", anatomy.depth, name)
-    ids = probe_ids(model)
-    with torch.inference_mode(), capturing(anatomy, layers, found.__setitem__):
-        final = model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+    with capturing(anatomy, layers, found.__setitem__):
+        final = getattr(run_probe(module, name), "last_hidden_state", None)
     expected = (PROBE_TEXTS, PROBE_LENGTH, anatomy.width)
-    for layer in (*layers, FINAL):
-        state = final if layer == FINAL else found.get(layer)
-        shape = tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
-        if shape != expected:
+    tokens_first = all(_shape(found.get(layer)) == (PROBE_LENGTH, PROBE_TEXTS, anatomy.width) for layer in layers)
+    padded = {_padded(found.get(layer), anatomy.width) for layer in layers}
+    pads_inside = len(padded) == 1 and max(padded) > PROBE_LENGTH
+    for layer in layers:
+        if not (tokens_first or pads_inside) and _shape(found.get(layer)) != expected:
             wanted = f"(batch, tokens, width) = {expected}"
-            msg = f"model {name}: layer {layer} ({anatomy.path}) gives {shape}, expected {wanted}"
+            msg = f"model {name}: layer {layer} ({anatomy.path}) gives {_shape(found.get(layer))}, expected {wanted}"
             raise FathomError(msg)
+    if pads_inside:
+        _require_pads_at_the_end(module, replace(anatomy, pads_inside=True), name)
+    no_final = None
+    if _shape(final) != expected:
+        no_final = f"its last hidden state has the shape {_shape(final)}, a layer has {expected}"
+    return replace(anatomy, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
+
+
+def _require_pads_at_the_end(module: nn.Module, anatomy: Anatomy, name: str) -> None:
+    """Refuse a model that puts tokens of its own before a text: its states would be taken for those of the text."""
+    try:
+        lists_embedding(module, anatomy, name)
+    except FathomError as error:
+        msg = f"model {name}: its blocks ({anatomy.path}) read more tokens than the text has, and not at its end alone"
+        raise FathomError(msg) from error
+
+
+def _padded(state: Any, width: int) -> int:
+    """Tokens of a state (batch, tokens, width); 0 of any other."""
+    shape = _shape(state)
+    return int(shape[1]) if len(shape) == STATE_AXES and shape[::2] == (PROBE_TEXTS, width) else 0
+
+
+def _shape(state: Any) -> tuple[int, ...] | str:
+    return tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
+
+
+def stream_dtype(module: nn.Module, anatomy: Anatomy, name: str) -> Dtype:
+    """Precision of the residual stream: the widest of its layers, which differ where a model mixes precisions.
+
+    Errors: FathomError if it is no floating-point number of a store.
+    """
+    found: list[torch.dtype] = []
+    with capturing(anatomy, layer_names("all", anatomy.depth, name), lambda _, state: found.append(state.dtype)):
+        run_probe(module, name)
+    widest = max(found, key=lambda dtype: torch.finfo(dtype).bits)
+    for dtype in DTYPES:
+        if widest == getattr(torch, dtype):
+            return dtype
+    msg = f"model {name}: its layers are of type {widest}, expected one of {', '.join(DTYPES)}"
+    raise FathomError(msg)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from fathom.io.strict_json import read_json
+from fathom.models.folders import ADAPTER
 from fathom.models.weight_headers import Weights, read_safetensors_header
 from fathom.runtime.errors import FathomError, first_line
 
 CONFIG, TOKENIZER_CONFIG, INDEX = "config.json", "tokenizer_config.json", "model.safetensors.index.json"
-ADAPTER = "adapter_config.json"  # transformers would load what it names
 LARGEST_CONFIG = 8 << 20  # bytes; the largest published ones list every module of a model and take 2 MB
 # Keys that name code, kernels or files. They are left out at whatever depth.
 ORDERS = frozenset(
@@ -44,6 +44,12 @@ ORDERS = frozenset(
 )
 # Weights that only code of other packages can read; what they stand for is not what the file holds.
 QUANTISED = "quantization_config"
+WRAPPERS = {
+    "module.": "DataParallel",
+    "_orig_mod.": "torch.compile",
+    "_fsdp_wrapped_module.": "FSDP",
+    "_forward_module.": "Lightning Fabric",
+}
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MODEL_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # A class of transformers that reads text; AutoTokenizer would begin anew, RagTokenizer reads folders of its own.
@@ -113,7 +119,7 @@ def check_checkpoint(folder: Path) -> Weights:
     Errors: FathomError, one line that names the file and what is wrong with it.
     """
     config = read_object(folder / CONFIG)
-    if QUANTISED in config or any(QUANTISED in part for part in config.values() if isinstance(part, dict)):
+    if any(part.get(QUANTISED) for part in (config, *config.values()) if isinstance(part, dict)):
         msg = f"{folder / CONFIG}: quantised weights ({QUANTISED}) are not read; take those they were made of"
         raise FathomError(msg)
     _check_name(folder / CONFIG, "model_type", config.get("model_type"), _MODEL_TYPE)
@@ -127,7 +133,17 @@ def check_checkpoint(folder: Path) -> Weights:
     shapes: dict[str, tuple[int, ...]] = {}
     for path in sorted(folder.glob("*.safetensors")):
         shapes |= read_safetensors_header(path).shapes
+    _check_prefixes(folder, shapes)
     return Weights(shapes)
+
+
+def _check_prefixes(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:
+    """What wraps a model while it trains puts its own name before those of the weights; no class knows them then."""
+    for prefix, wrapper in WRAPPERS.items():
+        if shapes and all(name.startswith(prefix) for name in shapes):
+            msg = f"{folder}: the names of its weights begin with {prefix!r}, as {wrapper} saves them; "
+            msg += f"save the model inside instead (model.{prefix}save_pretrained(folder))"
+            raise FathomError(msg)
 
 
 def check_prepared(folder: Path) -> None:
@@ -159,17 +175,24 @@ def _check_name(path: Path, key: str, value: Any, pattern: re.Pattern[str]) -> N
 def _check_indices(folder: Path) -> None:
     """An index names the file of every weight: each must be a safetensors file beside it."""
     for path in sorted(folder.glob("*.safetensors.index.json")):
-        weight_map = read_object(path, largest=256 << 20).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            msg = f"{path}: expected weight_map, a mapping of weights to files"
-            raise FathomError(msg)
-        for name in sorted({str(one) for one in weight_map.values()}):
-            if not (_FILE_NAME.fullmatch(name) and name.endswith(".safetensors")):
-                msg = f"{path}: names {name[:100]!r}; expected only *.safetensors files beside it"
-                raise FathomError(msg)
+        for name in named_weights(path):
             if not (folder / name).is_file():
                 msg = f"{path}: names {name}, which is not there"
                 raise FathomError(msg)
+
+
+def named_weights(index: Path) -> list[str]:
+    """The files that an index names. Errors: FathomError if it is none, or names others than files beside it."""
+    weight_map = read_object(index, largest=256 << 20).get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        msg = f"{index}: expected weight_map, a mapping of weights to files"
+        raise FathomError(msg)
+    names = sorted({str(one) for one in weight_map.values()})
+    for name in names:
+        if not (_FILE_NAME.fullmatch(name) and name.endswith(".safetensors")):
+            msg = f"{index}: names {name[:100]!r}; expected only *.safetensors files beside it"
+            raise FathomError(msg)
+    return names
 
 
 def check_sizes(facts: dict[str, Any], weights: Weights, place: str) -> None:

@@ -42,12 +42,14 @@ def command(settings_json: str, folder: Path, manifest: Path, base: Path | None)
         # By name, so that the code of one kind of source is no part of another's.
         origin: Origin = importlib.import_module(job.module).bring(place, **options)
         kept = keep_plain(draft)
-        facts = describe(draft, job.name, depth=job.depth)
+        facts = describe(draft, job.name, depth=job.depth, part=job.part)
         draft.rename(folder)
     files = {path.name: file_facts(folder / path.name) for path in kept}
     where = {"source": job.source, "revision": origin.revision, **origin.facts}
     write_manifest(manifest, {"kind": "model", "model": job.name, **facts, **where, "files": files})
     log.info("model %s: %s, %s blocks, width %s", job.name, facts["architecture"], facts["depth"], facts["width"])
+    if facts["context"] is not None:
+        log.info("model %s: texts of at most %s tokens (%s)", job.name, f"{facts['context']:,}", facts["context_from"])
     copies = {} if origin.folder is None else {origin.folder / file: folder / file for file in files}
     read = [*copies] if base is None else [base]
     return Work(settings_json, read=read, written=[manifest], revision=origin.revision, copies=copies)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
+from fathom.models.sizes import Part
 from fathom.schema import Name, Settings
 
 
@@ -20,5 +21,7 @@ class ModelJob(Settings):
     """Where it comes from, as the manifest says: the kind of source and the arguments of the module's `bring`."""
     base: Name | None = None
     """The model whose shape it has."""
+    part: Part | None = None
+    """The half of an encoder-decoder that is described; the encoder if left out."""
     depth: Annotated[int, Field(ge=1)] | None = None
     """Number of blocks that it must have, if that is known."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from torch import Tensor, nn
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 
-from fathom.models.architecture import Anatomy, check_anatomy, find_anatomy
+from fathom.models.architecture import Anatomy, Dtype, check_anatomy, find_anatomy, stream_dtype
+from fathom.models.batch_check import BatchCheck, check_batches
 from fathom.models.checkpoint_checks import check_prepared
 from fathom.models.offline import close_doors
+from fathom.models.passes import Fresh, Half, call
+from fathom.models.sizes import Part
 from fathom.runtime.errors import FathomError, first_line
-
-# RoBERTa and its kin count positions from the padding token's id + 1, so that many of their positions cannot be used.
-POSITIONS_AFTER_PADDING = {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,29 @@ class LoadedModel:
     module: nn.Module
     anatomy: Anatomy
     device: torch.device
+    fresh: Fresh
+    """The module as it was loaded, which every pass starts from."""
+    states_dtype: Dtype
+    """Precision of its residual stream: float32 in some models that compute in half precision (Mamba)."""
+    check: BatchCheck
+    """Whether texts may share a batch."""
+    reload: Callable[[str], LoadedModel] | None = None
+    """Loads the same checkpoint once more, with another implementation of attention."""
+
+    @property
+    def texts_alone(self) -> str | None:
+        """Why every text has to run alone; None if texts may share a batch."""
+        return self.check.texts_alone
+
+    @property
+    def kind(self) -> str:
+        """Class of the model in transformers."""
+        return getattr(self.module, "kind", None) or type(self.module).__name__
+
+    def run(self, input_ids: Tensor, attention_mask: Tensor, **wanted: bool) -> Any:
+        """One pass over a batch, the same whatever ran before. Returns the model's output."""
+        self.fresh.restore()
+        return call(self.module, input_ids, attention_mask, **wanted)
 
 
 def pick_device(setting: str) -> torch.device:
@@ -70,56 +94,76 @@ def load_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerFast:
     return tokenizer
 
 
-def context_length(folder: Path, name: str) -> int | None:
-    """Longest text that the model's config allows, in tokens; None where it sets no limit (state-space models).
+def load_model(
+    folder: Path,
+    name: str,
+    *,
+    dtype: str,
+    device: torch.device,
+    part: Part | None = None,
+    context: int | None = None,
+) -> LoadedModel:
+    """Load a prepared checkpoint, find its layers and try whether its texts may share a batch.
 
-    Errors: FathomError if transformers does not know such a model.
+    `part` is the half of an encoder-decoder that runs (the encoder if left out), `context` the longest text that it
+    takes. Errors: FathomError if weights are missing or of another shape, if the model does not run on text, or if the
+    anatomy is not understood.
     """
     _guard(folder, name)
+    module = _load_module(folder, name, dtype, part).to(device)
+
+    def reload(attention: str) -> LoadedModel:
+        again = _load_module(folder, name, dtype, part, attention=attention).to(device)
+        return understand(again, name, device, context=context)
+
+    return understand(module, name, device, context=context, reload=reload)
+
+
+def understand(
+    module: nn.Module,
+    name: str,
+    device: torch.device,
+    *,
+    context: int | None = None,
+    reload: Callable[[str], LoadedModel] | None = None,
+) -> LoadedModel:
+    """Find the layers of a model in memory, and try whether its texts may share a batch. Errors: as `load_model`."""
+    fresh = Fresh(module)
+    anatomy = check_anatomy(module, find_anatomy(module, name), name)
+    states_dtype = stream_dtype(module, anatomy, name)
+    check = check_batches(module, anatomy, fresh, name, context=context)
+    return LoadedModel(module, anatomy, device, fresh, states_dtype, check, reload)
+
+
+def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False).get_text_config()
-    except Exception as error:  # a bad config makes transformers raise anything
-        msg = f"model {name}: its config cannot be read from {folder} ({first_line(error)})"
-        raise FathomError(msg) from error
-    limit = getattr(config, "max_position_embeddings", None)
-    if not limit:
-        return None
-    if type(limit) is not int or limit < 1:
-        msg = f"model {name}: max_position_embeddings: expected a number of tokens; found {str(limit)[:40]!r}"
-        raise FathomError(msg)
-    unused = int(config.pad_token_id) + 1 if config.model_type in POSITIONS_AFTER_PADDING else 0
-    return int(limit) - unused
-
-
-def load_model(folder: Path, name: str, *, dtype: str, device: torch.device) -> LoadedModel:
-    """Load a prepared checkpoint and check where its layers are.
-
-    Errors: FathomError if weights are missing or of another shape, or the anatomy is not understood.
-    """
-    _guard(folder, name)
-    try:
-        module, info = AutoModel.from_pretrained(
+        whole, info = AutoModel.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
+            **({} if attention is None else {"attn_implementation": attention}),
         )
     except Exception as error:  # a bad config or file makes the libraries raise anything
         msg = f"model {name}: cannot be loaded from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
-    _check_weights(info, name)
-    module = module.to(device).eval()
-    anatomy = find_anatomy(module, name)
-    check_anatomy(module, anatomy, name)
-    return LoadedModel(module=module, anatomy=anatomy, device=device)
+    halves = bool(getattr(whole.config, "is_encoder_decoder", False)) and hasattr(whole, "get_encoder")
+    module: nn.Module = Half(whole, part or "encoder") if halves else whole
+    _check_weights(info, name, whole, module)
+    return module.eval()
 
 
-def _check_weights(info: dict[str, Any], name: str) -> None:
+def _check_weights(info: dict[str, Any], name: str, whole: nn.Module, module: nn.Module) -> None:
     """A weight that the checkpoint lacks would be initialised at random, and nobody would see it in a figure."""
-    # BERT's pooler sits behind the last layer and is not read; sentence encoders are published without it.
-    missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
+    # BERT's pooler sits behind the last layer and is not read; sentence encoders are published without it. Of an
+    # encoder-decoder only the half that runs has to be there.
+    read = {id(weight) for weight in module.parameters()}
+    names = {key: id(weight) for key, weight in whole.named_parameters(remove_duplicate=False)}
+    missing = sorted(
+        key for key in info["missing_keys"] if not key.startswith("pooler.") and names.get(key, 0) in {0, *read}
+    )
     differing = sorted(str(key) for key in info["mismatched_keys"])
     if missing or differing:
         wrong = missing or differing

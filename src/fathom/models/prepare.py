@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from fathom.models.checkpoint_checks import (
     CONFIG,
+    INDEX,
     TOKENIZER_CONFIG,
     check_checkpoint,
     check_links,
     check_sizes,
     copy_config,
+    named_weights,
     read_object,
 )
+from fathom.models.folders import what_it_is
+from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
 from fathom.runtime.errors import FathomError
 
-# What a checkpoint needs, and nothing that could be executed.
-PATTERNS = (
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
+SAFETENSORS = ".safetensors"
+WEIGHTS = f"model{SAFETENSORS}"
+SENTENCE_TRANSFORMER = "sentence_bert_config.json"
+# What a checkpoint needs beside its weights, and nothing that could be executed.
+OTHERS = (
+    CONFIG,
+    INDEX,
     "tokenizer.json",
-    "tokenizer_config.json",
+    TOKENIZER_CONFIG,
+    SENTENCE_TRANSFORMER,
     "tokenizer.model",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -32,7 +41,14 @@ PATTERNS = (
     "vocab.txt",
     "merges.txt",
 )
-LARGEST_SIZE = 1 << 31  # of depth and width
+# With the weights, as they are called where no index names them. A star would match in folders too, on the hub.
+PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
+# Files that name the longest text that a model was made for, in tokens.
+LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
+# A config's model may have heads (BERT's pooler), or a half that does not run, that its files lack.
+MOST_UNREAD = 4
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
 def plain_files(folder: Path) -> list[Path]:
@@ -41,14 +57,36 @@ def plain_files(folder: Path) -> list[Path]:
     Errors: FathomError if there is no config.json, or no weights as safetensors (pickles are not read).
     """
     if not (folder / CONFIG).is_file():
-        msg = f"{folder}: not a model folder, it holds no config.json"
+        msg = f"{folder}: not a model folder, it holds no config.json; {what_it_is(folder)}"
         raise FathomError(msg)
-    if not any(folder.glob("*.safetensors")):
-        pickles = [path.name for path in sorted(folder.glob("*.bin")) + sorted(folder.glob("*.pt"))]
-        why = f", only {pickles[0]}, a pickle, which is never loaded" if pickles else ""
-        msg = f"{folder}: holds no weights as *.safetensors{why}"
+    names = [path.name for path in folder.iterdir() if path.is_file()]
+    weights = weight_files(names, folder.joinpath)
+    if not weights:
+        found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
+        why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
+        if not found and (others := sorted(name for name in names if name.endswith(SAFETENSORS))):
+            why = f" that transformers would load ({WEIGHTS}, or what {INDEX} names), only {others[0]}"
+        out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
+        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else what_it_is(folder)}"
         raise FathomError(msg)
-    return sorted({path for pattern in PATTERNS for path in folder.glob(pattern) if path.is_file()})
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        msg = f"{folder}: holds no tokenizer ({', '.join(TOKENIZERS)}); save it beside the model with "
+        msg += "tokenizer.save_pretrained(folder)"
+        raise FathomError(msg)
+    return sorted(folder / name for name in {*OTHERS, *weights}.intersection(names))
+
+
+def weight_files(names: Collection[str], bring: Callable[[str], Path]) -> list[str]:
+    """The files of the weights: those that the index names, or else model*.safetensors at the top.
+
+    `names` are those of all files there are, and `bring` gives the path of one. So copies of the weights in other forms
+    (original/, consolidated.safetensors), or of earlier steps (checkpoint-500/), are left where they are.
+    Errors: FathomError if the index is none.
+    """
+    if INDEX in names:
+        return named_weights(bring(INDEX))
+    found = sorted(name for name in names if fnmatchcase(name, f"model*{SAFETENSORS}") and "/" not in name)
+    return [WEIGHTS] if WEIGHTS in found else found
 
 
 def check_own(folder: Path) -> list[Path]:
@@ -107,45 +145,45 @@ def _clone(source: Path, target: Path) -> None:
             shutil.copyfileobj(read, write, 1 << 22)
 
 
-def describe(folder: Path, name: str, *, depth: int | None) -> dict[str, Any]:
+def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = None) -> dict[str, Any]:
     """What a model is, by its config and the heads of its weights, which must fit each other and the `depth` wanted.
 
     Errors: FathomError if they do not, or if anything in the folder is refused (see `fathom.models.checkpoint_checks`).
     """
     weights = check_checkpoint(folder)
-    facts = describe_config(folder) | {"parameters": weights.numbers}
+    config = read_config(folder)
+    facts = {**sizes(config, f"models.{name}: {folder / CONFIG}", part), "parameters": weights.numbers}
     check_sizes(facts, weights, f"models.{name}")
     if depth not in (None, facts["depth"]):
         msg = f"models.{name}.depth: the checkpoint has {facts['depth']} blocks, the config says {depth}"
         raise FathomError(msg)
-    return facts
+    from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
+
+    found = outline(config, name, facts["part"])
+    if (found["weights"] or 0) > MOST_UNREAD * weights.numbers:
+        msg = f"models.{name}: its config claims {found['weights']:,} weights, its files hold {weights.numbers:,}"
+        raise FathomError(msg)
+    return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 
-def describe_config(folder: Path) -> dict[str, Any]:
-    """Architecture, depth, width and context of a checkpoint, from its config.json.
+def describe_config(folder: Path, part: Part | None = None) -> dict[str, Any]:
+    """Architecture, depth, width, context and vocabulary of a checkpoint, as its config.json names them.
 
     Errors: FathomError if config.json cannot be read or does not name depth and width.
     """
-    path = folder / CONFIG
-    config = read_object(path)
-    text = config.get("text_config", config)
-    if not isinstance(text, dict):
-        text = {}
-    # GPT-2 and DistilBERT have names of their own for what all others call the same.
-    depth = text.get("num_hidden_layers", text.get("n_layer", text.get("n_layers")))
-    width = text.get("hidden_size", text.get("n_embd", text.get("dim")))
-    if not (isinstance(config.get("model_type"), str) and _is_count(depth) and _is_count(width)):
-        found = f"found {str(config.get('model_type'))[:40]!r}, {str(width)[:40]}, {str(depth)[:40]}"
-        msg = f"{path}: expected a model config with model_type, hidden size and number of layers; {found}"
-        raise FathomError(msg)
-    return {
-        "architecture": config["model_type"],
-        "depth": depth,
-        "width": width,
-        "context": text.get("max_position_embeddings", text.get("n_positions")),
-        "vocabulary": text.get("vocab_size"),
-    }
+    return sizes(read_config(folder), str(folder / CONFIG), part)
 
 
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= LARGEST_SIZE
+def _context(folder: Path, facts: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """The longest text that a model takes, in tokens, and what says so: the least of all that name one."""
+    named = {CONFIG: facts["context"], "its position table": found["positions"]}
+    for file, key in LENGTHS_OF_TEXTS:
+        if (folder / file).exists():
+            value = read_object(folder / file).get(key)
+            named[f"{file}, {key}"] = value if type(value) is int and 1 <= value <= LARGEST_SIZE else None
+    limits = {place: limit for place, limit in named.items() if limit is not None}
+    if not limits:
+        return {"context": None, "context_from": None}
+    place = min(limits, key=lambda one: limits[one])
+    others = ", ".join(f"{one}: {limit:,}" for one, limit in limits.items() if limit != limits[place])
+    return {"context": limits[place], "context_from": f"{place} ({others})" if others else place}

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from fathom.io.strict_json import read_json
+from fathom.models.folders import what_it_is
 from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit, named_revision
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
@@ -25,6 +26,9 @@ class Model(Settings):
     """What every figure made from this model must say, for example that its weights are 4-bit ones."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Precision of weights and computation. float32 by default: on a CPU it is the fast one."""
+    part: Literal["encoder", "decoder"] | None = None
+    """Which half of an encoder-decoder (T5, BART) runs; the encoder if left out. The decoder reads the text's own
+    tokens, not shifted, and attends to the encoder's states of the same text."""
     depth: Annotated[int, Field(ge=1)] | None = None
     """Number of blocks. Only needed to name single layers before the model is fetched; checked when it is loaded."""
 
@@ -36,7 +40,7 @@ class Model(Settings):
     @property
     def described(self) -> dict[str, Any]:
         """Where it comes from, as its manifest says; without what changes no file of it."""
-        return self.model_dump(mode="json", exclude={"label", "note", "dtype", "depth"})
+        return self.model_dump(mode="json", exclude={"label", "note", "dtype", "part", "depth"})
 
     @property
     def required_files(self) -> tuple[tuple[str, str, str], ...]:
@@ -119,8 +123,7 @@ class PathModel(Model):
     @property
     def required_files(self) -> tuple[tuple[str, str, str], ...]:
         """The config, which every checkpoint has."""
-        expected = "a folder with config.json, *.safetensors and a tokenizer"
-        return (("path", f"{self.path}/config.json", expected),)
+        return (("path", f"{self.path}/config.json", what_it_is(Path(self.path))),)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -138,8 +141,9 @@ class PathModel(Model):
         if self.depth is not None:
             return self.depth
         try:
-            return int(read_json(Path(self.path) / "config.json", largest=LARGEST_CONFIG)["num_hidden_layers"])
-        except (OSError, ValueError, KeyError, TypeError):
+            config = read_json(Path(self.path) / "config.json", largest=LARGEST_CONFIG)
+            return None if config.get("is_encoder_decoder") else int(config["num_hidden_layers"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             # Another name for it, or not a config: the models stage says what is wrong.
             return None
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fathom.models.architecture import PROBE_TOKENS, Anatomy, probe_ids
+from fathom.models.architecture import PROBE_TOKENS, Anatomy, run_probe
 from fathom.runtime.errors import FathomError
 
 RESIDUAL = "residual"
@@ -66,6 +66,8 @@ class BlockSites:
     """Site -> why the model has none."""
     order: Order | None = None
     norm: Norm | None = None
+    tokens_first: bool = False
+    """Whether states come as (tokens, batch, width)."""
 
     @property
     def existing(self) -> tuple[str, ...]:
@@ -101,11 +103,12 @@ def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
     A sequential block must satisfy output = input + attention + mlp and hold a part that reads input + attention, a
     parallel one the first alone; behind post norms the same holds for what the norms read. All within round-off.
     """
-    blocks: list[_Block | str] = []
-    with torch.inference_mode(), _tracing(anatomy, lambda trace: blocks.append(_understand(trace))):
-        ids = probe_ids(module)
-        module(input_ids=ids, attention_mask=torch.ones_like(ids))
     kind = type(anatomy.blocks[0]).__name__
+    if anatomy.shared:
+        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, f"its blocks ({kind}) share their weights"))
+    blocks: list[_Block | str] = []
+    with _tracing(anatomy, lambda trace: blocks.append(_understand(trace))):
+        run_probe(module, type(module).__name__)
     understood = [block for block in blocks if isinstance(block, _Block)]
     forms = sorted({f"{block.order}, {block.norm}-norm" for block in understood})
     wrong = [
@@ -121,12 +124,7 @@ def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
     taps = {site: tuple(block.taps[site] for block in understood) for site in understood[0].taps}
     parallel = f"its blocks ({kind}) are parallel: nothing stands between attention and mlp"
     missing = {site: parallel for site in SUBLAYER_SITES if site not in taps}
-    return BlockSites(taps=taps, missing=missing, order=order, norm=norm)
-
-
-def attends(anatomy: Anatomy) -> bool:
-    """Whether every block holds an attention sub-layer."""
-    return all(any(_is_attention(part) for part in block.modules() if part is not block) for block in anatomy.blocks)
+    return BlockSites(taps=taps, missing=missing, order=order, norm=norm, tokens_first=anatomy.tokens_first)
 
 
 @contextmanager
@@ -138,6 +136,7 @@ def tapping(
     Layer l is that of block l, from 1 to the depth. A state may come as (batch * tokens, width), as OPT's MLP gives it.
     """
     handles = []
+    keep = _texts_first(keep) if found.tokens_first else keep
     for site, names in layers.items():
         for layer in names:
             tap = found.taps[site][int(layer) - 1]
@@ -151,6 +150,10 @@ def tapping(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _texts_first(keep: Callable[[str, str, Tensor], None]) -> Callable[[str, str, Tensor], None]:
+    return lambda site, layer, state: keep(site, layer, state.transpose(0, 1))
 
 
 def _keep_input(site: str, layer: str, keep: Callable[[str, str, Tensor], None]) -> Any:
@@ -172,7 +175,7 @@ def _first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _first_output(output: Any) -> Any:
-    return output[0] if isinstance(output, tuple) else output
+    return output[0] if isinstance(output, (tuple, list)) else output
 
 
 @dataclass(frozen=True)

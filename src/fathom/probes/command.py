@@ -54,7 +54,7 @@ def command(
     folder.mkdir(parents=True, exist_ok=True)
     files = {folder / f"{name}.parquet": table for name, table in tables.items()}
     for file, table in files.items():
-        write_table(table, file)
+        write_table(table, file, activations.reading_notes())
     texts = [] if texts_file is None else [texts_file]
     return Work(settings_json, read=[corpus_file, *texts, *manifests], written=[*files])
 

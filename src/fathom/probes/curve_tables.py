@@ -23,7 +23,7 @@ class ProbeTables:
 
     Attributes:
         curves: one row a label, estimator, selection, measure and layer: label, estimator, selection, measure, layer
-            (from 0), score, low, high, chance, p_family_wise, texts, groups.
+            (from 0), score, low, high, chance, p_family_wise, texts, groups (of texts that are tested).
         folds: one row a curve, layer, repeat and fold: label, estimator, selection, layer, repeat, fold, texts
             (tested), score (the primary measure), penalty.
         texts: one row a curve of classes, layer and text: label, estimator, selection, layer, text (its row in the
@@ -65,8 +65,8 @@ def make_tables(
                         "high": high,
                         "chance": chance_level(target, measure),
                         "p_family_wise": _p(scored) if measure == primary_measure(target) else np.nan,
-                        "texts": len(batch.rows),
-                        "groups": int(batch.groups.max()) + 1,
+                        "texts": int(batch.tested.sum()),
+                        "groups": len(np.unique(batch.groups[batch.tested])),
                     }
                 )
             )
@@ -74,14 +74,14 @@ def make_tables(
         of_folds.append(
             pd.DataFrame(rows, columns=["layer", "repeat", "fold", "texts", "score", "penalty"]).assign(**named)
         )
-        correct = [one.correct for one in scored if one.correct is not None]
+        correct = [one.correct[batch.tested] for one in scored if one.correct is not None]
         if correct:
             of_texts.append(
                 pd.DataFrame(
                     named
                     | {
-                        "layer": np.repeat(number, len(batch.rows)),
-                        "text": np.tile(batch.rows, len(layers)),
+                        "layer": np.repeat(number, int(batch.tested.sum())),
+                        "text": np.tile(batch.rows[batch.tested], len(layers)),
                         "hit": np.concatenate(correct),
                     }
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,8 +47,12 @@ _Chunk = tuple[_Piece, ...]
 """Labellings that ridge answers in one product of matrices."""
 
 
-def probe_layer(states: FloatArray, batch: Batch) -> dict[Curve, Outcome]:
-    """Fit and predict all curves of a batch at one layer; states are (all texts, width)."""
+MakeFold = Callable[[FloatArray, BoolArray], Fold]
+"""Features of some texts, and which of them are trained on -> the products of a fold."""
+
+
+def probe_layer(states: FloatArray, batch: Batch, make: MakeFold = make_fold) -> dict[Curve, Outcome]:
+    """Fit and predict all curves of a batch at one layer; states are (all texts, width), or what else `make` takes."""
     states = states if len(batch.rows) == len(states) else states[batch.rows]
     repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
     fits = {curve: _Fit(batch, curve, folds) for curve in batch.curves}
@@ -56,10 +60,10 @@ def probe_layer(states: FloatArray, batch: Batch) -> dict[Curve, Outcome]:
         chunks = _chunks(batch, repeat)
         for fold_number in range(folds):
             training = batch.assignment[repeat] != fold_number
-            choices = _Choices(batch, chunks)
+            choices = _Choices(batch, chunks, make)
             if batch.inner is not None:
                 choices.add_folds(states, batch.inner[repeat, fold_number])
-            outer = _Outer(repeat, fold_number, training, make_fold(states, training))
+            outer = _Outer(repeat, fold_number, training, make(states, training))
             _fit_margin_classifiers(batch, outer, choices, fits)
             _fit_ridge(batch, outer, choices, fits)
     return {curve: fit.outcome() for curve, fit in fits.items()}
@@ -111,7 +115,7 @@ class _Fit:
     def __init__(self, batch: Batch, curve: Curve, folds: int) -> None:
         self._batch, self._target = batch, batch.targets[curve[0]]
         repeats = len(batch.assignment)
-        self._predictions = np.empty((len(batch.rows), repeats, self._target.width))
+        self._predictions = np.zeros((len(batch.rows), repeats, self._target.width))
         self.penalties = np.full((repeats, folds), batch.design.penalty)
         self._running: dict[int, RunningScore] = {}
 
@@ -135,8 +139,8 @@ class _Fit:
 class _Choices:
     """The penalties of one outer training fold that inner folds choose."""
 
-    def __init__(self, batch: Batch, chunks: list[_Chunk]) -> None:
-        self._batch, self.chunks = batch, chunks
+    def __init__(self, batch: Batch, chunks: list[_Chunk], make: MakeFold) -> None:
+        self._batch, self.chunks, self._make = batch, chunks, make
         self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
         inner = [curve for curve in batch.curves if curve[2] == "inner"]
         self._ridge = any(estimator == "ridge" for _, estimator, _ in inner)
@@ -149,7 +153,7 @@ class _Choices:
         seen = inner != OUTSIDE
         for number in range(int(inner.max()) + 1):
             training, test = seen & (inner != number), inner == number
-            fold = make_fold(states[seen], training[seen])
+            fold = self._make(states[seen], training[seen])
             for place, chunk in enumerate(self.chunks if self._ridge else ()):
                 columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
                 errors = ridge.squared_errors(fold, columns, test_columns, self._batch.design.ridge_penalties)

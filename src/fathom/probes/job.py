@@ -28,6 +28,8 @@ class ProbeJob(Settings):
     stratify_by: Line | None
     design: ProbeDesign
     controls: tuple[str, ...]
+    designed: bool = True
+    """Whether spans mark items whose design is checked: no two groups share one, and none tells the label."""
     control_draws: int
     coordination: CoordinationJob | None = None
     """Measure the coordination of adjacent layers from what the probes found, in place of fitting them."""

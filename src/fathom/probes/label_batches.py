@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.probes.design import Estimator, ProbeDesign, Selection
-from fathom.probes.folds import check_folds, check_groups, grouped_folds, inner_folds
+from fathom.probes.folds import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds
 from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import Labels, Target
-from fathom.statistics.arrays import IntArray
+from fathom.statistics.arrays import BoolArray, IntArray
 
 Curve = tuple[str, Estimator, Selection]
 """Label, estimator, and how its penalty is found."""
@@ -24,7 +24,7 @@ class Batch:
     Attributes:
         rows: (texts,), their places among all texts.
         groups: (texts,), numbers.
-        assignment: (repeats, texts), outer folds.
+        assignment: (repeats, texts), outer folds; -1 for texts of a given split that are trained on and never tested.
         inner: (repeats, outer folds, texts), inner folds; none without nested cross-validation.
         targets: the labels by name.
         labellings: (texts, 1 + permutations) of each label: as it is, then permuted.
@@ -41,6 +41,11 @@ class Batch:
     curves: list[Curve]
     design: ProbeDesign
 
+    @property
+    def tested(self) -> BoolArray:
+        """Which texts are tested, (texts,): all, unless the split is given."""
+        return np.asarray((self.assignment != OUTSIDE).all(axis=0))
+
     def count(self, curve: Curve, repeat: int) -> int:
         """How many labellings are fitted: the permuted ones in the first repeat only."""
         name, estimator, selection = curve
@@ -56,6 +61,7 @@ def make_batch(
     groups: IntArray,
     stratify_by: npt.NDArray[np.object_] | None,
     design: ProbeDesign,
+    tested: BoolArray | None = None,
 ) -> Batch:
     """Make the folds and the permuted labels of a batch.
 
@@ -66,6 +72,7 @@ def make_batch(
         stratify_by: (all texts,) classes that every fold shall have its share of. Left out, a label with classes that
             is alone is its own stratum; several have none.
         design: how they are probed.
+        tested: (all texts,), which of them are tested by what the others train, in place of folds.
 
     Raises:
         ValueError: if the groups or classes are too few for such folds.
@@ -77,7 +84,10 @@ def make_batch(
         classes = stratify_by[rows]
     elif len(targets) == 1 and not targets[0].continuous:
         classes = targets[0].values
-    assignment = grouped_folds(classes, own, folds=design.folds, repeats=design.repeats, seed=design.seed)
+    if tested is None:
+        assignment = grouped_folds(classes, own, folds=design.folds, repeats=design.repeats, seed=design.seed)
+    else:
+        assignment = np.where(tested[rows], 0, OUTSIDE)[None]
     labellings = {}
     for target in targets:
         check_folds(target, own, assignment)

@@ -19,6 +19,7 @@ from fathom.probes.folds import check_groups
 from fathom.probes.label_batches import Batch, Curve, make_batch
 from fathom.probes.scoring import Samples, Scored, make_samples, score_curve
 from fathom.probes.targets import by_rows, read_targets
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_weights
 
@@ -31,6 +32,7 @@ def run_probes(
     *,
     stratify_by: npt.ArrayLike | None = None,
     items: Sequence[Collection[str]] | None = None,
+    tested: npt.ArrayLike | None = None,
     jobs: int = 1,
     progress: Callable[[], None] | None = None,
 ) -> ProbeTables:
@@ -72,6 +74,8 @@ def run_probes(
         stratify_by: (texts,) classes of which every fold, inner ones included, shall have its share. Left out, a label
             that shares its folds with no other is its own stratum if it has classes; shared folds have none.
         items: the items of each text; if given, the design is checked by `fathom.statistics.item_graph.check_design`.
+        tested: (texts,) true for the texts of a given split that are tested, false for those that are trained on. There
+            are no folds and repeats then, and intervals resample the groups that are tested.
         jobs: layers probed at the same time, in threads. BLAS is held to one thread meanwhile. What is held of a layer
             is its states and the Gram matrices of one training fold.
         progress: called after each layer.
@@ -83,7 +87,7 @@ def run_probes(
     if len(states) == 0:
         msg = "states: no layers"
         raise ValueError(msg)
-    plan = plan_probes(labels, groups, design, stratify_by=stratify_by, items=items)
+    plan = plan_probes(labels, groups, design, stratify_by=stratify_by, items=items, tested=tested)
 
     def probe(layer: int) -> dict[Curve, Scored]:
         layer_states = read_layer(states, layer, plan.texts)
@@ -127,6 +131,7 @@ def plan_probes(
     *,
     stratify_by: npt.ArrayLike | None = None,
     items: Sequence[Collection[str]] | None = None,
+    tested: npt.ArrayLike | None = None,
 ) -> ProbePlan:
     """Make the folds, permuted labels and bootstrap samples of `run_probes`, which explains the arguments.
 
@@ -153,13 +158,23 @@ def plan_probes(
         estimators = ", ".join(design.estimators)
         msg = f"labels: {targets[0].name} is continuous; {estimators} takes classes, ridge takes numbers"
         raise ValueError(msg)
-    weights = np.ones((1, len(codes)))
-    if design.bootstrap:
-        weights = np.vstack([weights, group_weights(codes, samples=design.bootstrap, seed=design.seed)])
+    test = None if tested is None else np.asarray(tested, dtype=np.bool_)
+    weights = _weights(codes, test, design)
     probed = [target for target in targets if target.name in {curve[0] for curve in curves}]
     batches = []
     for batch in by_rows(probed):
         names = {target.name for target in batch}
-        batches.append(make_batch(batch, [curve for curve in curves if curve[0] in names], codes, classes, design))
+        of_batch = [curve for curve in curves if curve[0] in names]
+        batches.append(make_batch(batch, of_batch, codes, classes, design, test))
     samples = [make_samples(batch, weights[:, batch.rows]) for batch in batches]
     return ProbePlan(len(codes), curves, batches, samples)
+
+
+def _weights(groups: IntArray, tested: BoolArray | None, design: ProbeDesign) -> FloatArray:
+    """How often each text counts, (1 + samples, texts): once, then as bootstrap samples of the groups have it."""
+    scored = np.ones(len(groups), dtype=np.bool_) if tested is None else tested
+    weights = np.zeros((1 + design.bootstrap, len(groups)))
+    weights[0, scored] = 1.0
+    if design.bootstrap:
+        weights[1:, scored] = group_weights(groups[scored], samples=design.bootstrap, seed=design.seed)
+    return weights

@@ -9,6 +9,7 @@ import numpy as np
 
 from fathom.probes import measures as scores
 from fathom.probes.fitting import Outcome
+from fathom.probes.folds import OUTSIDE
 from fathom.probes.label_batches import Batch, Curve
 from fathom.probes.targets import Target
 from fathom.statistics.arrays import FloatArray
@@ -70,7 +71,7 @@ def score_curve(batch: Batch, samples: Samples, curve: Curve, outcome: Outcome) 
 
 def _score_folds(batch: Batch, target: Target, outcome: Outcome) -> Iterator[tuple[int, int, int, float, float]]:
     for repeat, fold_of in enumerate(batch.assignment):
-        for fold in np.unique(fold_of):
+        for fold in np.unique(fold_of[fold_of != OUTSIDE]):
             test = fold_of == fold
             score = scores.RunningScore(target, 1)
             score.add(outcome.predictions[test, repeat][:, None], target.values[test][:, None])

@@ -15,7 +15,7 @@ from fathom.schema import NOT_EXPECTED, UNKNOWN_KEY, Line, Name, Seed, Settings,
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
-Control = Literal["random", "shuffled", "static", "selectivity"]
+Control = Literal["random", "shuffled", "static", "selectivity", "surface"]
 FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
 
 
@@ -99,11 +99,18 @@ class ExperimentSettings(Settings):
     """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen
     one; the others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long
     as an SVM."""
-    controls: Annotated[tuple[Control, ...], AfterValidator(_once)] = ("random", "shuffled", "static", "selectivity")
+    controls: Annotated[tuple[Control, ...], AfterValidator(_once)] = (
+        "random",
+        "shuffled",
+        "static",
+        "selectivity",
+        "surface",
+    )
     """What the curve is set against, with the fixed penalty: `random`, the same model with random weights; `shuffled`,
     the same words in another order; `static`, the sum of the tokens' vectors before the first block; `selectivity`, a
-    control task of random labels on a split by templates (Hewitt and Liang 2019). `shuffled` and `selectivity` need
-    the views that the corpus makes for them."""
+    control task of random labels on a split by templates (Hewitt and Liang 2019); `surface`, what the words of a text
+    in a bag (tf-idf), its length and its first word tell, of texts that no design balances. `shuffled` and
+    `selectivity` need the views that the corpus makes for them."""
     control_draws: Annotated[int, Field(ge=1)] = 5
     """Random labellings of the control task; their scores are averaged."""
     coordination: CoordinationSettings | None = None
@@ -143,9 +150,19 @@ class ExperimentSettings(Settings):
         return design.as_control() if control else design
 
     def job(
-        self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
+        self,
+        model: str,
+        experiment: str,
+        views: tuple[str, ...],
+        uncertainty: Uncertainty,
+        *,
+        control: bool = False,
+        designed: bool = True,
     ) -> ProbeJob:
-        """The settings of the job that fits the probes; `control` is whether the whole model is one."""
+        """What the job is told that fits the probes.
+
+        `control` is whether the whole model is one, `designed` whether the corpus words a design of items.
+        """
         return ProbeJob(
             model=model,
             experiment=experiment,
@@ -157,15 +174,22 @@ class ExperimentSettings(Settings):
             stratify_by=self.stratify_by,
             design=self.design(uncertainty, control=control),
             controls=() if control else self.controls,
+            designed=designed,
             control_draws=self.control_draws,
         )
 
     def coordination_job(
-        self, model: str, experiment: str, views: tuple[str, ...], uncertainty: Uncertainty, *, control: bool = False
+        self,
+        model: str,
+        experiment: str,
+        views: tuple[str, ...],
+        uncertainty: Uncertainty,
+        *,
+        control: bool = False,
+        designed: bool = True,
     ) -> ProbeJob:
         """The settings of the job that measures the coordination of adjacent layers."""
         how = self.coordination or CoordinationSettings()
         coordination = CoordinationJob(splits=how.splits, k=how.k, samples=how.samples, seed=uncertainty.seed)
-        return self.job(model, experiment, views, uncertainty, control=control).model_copy(
-            update={"coordination": coordination}
-        )
+        job = self.job(model, experiment, views, uncertainty, control=control, designed=designed)
+        return job.model_copy(update={"coordination": coordination})

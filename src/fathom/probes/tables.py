@@ -12,6 +12,8 @@ import pandas as pd
 from fathom.io.corpus_table import (
     LABEL_PREFIX,
     ORIGINAL,
+    TEST,
+    TRAIN,
     shuffled_view,
     template_views,
     text_items,
@@ -26,10 +28,13 @@ from fathom.probes.probing import plan_probes, run_probes
 from fathom.probes.selectivity import plan_split, template_split
 from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
+from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.arrays import IntArray
 from fathom.store.reader import Activations, LayerAxis, layer_axis, number_layers
+
+WITHOUT_LAYERS = ("static", *SURFACES)
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
                 found.append(_without_sinks(found[-1]))
     distances = probing.distances()
     table = pd.concat([one.curves for one in found], ignore_index=True)
+    table = table.reindex(columns=[*table.columns, *(column for column in GAP if column not in table)])
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
         curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),
@@ -106,6 +112,7 @@ class _Probing:
         self._labels = self._chosen_labels()
         self._sinks = SinkFacts(activations)
         self._static: dict[tuple[str, Sinks], ProbeTables] = {}
+        self._surface: dict[tuple[str, Sinks], dict[str, ProbeTables]] = {}
 
     def views(self) -> list[str]:
         found = [str(view) for view in self._corpus["view"].unique()]
@@ -154,7 +161,8 @@ class _Probing:
         curves = []
         for part in (_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)):
             # Static vectors are those before the first block, whichever layers of the site are stored; of all tokens.
-            static = part.control == "static"
+            # The surface of a text has no layers.
+            static = part.control in WITHOUT_LAYERS
             own = layer_axis(("0",), self._activations.depth) if static else axis
             held = self._sinks.held("mean" if static else reading.position, reading.sinks)
             texts = self._texts(part.views, reading.sinks)
@@ -189,6 +197,10 @@ class _Probing:
         if "static" in wanted:
             tables = self._static_control(reading.view, reading.sinks)
             parts.append(_Part("static", tables.curves, tables.replicates, [reading.view]))
+        if "surface" in wanted and not self._job.designed:
+            for control, surface in self._surface_controls(reading).items():
+                curves = with_gap(surface, main, self._job.design.level)
+                parts.append(_Part(control, curves, surface.replicates, [reading.view]))
         templates = template_views(self._corpus)
         classes = main.texts["label"].unique().tolist()
         if "selectivity" in wanted and reading.view == ORIGINAL and len(templates) > 1 and classes:
@@ -203,6 +215,16 @@ class _Probing:
                 static_vectors(self._activations, texts, sinks), texts, self._job.design.as_control()
             )
         return self._static[view, sinks]
+
+    def _surface_controls(self, reading: Reading) -> dict[str, ProbeTables]:
+        """What the surface of the texts tells, as of one layer; texts that are drawn for each model have none."""
+        key = (reading.view, reading.sinks)
+        if key not in self._surface:
+            texts = self._texts([reading.view], reading.sinks)
+            words, design = self._corpus["text"].iloc[texts], self._job.design.as_control()
+            plan = plan_probes(**self._texts_to_probe(texts), design=design)
+            self._surface[key] = {} if words.isna().any() else surface_tables(words.tolist(), plan, design)
+        return self._surface[key]
 
     def _selectivity(self, reading: Reading, templates: list[str], labels: list[str]) -> list[_Part]:
         """A control task of random labels, and the labels on the same split; of those that are classes.
@@ -257,11 +279,15 @@ class _Probing:
         """Labels, groups, strata and items of some texts, as the probes take them."""
         part = self._corpus.iloc[texts]
         items, stratify_by = text_items(part), self._job.stratify_by
+        given = part["split"].notna().any()
+        # A text outside of a given split has no label to probe.
+        inside = part["split"].isin((TRAIN, TEST)).to_numpy() | (not given)
         return {
-            "labels": {label: part[LABEL_PREFIX + label].to_numpy() for label in self._labels},
+            "labels": {label: part[LABEL_PREFIX + label].where(inside, None).to_numpy() for label in self._labels},
+            "tested": (part["split"] == TEST).to_numpy() if given else None,
             "groups": part["group"].to_numpy(dtype=str),
             "stratify_by": None if stratify_by is None else part[LABEL_PREFIX + stratify_by].to_numpy(),
-            "items": items if all(items) else None,
+            "items": items if self._job.designed and all(items) else None,
         }
 
     def _states(self, reading: Reading, texts: IntArray) -> LayerStates:

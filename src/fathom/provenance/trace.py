@@ -12,10 +12,14 @@ from typing import Any
 import click
 import yaml
 
+from fathom.io.manifests import read_manifest
 from fathom.provenance.lineage import Lineage, Source, State, Step, walk
 from fathom.provenance.records import Record
+from fathom.store.layout import KIND
+from fathom.store.reading import reading_notes
 
 WIDTH = 80
+MANIFEST = ".manifest.json"
 NARROWEST = 40  # columns that text keeps, however deep it stands
 CHANGED: dict[State, str] = {
     "as recorded": "as recorded",
@@ -112,6 +116,8 @@ def _step_lines(record: Record, margin: str, *, shard: bool = False) -> Iterator
     yield from _wrapped(name + ", ".join(words), margin, margin + "  ")
     if content["revision"]:
         yield from _wrapped(f"revision: {content['revision']}", margin, margin + "  ")
+    for note in _reading_notes((record,)):
+        yield from _wrapped(f"texts: {note}", margin, margin + "  ")
     if not shard:
         yield from _wrapped(f"settings: {_flow(_slice(content['settings']))}", margin, margin + "  ")
 
@@ -126,8 +132,17 @@ def _shards_lines(steps: Sequence[Step], margin: str) -> Iterator[str]:
         f"{facts['seconds']:,.1f} s in all on {places}, code {codes}"
     )
     yield from _wrapped(said, margin, margin + "  ")
+    for note in _reading_notes([step.record for step in steps]):
+        yield from _wrapped(f"texts: {note}", margin, margin + "  ")
     for settings in facts["settings"]:
         yield from _wrapped(f"settings: {_flow(_slice(settings))}", margin, margin + "  ")
+
+
+def _reading_notes(records: Sequence[Record]) -> list[str]:
+    """What a reader must know of how a model read the texts, of the stores that some jobs wrote and that are there."""
+    paths = [entry.path for record in records for entry in record.outputs if record.verb == KIND]
+    manifests = [path for path in paths if path.name.endswith(MANIFEST) and path.is_file()]
+    return reading_notes([read_manifest(path, KIND) for path in manifests]) if manifests else []
 
 
 def shards_facts(steps: Sequence[Step]) -> dict[str, Any]:
@@ -291,6 +306,7 @@ def _step_json(step: Step, *, every_shard: bool) -> dict[str, Any]:
         {"path": str(entry.path), "bytes": entry.bytes, "xxh3_128": entry.xxh3_128} for entry in step.record.outputs
     ]
     content["inputs"] = [_source_json(source, every_shard=every_shard) for source in step.sources]
+    content["texts"] = _reading_notes((step.record,))
     content["missing_or_of_another_size"] = [str(path) for path in step.damaged]
     return content
 

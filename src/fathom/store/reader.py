@@ -58,6 +58,7 @@ from fathom.store.layout import (
     is_pooled,
     to_float32,
 )
+from fathom.store.reading import reading_notes
 from fathom.store.zip_archive import Archive, DamageError, Seal, check_size
 
 LayerAxis = tuple[IntArray, npt.NDArray[np.float64]]
@@ -135,6 +136,7 @@ class Store:
             msg = f"{manifest}: the manifest lacks or garbles {error}; {self.advice}"
             raise FathomError(msg) from error
         self.corpus_sha256: str | None = facts.get("corpus_sha256")
+        self.facts = facts
         with self._naming_the_file():
             check_size(self.path, self.seal)
 
@@ -282,6 +284,10 @@ class Activations:
         """
         self.stores[0].require_site(site)
         return self.stores[0].layers[site]
+
+    def reading_notes(self) -> list[str]:
+        """What a reader of any result must know of how the model read the texts."""
+        return reading_notes([store.facts for store in self.stores])
 
     def layer_axis(self, site: str = "residual") -> LayerAxis:
         """Numbers and relative depths of the layers of a site, (layers,) each."""

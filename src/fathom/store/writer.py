@@ -112,6 +112,11 @@ class StoreWriter:
         """Take away what was written of a store that was not finished."""
         self._archive.discard()
 
+    @property
+    def folder(self) -> Path:
+        """Where the store is written."""
+        return self._path.parent
+
     def append(self, states: Mapping[ArrayKey, States]) -> None:
         """Append the rows of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
         for key, rows in self._rows.items():

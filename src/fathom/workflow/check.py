@@ -35,7 +35,7 @@ def refused_models(config: Config) -> list[str]:
         if model.own_folder is not None:
             try:
                 check_own(model.own_folder)
-                describe(model.own_folder, name, depth=model.depth)
+                describe(model.own_folder, name, depth=model.depth, part=model.part)
             except FathomError as error:
                 place = f"models.{name}"
                 problems.append(str(error) if str(error).startswith(place) else f"{place}: {error}")

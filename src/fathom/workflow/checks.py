@@ -151,14 +151,14 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
         if corpus is None:
             continue  # said elsewhere
         for position in one.positions:
-            if position.startswith("span:") and position.removeprefix("span:") not in corpus.spans:
-                spans = ", ".join(f"span:{span}" for span in corpus.spans) or "none"
+            if position.startswith("span:") and position.removeprefix("span:") not in corpus.span_names:
+                spans = ", ".join(f"span:{span}" for span in corpus.span_names) or "none"
                 yield f"probes.{name}.positions", position, f"a span that corpus {one.corpus} marks: {spans}"
         named = {"labels": one.labels or (), "stratify_by": () if one.stratify_by is None else (one.stratify_by,)}
         for key, labels in named.items():
             for label in labels:
-                if corpus.labels is not None and label not in corpus.labels:
-                    expected = f"a label of corpus {one.corpus}: {', '.join(corpus.labels) or 'none'}"
+                if corpus.label_names is not None and label not in corpus.label_names:
+                    expected = f"a label of corpus {one.corpus}: {', '.join(corpus.label_names) or 'none'}"
                     yield f"probes.{name}.{key}", label, expected
         if one.coordination is not None and "attention" not in one.sites:
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
@@ -193,7 +193,7 @@ def _unstored_for_probes(config: Config) -> Iterator[Problem]:
         if missing:
             place = "activations.sites" if own.sites is None else f"activations.corpora.{experiment.corpus}.sites"
             yield place, list(sites), f"'auto', or {', '.join(missing)} too, since probes.{name} reads it"
-        reads_maps = experiment.coordination is not None and len(config.corpora[experiment.corpus].spans) > 1
+        reads_maps = experiment.coordination is not None and len(config.corpora[experiment.corpus].span_names) > 1
         maps = config.activations.attention_texts if own.attention_texts is None else own.attention_texts
         if reads_maps and maps != "auto" and maps < FEWEST_MAPS:
             place = f"activations.corpora.{experiment.corpus}.attention_texts"

@@ -49,7 +49,7 @@ class Config(Settings):
         """Corpora that are measured."""
         if self.metrics.corpora is not None:
             return self.metrics.corpora
-        return tuple(name for name, corpus in self.corpora.items() if not corpus.designed)
+        return tuple(name for name, corpus in self.corpora.items() if corpus.measured_unasked)
 
     @property
     def metric_settings(self) -> dict[str, Metric]:
@@ -78,7 +78,7 @@ class Config(Settings):
             return False
         if "label" not in METRICS[metric].model_fields:
             return True
-        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.labels or ())
+        return getattr(getattr(self.metrics, metric), "label", None) in (corpus.label_names or ())
 
     def kept_states(self, model: str, corpus: str) -> KeptActivations:
         """Extraction settings of a model on a corpus: what is asked for, or what is read."""

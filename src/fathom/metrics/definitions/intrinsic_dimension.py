@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from fathom.metrics.checks import ROUND_OFF, FloatArray, as_matrix, positive, whole
+from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, as_matrix, positive, round_off_of, whole
+from fathom.metrics.preparation import row_norms
 from fathom.statistics.neighbours import distance_blocks
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # How many pairs of duplicates an error names.
 _NAMED = 3
+# Roundings of a norm within which two points are one: each of two states is off by half of one in every number, and
+# by a few where another batch added up in another order.
+_ROUNDINGS = 4.0
 # TwoNN needs a point with two neighbours.
 _FEWEST_POINTS = 3
 
@@ -28,10 +32,12 @@ def two_nn(z: npt.ArrayLike) -> float:
     about its value / sqrt(n).
 
     Raises ValueError for fewer than 3 points, for duplicate points (their ratio is infinite: remove them first), and
-    where every point has its first two neighbours at one distance (the dimension would be infinite).
+    where every point has its first two neighbours at one distance (the dimension would be infinite). Points no further
+    apart than a few roundings of their norms count as duplicates, of float32 where float32 holds all numbers: the same
+    text in another batch would be its own neighbour at the distance of its rounding.
     """
     z = as_matrix("z", z, rows=3)
-    return float(_dimensions(z, [np.arange(len(z))])[0])
+    return float(_dimensions(z, [np.arange(len(z))], round_off_of(z))[0])
 
 
 def two_nn_by_scale(
@@ -50,16 +56,31 @@ def two_nn_by_scale(
     below 1. A scale is never left out silently: ask for one that the points allow.
     """
     z = as_matrix("z", z, rows=3)
+    return _by_scale(z, fractions, draws, seed, round_off_of(z))
+
+
+def two_nn_of_states(
+    z: npt.ArrayLike, *, fractions: Sequence[float], draws: int, seed: int
+) -> list[tuple[int, float, float]]:
+    """`two_nn_by_scale` of prepared hidden states, which are rounded to float32 before they were prepared."""
+    return _by_scale(as_matrix("z", z, rows=3), fractions, draws, seed, STATES_ROUND_OFF)
+
+
+def _by_scale(
+    z: FloatArray, fractions: Sequence[float], draws: int, seed: int, round_off: float
+) -> list[tuple[int, float, float]]:
     draws = whole("draws", draws, low=1)
     random = np.random.default_rng(whole("seed", seed, low=0))
     scales = [_partings(len(z), fraction, draws, random) for fraction in fractions]
-    dimensions = iter(_dimensions(z, [part for scale in scales for part in scale.reshape(-1, scale.shape[-1])]))
+    dimensions = iter(
+        _dimensions(z, [part for scale in scales for part in scale.reshape(-1, scale.shape[-1])], round_off)
+    )
     found = []
     for scale in scales:
-        partings, parts, points = scale.shape
-        values = np.array([[next(dimensions) for _ in range(parts)] for _ in range(partings)])
+        partings, sets, points = scale.shape
+        values = np.array([[next(dimensions) for _ in range(sets)] for _ in range(partings)])
         value = float(values.mean())
-        variance = value**2 / points if parts == 1 else float(values.var(axis=1, ddof=1).mean()) / parts
+        variance = value**2 / points if sets == 1 else float(values.var(axis=1, ddof=1).mean()) / sets
         found.append((points, value, math.sqrt(variance)))
     return found
 
@@ -77,12 +98,14 @@ def _partings(total: int, fraction: float, draws: int, random: np.random.Generat
     return np.sort(np.reshape(orders, (-1, parts, points)), axis=2)
 
 
-def _dimensions(z: FloatArray, sets: Sequence[npt.NDArray[np.intp]]) -> FloatArray:
-    """TwoNN of each of the `sets` of rows of `z` (n, d), each ascending: (sets,)."""
+def _dimensions(z: FloatArray, sets: Sequence[npt.NDArray[np.intp]], round_off: float) -> FloatArray:
+    """TwoNN of each of the `sets` of rows of `z` (n, d), each ascending, whose norms have a rounding: (sets,)."""
     logarithms = [np.empty(len(chosen)) for chosen in sets]
     duplicates: set[tuple[int, int]] = set()
+    norms = row_norms(z)
     for first, distances in distance_blocks(z):
-        for row in np.flatnonzero(distances.min(axis=1) == 0.0):
+        rounding = _ROUNDINGS * round_off * norms[first : first + len(distances)]
+        for row in np.flatnonzero(distances.min(axis=1) <= rounding):
             one, other = sorted((first + int(row), int(distances[row].argmin())))
             duplicates.add((one, other))
         if duplicates:

@@ -70,7 +70,7 @@ def coordination_table(
         msg = f"{place}: its texts table holds {holds}; expected those of view {view!r}, site {SITE}, {position}"
         raise FathomError(msg)
     axis, facts = activations.layer_axis(SITE), SinkFacts(activations)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for sinks in forms_of(position):
         if sinks == WITHOUT and not facts.counts.any():
             tables.append(tables[0].assign(sinks=sinks))

@@ -31,7 +31,7 @@ from fathom.workflow.resources import (
 from fathom.workflow.wildcards import Inputs, Wildcards
 
 SITES = 5  # in a block that has all of them
-BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "attention_texts", "attention_tokens")
+BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "start_token", "attention_texts", "attention_tokens")
 
 
 class ActivationJobs:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from fathom.corpora.job import CorpusJob
 from fathom.corpora.settings import CorpusSettings
 from fathom.workflow.code_digest import code_digest
@@ -18,11 +21,11 @@ class CorpusJobs:
 
     def settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom corpora`."""
-        return as_json(corpus_job(wildcards.corpus, self._config.corpora[wildcards.corpus]))
+        return as_json(self._job(wildcards))
 
     def code(self, wildcards: Wildcards) -> str:
         """Digest of the code behind a corpus, and of fathom's own table where it uses it."""
-        return corpus_code(corpus_job(wildcards.corpus, self._config.corpora[wildcards.corpus]))
+        return corpus_code(self._job(wildcards))
 
     def files(self, wildcards: Wildcards) -> list[str]:
         """Files of the user's that a corpus is made of; none for what is fetched or made."""
@@ -33,13 +36,26 @@ class CorpusJobs:
         base = self._config.corpora[wildcards.corpus].base
         return [] if base is None else [f"results/corpora/{base}.parquet"]
 
+    def _job(self, wildcards: Wildcards) -> CorpusJob:
+        name = wildcards.corpus
+        return corpus_job(name, self._config.corpora[name], self._folds(name))
 
-def corpus_job(name: str, settings: CorpusSettings) -> CorpusJob:
-    """What `fathom corpora` is told."""
+    def _folds(self, corpus: str) -> dict[str, int]:
+        """Of each label of a corpus that is probed, how many folds an experiment divides its texts into at most."""
+        folds: dict[str, int] = {}
+        for experiment in self._config.experiments.values():
+            if experiment.corpus == corpus:
+                for label in experiment.labels or self._config.corpora[corpus].label_names or ():
+                    folds[label] = max(experiment.folds, folds.get(label, 0))
+        return folds
+
+
+def corpus_job(name: str, settings: CorpusSettings, folds: Mapping[str, int] = MappingProxyType({})) -> CorpusJob:
+    """What `fathom corpora` is told; `folds` of labels as of `Corpus.job_options`."""
     return CorpusJob(
         name=name,
         module=settings.module,
-        options=settings.options,
+        options=settings.job_options(folds),
         base=settings.base,
         files=settings.files,
         data=settings.data,

@@ -37,7 +37,12 @@ class ModelJobs:
 def model_job(name: str, settings: ModelSettings) -> ModelJob:
     """What `fathom models` is told. Label, note and precision do not change the folder that it makes."""
     return ModelJob(
-        name=name, module=settings.module, source=settings.described, base=settings.base, depth=settings.depth
+        name=name,
+        module=settings.module,
+        source=settings.described,
+        base=settings.base,
+        part=settings.part,
+        depth=settings.depth,
     )
 
 

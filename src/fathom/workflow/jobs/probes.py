@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cached_property
 
+from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
@@ -43,15 +45,11 @@ class ProbeJobs:
 
     def settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
-        one, views, control = self._design(wildcards)
-        uncertainty = self._config.uncertainty
-        return as_json(one.job(wildcards.model, wildcards.experiment, views, uncertainty, control=control))
+        return self._settings(wildcards, ExperimentSettings.job)
 
     def coordination_settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
-        one, views, control = self._design(wildcards)
-        uncertainty = self._config.uncertainty
-        return as_json(one.coordination_job(wildcards.model, wildcards.experiment, views, uncertainty, control=control))
+        return self._settings(wildcards, ExperimentSettings.coordination_job)
 
     def corpus(self, wildcards: Wildcards) -> str:
         """The table of the texts that an experiment probes."""
@@ -97,6 +95,14 @@ class ProbeJobs:
     ) -> Resources:
         """Memory and time of the coordination of adjacent layers."""
         return coordination_resources(states_size(input.manifests), corpus_size(input.corpus), threads=threads)
+
+    def _settings(self, wildcards: Wildcards, job: Callable[..., ProbeJob]) -> str:
+        one, views, control = self._design(wildcards)
+        designed = self._config.corpora[one.corpus].designed
+        uncertainty = self._config.uncertainty
+        return as_json(
+            job(one, wildcards.model, wildcards.experiment, views, uncertainty, control=control, designed=designed)
+        )
 
     def _corpus(self, wildcards: Wildcards) -> str:
         return self._config.experiments[wildcards.experiment].corpus

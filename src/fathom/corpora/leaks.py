@@ -1,0 +1,57 @@
+"""The list of texts of a corpus that are equal, or of mostly the same words, across groups."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL
+
+EXCERPT = 80  # characters
+
+
+def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
+    """Texts that are equal, or nearly, to a text of another group: one row a text.
+
+    Returns:
+        text, given_group, near_text, near_group (as given), share (1: equal), joined (whether both are in one group
+        now), labels_differ (in a class), and excerpts of both texts.
+    """
+    names = [
+        "text",
+        "given_group",
+        "near_text",
+        "near_group",
+        "share",
+        "joined",
+        "labels_differ",
+        "excerpt",
+        "near_excerpt",
+    ]
+    if "near" not in corpus:
+        return pd.DataFrame(columns=names)
+    texts = corpus[corpus["view"] == ORIGINAL].set_index("id", drop=False)
+    labels = [column for column in texts if str(column).startswith(LABEL_PREFIX)]
+    rows = []
+    for one in texts[texts["near"].notna()].itertuples(index=False):
+        other = texts.loc[one.near["id"]]
+        own = texts.loc[one.id]
+        rows.append(
+            {
+                "text": one.id,
+                "given_group": one.near["group"],
+                "near_text": one.near["id"],
+                "near_group": other["near"]["group"],
+                "share": round(one.near["share"], 4),
+                "joined": own["group"] == other["group"],
+                "labels_differ": any(
+                    own[name] != other[name] for name in labels if pd.notna(own[name]) and pd.notna(other[name])
+                ),
+                "excerpt": own["text"][:EXCERPT],
+                "near_excerpt": other["text"][:EXCERPT],
+            }
+        )
+    return pd.DataFrame(rows, columns=names)
+
+
+def _both(first: object, second: object) -> bool:
+    return isinstance(first, str) and isinstance(second, str)

@@ -1,0 +1,108 @@
+"""What a caption must say of the tables behind a figure: how a model read the texts, and which values there are not."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+from fathom.figures.job import Table, Tables
+from fathom.statistics.resampling import FEWEST_TEXTS
+
+MOST_REASONS = 6  # of a figure, in its caption; all are in the tables
+RESIDUAL = "residual"
+
+
+def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
+    """Sentences on the tables of a figure; `titles` are those of metrics."""
+    reading = [
+        f"{_place(table)}: {note}." for table, frame in tables for note in frame.attrs.get("notes", ()) if table.model
+    ]
+    reasons = [note for table, frame in tables for note in _without_value(table, frame, titles)]
+    repeats = [note for table, frame in tables for note in _repeats(table, frame)]
+    few = [note for table, frame in tables for note in _few_texts(table, frame)]
+    notes = [
+        *dict.fromkeys(reading),
+        *dict.fromkeys(few),
+        *dict.fromkeys(repeats),
+        *dict.fromkeys(reasons[:MOST_REASONS]),
+    ]
+    if len(reasons) > MOST_REASONS:
+        notes.append(f"{len(reasons) - MOST_REASONS} more reasons for values that are missing are in the tables.")
+    return notes
+
+
+def _place(table: Table) -> str:
+    random = " with random weights" if table.control else ""
+    return f"{table.model}{random} on {table.corpus or table.corpus_or_experiment}"
+
+
+def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
+    """How many texts were left out since they repeat another."""
+    if "repeats" not in frame.columns or not frame["repeats"].gt(0).any():
+        return []
+    most = frame.loc[frame["repeats"].astype("float64").idxmax()]
+    texts = frame.loc[frame["view"] == most["view"], "texts"].max()
+    counts = f"{most['repeats']:.0f} of {texts + most['repeats']:.0f} texts"
+    return [f"{_place(table)}: {counts} repeat another one token for token and are left out."]
+
+
+def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
+    """That there are too few texts for an interval."""
+    if not {"value", "reason", "view"} <= set(frame.columns):
+        return []
+    named = "text" in frame.columns and frame["text"].notna().any()
+    texts = frame["text"].nunique() if named else frame["texts"].max()
+    if not texts < FEWEST_TEXTS:
+        return []
+    return [
+        f"{_place(table)}: {texts:.0f} text{'s' * (texts != 1)}, fewer than the {FEWEST_TEXTS} of which an interval is drawn."
+    ]
+
+
+def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:
+    """A sentence for each reason why values of a metric are missing: at which layers, and of how many texts."""
+    if not {"value", "reason", "layer"} <= set(frame.columns):
+        return []
+    own = frame[frame["site"] == RESIDUAL] if "site" in frame.columns else frame
+    lost = own[own["value"].isna() & own["reason"].notna()]
+    if lost.empty:
+        return []
+    # Numbers in a reason are those of one text: without them it is the same for all.
+    kinds = lost["reason"].map(lambda reason: re.sub(r"\d+(\.\d+)?", "0", reason))
+    notes = []
+    for _, rows in lost.groupby(kinds, sort=False):
+        where = _layers(rows["layer"], own["layer"])
+        forms = [rows[column] for column in ("view", "sinks", "preparation", "variant") if column in rows.columns]
+        what = f"{titles.get(table.content, table.content)}, {_place(table)}{_forms(rows, own)}"
+        if "text" in rows.columns and rows["text"].notna().all():
+            count = int(rows.groupby([*forms, "layer"], dropna=False)["text"].nunique().max())
+            missing = f"{count} of {own['text'].nunique()} texts have no value {where}"
+        else:
+            missing = f"no value {where}"
+        notes.append(f"{what}: {missing} ({rows['reason'].iloc[0]}).")
+    return notes
+
+
+def _forms(rows: pd.DataFrame, own: pd.DataFrame) -> str:
+    """What sets the rows apart from the others of their table."""
+    words = []
+    for column in ("view", "variant"):
+        if column in rows.columns and own[column].nunique() > rows[column].nunique() > 0:
+            found = [str(one) for one in rows[column].unique()]
+            words.append(found[0] if len(found) == 1 else f"{len(found)} {column}s")
+    if "sinks" in rows.columns and set(rows["sinks"]) == {"without"}:
+        words.append("without sink tokens")
+    return "".join(f", {word}" for word in words)
+
+
+def _layers(lost: pd.Series, every: pd.Series) -> str:
+    numbers = sorted({int(layer) for layer in lost})
+    total = every.nunique()
+    if len(numbers) == total:
+        return "at any layer"
+    if len(numbers) == 1:
+        return f"at layer {numbers[0]}"
+    if numbers == list(range(numbers[0], numbers[-1] + 1)):
+        return f"at layers {numbers[0]} to {numbers[-1]}"
+    return f"at {len(numbers)} of {total} layers"

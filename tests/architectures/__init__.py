@@ -1,0 +1,1 @@
+"""A tiny random model of each text architecture of transformers, and what extraction makes of it."""
