@@ -29,6 +29,7 @@ SUMMARY_COLUMNS = (
     "low",
     "high",
     "texts",
+    "groups",
     "left_out",
 )
 
@@ -49,8 +50,8 @@ def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: i
 
     Returns:
         One row for every view, sinks, preparation and layer: view, sinks, preparation, layer, depth, value, low, high,
-        texts (used; of a metric of the corpus, as they came) and left_out (texts without a value; of a metric of the
-        corpus, those that repeat another).
+        texts (used; of a metric of the corpus, as they came), groups (of these texts; null for a metric of the corpus)
+        and left_out (texts without a value; of a metric of the corpus, those that repeat another).
 
     Raises:
         ValueError: if columns or rows are missing, a text lacks a layer or has it twice, is in two groups or none, or
@@ -79,7 +80,7 @@ def summarise_metric(frame: pd.DataFrame, *, samples: int, level: float, seed: i
             curve[column] = rows[column].iloc[0]
         curves.append(curve)
     summary = pd.concat(curves, ignore_index=True).reindex(columns=list(SUMMARY_COLUMNS))
-    return summary.astype({"texts": "Int64", "left_out": "Int64"})
+    return summary.astype({"texts": "Int64", "groups": "Int64", "left_out": "Int64"})
 
 
 def _corpus_curve(rows: pd.DataFrame) -> pd.DataFrame:
@@ -108,6 +109,7 @@ def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) ->
     there = ~np.isnan(matrix)
     curve = pd.DataFrame({"layer": depths.index, "depth": depths.to_numpy()})
     curve[["value", "low", "high"]] = np.nan
+    curve["groups"] = 0
     # Layers at which the same texts have a value share their resamples.
     for used in np.unique(there, axis=1).T:
         layers = (there == used[:, np.newaxis]).all(axis=0)
@@ -116,6 +118,7 @@ def _text_curve(rows: pd.DataFrame, *, samples: int, level: float, seed: int) ->
         chosen = matrix[np.ix_(used, layers)]
         names = groups.loc[values.index[used], "first"].to_numpy()
         curve.loc[layers, "value"] = chosen.mean(axis=0)
+        curve.loc[layers, "groups"] = len(set(names))
         if len(set(names)) > 1:
             _, low, high = bootstrap_mean(chosen, names, samples=samples, level=level, seed=seed)
             curve.loc[layers, "low"] = low
