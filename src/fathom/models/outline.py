@@ -79,7 +79,7 @@ def outline(config: PretrainedConfig, name: str, part: Part | None) -> dict[str,
 
 
 class _EmptyWeights(TorchFunctionMode):
-    """Makes the memory of weights, which waits for its values, without any; buffers have values, and are made as ever."""
+    """Makes what waits for its values, as weights do, without memory; buffers have values, and are made as ever."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

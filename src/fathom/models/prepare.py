@@ -50,13 +50,13 @@ def plain_files(folder: Path) -> list[Path]:
     Errors: FathomError if there is no config.json, or no weights as safetensors (pickles are not read).
     """
     if not (folder / CONFIG).is_file():
-        msg = f"{folder}: not a model folder, it holds no config.json; {what_it_is(folder)}"
+        msg = f"{folder}: not a model folder, it holds no config.json; expected {what_it_is(folder)}"
         raise FathomError(msg)
     if not any(folder.glob("*.safetensors")):
         found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
         why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
         out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
-        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else what_it_is(folder)}"
+        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else 'expected ' + what_it_is(folder)}"
         raise FathomError(msg)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         msg = f"{folder}: holds no tokenizer ({', '.join(TOKENIZERS)}); save it beside the model with "
