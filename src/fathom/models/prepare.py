@@ -38,8 +38,6 @@ PATTERNS = (
 )
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
-# A config's model may have heads (BERT's pooler), or a half that does not run, that its files lack.
-MOST_UNREAD = 4
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -135,10 +133,7 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
         raise FathomError(msg)
     from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
 
-    found = outline(config, name, facts["part"])
-    if (found["weights"] or 0) > MOST_UNREAD * weights.numbers:
-        msg = f"models.{name}: its config claims {found['weights']:,} weights, its files hold {weights.numbers:,}"
-        raise FathomError(msg)
+    found = outline(config, name, facts["part"], weights.numbers)
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 
