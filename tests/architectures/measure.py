@@ -19,7 +19,7 @@ from transformers.utils import logging
 
 from fathom.activations.command import command as extract_command
 from fathom.activations.job import ExtractionSettings
-from fathom.activations.settings import ActivationsSettings
+from fathom.activations.settings import KeptActivations
 from fathom.io.corpus_table import write_corpus
 from fathom.io.manifests import read_manifest
 from fathom.models.command import command as prepare_command
@@ -126,7 +126,7 @@ def extract(folder: Path, dtype: Dtype, **model: Any) -> Path:
     ]
     write_corpus(pd.DataFrame(rows), folder / "texts.parquet", "texts")
     shown = {"sites": "all", "attention_texts": 2} if dtype == "float32" else {"attention_texts": 0}
-    wanted = ActivationsSettings(positions=("tokens",), device="cpu", **shown)
+    wanted = KeptActivations(positions=("tokens",), device="cpu", **shown)
     settings = ExtractionSettings(model="tiny", corpus="texts", dtype=dtype, shard=0, activations=wanted)
     manifest = folder / f"{dtype}.manifest.json"
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(folder / "texts.parquet")]

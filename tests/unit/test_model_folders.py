@@ -24,10 +24,14 @@ def folder(tmp_path: Path) -> Path:
     return tiny_llama(tmp_path / "own")
 
 
+def check(folder: Path) -> None:
+    check_own(folder)
+    describe(folder, "m", depth=None)
+
+
 def refusal(folder: Path) -> str:
     with pytest.raises(FathomError) as caught:
-        check_own(folder)
-        describe(folder, "m", depth=None)
+        check(folder)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -35,7 +39,7 @@ def refusal(folder: Path) -> str:
 def test_an_adapter_names_its_model(tmp_path: Path) -> None:
     content = {"peft_type": "LORA", "base_model_name_or_path": "EleutherAI/pythia-160m"}
     (tmp_path / "adapter_config.json").write_text(json.dumps(content))
-    assert what_it_is(tmp_path).startswith("it is an adapter of EleutherAI/pythia-160m: merge it first")
+    assert ", this is an adapter of EleutherAI/pythia-160m: merge it first (" in what_it_is(tmp_path)
     assert "an adapter of EleutherAI/pythia-160m" in refusal(tmp_path)
     (tmp_path / "adapter_config.json").write_text("{")
     assert "an adapter of another model" in refusal(tmp_path)
@@ -45,7 +49,7 @@ def test_a_folder_of_checkpoints_names_them(tmp_path: Path) -> None:
     for step in (500, 1000):
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}/config.json").write_text("{}")
-    assert refusal(tmp_path).endswith("name one of them (checkpoint-1000, checkpoint-500)")
+    assert refusal(tmp_path).endswith("name one (checkpoint-1000, checkpoint-500)")
 
 
 def test_pickled_weights_say_how_to_save_them_anew(folder: Path) -> None:

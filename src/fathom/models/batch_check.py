@@ -189,6 +189,12 @@ class _Trial:
 
         def keep(state: Tensor) -> None:
             state = state.transpose(0, 1) if self._anatomy.tokens_first else state
+            if not self._anatomy.pads_inside and state.shape[1] != longest:
+                msg = (
+                    f"model {self._name}: {self.kind} reads {state.shape[1]} tokens where a text has {longest}, and as "
+                )
+                msg += "many as it has where a text is short"
+                raise FathomError(msg)
             for row, text in enumerate(texts):
                 found[row].append(state[row, : len(text)].to(torch.float32).cpu())
 

@@ -1,4 +1,4 @@
-"""What a folder is that is no checkpoint, as far as its files tell: it says what to name instead."""
+"""What a folder is that is no checkpoint, as far as its files tell: it is said what to name instead."""
 
 from __future__ import annotations
 
@@ -13,20 +13,18 @@ MOST_NAMED = 5
 
 
 def what_it_is(folder: Path) -> str:
-    """One phrase for an error: what was expected, and what the folder seems to be."""
-    if not folder.is_dir():
-        return f"expected {CHECKPOINT}"
+    """What is expected of a folder, and what it seems to be instead."""
+    inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    adapters = sorted(path.parent.name for path in folder.glob(f"*/{ADAPTER}"))
     if (folder / ADAPTER).is_file():
         advice = "merge it first (model.merge_and_unload()) and save the whole"
-        return f"it is an adapter of {_base(folder / ADAPTER)}: {advice}"
-    inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
+        return f"{CHECKPOINT}, this is an adapter of {_base(folder / ADAPTER)}: {advice}"
     if inside:
         named = ", ".join(inside[:MOST_NAMED]) + (", ..." if len(inside) > MOST_NAMED else "")
-        return f"it holds folders of checkpoints: name one of them ({named})"
-    inside = sorted(path.parent.name for path in folder.glob(f"*/{ADAPTER}"))
-    if inside:
-        return f"it holds folders of adapters ({', '.join(inside[:MOST_NAMED])}): merge one into its model first"
-    return f"expected {CHECKPOINT}"
+        return f"{CHECKPOINT}, this holds folders of them: name one ({named})"
+    if adapters:
+        return f"{CHECKPOINT}, this holds folders of adapters ({', '.join(adapters[:MOST_NAMED])}): merge one first"
+    return CHECKPOINT
 
 
 def _base(path: Path) -> str:

@@ -21,18 +21,27 @@ if TYPE_CHECKING:
 log = logging.getLogger("fathom")
 
 TOKENS = 4
+# A config's model may have heads (BERT's pooler), or a half that does not run, that its files lack.
+MOST_UNREAD = 4
 _IDS_AXES = 2
 
 
-def outline(config: PretrainedConfig, name: str, part: Part | None) -> dict[str, int | None]:
-    """Positions of the model's position table, rows of its embedding (None where it has none), numbers of its weights.
+def outline(config: PretrainedConfig, name: str, part: Part | None, held: int) -> dict[str, int | None]:
+    """Positions of the model's position table and rows of its embedding; None where it has none.
 
-    The model is built without memory for its weights. Errors: FathomError if transformers cannot build it, or if it
-    does not read text.
+    The model is built without memory for its weights, of which its files hold so many numbers. Errors: FathomError if
+    transformers cannot build it, if it claims far more weights than that, or if it does not read text.
     """
     try:
+        with torch.device("meta"):  # takes no memory, whatever size the config claims
+            claimed = sum(weight.numel() for weight in AutoModel.from_config(config).parameters())
+        if claimed > MOST_UNREAD * held:
+            msg = f"model {name}: its config claims {claimed:,} weights, its files hold {held:,}"
+            raise FathomError(msg)
         with _EmptyWeights():
             whole = AutoModel.from_config(config, trust_remote_code=False)
+    except FathomError:
+        raise
     except Exception as error:  # a bad config makes transformers raise anything
         msg = f"model {name}: transformers cannot build a model of this config ({first_line(error)})"
         raise FathomError(msg) from error
@@ -68,18 +77,16 @@ def outline(config: PretrainedConfig, name: str, part: Part | None) -> dict[str,
     finally:
         for handle in handles:
             handle.remove()
-    claimed = sum(weight.numel() for weight in whole.parameters())
     embedding: Any = module.get_input_embeddings()  # type: ignore[operator]  # nn.Module types it a Tensor
     weight = getattr(embedding, "weight", None)
     return {
         "positions": min(watch.limits) if watch.limits else None,
         "vocabulary": int(weight.shape[0]) if isinstance(weight, Tensor) else None,
-        "weights": claimed,
     }
 
 
 class _EmptyWeights(TorchFunctionMode):
-    """Makes the memory of weights, which waits for its values, without any; buffers have values, and are made as ever."""
+    """Makes what waits for its values, as weights do, without memory; buffers have values, and are made as ever."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         kwargs = dict(kwargs or {})

@@ -45,8 +45,6 @@ OTHERS = (
 PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
-# A config's model may have heads (BERT's pooler), or a half that does not run, that its files lack.
-MOST_UNREAD = 4
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
@@ -57,7 +55,7 @@ def plain_files(folder: Path) -> list[Path]:
     Errors: FathomError if there is no config.json, or no weights as safetensors (pickles are not read).
     """
     if not (folder / CONFIG).is_file():
-        msg = f"{folder}: not a model folder, it holds no config.json; {what_it_is(folder)}"
+        msg = f"{folder}: not a model folder, it holds no config.json; expected {what_it_is(folder)}"
         raise FathomError(msg)
     names = [path.name for path in folder.iterdir() if path.is_file()]
     weights = weight_files(names, folder.joinpath)
@@ -67,7 +65,7 @@ def plain_files(folder: Path) -> list[Path]:
         if not found and (others := sorted(name for name in names if name.endswith(SAFETENSORS))):
             why = f" that transformers would load ({WEIGHTS}, or what {INDEX} names), only {others[0]}"
         out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
-        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else what_it_is(folder)}"
+        msg = f"{folder}: holds no weights as *.safetensors{why}; {out if found else 'expected ' + what_it_is(folder)}"
         raise FathomError(msg)
     if not any((folder / name).is_file() for name in TOKENIZERS):
         msg = f"{folder}: holds no tokenizer ({', '.join(TOKENIZERS)}); save it beside the model with "
@@ -159,10 +157,7 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
         raise FathomError(msg)
     from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
 
-    found = outline(config, name, facts["part"])
-    if (found["weights"] or 0) > MOST_UNREAD * weights.numbers:
-        msg = f"models.{name}: its config claims {found['weights']:,} weights, its files hold {weights.numbers:,}"
-        raise FathomError(msg)
+    found = outline(config, name, facts["part"], weights.numbers)
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 

@@ -224,7 +224,7 @@ def _tracing(anatomy: Anatomy, done: Callable[[_Trace], None]) -> Iterator[None]
 
     def after(path: str) -> Any:
         def hook(part: nn.Module, _: tuple[Any, ...], output: Any) -> None:
-            calls.append(_Call(path, part, read.pop(path), _stream(_first_output(output), anatomy.width)))
+            calls.append(_Call(path, part, read.pop(path, None), _stream(_first_output(output), anatomy.width)))
             if path == "":
                 whole = calls.pop()
                 if whole.read is not None and whole.gave is not None:
