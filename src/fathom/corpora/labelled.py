@@ -274,7 +274,7 @@ def _check_folds(
         where = shown(table.loc[table["value"] == name, "row"].tolist())
         others = f" (and {len(rare) - 1} more classes)" if len(rare) > 1 else ""
         msg = (
-            f"{place}: {name!r}{others} is in {least} groups{joined_note} (rows {where}), fewer than {folds} folds; "
+            f"{place}: {name!r}{others} is in {least} of {count} groups{joined_note} (rows {where}), fewer than {folds} folds; "
             "ask for fewer folds, or leave such classes out with min_class"
         )
         raise FathomError(msg)
