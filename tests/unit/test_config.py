@@ -274,7 +274,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         ),
         (
             {"figures__probes_M_svm__experiments": ["x"]},
-            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies, tweets; found 'x'",
+            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies, tweets; ",
         ),
         ({"figures__probes_M_svm__models": ["minilm-l6"] * 2}, "figures.probes-svm.models: expected every name once"),
         ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),

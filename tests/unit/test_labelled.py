@@ -208,7 +208,7 @@ def test_a_split_is_kept_and_training_texts_that_are_in_the_test_are_left_out(tm
             {},
             {"labels": ["mood"]},
             {"mood": 5},
-            "column 'mood': 'bad' (and 1 more classes) is in 3 groups (rows 2, 4, 6)",
+            "column 'mood': 'bad' (and 1 more classes) is in 3 of 6 groups (rows 2, 4, 6)",
         ),
         ({}, {"labels": ["mood"], "min_class": 4}, {}, "column 'mood': min_class: 4 leaves 0 of 2 classes; expected 2"),
     ],

@@ -273,10 +273,9 @@ def _check_folds(
         name, least = rare.index[0], int(rare.iloc[0])
         where = shown(table.loc[table["value"] == name, "row"].tolist())
         others = f" (and {len(rare) - 1} more classes)" if len(rare) > 1 else ""
-        msg = (
-            f"{place}: {name!r}{others} is in {least} groups{joined_note} (rows {where}), fewer than {folds} folds; "
-            "ask for fewer folds, or leave such classes out with min_class"
-        )
+        held = f"{name!r}{others} is in {least} of {count} groups{joined_note} (rows {where})"
+        advice = "ask for fewer folds, or leave such classes out with min_class"
+        msg = f"{place}: {held}, fewer than {folds} folds; {advice}"
         raise FathomError(msg)
 
 

@@ -15,7 +15,7 @@ from .metrics.sweep import draw_sweep as draw_sweep
 from .probes.coordination import draw_coordination as draw_coordination
 from .probes.curves import draw_probes as draw_probes
 from .probes.early_context import draw_early_context as draw_early_context
-from .probes.properties import draw_properties as draw_properties
+from .probes.label_panels import draw_properties as draw_properties
 from .probes.sites import draw_sites as draw_sites
 from .probes.spans import draw_spans as draw_spans
 from .probes.summary import draw_summary as draw_summary
