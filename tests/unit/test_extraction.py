@@ -457,7 +457,7 @@ def test_cut_texts_are_counted_and_told(tmp_path: Path, bert: Path, caplog: pyte
     cut = int((whole > 20).sum())
     assert cut > 0
     assert read_manifest(manifest, "activations")["truncated"] == cut
-    assert f"{cut} of {len(SENTENCES)} texts were cut" in caplog.text
+    assert f"{cut} of {len(SENTENCES)} texts cut at 20 tokens" in caplog.text
 
 
 def direct_lengths(folder: Path, corpus: Path) -> npt.NDArray[np.int64]:

@@ -227,10 +227,15 @@ class _Trial:
 
 
 def _difference(one: list[Tensor], other: list[Tensor]) -> float:
-    """Largest difference of two states of a token, by their norm, over all layers; infinite where one is no number."""
+    """Largest difference of two states of a token, by their norm, over all layers; infinite where one is no number.
+
+    Where both are no numbers they do not differ: extraction refuses them, and names the text and the layer.
+    """
     worst = 0.0
     for a, b in zip(one, other, strict=True):
-        scale = torch.linalg.vector_norm(a, dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
-        found = float((torch.linalg.vector_norm(a - b, dim=-1) / scale).max())
+        same = (a == b) | (a.isnan() & b.isnan())
+        scale = torch.linalg.vector_norm(a.nan_to_num(), dim=-1).clamp_min(torch.finfo(torch.float32).tiny)
+        gap = torch.where(same, 0.0, a - b)
+        found = float((torch.linalg.vector_norm(gap, dim=-1) / scale).max())
         worst = max(worst, math.inf if math.isnan(found) else found)
     return worst
