@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import pandas as pd
 
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL
@@ -29,29 +32,26 @@ def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
     ]
     if "near" not in corpus:
         return pd.DataFrame(columns=names)
-    texts = corpus[corpus["view"] == ORIGINAL].set_index("id", drop=False)
-    labels = [column for column in texts if str(column).startswith(LABEL_PREFIX)]
+    texts = corpus[corpus["view"] == ORIGINAL]
+    labels = [str(column) for column in texts if str(column).startswith(LABEL_PREFIX)]
+    of_id: dict[str, dict[Hashable, Any]] = {str(row["id"]): row for row in texts.to_dict("records")}
     rows = []
-    for one in texts[texts["near"].notna()].itertuples(index=False):
-        other = texts.loc[one.near["id"]]
-        own = texts.loc[one.id]
+    for name, own in of_id.items():
+        if not isinstance(own["near"], dict):
+            continue
+        other = of_id[own["near"]["id"]]
+        both = [(own[label], other[label]) for label in labels]
         rows.append(
             {
-                "text": one.id,
-                "given_group": one.near["group"],
-                "near_text": one.near["id"],
+                "text": name,
+                "given_group": own["near"]["group"],
+                "near_text": other["id"],
                 "near_group": other["near"]["group"],
-                "share": round(one.near["share"], 4),
+                "share": round(own["near"]["share"], 4),
                 "joined": own["group"] == other["group"],
-                "labels_differ": any(
-                    own[name] != other[name] for name in labels if pd.notna(own[name]) and pd.notna(other[name])
-                ),
+                "labels_differ": any(isinstance(one, str) and isinstance(two, str) and one != two for one, two in both),
                 "excerpt": own["text"][:EXCERPT],
                 "near_excerpt": other["text"][:EXCERPT],
             }
         )
     return pd.DataFrame(rows, columns=names)
-
-
-def _both(first: object, second: object) -> bool:
-    return isinstance(first, str) and isinstance(second, str)

@@ -15,7 +15,7 @@ from sklearn import config_context
 from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
-from fathom.probes.curve_tables import CURVE_COLUMNS, ProbeTables, make_tables
+from fathom.probes.curve_tables import ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.fitting import MakeFold, probe_layer
 from fathom.probes.gram import Fold, make_fold
@@ -54,12 +54,18 @@ def with_gap(surface: ProbeTables, main: ProbeTables, level: float) -> pd.DataFr
     as any layer.
     """
     parts = []
-    for key, rows in surface.curves.groupby([*CURVE_COLUMNS, "measure"], sort=False):
-        layers = main.curves
-        for column, value in zip([*CURVE_COLUMNS, "measure"], key, strict=True):
-            layers = layers[layers[column] == value]
+    for (label, estimator, selection, measure), replicates in surface.replicates.items():
+        rows, layers = (
+            one.curves[
+                (one.curves["label"] == label)
+                & (one.curves["estimator"] == estimator)
+                & (one.curves["selection"] == selection)
+                & (one.curves["measure"] == measure)
+            ]
+            for one in (surface, main)
+        )
         best = int(layers["score"].to_numpy().argmax())
-        ahead = main.replicates[key][:, best] - surface.replicates[key][:, 0]
+        ahead = main.replicates[label, estimator, selection, measure][:, best] - replicates[:, 0]
         low, high = interval(ahead[:, None], level).ravel()
         gap = layers["score"].iloc[best] - rows["score"].iloc[0]
         parts.append(rows.assign(gap=gap, gap_low=low, gap_high=high))

@@ -71,11 +71,12 @@ def surface_notes(curves: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _gaps(rows: pd.DataFrame) -> str:
-    return "; ".join(
-        f"{CONTROLS[str(row.control)].label} ({_number(row.score)}; best layer ahead by {_number(row.gap)}, "
-        f"{_number(row.gap_low)} to {_number(row.gap_high)})"
-        for row in rows.itertuples(index=False)
-    )
+    numbers = rows[["score", "gap", "gap_low", "gap_high"]].to_numpy(dtype=np.float64)
+    parts = []
+    for control, (score, gap, low, high) in zip(rows["control"], numbers, strict=True):
+        ahead = f"best layer ahead by {_number(gap)}, {_number(low)} to {_number(high)}"
+        parts.append(f"{CONTROLS[str(control)].label} ({_number(score)}; {ahead})")
+    return "; ".join(parts)
 
 
 def _texts_note(label: str, texts: pd.DataFrame) -> str:
