@@ -64,6 +64,9 @@ def corpus_table(
     """Table of a metric of all texts: one row a view (or of all views together), choice of tokens, layer and form."""
     texts = _texts_by_view(corpus, job)
     compared = measure.settings.views
+    if compared != 1:  # the words of a text in another order are no other view of what it says
+        shuffled = set(corpus.loc[corpus["control"] == "shuffled", "view"])
+        texts = {view: rows for view, rows in texts.items() if view not in shuffled}
     if compared != 1 and len(texts) < 2:
         msg = f"metric {measure.name} on corpus {job.corpus}: expected at least 2 views of its texts, found 1"
         raise FathomError(msg)
