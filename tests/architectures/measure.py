@@ -125,7 +125,10 @@ def extract(folder: Path, dtype: Dtype, **model: Any) -> Path:
         for row, text in enumerate(texts())
     ]
     write_corpus(pd.DataFrame(rows), folder / "texts.parquet", "texts")
-    shown = {"sites": "all", "attention_texts": 2} if dtype == "float32" else {"attention_texts": 0}
+    # Sites and maps are looked for once, in float32.
+    shown: dict[str, Any] = {"sites": ("residual",), "attention_texts": 0}
+    if dtype == "float32":
+        shown = {"sites": "all", "attention_texts": 2}
     wanted = KeptActivations(positions=("tokens",), device="cpu", **shown)
     settings = ExtractionSettings(model="tiny", corpus="texts", dtype=dtype, shard=0, activations=wanted)
     manifest = folder / f"{dtype}.manifest.json"
