@@ -31,7 +31,7 @@ from tests.jobs import model_settings
 if TYPE_CHECKING:
     from fathom.store.layout import Dtype
 
-LENGTHS = (21, 4, 60, 9, 3)
+LENGTHS = (21, 4, 61, 9, 3)
 """Tokens of the texts, which all fit into one batch."""
 NEAR: dict[Dtype, float] = {"float32": 1e-5, "bfloat16": 5e-2}
 """Largest difference from transformers' states, by the largest state of the text's layer (or 1, if that is more)."""
