@@ -101,7 +101,7 @@ def test_the_long_text_is_longer_than_the_thresholds_of_the_model() -> None:
     assert list(thresholds(config)) == []
     config = BigBirdConfig(**SIZES, block_size=4, num_random_blocks=1, max_position_embeddings=256)
     assert dict(thresholds(config)) == {"block_size": 44}
-    with pytest.raises(FathomError, match="BigBirdModel reads 56 tokens where a text has 53.* set original_full"):
+    with pytest.raises(FathomError, match=r"BigBirdModel reads 56 tokens where a text has 53.* set original_full"):
         built(BigBirdModel(config))
 
 
