@@ -187,7 +187,7 @@ def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: i
     def give(layer: str, state: Any) -> None:
         if layer in layers:
             state = state.transpose(0, 1) if anatomy.tokens_first else state
-            keep(layer, state[:, :tokens] if anatomy.pads_inside and tokens is not None else state)
+            keep(layer, state if tokens is None else state[:, :tokens])
 
     def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if number == 0:

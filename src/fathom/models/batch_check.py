@@ -193,7 +193,7 @@ class _Trial:
                 msg = (
                     f"model {self._name}: {self.kind} reads {state.shape[1]} tokens where a text has {longest}, and as "
                 )
-                msg += "many as it has where a text is short"
+                msg += "many as it has where a text is short; where its config has an attention_type, set original_full"
                 raise FathomError(msg)
             for row, text in enumerate(texts):
                 found[row].append(state[row, : len(text)].to(torch.float32).cpu())
