@@ -241,7 +241,7 @@ def _check_folds(
     joined_note: str,
 ) -> None:
     """Refuse a label that a fold would lack."""
-    table = pd.DataFrame({"value": pd.Series(values, dtype=object), "group": groups, "row": rows, "split": split})
+    table = pd.DataFrame({"value": pd.Series(list(values), dtype=object), "group": groups, "row": rows, "split": split})
     table = table[table["value"].notna()]
     classes = isinstance(table["value"].iloc[0], str)
     if split is not None:
@@ -273,9 +273,9 @@ def _check_folds(
         name, least = rare.index[0], int(rare.iloc[0])
         where = shown(table.loc[table["value"] == name, "row"].tolist())
         others = f" (and {len(rare) - 1} more classes)" if len(rare) > 1 else ""
-        held = f"{name!r}{others} is in {least} of {count} groups{joined_note} (rows {where})"
+        rarest = f"{name!r}{others} is in {least} of {count} groups{joined_note} (rows {where})"
         advice = "ask for fewer folds, or leave such classes out with min_class"
-        msg = f"{place}: {held}, fewer than {folds} folds; {advice}"
+        msg = f"{place}: {rarest}, fewer than {folds} folds; {advice}"
         raise FathomError(msg)
 
 

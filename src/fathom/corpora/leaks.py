@@ -29,19 +29,22 @@ def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
     ]
     if "near" not in corpus:
         return pd.DataFrame(columns=names)
-    texts = corpus[corpus["view"] == ORIGINAL].set_index("id", drop=False)
+    texts = corpus[corpus["view"] == ORIGINAL]
     labels = [column for column in texts if str(column).startswith(LABEL_PREFIX)]
+    texts_by_id = {text["id"]: text for text in texts.to_dict("records")}
     rows = []
-    for one in texts[texts["near"].notna()].itertuples(index=False):
-        other = texts.loc[one.near["id"]]
-        own = texts.loc[one.id]
+    for own in texts_by_id.values():
+        near = own["near"]
+        if pd.isna(near):
+            continue
+        other = texts_by_id[near["id"]]
         rows.append(
             {
-                "text": one.id,
-                "given_group": one.near["group"],
-                "near_text": one.near["id"],
+                "text": own["id"],
+                "given_group": near["group"],
+                "near_text": near["id"],
                 "near_group": other["near"]["group"],
-                "share": round(one.near["share"], 4),
+                "share": round(near["share"], 4),
                 "joined": own["group"] == other["group"],
                 "labels_differ": any(
                     own[name] != other[name] for name in labels if pd.notna(own[name]) and pd.notna(other[name])
@@ -51,7 +54,3 @@ def leaks_table(corpus: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=names)
-
-
-def _both(first: object, second: object) -> bool:
-    return isinstance(first, str) and isinstance(second, str)

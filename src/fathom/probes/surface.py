@@ -15,7 +15,7 @@ from sklearn import config_context
 from sklearn.feature_extraction.text import TfidfVectorizer
 from threadpoolctl import threadpool_limits
 
-from fathom.probes.curve_tables import CURVE_COLUMNS, ProbeTables, make_tables
+from fathom.probes.curve_tables import ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.fitting import MakeFold, probe_layer
 from fathom.probes.gram import Fold, make_fold
@@ -23,6 +23,7 @@ from fathom.probes.label_batches import Curve
 from fathom.probes.measures import interval
 from fathom.probes.probing import ProbePlan
 from fathom.probes.scoring import Scored, score_curve
+from fathom.probes.shapes import KEY, key_of
 from fathom.statistics.arrays import BoolArray, FloatArray
 
 WORDS, LENGTH, FIRST_WORD = "surface", "length", "first_word"
@@ -54,9 +55,10 @@ def with_gap(surface: ProbeTables, main: ProbeTables, level: float) -> pd.DataFr
     as any layer.
     """
     parts = []
-    for key, rows in surface.curves.groupby([*CURVE_COLUMNS, "measure"], sort=False):
+    for _, rows in surface.curves.groupby(KEY, sort=False):
+        key = key_of(rows)
         layers = main.curves
-        for column, value in zip([*CURVE_COLUMNS, "measure"], key, strict=True):
+        for column, value in zip(KEY, key, strict=True):
             layers = layers[layers[column] == value]
         best = int(layers["score"].to_numpy().argmax())
         ahead = main.replicates[key][:, best] - surface.replicates[key][:, 0]

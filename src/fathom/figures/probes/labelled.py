@@ -72,9 +72,11 @@ def surface_notes(curves: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 def _gaps(rows: pd.DataFrame) -> str:
     return "; ".join(
-        f"{CONTROLS[str(row.control)].label} ({_number(row.score)}; best layer ahead by {_number(row.gap)}, "
-        f"{_number(row.gap_low)} to {_number(row.gap_high)})"
-        for row in rows.itertuples(index=False)
+        f"{CONTROLS[control].label} ({_number(score)}; best layer ahead by {_number(gap)}, "
+        f"{_number(low)} to {_number(high)})"
+        for control, score, gap, low, high in zip(
+            *(rows[name] for name in ("control", "score", "gap", "gap_low", "gap_high")), strict=True
+        )
     )
 
 
