@@ -165,4 +165,5 @@ def tiny_model(architecture: str, seed: int = 0) -> PreTrainedModel:
         raise ValueError(msg)
     torch.manual_seed(seed)
     model: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32)
-    return model.eval()
+    model.eval()
+    return model

@@ -36,7 +36,8 @@ class Half(nn.Module):
     @property
     def stack(self) -> nn.Module:
         """The half itself."""
-        return self.inner if self.part == "encoder" else self.inner.get_decoder()
+        half: nn.Module = self.inner if self.part == "encoder" else self.inner.get_decoder()
+        return half
 
     def get_input_embeddings(self) -> nn.Module:
         """As transformers' models have it."""
