@@ -164,4 +164,6 @@ def tiny_model(architecture: str, seed: int = 0) -> PreTrainedModel:
         msg = f"{architecture}: {parameters:,} parameters; the largest tensor is {largest[0]} {tuple(largest[1].shape)}"
         raise ValueError(msg)
     torch.manual_seed(seed)
-    return AutoModel.from_config(config, dtype=torch.float32).eval()
+    model: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32)
+    model.eval()
+    return model

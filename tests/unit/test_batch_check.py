@@ -97,8 +97,7 @@ def test_a_model_that_draws_at_random_is_refused() -> None:
 
 
 def test_the_long_text_is_longer_than_the_thresholds_of_the_model() -> None:
-    config = LlamaConfig(**SIZES)
-    assert list(thresholds(config)) == []
+    assert list(thresholds(LlamaConfig(**SIZES))) == []
     config = BigBirdConfig(**SIZES, block_size=4, num_random_blocks=1, max_position_embeddings=256)
     assert dict(thresholds(config)) == {"block_size": 44}
     with pytest.raises(FathomError, match=r"BigBirdModel reads 56 tokens where a text has 53.* set original_full"):
@@ -192,7 +191,8 @@ def test_a_residual_stream_in_float32_is_kept_so(tmp_path: Path) -> None:
 
 
 def test_a_model_of_images_is_called_so(tmp_path: Path) -> None:
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
+    sizes["num_attention_heads"] = 2
     ViTModel(ViTConfig(**sizes, image_size=8, patch_size=4)).save_pretrained(tmp_path)
     with pytest.raises(FathomError, match="model m: ViTModel reads images and does not run on text alone"):
         describe(tmp_path, "m", depth=None)

@@ -60,7 +60,7 @@ def by_shape(one: Measure, views: list[Array], form: Form) -> float:
     if about.of == "sinks":
         return float(norm_ratios(views[0]).max())
     if about.of == "text":
-        _, raw, reason = measure_states(LayerStates(views[0]), one, form)
+        _, raw, _, reason = measure_states(LayerStates(views[0]), one, form)
         if reason is not None:
             raise ValueError(reason)
         return raw

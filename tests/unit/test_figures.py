@@ -488,7 +488,7 @@ def test_few_texts_have_no_band_and_the_panel_says_so() -> None:
 
     for figure, has_band in ((few, False), (enough, True)):
         (band,) = [part for part in figure.axes[0].collections if str(part.get_label()).endswith("interval")]
-        assert bool(band.get_paths()[0].vertices.size) == has_band if band.get_paths() else not has_band
+        assert bool(np.asarray(band.get_paths()[0].vertices).size) == has_band if band.get_paths() else not has_band
         words = " ".join(unfolded(text) for text in figure.findobj(Text))
         assert ("too\N{NO-BREAK SPACE}few" in words) != has_band
 

@@ -16,8 +16,8 @@ from tests.scores import in_both_forms, score_rows, with_controls
 from fathom.figures.job import Table
 from fathom.figures.probes.curves import draw_probes
 from fathom.figures.probes.forms import forms_notes
+from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.notes import dip_columns, hierarchy_notes
-from fathom.figures.probes.properties import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_label
 from fathom.figures.probes.sites import draw_sites
 from fathom.figures.probes.spans import draw_spans

@@ -35,7 +35,7 @@ def built_file(path: Path, folder: Path, folds: Mapping[str, int] | None = None,
     from fathom.corpora.files import build
 
     job = corpus_job("c", corpus_of({"kind": "file", "path": str(path), **entry}), folds or {})
-    write_corpus(build(Sources(folder), **job.options), folder / "c.parquet", "c")
+    write_corpus(build(Sources(folder, folder / "revisions.json"), **job.options), folder / "c.parquet", "c")
     return read_corpus(folder / "c.parquet")
 
 

@@ -208,12 +208,15 @@ def test_curvature_is_the_mean_over_the_angles_that_exist(k: int) -> None:
         if len(np.unique(path[:2], axis=0)) == len(np.unique(path[1:], axis=0)) == 2:
             angles.append(curvature(path))
     found = curvature_of_states(repeated, k=k)
-    assert found == (pytest.approx(np.mean(angles)), len(angles))
+    assert found.value == pytest.approx(np.mean(angles))
+    assert found.angles == len(angles)
     assert curvature(repeated, k=k) == found.value
     assert 0 < len(angles) < len(repeated) - 2 * k
     # States that a batch of another shape rounds otherwise are the same tokens too.
     rounded = repeated * (1 + np.array([[0.0], [2**-23]] * 6, dtype=np.float32))
-    assert curvature_of_states(rounded, k=k) == (pytest.approx(found.value, abs=1e-5), len(angles))
+    value, count = curvature_of_states(rounded, k=k)
+    assert value == pytest.approx(found.value, abs=1e-5)
+    assert count == len(angles)
 
 
 # Prompt entropy as published

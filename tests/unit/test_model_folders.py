@@ -88,7 +88,8 @@ def test_the_least_of_all_contexts_holds_and_says_where_it_stands(folder: Path) 
 
 
 def test_positions_after_the_padding_are_found_without_their_names(tmp_path: Path) -> None:
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1}
+    sizes["num_attention_heads"] = 2
     Data2VecTextModel(Data2VecTextConfig(**sizes, vocab_size=64, max_position_embeddings=34)).save_pretrained(tmp_path)
     facts = describe(tmp_path, "m", depth=None)
     assert (facts["context"], facts["context_from"]) == (32, "its position table (config.json: 34)")

@@ -348,7 +348,7 @@ def test_every_metric_can_be_bound_to_what_it_is_told() -> None:
                         form,
                     )
                 elif of == "text":
-                    assert measure_states(LayerStates(views[0]), found, form)[2] is None, (name, form)
+                    assert measure_states(LayerStates(views[0]), found, form)[3] is None, (name, form)
 
 
 def test_sites_and_patterns_of_a_corpus_are_the_business_of_its_extraction() -> None:

@@ -80,8 +80,8 @@ def test_repeated_texts_are_no_neighbours_and_no_pairs(bert: Path, tmp_path: Pat
             repeats = 1 if view == "view-01" else 2
             assert set(only(table, view=view)["repeats"]) == {repeats}
             if repeats == 2:
-                values = [only(tables, view=view)["value"] for tables in (table, expected[one.name])]
-                np.testing.assert_allclose(*values, rtol=2e-4)
+                own, without = (only(rows, view=view)["value"] for rows in (table, expected[one.name]))
+                np.testing.assert_allclose(own, without, rtol=2e-4)
     dimension = found["intrinsic_dimension"]
     of = Table(model="m", corpus_or_experiment="c", content="intrinsic_dimension")
     counts = f"2 of {texts + 2} texts"

@@ -247,7 +247,8 @@ arguments = ["--settings", sys.argv[1], "--folder", "made", "--manifest", "made.
 try:
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     print(sorted(path.name for path in pathlib.Path("made").iterdir()), json.load(open("made.json"))["revision"])
-    print(Sources(pathlib.Path(".")).hub_file("owner/texts", sys.argv[2], "data/part [1].csv").read_text())
+    sources = Sources(pathlib.Path("."), pathlib.Path("revisions.json"))
+    print(sources.hub_file("owner/texts", sys.argv[2], "data/part [1].csv").read_text())
 except FathomError as error:
     print(error)
 """

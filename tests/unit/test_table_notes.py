@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from fathom.io.tables import read_table, write_table
 from fathom.store.reading import reading_notes
 
 
-def of(content: str, **more: str) -> Table:
+def of(content: str, **more: Any) -> Table:
     return Table(model="m", corpus_or_experiment="c", content=content, **more)
 
 
@@ -42,7 +43,8 @@ def rows(values: list[list[float]], reason: str = "no angle (3 tokens)") -> pd.D
             "value": np.ravel(values),
         }
     )
-    frame["reason"] = np.where(frame["value"].isna(), reason, None)
+    reasons = [reason if missing else None for missing in frame["value"].isna()]
+    frame["reason"] = pd.Series(reasons, dtype=object)
     return frame
 
 

@@ -26,16 +26,15 @@ CONFIG: dict[str, Any] = {
 
 def moods() -> pd.DataFrame:
     """Forty texts of twenty writers; one text without a mood, and one that repeats another writer's."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for at in range(40):
         mood = ("good", "bad")[at % 2]
         word = MOODS[mood].split()[at // 2 % 4]
         text = f"{PLACES[at % 10]} {at} was {word} by the {PLACES[(at // 4 + 3) % 10]} of {PLACES[at // 8]} {at * 7}"
         rows.append({"text": text, "mood": mood, "writer": f"w{at // 2}", "score": at * 0.37 % 5})
-    table = pd.DataFrame(rows)
-    table.loc[7, "mood"] = ""
-    table.loc[30, "text"] = table.loc[4, "text"].upper() + " !"
-    return table
+    rows[7]["mood"] = ""
+    rows[30]["text"] = rows[4]["text"].upper() + " !"
+    return pd.DataFrame(rows)
 
 
 @pytest.fixture(scope="module")

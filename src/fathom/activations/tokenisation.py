@@ -116,7 +116,7 @@ def _doubled_start(
     tokens: list[npt.NDArray[np.int32]], texts: pd.Series[str], tokenizer: PreTrainedTokenizerFast, start: int | None
 ) -> dict[str, Any] | None:
     doubled = [len(ids) > 1 and bool(ids[0] == ids[1] == start) for ids in tokens]
-    if not any(doubled):
+    if start is None or not any(doubled):
         return None
     token = tokenizer.convert_ids_to_tokens(start)
     return {"count": doubled.count(True), "first": str(texts.iloc[doubled.index(True)]), "token": token}

@@ -47,7 +47,7 @@ def texts_of(
         texts = texts[texts.str.strip() != ""]  # a blank line parts texts, and is none
     texts = chosen(texts, **options)
     if len(texts) and not texts.str.strip().all():
-        row = texts.index[(texts.str.strip() == "").argmax()] + 1
+        row = texts.index[int((texts.str.strip() == "").argmax())] + 1
         msg = f"{place}: column {column!r} is empty in row {row}; min_characters: 1 leaves empty rows out"
         raise FathomError(msg)
     if sample is not None and sample < len(texts):

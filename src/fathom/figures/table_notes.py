@@ -41,7 +41,7 @@ def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
     """How many texts were left out since they repeat another."""
     if "repeats" not in frame.columns or not frame["repeats"].gt(0).any():
         return []
-    most = frame.loc[frame["repeats"].astype("float64").idxmax()]
+    most = frame.iloc[int(frame["repeats"].astype("float64").argmax())]
     texts = frame.loc[frame["view"] == most["view"], "texts"].max()
     counts = f"{most['repeats']:.0f} of {texts + most['repeats']:.0f} texts"
     return [f"{_place(table)}: {counts} repeat another one token for token and are left out."]

@@ -12,11 +12,15 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, cast
 
 from fathom.io.manifests import sha256_of
 from fathom.runtime.errors import FathomError, first_line
 from fathom.runtime.redaction import redact
 from fathom.schema import Wheel, is_commit
+
+if TYPE_CHECKING:
+    from huggingface_hub import DatasetInfo, ModelInfo
 
 Weights = Callable[[Collection[str], Callable[[str], Path]], list[str]]
 """From the names of all files of a repository, and a function that brings one: names of the files of its weights."""
@@ -163,7 +167,8 @@ def fetch_hub(
     try:
         if is_commit(revision) and _from_cache(repository, revision, patterns, folder, kind, weights, needed):
             return revision
-        found = HfApi().repo_info(repository, revision=revision, repo_type=kind)
+        # Of the kinds that repo_info may give, kernels have no list of files.
+        found = cast("ModelInfo | DatasetInfo", HfApi().repo_info(repository, revision=revision, repo_type=kind))
         commit = found.sha
         if commit is None:
             msg = f"{place}: the hub names no commit for this revision"

@@ -112,7 +112,7 @@ def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, 
 
 def _long_text(trial: _Trial, context: int | None) -> tuple[int, int, str | None]:
     """Tokens of the long text, blocks that it is run through, and the threshold that it does not reach."""
-    wanted = {key: size for key, size in thresholds(trial.module.config) if context is None or size < context}  # type: ignore[arg-type]  # as above
+    wanted = {key: size for key, size in thresholds(trial.module.config) if context is None or size < context}
     blocks = trial.enough_blocks()
     fitting = {key: size for key, size in wanted.items() if size <= trial.most_tokens(blocks) - BEYOND}
     beyond = sorted((size, key) for key, size in wanted.items() if key not in fitting)

@@ -45,11 +45,11 @@ def outline(config: PretrainedConfig, name: str, part: Part | None, held: int) -
     except Exception as error:  # a bad config makes transformers raise anything
         msg = f"model {name}: transformers cannot build a model of this config ({first_line(error)})"
         raise FathomError(msg) from error
-    for module in whole.modules():
-        for key, weight in module.named_parameters(recurse=False):
+    for inner in whole.modules():
+        for key, weight in inner.named_parameters(recurse=False):
             # One zero that stands for all: it takes no memory, and can be looked up as real weights are.
             zeros = torch.zeros((), dtype=weight.dtype).expand(weight.shape)
-            module._parameters[key] = nn.Parameter(zeros, requires_grad=False)
+            inner._parameters[key] = nn.Parameter(zeros, requires_grad=False)
     module: nn.Module = Half(whole, part) if part else whole
     beside = [one for one in modalities(module) if one != "text"]
     if beside == list(modalities(module)):

@@ -36,7 +36,8 @@ class Half(nn.Module):
     @property
     def stack(self) -> nn.Module:
         """The half itself."""
-        return self.inner if self.part == "encoder" else self.inner.get_decoder()  # type: ignore[operator]  # nn.Module types it a Tensor
+        half: nn.Module = self.inner if self.part == "encoder" else self.inner.get_decoder()
+        return half
 
     def get_input_embeddings(self) -> nn.Module:
         """As transformers' models have it."""
@@ -117,7 +118,7 @@ def ordinary_ids(module: nn.Module, count: int, *, seed: int = 0) -> Tensor:
     """Token ids drawn from the embedding's, without those that the config gives a role, (count,)."""
     config: Any = module.config
     embedding: Any = module.get_input_embeddings()  # type: ignore[operator]  # nn.Module types it a Tensor
-    rows = getattr(embedding, "num_embeddings", None) or getattr(config.get_text_config(), "vocab_size", 0)
+    rows: Any = getattr(embedding, "num_embeddings", None) or getattr(config.get_text_config(), "vocab_size", 0)
     special = torch.tensor(sorted(_special(config.to_dict())), dtype=torch.long)
     ordinary = torch.arange(int(rows))
     ordinary = ordinary[~torch.isin(ordinary, special)] if len(special) else ordinary

@@ -47,7 +47,7 @@ def read_config(folder: Path) -> PretrainedConfig:
 
 def text_config(config: PretrainedConfig, part: Part | None) -> PretrainedConfig:
     """The config of what reads text: of a model that reads images as well, or of a half of an encoder-decoder."""
-    own = getattr(config, part, None) if part else None
+    own: Any = getattr(config, part, None) if part else None
     if hasattr(own, "get_text_config"):  # each half has a config of its own
         return text_config(own, None)
     if part == "encoder":

@@ -22,7 +22,7 @@ def shaped(curves: pd.DataFrame, replicates: Replicates, depths: FloatArray, lev
     curves, replicates = _with_mean(curves, replicates, level)
     parts = []
     for _, curve in curves.groupby(KEY, sort=False):
-        key = _key(curve)
+        key = key_of(curve)
         samples, score, chance = replicates[key], curve["score"].to_numpy(), float(curve["chance"].iloc[0])
         at = depths[curve["layer"].to_numpy()]
         first, last = peak_interval(samples, level)
@@ -53,7 +53,7 @@ def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tu
         return curves, replicates
     means, samples = [], dict(replicates)
     for _, part in curves[curves["label"].isin(binary)].groupby(KEY[1:], sort=False):
-        _, estimator, selection, measure = _key(part)
+        _, estimator, selection, measure = key_of(part)
         average = np.mean(
             [replicates[(label, estimator, selection, measure)] for label in part["label"].unique()], axis=0
         )
@@ -77,7 +77,7 @@ def _with_mean(curves: pd.DataFrame, replicates: Replicates, level: float) -> tu
     return pd.concat([*means, curves], ignore_index=True), samples
 
 
-def _key(rows: pd.DataFrame) -> CurveKey:
+def key_of(rows: pd.DataFrame) -> CurveKey:
     """Label, estimator, selection and measure of the first row."""
     label, estimator, selection, measure = (str(rows[column].iloc[0]) for column in KEY)
     return label, estimator, selection, measure

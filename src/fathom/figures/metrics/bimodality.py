@@ -133,19 +133,21 @@ def bimodality_table(
         part = rows[(rows["view"] == view) & (rows["sinks"] == sinks)]
         place = f"view {view}, sinks {sinks}"
         values = _values(part, place)
-        columns = {layer: values[layer].dropna() for layer in values if values[layer].count() >= FEWEST_TEXTS}
-        if not columns:
+        by_layer = {
+            layer: values[layer].dropna() for layer in map(int, values.columns) if values[layer].count() >= FEWEST_TEXTS
+        }
+        if not by_layer:
             most = int(values.count().max())
             msg = f"rows: {place}: at most {most} texts have a value at a layer; expected at least {FEWEST_TEXTS}"
             raise ValueError(msg)
-        for texts_there in {len(column) for column in columns.values()} - set(nulls):
+        for texts_there in {len(column) for column in by_layer.values()} - set(nulls):
             nulls[texts_there] = dip_null(texts_there, samples=samples, seed=seed)
         depths = part.drop_duplicates("layer").set_index("layer")["depth"]
-        table = _test_layers(columns, nulls, level=level)
+        table = _test_layers(by_layer, nulls, level=level)
         table = table.assign(left_out=len(values) - table["texts"], depth=depths.loc[table["layer"]].to_numpy())
         tables.append(table.assign(view=view, sinks=sinks))
         largest = int(table["layer"].iloc[int(table["dip"].to_numpy().argmax())])
-        found = _examples(columns[largest], texts[texts["view"] == view], place)
+        found = _examples(by_layer[largest], texts[texts["view"] == view], place)
         examples.append(found.assign(view=view, sinks=sinks, layer=largest))
     return (
         _first(pd.concat(tables, ignore_index=True), ("view", "sinks", "layer", "depth")),
