@@ -66,7 +66,7 @@ def test_repeated_texts_are_no_neighbours_and_no_pairs(bert: Path, tmp_path: Pat
         measure("neighbourhood_overlap", "none"),
         measure("dataset_entropy", "none"),
     ]
-    told = {"model": "tiny", "corpus": "texts", "level": 0.9, "seed": 0}
+    told = {"model": "tiny", "corpus": "texts", "level": 0.9, "bootstrap": 100, "seed": 0}
     metric_job = MetricJob.model_validate({**told, "measured": [one.settings for one in measures]})
     expected, found = (make_tables(*one, measures, metric_job, 1) for one in (plain, repeated))
     for one in measures:

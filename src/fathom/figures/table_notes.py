@@ -52,6 +52,8 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
     if not {"value", "reason", "view"} <= set(frame.columns):
         return []
     named = "text" in frame.columns and frame["text"].notna().any()
+    if not named and "texts" not in frame.columns:
+        return []
     texts = frame["text"].nunique() if named else frame["texts"].max()
     if not texts < FEWEST_TEXTS:
         return []

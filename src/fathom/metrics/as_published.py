@@ -11,10 +11,11 @@ have no direction, which is a ValueError here.
 from __future__ import annotations
 
 from fathom.metrics.definitions.curvature import curvature_as_published as curvature
+from fathom.metrics.definitions.curvature import curvature_of_states_as_published as curvature_of_states
 from fathom.metrics.definitions.dime import dime_as_published as dime
 from fathom.metrics.definitions.dime import dime_with_error_as_published as dime_with_error
 from fathom.metrics.definitions.infonce import infonce_as_published as infonce
 from fathom.metrics.definitions.lidar import lidar_as_published as lidar
 from fathom.metrics.published_entropy import entropy_as_published as prompt_entropy
 
-__all__ = ["curvature", "dime", "dime_with_error", "infonce", "lidar", "prompt_entropy"]
+__all__ = ["curvature", "curvature_of_states", "dime", "dime_with_error", "infonce", "lidar", "prompt_entropy"]
