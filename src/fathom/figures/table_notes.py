@@ -58,7 +58,7 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
     if not texts < FEWEST_TEXTS:
         return []
     return [
-        f"{_place(table)}: {texts:.0f} text{'s' * (texts != 1)}, fewer than {FEWEST_TEXTS}, so no interval is drawn."
+        f"{_place(table)}: {texts:.0f} text{'s' * bool(texts != 1)}, fewer than {FEWEST_TEXTS}, so no interval is drawn."
     ]
 
 
