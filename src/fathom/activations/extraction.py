@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("fathom")
 
+SPAN = "span:"
 LEAST_REST = 0.01  # more than round-off takes from the rows of a pattern in half precision
 
 
@@ -37,10 +38,17 @@ def stored_positions(wanted: KeptActivations, texts: TokenisedTexts, place: str)
     plain = [
         form
         for position in wanted.positions
-        if position != "spans"
+        if position != "spans" and not position.startswith(SPAN)
         for form in ((position, without_sinks(position)) if is_mean(position) else (position,))
     ]
-    spans = [f"span:{name}" for name in texts.spans] if "spans" in wanted.positions else []
+    named = [position.removeprefix(SPAN) for position in wanted.positions if position.startswith(SPAN)]
+    unknown = [name for name in named if name not in texts.spans]
+    if unknown:
+        msg = f"{place}: activations.positions asks for the span {unknown[0]!r}, and the corpus marks "
+        msg += ", ".join(texts.spans) or "none"
+        raise FathomError(msg)
+    chosen = texts.spans if "spans" in wanted.positions else named
+    spans = [f"{SPAN}{name}" for name in texts.spans if name in chosen]
     if not plain and not spans:
         msg = f"{place}: activations.positions asks for spans only, and the corpus marks none"
         raise FathomError(msg)

@@ -10,9 +10,12 @@ import torch
 from torch import Tensor
 
 from fathom.activations.capture import Batch, Targets
-from fathom.store.layout import NORMED, WITHOUT_SINKS, Shape, is_mean
+from fathom.models.sites import RESIDUAL
+from fathom.store.layout import NORMED, WITHOUT_SINKS, Shape, is_mean, of_embedding
 
 Norm = Callable[[Tensor], Tensor]
+EMBEDDING = "0"
+"""Name of the layer before the first block."""
 
 
 def pool(
@@ -27,13 +30,16 @@ def pool(
     if not made:
         return
     means = _means_on_host if next(iter(targets.arrays.values())).device.type == "cpu" else _means_on_device
-    plain = [position for position in made if not position.startswith(NORMED)]
+    embedding = [position for position in made if of_embedding(position)]
+    plain = [position for position in made if not position.startswith(NORMED) and not of_embedding(position)]
     normed = [position for position in made if position.startswith(NORMED)]
     with torch.inference_mode():
         for site, layers in shape.layers.items():
-            for layer in range(len(layers)):
+            for layer, name in enumerate(layers):
                 tokens = targets.arrays[site, "tokens"][layer]
                 means(tokens, {one: targets.arrays[site, one][layer] for one in plain}, batch, targets, sinks)
+                if site == RESIDUAL and name == EMBEDDING:
+                    means(tokens, {one: targets.arrays[site, one][0] for one in embedding}, batch, targets, sinks)
                 if normed:
                     assert norm is not None
                     _normed(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, ValidationError, WrapValidator
+from pydantic import Field, StringConstraints, ValidationError, WrapValidator
 from pydantic_core import PydanticCustomError
 
 from fathom.schema import NOT_EXPECTED, Name, Settings
@@ -50,14 +50,15 @@ Sites = Annotated[
 ]
 
 
-Position = Literal["tokens", "mean", "last", "spans", "normed_mean", "normed_last"]
+POSITIONS = ("tokens", "mean", "embedding_mean", "last", "spans", "normed_mean", "normed_last")
+Position = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(POSITIONS)}|span:[A-Za-z0-9_-]{{1,100}})$")]
 
 
 def _say_what_positions_are(value: Any, check: Callable[[Any], Any]) -> Any:
     try:
         positions = check(value)
     except ValidationError:
-        expected = f"expected 'auto', or a list of {', '.join(get_args(Position))}"
+        expected = f"expected 'auto', or a list of {', '.join(POSITIONS)}, span:<name>"
         raise PydanticCustomError(NOT_EXPECTED, expected) from None
     if positions != "auto" and len(set(positions)) != len(positions):
         raise PydanticCustomError(NOT_EXPECTED, "expected every position once")
@@ -70,6 +71,12 @@ Positions = Annotated[
 
 
 StartToken = Literal["tokenizer", "added", "left_out"]
+
+
+def holds(positions: Collection[str], position: str) -> bool:
+    """Whether a store of some positions has one of them, or one that says as much."""
+    whole = {"embedding_mean": "mean"}.get(position, "spans" if position.startswith("span:") else position)
+    return position in positions or whole in positions
 
 
 class SinkSettings(Settings):
@@ -124,9 +131,9 @@ class ActivationsSettings(Settings):
     those that the architecture has, which makes the store nearly five times as large."""
     positions: Positions = "auto"
     """What of a text is stored. `auto`: what a metric, an experiment or a figure reads of the corpus. Or a list, to
-    keep more: `tokens` (all of them), `mean`, `last`, `spans` (the last token of every marked span), and `normed_mean`
-    and `normed_last`, the same after the model's final norm at every layer. Every mean is stored twice, with all tokens
-    and without the sink tokens."""
+    keep more: `tokens` (all of them), `mean`, `embedding_mean` (that of layer 0 alone), `last`, `spans` (the last token
+    of every marked span) or `span:<name>` (of one), and `normed_mean` and `normed_last`, the same after the model's
+    final norm at every layer. Every mean is stored twice, with all tokens and without the sink tokens."""
     sinks: SinkSettings = SinkSettings()
     """Which tokens are sinks."""
     attention_texts: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.statistics.arrays import FloatArray, IntArray
-from fathom.store.layout import is_mean, without_sinks
+from fathom.store.layout import EMBEDDING_MEAN, is_mean, without_sinks
 from fathom.store.reader import Activations
 
 Sinks = Literal["with", "without"]
@@ -63,7 +63,10 @@ def static_vectors(activations: Activations, texts: IntArray, sinks: Sinks = WIT
     What a text would tell if its words stood in a bag. Where a model adds vectors of position to its embeddings, these
     are in the sum too. Without sinks, it is the sum over the other tokens, NaN for a text that has none.
     """
-    mean = activations.pooled(stored_position("mean", sinks), activations.layers_of("residual").index("0"))
+    if EMBEDDING_MEAN in activations.stores[0].positions:
+        mean = activations.pooled(stored_position(EMBEDDING_MEAN, sinks), 0)
+    else:
+        mean = activations.pooled(stored_position("mean", sinks), activations.layers_of("residual").index("0"))
     tokens = activations.lengths - (SinkFacts(activations).counts if sinks == WITHOUT else 0)
     return (mean.astype(np.float64) * tokens[:, None])[texts][None]
 

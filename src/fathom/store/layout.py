@@ -25,7 +25,9 @@ TOKEN_FACTS = "token_facts"
 """Where the facts of tokens lie, beside the sites."""
 NORM_RATIOS, HEAD_SHARES, SINK_SCORES = "norm_ratios", "head_shares", "sink_scores"
 WITHOUT_SINKS = "_without_sinks"
-MEANS = ("mean", "normed_mean")
+EMBEDDING_MEAN = "embedding_mean"
+"""Mean of layer 0 of the residual stream alone: what a bag of the tokens' vectors is made of."""
+MEANS = ("mean", "normed_mean", EMBEDDING_MEAN)
 """Positions that are a mean over the tokens of a text; each has a form without sink tokens beside it."""
 NORMED = "normed_"
 """Prefix of the positions that are read after the model's final norm, at every layer."""
@@ -53,6 +55,11 @@ def is_pooled(key: ArrayKey) -> bool:
 def without_sinks(position: str) -> str:
     """Position that is the same mean over the tokens that are no sinks."""
     return position + WITHOUT_SINKS
+
+
+def of_embedding(position: str) -> bool:
+    """Whether a position is of layer 0 alone."""
+    return position.removesuffix(WITHOUT_SINKS) == EMBEDDING_MEAN
 
 
 def is_mean(position: str) -> bool:
@@ -89,7 +96,12 @@ class Shape:
     @property
     def states(self) -> tuple[ArrayKey, ...]:
         """Site and position of every array of states."""
-        return tuple((site, position) for site in self.layers for position in self.positions)
+        return tuple(
+            (site, position)
+            for site in self.layers
+            for position in self.positions
+            if site == "residual" or not of_embedding(position)
+        )
 
     @property
     def arrays(self) -> tuple[ArrayKey, ...]:
@@ -101,7 +113,8 @@ class Shape:
         site, position = key
         if site == TOKEN_FACTS:
             return fact_rows(position, self.depth), tokens, 1
-        return len(self.layers[site]), texts if is_pooled(key) else tokens, self.width
+        layers = 1 if of_embedding(position) else len(self.layers[site])
+        return layers, texts if is_pooled(key) else tokens, self.width
 
     def sizes(self, lengths: IntArray) -> IntArray:
         """Bytes of all states and facts of every text, (texts,), from their tokens."""

@@ -8,6 +8,7 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     <site>/tokens        (layers, tokens, width)
     <site>/mean          (layers, texts, width)    float32, accumulated in float32
     <site>/mean_without_sinks   the same over the tokens that are no sinks; NaN for a text that has no other
+    residual/embedding_mean  (1, texts, width)     the mean of layer 0 alone, where nothing reads means of other layers
     <site>/last          (layers, texts, width)
     <site>/span:<name>   (layers, texts, width)
     <site>/normed_...    a mean, or the last token, of states after the model's final norm, at every layer
@@ -56,6 +57,7 @@ from fathom.store.layout import (
     States,
     fact_rows,
     is_pooled,
+    of_embedding,
     to_float32,
 )
 from fathom.store.reading import reading_notes
@@ -192,7 +194,7 @@ class Store:
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
         self._require(site, position)
-        shape = (len(self.layers[site]), self.texts, self.width)
+        shape = (1 if of_embedding(position) else len(self.layers[site]), self.texts, self.width)
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
         return np.asarray(states)
@@ -200,7 +202,8 @@ class Store:
     def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
         """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
         self._require(site, position)
-        shape = (len(self.layers[site]), self.texts if is_pooled((site, position)) else self.total_tokens, self.width)
+        layers = 1 if of_embedding(position) else len(self.layers[site])
+        shape = (layers, self.texts if is_pooled((site, position)) else self.total_tokens, self.width)
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
         return np.asarray(states)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from fathom.activations.settings import CorpusActivations
+from fathom.activations.settings import CorpusActivations, holds
 from fathom.corpora.settings import CorpusSettings
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
@@ -130,7 +130,7 @@ def _unstored(config: Config, corpus: str, position: str, reader: str) -> Iterat
     """A position that something reads and that is not kept of a corpus."""
     own = config.activations.corpora.get(corpus, CorpusActivations()).positions
     stored = config.activations.positions if own is None else own
-    if stored != "auto" and position not in stored:
+    if stored != "auto" and not holds(stored, position):
         place = "activations.positions" if own is None else f"activations.corpora.{corpus}.positions"
         yield place, list(stored), f"'auto', or {position!r} too, since {reader} reads it"
 
@@ -177,14 +177,13 @@ def _unstored_for_probes(config: Config) -> Iterator[Problem]:
         if experiment.corpus not in config.corpora:
             continue  # said elsewhere
         for position in experiment.positions:
-            kept = position.split(":")[0].replace("span", "spans")
-            yield from _unstored(config, experiment.corpus, kept, f"probes.{name}")
+            yield from _unstored(config, experiment.corpus, position, f"probes.{name}")
         own = config.activations.corpora.get(experiment.corpus, CorpusActivations())
         needed = set(experiment.sites)
         if "static" in experiment.controls:
             reader = f"the control `static` of probes.{name}"
             needed.add("residual")
-            yield from _unstored(config, experiment.corpus, "mean", reader)
+            yield from _unstored(config, experiment.corpus, "embedding_mean", reader)
             layers = config.activations.layers
             if not isinstance(layers, str) and 0 not in layers:
                 yield "activations.layers", list(layers), f"layer 0 too, since {reader} reads it"

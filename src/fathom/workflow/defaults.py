@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from fathom.activations.settings import ActivationsSettings, CorpusActivations
+from fathom.activations.settings import ActivationsSettings, CorpusActivations, holds
 from fathom.corpora.settings import (
     AnalogiesCorpus,
     BibleCorpus,
@@ -43,7 +43,11 @@ def keeps_static(activations: ActivationsSettings, corpus: str) -> bool:
         activations.layers,
     )
     residual = sites in {"all", "auto"} or "residual" in sites
-    return residual and (positions == "auto" or "mean" in positions) and (isinstance(layers, str) or 0 in layers)
+    return (
+        residual
+        and (positions == "auto" or holds(positions, "embedding_mean"))
+        and (isinstance(layers, str) or 0 in layers)
+    )
 
 
 def random_models(models: Mapping[str, ModelSettings], experiments: Experiments) -> dict[str, RandomModel]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from fathom.activations.settings import CorpusActivations, KeptActivations, Position, Site
+from fathom.activations.settings import POSITIONS, CorpusActivations, KeptActivations, Site, holds
 from fathom.metrics.settings import METRICS
 from fathom.workflow.paths import states_folder
 
@@ -29,7 +29,10 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     if kept.positions == "auto":
         positions = {position for _, position in read}
         # Nothing reads a corpus of which only attention maps are shown; a store has at least one array.
-        found["positions"] = tuple(one for one in get_args(Position) if one in positions) or ("mean",)
+        if "mean" in positions:
+            positions.discard("embedding_mean")
+        known = [one for one in POSITIONS if one in positions]
+        found["positions"] = (*known, *sorted(positions - set(known))) or ("mean",)
     if kept.sites == "auto":
         sites = {site for site, _ in read}
         every = EVERY_SITE in sites
@@ -56,7 +59,7 @@ def _stored_already(needed: KeptActivations, *, left_open: set[str], folder: Pat
         return needed
     kept = {name: getattr(stored, name) for name in left_open}
     enough = (
-        set(needed.positions) <= set(stored.positions)
+        all(holds(stored.positions, position) for position in needed.positions)
         and (stored.sites == EVERY_SITE or set(needed.sites) <= set(stored.sites))
         and needed.attention_texts <= stored.attention_texts
     )
@@ -76,10 +79,10 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
         if experiment.corpus != corpus:
             continue
         if "static" in experiment.controls:
-            yield "residual", "mean"
+            yield "residual", "embedding_mean"
         for site in experiment.sites:
             for position in experiment.positions:
-                yield site, "spans" if position.startswith("span:") else position
+                yield site, position
 
 
 def _maps_read(config: Config, model: str, corpus: str) -> int:
