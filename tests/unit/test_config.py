@@ -301,7 +301,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         # Combinations.
         (
             {"activations__positions": ["tokens", "mean"]},
-            "activations.positions: expected 'auto', or 'spans' too, since probes.items reads it",
+            "activations.positions: expected 'auto', or 'span:item' too, since probes.items reads it",
         ),
         (
             {"activations__positions": ["tokens", "spans"]},
@@ -314,7 +314,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         ({"activations__positions": ["mean", "mean"]}, "activations.positions: expected every position once"),
         (
             {"activations__positions": ["first"]},
-            "activations.positions: expected 'auto', or a list of tokens, mean, last, spans, normed_mean, normed_last",
+            "activations.positions: expected 'auto', or a list of tokens, mean, embedding_mean, last, spans, ",
         ),
         (
             {"probes__items__positions": ["span:second"]},

@@ -214,10 +214,10 @@ def test_what_is_read_is_kept() -> None:
     kept = {corpus: config.kept_states(model, corpus) for corpus in config.corpora}
     assert kept["hub"].positions == ("tokens", "mean")
     assert kept["views"].positions == ("mean",)
-    assert kept["items"].positions == ("mean", "spans")  # the control `static` is made of the mean
+    assert kept["items"].positions == ("embedding_mean", "span:item")  # the control `static` reads layer 0
     assert {one.sites for one in kept.values()} == {("residual",)}
     assert {one.attention_texts for one in kept.values()} == {0}
-    assert config.kept_states(f"{model}-random", "items").positions == ("mean", "spans")
+    assert config.kept_states(f"{model}-random", "items").positions == ("embedding_mean", "span:item")
     few = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, corpora={"hub": CORPORA["hub"]})
     assert few.kept_states(model, "hub").positions == ("tokens",)
     nothing = config_of(metrics={"corpora": ["plain"]}, probes={})
@@ -228,7 +228,7 @@ def test_every_position_that_a_probe_reads_is_kept() -> None:
     probe = {"corpus": "items", "labels": ["edible"], "controls": ["shuffled"]}
     config = config_of(probes={"e": {**probe, "positions": ["span:item", "last"], "sites": ["mlp", "residual"]}})
     kept = config.kept_states(next(iter(config.models)), "items")
-    assert (kept.positions, kept.sites) == (("last", "spans"), ("residual", "mlp"))
+    assert (kept.positions, kept.sites) == (("last", "span:item"), ("residual", "mlp"))
 
 
 def test_sites_and_maps_of_a_figure_are_kept_of_its_models_and_corpus() -> None:
@@ -259,7 +259,7 @@ def test_a_position_that_a_corpus_does_not_keep_is_missed_before_the_run() -> No
         expected = f"expected 'auto', or {missed!r} too, since metrics.{metric} reads it; found ['{kept}']"
         assert message == f"activations.corpora.hub.positions: {expected}"
     own = {"items": {"positions": ["mean"]}}
-    expected = "activations.corpora.items.positions: expected 'auto', or 'spans' too"
+    expected = "activations.corpora.items.positions: expected 'auto', or 'span:item' too"
     assert refusal(activations={"corpora": own}).startswith(expected)
 
 

@@ -273,6 +273,16 @@ def test_states_after_the_norm_end_in_the_models_last_hidden_state(tmp_path: Pat
     torch.testing.assert_close(found["normed_mean"][-1], final.mean(dim=1))
 
 
+def test_the_mean_before_the_first_block_may_stand_alone(tmp_path: Path) -> None:
+    model = planted(tmp_path, token=7)
+    ids = [np.array([12, 7, 30, 31, 90, 8], dtype=np.int32), np.arange(10, 21, dtype=np.int32)]
+    positions = ("embedding_mean", "embedding_mean_without_sinks")
+    alone, whole = states_of(model, ids, positions), states_of(model, ids)
+    for form in ("", "_without_sinks"):
+        assert alone[f"embedding_mean{form}"].shape == (1, 2, 16)
+        assert torch.equal(alone[f"embedding_mean{form}"][0], whole[f"mean{form}"][0])
+
+
 def test_a_text_of_sinks_alone_has_no_state_without(tmp_path: Path) -> None:
     model = planted(tmp_path, token=7)
     found = states_of(model, [np.array([7], dtype=np.int32), np.array([7, 30], dtype=np.int32)])

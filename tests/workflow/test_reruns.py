@@ -198,8 +198,8 @@ def test_what_needs_more_states_extracts_its_corpus_again_and_the_dry_run_says_w
     assert of(planned, "Extracting") == [
         f"Extracting {model} on relations, shard {shard}-of-2" for model in ("tiny", "tiny-random") for shard in (1, 2)
     ]
-    assert "before: 'mean, spans of residual; attention maps of 0 texts'" in said(done)
-    assert "now: 'mean, last, spans of residual; attention maps of 0 texts'" in said(done)
+    assert "before: 'embedding_mean, span:second of residual; attention maps of 0 texts'" in said(done)
+    assert "now: 'embedding_mean, last, span:second of residual; attention maps of 0 texts'" in said(done)
 
 
 def test_what_needs_fewer_states_leaves_the_stores_as_they_are(project: Project) -> None:

@@ -57,9 +57,8 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
     texts = frame["text"].nunique() if named else frame["texts"].max()
     if not texts < FEWEST_TEXTS:
         return []
-    return [
-        f"{_place(table)}: {texts:.0f} text{'s' * bool(texts != 1)}, fewer than {FEWEST_TEXTS}, so no interval is drawn."
-    ]
+    counted = "1 text" if texts == 1 else f"{texts:.0f} texts"
+    return [f"{_place(table)}: {counted}, fewer than {FEWEST_TEXTS}, so no interval is drawn."]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:
