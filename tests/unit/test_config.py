@@ -165,7 +165,10 @@ def test_nothing_changes_after_it_was_read() -> None:
 # What is refused -----------------------------------------------------------------------------------------------------
 
 
-NAMED_BY_USERS = {("models",), ("corpora",), ("probes",), ("figures",), ("activations", "corpora")}
+NAMED_BY_USERS = {("models",), ("corpora",), ("probes",), ("figures",), ("activations", "corpora")} | {
+    ("corpora", "tweets", "labels"),
+    ("corpora", "tweets", "spans"),
+}
 
 
 def at(place: tuple[Any, ...], tree: Any = DEFAULTS) -> Any:

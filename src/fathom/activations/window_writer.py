@@ -26,6 +26,7 @@ from fathom.store.layout import (
     Shape,
     array_dtype,
     is_pooled,
+    of_embedding,
 )
 from fathom.store.writer import StoreWriter
 
@@ -145,7 +146,8 @@ class WindowWriter:
         site, position = key
         if site == TOKEN_FACTS or position.endswith(WITHOUT_SINKS):  # NaN says there what is not known, or not there
             return
-        for layer, state in zip(self._shape.layers[site], map(as_tensor, states), strict=True):
+        layers = self._shape.layers[site][:1] if of_embedding(position) else self._shape.layers[site]
+        for layer, state in zip(layers, map(as_tensor, states), strict=True):
             # One pass and no memory: a sum is NaN or infinite if a number is. It can also overflow, hence the second.
             if torch.isfinite(state.sum(dtype=torch.float32)):
                 continue
