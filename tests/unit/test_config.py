@@ -230,7 +230,8 @@ def test_unknown_keys_are_refused_at_every_depth(tmp_path: Path, place: tuple[An
 @given(place=st.sampled_from(LEAVES))
 def test_a_section_in_place_of_a_value_is_refused_by_its_place(tmp_path: Path, place: tuple[Any, ...]) -> None:
     message = refusal(tmp_path, with_value(place, {"x": []}))
-    named = place[:-1] if isinstance(place[-1], int) else place  # of an entry of a list, the list at least
+    # Of an entry of a list, or of columns that a user names, the whole at least.
+    named = place[:-1] if isinstance(place[-1], int) or place[:-1] in NAMED_BY_USERS else place
     assert re.match(rf"{re.escape(dotted(named))}[.:]", message)
 
 

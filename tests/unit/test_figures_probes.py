@@ -126,7 +126,7 @@ def test_controls_that_are_not_there_are_named_under_the_figure() -> None:
     figure = draw_probes(curves)
 
     (foot,) = [text.get_text().replace("\n", " ") for text in figure.texts if "Controls not" in text.get_text()]
-    assert "random weights (items of b); shuffled words; summed static vectors (relations); words in a bag" in foot
+    assert "random weights (items of b); shuffled words; summed static vectors (relations); template split;" in foot
     assert "shuffled words" not in legend_texts(figure)
     complete = draw_probes(three_experiments({"m": 6}))
     assert not any("Controls not" in text.get_text() for text in complete.texts)

@@ -11,13 +11,12 @@ from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
 from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_place
-from fathom.figures.probes.score_panels import CONTROLS, PRIMARY
+from fathom.figures.probes.score_panels import CONTROLS, PRIMARY, SURFACES
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, TEST, TRAIN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SURFACES = ("surface", "length", "first_word")
 MOST_CLASSES = 6  # that are named with their texts
 LARGEST = 0.01  # share of the texts with the largest numbers
 HEAVY = 0.25  # share of the variance that these hold, from which on it is said; of a normal distribution it is 0.08

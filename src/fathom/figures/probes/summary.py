@@ -32,6 +32,7 @@ from fathom.figures.probes.score_panels import (
     MEASURES,
     PRIMARY,
     SIGNIFICANT,
+    SURFACES,
     check_scores,
 )
 
@@ -47,8 +48,6 @@ SCORE_KEY = (*OF_CURVE, "control", "measure", "layer")
 CENTRE = ("centre", "centre_low", "centre_high")
 # A control and its curve have these in common.
 MATCHED = ("model", "experiment", "site", "position", "sinks", "label", "estimator", "selection")
-# What the surface of a text tells.
-SURFACES = ("surface", "length", "first_word")
 # The controls that answer the experiment's own question on the experiment's own folds.
 COMPARABLE = (EMBEDDING, "random", "shuffled", "static", *SURFACES)
 # Controls of one row: they have no layers.
