@@ -51,15 +51,14 @@ nightly: $(INSTALLED)
 	HYPOTHESIS_PROFILE=nightly pytest --numprocesses 2 tests/property/test_hostile_properties.py \
 		tests/property/test_hostile_store_properties.py
 
-# A real Slurm on this machine, with nodes of its own. Debian's packages are installed where they are missing. Most of the
-# time passes in waiting for Slurm, so three clusters run at a time, each with tests of its own.
+# A real Slurm on this machine, with nodes of its own. Debian's packages are installed where they are missing.
 SLURM := slurmctld slurmd slurm-client munge iproute2 fuse3
 test-cluster: $(INSTALLED)
 	@test "$$(id -u)" = 0 || { echo "make test-cluster: expected root, which namespaces and Slurm's daemons need" >&2; exit 1; }
 	@command -v apt-get > /dev/null || { echo "make test-cluster: expected Debian (apt-get) for the packages $(SLURM)" >&2; exit 1; }
 	@dpkg --status $(SLURM) > /dev/null 2>&1 || \
 		{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends $(SLURM); }
-	pytest -v --numprocesses 3 --dist loadfile tests/cluster
+	pytest -v tests/cluster
 
 check: $(INSTALLED)
 	ruff check $(CODE)
