@@ -118,9 +118,9 @@ def test_repetition_lowers_the_entropy(made: Project) -> None:
 
 def test_a_matrix_holds_every_pair_of_layers(made: Project) -> None:
     table = numbers(made, "matrix")
-    assert len(table) == 16
+    assert len(table) == 16 * 2  # with and without sink tokens
     diagonal = table[table["layer"] == table["other_layer"]]
-    assert diagonal["value"].tolist() == pytest.approx([1.0] * 4)
+    assert diagonal["value"].tolist() == pytest.approx([1.0] * 8)
     assert set(table["texts"]) == {len(TEXTS)}
 
 
@@ -139,7 +139,7 @@ def test_stages_are_those_of_the_block(made: Project) -> None:
 
 def test_sinks_in_three_panels(made: Project) -> None:
     table = numbers(made, "sinks")
-    assert set(table["panel"]) == {"entropy", "norm", "rate"}
+    assert set(table["panel"]) == {"entropy", "norm", "heads"}
 
 
 def test_modes_of_the_entropies(made: Project) -> None:
@@ -161,7 +161,7 @@ def test_one_extraction_of_the_views_serves_all_and_says_its_passes(made: Projec
     facts = read_manifest(manifest, "activations")
     assert facts["texts"] == 3 * len(TEXTS)
     assert facts["passes"] == 3
-    assert facts["positions"] == ["mean", "last"]
+    assert facts["positions"] == ["mean", "mean_without_sinks"]
     tables = {path.stem for path in (made.folder / "results/metrics/tiny/views").glob("*.parquet")}
     assert tables == {"lidar", "lidar.layers"}
     tokens = {path.stem for path in (made.folder / "results/metrics/tiny/texts").glob("*.parquet")}

@@ -32,7 +32,7 @@ def test_default_run_submits_few_jobs(tmp_path: Path, profile: str) -> None:
     grouped = [re.findall(r"^    Job \d+: (\w+)", group, flags=re.MULTILINE) for group in groups]
     alone = re.findall(r"^Job \d+: (\w+)", plan, flags=re.MULTILINE)
     submitted_alone = [message for message in alone if message not in {"Preparing", "Building", "Drawing"}]
-    assert sum(map(len, grouped)) + len(submitted_alone) == 16 + 24 + 4 + 16  # all that is not local
+    assert sum(map(len, grouped)) + len(submitted_alone) == 20 + 24 + 4 + 20  # all that is not local
     assert 0 < len(groups) + len(submitted_alone) <= MOST
     for jobs in grouped:  # a GPU is never held by jobs that have no use for it
         assert set(jobs) <= GPU_RULES or not set(jobs) & GPU_RULES
@@ -44,4 +44,4 @@ def test_shards_are_submitted_one_by_one(tmp_path: Path) -> None:
     plan = planned(tmp_path, "slurm", "--configfile", str(own))
     # Small jobs before them share submissions.
     assert set(re.findall(r"Group job (\w+)", plan)) == {"cutting"}
-    assert len(re.findall(r"^Job \d+: Extracting", plan, flags=re.MULTILINE)) == 16 * 3
+    assert len(re.findall(r"^Job \d+: Extracting", plan, flags=re.MULTILINE)) == 20 * 3
