@@ -122,18 +122,31 @@ CONFIG: dict[str, Any] = {
     "figures": FIGURES,
     "uncertainty": {"bootstrap": 100},
 }
-PLACE = ["view", "site", "position", "label", "estimator", "selection"]
+PLACE = ["view", "site", "position", "sinks", "label", "estimator", "selection"]
 COLUMNS: dict[str, list[str]] = {
     "layers": [
         *PLACE,
         *("control", "measure", "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
-        *("quantity", "pair_at"),
+        *("quantity", "pair_at", "texts_with_sinks", "texts_left_out", "gap", "gap_low", "gap_high"),
+        *("stage", "name", "model", "corpus"),
     ],
     "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
     "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],
     "coordination": [
-        *("estimator", "label", "measure", "layer", "depth", "other_layer", "other_depth", "value", "low", "high"),
+        *(
+            "sinks",
+            "estimator",
+            "label",
+            "measure",
+            "layer",
+            "depth",
+            "other_layer",
+            "other_depth",
+            "value",
+            "low",
+            "high",
+        ),
         *("null", "null_low", "null_high", "p", "texts", "groups"),
     ],
 }

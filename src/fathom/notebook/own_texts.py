@@ -20,7 +20,7 @@ import pandas as pd
 from platformdirs import user_cache_path
 from pydantic import TypeAdapter, ValidationError
 
-from fathom.activations.settings import Position, Site
+from fathom.activations.settings import POSITIONS, Site
 from fathom.io.corpus_table import write_corpus
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.models.settings import HubModel, ModelSettings
@@ -134,7 +134,7 @@ def _extraction(settings: Config, *, layers: Any, position: str, site: str, **ot
 
 def _positions() -> tuple[str, ...]:
     """Positions of a text without marked spans; every mean also without sink tokens."""
-    plain = [name for name in get_args(Position) if name != "spans"]
+    plain = [name for name in POSITIONS if name != "spans"]
     return (*plain, *(without_sinks(name) for name in plain if is_mean(name)))
 
 
