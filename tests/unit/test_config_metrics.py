@@ -217,7 +217,7 @@ def test_what_is_read_is_kept() -> None:
     assert kept["items"].positions == ("embedding_mean", "span:item")  # the control `static` reads layer 0
     assert {one.sites for one in kept.values()} == {("residual",)}
     assert {one.attention_texts for one in kept.values()} == {0}
-    assert config.kept_states(f"{model}-random", "items").positions == ("embedding_mean", "span:item")
+    assert config.kept_states("drawn", "items").positions == ("span:item",)  # no control of a control
     few = config_of(metrics={"only": ["prompt_entropy"]}, probes={}, corpora={"hub": CORPORA["hub"]})
     assert few.kept_states(model, "hub").positions == ("tokens",)
     nothing = config_of(metrics={"corpora": ["plain"]}, probes={})

@@ -302,12 +302,12 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     assert hues or images or name == "spans"
 
 
-OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality"}]
+OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled"}]
 
 
 @pytest.mark.parametrize("name", OF_METRICS)
 def test_it_shows_both_forms_of_a_metric(made: dict[str, Made], name: str) -> None:
-    """Bimodality shows the one that it is asked for, and the power law is of no model."""
+    """Bimodality shows the one that it is asked for, the power law is of no model, and labels are no metric."""
     picture = made[name].picture()
     written = [text.get_text() for axes in picture.axes for text in axes.texts]
     entries = [text.get_text() for legend in picture.legends for text in legend.get_texts()]

@@ -37,9 +37,11 @@ def pool(
         for site, layers in shape.layers.items():
             for layer, name in enumerate(layers):
                 tokens = targets.arrays[site, "tokens"][layer]
-                means(tokens, {one: targets.arrays[site, one][layer] for one in plain}, batch, targets, sinks)
+                into = {one: targets.arrays[site, one][layer] for one in plain}
                 if site == RESIDUAL and name == EMBEDDING:
-                    means(tokens, {one: targets.arrays[site, one][0] for one in embedding}, batch, targets, sinks)
+                    into |= {one: targets.arrays[site, one][0] for one in embedding}
+                if into:
+                    means(tokens, into, batch, targets, sinks)
                 if normed:
                     assert norm is not None
                     _normed(

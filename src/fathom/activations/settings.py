@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, StringConstraints, ValidationError, WrapValidator
@@ -33,40 +33,34 @@ Layers = Annotated[
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
 
 
-def _say_what_sites_are(value: Any, check: Callable[[Any], Any]) -> Any:
-    try:
-        sites = check(value)
-    except ValidationError:
-        expected = f"expected 'auto', 'all', or a list of {', '.join(get_args(Site))}"
-        raise PydanticCustomError(NOT_EXPECTED, expected) from None
-    if not isinstance(sites, str) and len(set(sites)) != len(sites):
-        raise PydanticCustomError(NOT_EXPECTED, "expected every site once")
-    return sites
+def _listed_once(words: str, known: Sequence[str], thing: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
+    """One sentence on what a list may hold; pydantic itself reports each of the forms that a value could have had."""
+
+    def check_list(value: Any, check: Callable[[Any], Any]) -> Any:
+        try:
+            listed = check(value)
+        except ValidationError:
+            expected = f"expected {words}, or a list of {', '.join(known)}"
+            raise PydanticCustomError(NOT_EXPECTED, expected) from None
+        if not isinstance(listed, str) and len(set(listed)) != len(listed):
+            raise PydanticCustomError(NOT_EXPECTED, f"expected every {thing} once")
+        return listed
+
+    return check_list
 
 
 Sites = Annotated[
     Literal["auto", "all"] | Annotated[tuple[Site, ...], Field(min_length=1)],
-    WrapValidator(_say_what_sites_are),
+    WrapValidator(_listed_once("'auto', 'all'", get_args(Site), "site")),
 ]
 
 
 POSITIONS = ("tokens", "mean", "embedding_mean", "last", "spans", "normed_mean", "normed_last")
 Position = Annotated[str, StringConstraints(pattern=rf"^({'|'.join(POSITIONS)}|span:[A-Za-z0-9_-]{{1,100}})$")]
 
-
-def _say_what_positions_are(value: Any, check: Callable[[Any], Any]) -> Any:
-    try:
-        positions = check(value)
-    except ValidationError:
-        expected = f"expected 'auto', or a list of {', '.join(POSITIONS)}, span:<name>"
-        raise PydanticCustomError(NOT_EXPECTED, expected) from None
-    if positions != "auto" and len(set(positions)) != len(positions):
-        raise PydanticCustomError(NOT_EXPECTED, "expected every position once")
-    return positions
-
-
 Positions = Annotated[
-    Literal["auto"] | Annotated[tuple[Position, ...], Field(min_length=1)], WrapValidator(_say_what_positions_are)
+    Literal["auto"] | Annotated[tuple[Position, ...], Field(min_length=1)],
+    WrapValidator(_listed_once("'auto'", (*POSITIONS, "span:<name>"), "position")),
 ]
 
 

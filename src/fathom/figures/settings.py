@@ -431,13 +431,13 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
         yield from more_than_colours(self.plotted_experiments(config))
 
 
-class _LabelsFigure(EstimatorFigure):
-    """What shows the labels of one experiment of one model."""
+class OneModelFigure(EstimatorFigure):
+    """A figure of one experiment of one model."""
 
     model: Name
     """Model."""
     experiment: Name
-    """Experiment with several labels."""
+    """Experiment."""
 
     @property
     def named_experiments(self) -> tuple[str, tuple[str, ...]]:
@@ -460,7 +460,7 @@ class _LabelsFigure(EstimatorFigure):
         return f"{self.title(config)}, {model_label(config, self.model)}"
 
 
-class PropertiesFigure(_LabelsFigure):
+class PropertiesFigure(OneModelFigure):
     """One panel a label of an experiment."""
 
     kind: Literal["properties"]
@@ -483,7 +483,7 @@ class PropertiesFigure(_LabelsFigure):
         return figures
 
 
-class LabelledFigure(_LabelsFigure):
+class LabelledFigure(OneModelFigure):
     """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
 
     kind: Literal["labelled"]
@@ -610,14 +610,10 @@ class EarlyContextFigure(TrainedModelsFigure, EstimatorFigure):
         return "" if fits else "an experiment on an early-context corpus"
 
 
-class CoordinationFigure(EstimatorFigure):
+class CoordinationFigure(OneModelFigure):
     """How the attention outputs of adjacent layers coordinate, against what noise alone gives."""
 
     kind: Literal["coordination"]
-    model: Name
-    """Model."""
-    experiment: Name
-    """Experiment whose coordination is measured."""
 
     module: ClassVar[str] = "fathom.figures.probes.coordination"
     contents: ClassVar[tuple[str, ...]] = ("probes", "coordination")
@@ -634,25 +630,9 @@ class CoordinationFigure(EstimatorFigure):
             for model in config.trained_models
         }
 
-    @property
-    def named_experiments(self) -> tuple[str, tuple[str, ...]]:
-        """One."""
-        return "experiment", (self.experiment,)
-
-    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
-        """Its one model."""
-        return (self.model,)
-
-    def _unknown_models(self, config: ConfigView) -> Iterator[Problem]:
-        return unknown_names("model", [self.model], config.models)
-
     def title(self, config: ConfigView) -> str:
         """The experiment."""
         return f"Coordination of adjacent layers: {experiment_title(config, self.experiment)}"
-
-    def subject(self, config: ConfigView) -> str:
-        """The title, and the model."""
-        return f"{self.title(config)}, {model_label(config, self.model)}"
 
     def reads_attention(self, config: ConfigView, model: str, corpus: str) -> bool:
         """Those of its model on the texts of its experiment."""

@@ -28,10 +28,10 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     found: dict[str, Any] = {}
     if kept.positions == "auto":
         positions = {position for _, position in read}
-        # Nothing reads a corpus of which only attention maps are shown; a store has at least one array.
         if "mean" in positions:
             positions.discard("embedding_mean")
         known = [one for one in POSITIONS if one in positions]
+        # Nothing reads the states of a corpus of which only attention maps are shown; a store has at least one array.
         found["positions"] = (*known, *sorted(positions - set(known))) or ("mean",)
     if kept.sites == "auto":
         sites = {site for site, _ in read}
@@ -78,7 +78,8 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
     for experiment in config.experiments.values():
         if experiment.corpus != corpus:
             continue
-        if "static" in experiment.controls:
+        # A model that is a control itself has no controls.
+        if "static" in experiment.controls and not config.all_models[model].random:
             yield "residual", "embedding_mean"
         for site in experiment.sites:
             for position in experiment.positions:

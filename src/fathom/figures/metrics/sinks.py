@@ -246,30 +246,25 @@ def _draw(
                 turn=(at, len(corpora)),
             )
 
-    def draw_norms(axes: Axes, model: str) -> None:
+    def draw_all(axes: Axes, model: str, curves: pd.DataFrame, what: str) -> None:
         for at, corpus in enumerate(corpora):
             draw_curve(
                 axes,
-                _of(norms, model, corpus),
-                label=f"{corpus}, norm",
+                _of(curves, model, corpus),
+                label=f"{corpus}, {what}",
                 colour=PALETTE[at],
                 marker=MARKERS[at],
                 turn=(at, len(corpora)),
             )
+
+    def draw_norms(axes: Axes, model: str) -> None:
+        draw_all(axes, model, norms, "norm")
         without = [corpus for corpus in corpora if _of(norms, model, corpus).empty]
         if without:
             _say(axes, "no token is a sink by the rule", without, corpora, width)
 
     def draw_heads(axes: Axes, model: str) -> None:
-        for at, corpus in enumerate(corpora):
-            draw_curve(
-                axes,
-                _of(heads, model, corpus),
-                label=f"{corpus}, heads",
-                colour=PALETTE[at],
-                marker=MARKERS[at],
-                turn=(at, len(corpora)),
-            )
+        draw_all(axes, model, heads, "heads")
         axes.set_ylim(-0.04, 1.04)
         without = [
             corpus for corpus in corpora if _of(heads, model, corpus).empty and not _of(norms, model, corpus).empty
