@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from tests.notebooks import run_notebook
 from tests.workflow.project import CONFIG, Project
 
@@ -57,6 +59,16 @@ def test_scores_of_probes_are_values_in_the_frame(results: Path, frame: pd.DataF
         np.testing.assert_array_equal(found[name].astype(float), written[column])
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """As many as a job of the workflow has here, whatever other tests of this process have set."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
 def test_states_of_the_texts_of_a_run_are_those_that_it_stored_bit_for_bit(project: Project) -> None:
     project.configure({"activations": {"corpora": {"relations": {"positions": ["mean", "spans"]}}}})
     results = project.folder / "results"

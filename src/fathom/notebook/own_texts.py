@@ -25,7 +25,7 @@ from fathom.io.corpus_table import write_corpus
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.models.settings import HubModel, ModelSettings
 from fathom.runtime.errors import FathomError
-from fathom.store.layout import WITHOUT_SINKS, is_mean, is_pooled, without_sinks
+from fathom.store.layout import EMBEDDING_MEAN, WITHOUT_SINKS, is_mean, is_pooled, without_sinks
 from fathom.store.reader import Activations
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.models import model_job
@@ -61,8 +61,8 @@ def hidden_states(
 ) -> Float32Array | list[Float32Array]:
     """Hidden states of some texts, at every layer of a model, without a workflow.
 
-    The extraction is that of the workflow: the same texts in the same batches give the same bits. The model runs
-    anew at every call.
+    The extraction is that of the workflow: the same texts in the same batches give the same bits on as many
+    threads. The model runs anew at every call.
 
     Args:
         model: a name in the config, a folder as `save_pretrained` writes it, or a repository on the Hugging Face hub.
@@ -133,8 +133,8 @@ def _extraction(settings: Config, *, layers: Any, position: str, site: str, **ot
 
 
 def _positions() -> tuple[str, ...]:
-    """Positions of a text without marked spans; every mean also without sink tokens."""
-    plain = [name for name in POSITIONS if name != "spans"]
+    """Positions of a text without marked spans, at every layer; every mean also without sink tokens."""
+    plain = [name for name in POSITIONS if name not in {"spans", EMBEDDING_MEAN}]
     return (*plain, *(without_sinks(name) for name in plain if is_mean(name)))
 
 
