@@ -21,6 +21,7 @@ from fathom.figures.base import (
     FigureTable,
     ModelsFigure,
     Names,
+    TaskFigure,
     TrainedModelsFigure,
     calling_for,
     default_estimator,
@@ -35,6 +36,7 @@ from fathom.figures.sentences import (
     experiment_title,
     experiment_titles,
     interval_sentences,
+    intervals_phrase,
     labelled_sentences,
     metric_axis,
     model_label,
@@ -671,6 +673,34 @@ class SummaryFigure(TrainedModelsFigure):
         return [*super().sentences(config), "Normalised: (score - chance) / (1 - chance)."]
 
 
+class TaskCurvesFigure(TaskFigure):
+    """Scores of downstream tasks over relative depth, with and without sink tokens: their mean, then each task."""
+
+    kind: Literal["task-curves"]
+    ordered: bool = False
+    """Whether the models are a series (sizes, training checkpoints): then their colours are one scale."""
+
+    module: ClassVar[str] = "fathom.figures.tasks.curves"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where there are tasks."""
+        return {"task-scores": cls(kind="task-curves")} if config.tasks else {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Whether the models are a series."""
+        return {"ordered": self.ordered}
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Downstream tasks, layer by layer"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The tasks, and the interval of their mean."""
+        return [*super().sentences(config), f"Band of the mean: {intervals_phrase(config)} over tasks."]
+
+
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
@@ -687,7 +717,8 @@ FigureSettings = Annotated[
     | SitesFigure
     | EarlyContextFigure
     | CoordinationFigure
-    | SummaryFigure,
+    | SummaryFigure
+    | TaskCurvesFigure,
     Field(discriminator="kind"),
 ]
 KINDS: tuple[type[Figure], ...] = get_args(get_args(FigureSettings)[0])

@@ -11,7 +11,7 @@ from fathom.io.tables import read_table
 from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
 
-SUMMARIES = {"metrics": "*/*/*.layers.parquet", "probes": "*/*.layers.parquet"}
+SUMMARIES = {"metrics": "*/*/*.layers.parquet", "probes": "*/*.layers.parquet", "tasks": "*/*.layers.parquet"}
 SCORES = {"score": "value", "p_family_wise": "p"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
 FIRST = ["stage", "metric", "experiment", "title", "model", "corpus", "layer", "depth", "form", "sinks"]

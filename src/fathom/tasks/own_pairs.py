@@ -14,9 +14,7 @@ if TYPE_CHECKING:
 FEWEST = 3  # pairs that a rank correlation takes
 
 
-def build(
-    _sources: TaskSources, *, path: str, first: str, second: str, score: str, instruction: str | None
-) -> OwnTask:
+def build(_sources: TaskSources, *, path: str, first: str, second: str, score: str, instruction: str | None) -> OwnTask:
     """Pairs that belong together or do not, where all scores are 0 or 1; else pairs that are more or less alike."""
     rows = read_csv(path, {"sentence1": first, "sentence2": second, "score": score})
     rows["score"] = as_numbers(rows["score"], path, score)

@@ -32,7 +32,7 @@ from fathom.store.reader import Activations
 from fathom.tasks.encoders import Float32Array, LayerEncoder, Rows
 from fathom.tasks.job import TaskJob
 from fathom.tasks.mteb_import import work_offline
-from fathom.tasks.mteb_tasks import SPLIT, open_task, reset
+from fathom.tasks.mteb_tasks import SPLIT, open_task, scores_of
 from fathom.tasks.task_data import read_task
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class _Evaluation:
         encoder = LayerEncoder(self.meta(reading), self.job.template, self._rows, self.states(reading))
         try:
             with threadpool_limits(1):
-                scores = reset(self.task).evaluate(encoder, SPLIT, encode_kwargs={"batch_size": 1024})
+                scores = scores_of(self.task, encoder)
         except ValueError as error:
             layer = self.activations.layers_of(RESIDUAL)[reading.layer]
             msg = f"task {self.job.task} of {self.job.model}, layer {layer}: mteb refuses the vectors or the data: "
@@ -253,7 +253,7 @@ def summary_of(table: pd.DataFrame, job: TaskJob) -> pd.DataFrame:
 
 
 def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> None:
-    """mteb's own result of a layer, where `mteb.ResultCache` of this folder finds it."""
+    """Mteb's own result of a layer, where `mteb.ResultCache` of this folder finds it."""
     from mteb import ResultCache
     from mteb.results import TaskResult
 
@@ -266,4 +266,3 @@ def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> 
     draft.replace(path)
     with draft_of(path.with_name("model_meta.json")) as stream:
         stream.write(json.dumps(meta.to_dict(), default=str, indent=1).encode())
-

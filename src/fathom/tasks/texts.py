@@ -14,7 +14,7 @@ from fathom.runtime.job_files import Work
 from fathom.tasks.encoders import RecordingEncoder
 from fathom.tasks.job import TextsJob
 from fathom.tasks.mteb_import import work_offline
-from fathom.tasks.mteb_tasks import SPLIT, open_task, reset
+from fathom.tasks.mteb_tasks import open_task, scores_of
 
 log = logging.getLogger("fathom")
 
@@ -30,9 +30,7 @@ def write_texts(settings_json: str, data: Path, output: Path) -> Work:
         msg = f"task {job.task}: asks for no text that is not blank"
         raise FathomError(msg)
     names = [f"text-{at + 1}" for at in range(len(texts))]
-    write_corpus(
-        pd.DataFrame({"id": names, "text": texts, "view": ORIGINAL, "group": names}), output, output.stem
-    )
+    write_corpus(pd.DataFrame({"id": names, "text": texts, "view": ORIGINAL, "group": names}), output, output.stem)
     log.info("task %s: asks for %s texts, %s of them different", job.task, f"{asked:,}", f"{len(texts):,}")
     return Work(settings_json, read=[data], written=[output])
 
@@ -44,7 +42,7 @@ def recorded_texts(data: Path, template: str | None) -> tuple[list[str], int]:
     """
     from mteb.models import ModelMeta
 
-    task = reset(open_task(data))
+    task = open_task(data)
     encoder = RecordingEncoder(ModelMeta.create_empty({"name": "fathom/recorder", "revision": "none"}), template)
-    task.evaluate(encoder, SPLIT, encode_kwargs={"batch_size": 1024})
+    scores_of(task, encoder)
     return [text for text in encoder.texts if text.strip()], encoder.asked

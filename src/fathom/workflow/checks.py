@@ -10,6 +10,7 @@ from fathom.corpora.settings import CorpusSettings
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
 from fathom.schema import Problem, unknown_names
+from fathom.tasks.settings import TaskSettings
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
 
@@ -37,10 +38,12 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
         yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
 
-def _sources(config: Config) -> dict[str, ModelSettings | CorpusSettings]:
-    """Models and corpora by their place in the config."""
-    models: dict[str, ModelSettings | CorpusSettings] = {f"models.{name}": one for name, one in config.models.items()}
-    return models | {f"corpora.{name}": one for name, one in config.corpora.items()}
+def _sources(config: Config) -> dict[str, ModelSettings | CorpusSettings | TaskSettings]:
+    """Models, corpora and tasks by their place in the config."""
+    sources: dict[str, ModelSettings | CorpusSettings | TaskSettings] = {}
+    sources |= {f"models.{name}": one for name, one in config.models.items()}
+    sources |= {f"corpora.{name}": one for name, one in config.corpora.items()}
+    return sources | {f"tasks.{name}": one for name, one in config.tasks.items()}
 
 
 def _unpinned(config: Config) -> Iterator[Problem]:
@@ -58,6 +61,7 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
         "models": config.models,
         "corpora": config.corpora,
         "probes": config.experiments,
+        "tasks": config.tasks,
         "figures": config.all_figures,
     }
     for place, entries in sections.items():
@@ -66,6 +70,13 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
             if name.casefold() in known:
                 yield f"{place}.{name}", name, "a name that differs from others in more than upper and lower case"
             known.add(name.casefold())
+    for name in config.corpora:
+        if name in config.task_corpora:
+            yield f"corpora.{name}", name, f"another name, since the texts of task {config.task_corpora[name]} have it"
+    for name in config.tasks:
+        base, _, table = name.rpartition(".")
+        if table == "layers" and base in config.tasks:
+            yield f"tasks.{name}", name, f"another name, since results of {base} have this one"
     for name in config.experiments:
         base, _, table = name.rpartition(".")
         if table in EXPERIMENT_TABLES and base in config.experiments:
@@ -115,7 +126,7 @@ def _unknown_layers(config: Config) -> Iterator[Problem]:
 def _unknown_names(config: Config) -> Iterator[Problem]:
     references: list[tuple[str, Sequence[str], Sequence[str]]] = [
         ("metrics.corpora", config.metric_corpora, list(config.corpora)),
-        ("activations.corpora", list(config.activations.corpora), list(config.corpora)),
+        ("activations.corpora", list(config.activations.corpora), [*config.corpora, *config.task_corpora]),
         ("metrics.only", config.metrics.only or (), list(METRICS)),
     ]
     references += [

@@ -13,15 +13,19 @@ from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import MetricWords, Name, Settings, Uncertainty
+from fathom.tasks.job import MTEB
+from fathom.tasks.settings import EmbeddingSettings, TaskSettings
 from fathom.workflow.defaults import (
     default_corpora,
     default_experiments,
     default_figures,
     default_models,
+    default_tasks,
     random_model_of,
     random_models,
 )
 from fathom.workflow.kept_states import kept_states
+from fathom.workflow.paths import task_corpus
 
 
 class Config(Settings):
@@ -39,8 +43,12 @@ class Config(Settings):
     """Representation metrics, on every model."""
     probes: dict[Name, ExperimentSettings] | None = None
     """Probing experiments by name, on every model; those that corpora of the hierarchy call for if left out."""
+    tasks: dict[Name, TaskSettings] = Field(default_factory=default_tasks)
+    """Downstream tasks by name, on every model but those of random weights; `{}` for none."""
+    embeddings: EmbeddingSettings = EmbeddingSettings()
+    """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
-    """Figures by name; one a metric and those that experiments call for if left out."""
+    """Figures by name; one a metric and those that experiments and tasks call for if left out."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
 
@@ -79,6 +87,16 @@ class Config(Settings):
         if "label" not in METRICS[metric].model_fields:
             return True
         return getattr(getattr(self.metrics, metric), "label", None) in (corpus.label_names or ())
+
+    @property
+    def mteb_version(self) -> str:
+        """Version of the library that scores tasks."""
+        return MTEB
+
+    @property
+    def task_corpora(self) -> dict[str, str]:
+        """Corpora of the texts that tasks ask for, and their tasks."""
+        return {task_corpus(task): task for task in self.tasks}
 
     def kept_states(self, model: str, corpus: str) -> KeptActivations:
         """Extraction settings of a model on a corpus: what is asked for, or what is read."""

@@ -26,6 +26,8 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     kept = config.activations.model_copy(update={"corpora": {}, **asked})
     read = list(_read(config, model, corpus))
     found: dict[str, Any] = {}
+    if corpus in config.task_corpora:
+        found["truncate"] = True  # as every library of embeddings does; the texts that are cut are counted
     if kept.positions == "auto":
         positions = {position for _, position in read}
         if "mean" in positions:
@@ -75,6 +77,9 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
         for figure in config.all_figures.values():
             for site in figure.sites_read(config, model, corpus):
                 yield site, "tokens"
+    if corpus in config.task_corpora:
+        for position in config.embeddings.stored_positions:
+            yield "residual", position
     for experiment in config.experiments.values():
         if experiment.corpus != corpus:
             continue
