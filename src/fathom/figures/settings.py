@@ -698,7 +698,10 @@ class TaskCurvesFigure(TaskFigure):
 
     def sentences(self, config: ConfigView) -> list[str]:
         """The tasks, and the interval of their mean."""
-        return [*super().sentences(config), f"Band of the mean: {intervals_phrase(config)} over tasks."]
+        return [
+            *super().sentences(config),
+            f"Band of the mean of 10 tasks and more: {intervals_phrase(config)} over tasks.",
+        ]
 
 
 FigureSettings = Annotated[

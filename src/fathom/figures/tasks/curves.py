@@ -8,7 +8,7 @@ import pandas as pd
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.metrics.comparison import draw_comparison
-from fathom.figures.tasks.rows import MEAN, complete, forms_of, left_out_note, mean_over_tasks, task_scores
+from fathom.figures.tasks.rows import MEAN, NORMED, complete, forms_of, left_out_note, mean_over_tasks, task_scores
 
 UNITS = {
     "Classification": "accuracy",
@@ -31,7 +31,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, o
         mean = mean_over_tasks(scores, tasks, job).assign(metric=name, task=MEAN, texts=pd.NA)
         curves.insert(0, mean)
         units[name] = "mean score"
-    drawn = pd.concat(curves, ignore_index=True).assign(preparation="none")
+    normed = any(frame["position"].str.startswith(NORMED).any() for _, frame in tables)
+    drawn = pd.concat(curves, ignore_index=True).assign(preparation="normed" if normed else "none")
     drawn["texts"] = drawn["texts"].astype("Int64")
     picture = draw_comparison(drawn, title=job.title, units=units, layers=job.layers, notes=notes, ordered=ordered)
     return Drawn(drawn.drop(columns=["metric", "preparation"]), picture, notes)

@@ -14,6 +14,7 @@ NORMED = "normed_"
 ALIKE = ("mteb_version", "template")  # what all scores of one figure have in common, or cannot be compared
 OF_TASK = ("revision", "corpus")
 MEAN = "mean of the tasks"
+FEWEST_TASKS = 10  # of whose mean an interval is drawn: over fewer, it says how different the tasks are
 
 
 def task_scores(tables: Tables, position: str) -> pd.DataFrame:
@@ -94,6 +95,7 @@ def mean_over_tasks(scores: pd.DataFrame, tasks: Sequence[str], job: FigureJob) 
     means = []
     for (model, sinks), own in scores[scores["task"].isin(list(tasks))].groupby(["model", "sinks"], sort=False):
         matrix = score_matrix(own, str(model), str(sinks))
+        few = np.nan if len(matrix) < FEWEST_TASKS else 0.0
         low, high = bootstrap_over_tasks(
             matrix.to_numpy(dtype=np.float64),
             samples=job.uncertainty.bootstrap,
@@ -109,8 +111,8 @@ def mean_over_tasks(scores: pd.DataFrame, tasks: Sequence[str], job: FigureJob) 
                     "layer": matrix.columns.to_numpy(),
                     "depth": depths.reindex(matrix.columns).to_numpy(),
                     "value": matrix.mean(axis=0).to_numpy(),
-                    "low": low,
-                    "high": high,
+                    "low": low + few,
+                    "high": high + few,
                     "tasks": len(matrix),
                 }
             )
