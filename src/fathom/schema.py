@@ -291,6 +291,13 @@ class ConfigView(Protocol):
         """The vectors that tasks are given."""
 
     @property
+    def task_metrics(self) -> Sequence[str]:
+        """Metrics that are measured on the texts of tasks."""
+
+    def task_metric_corpora(self, metric: str) -> Mapping[str, str]:
+        """Of each task, the corpus on which a metric of its own texts is measured."""
+
+    @property
     def mteb_version(self) -> str:
         """Version of the library that scores them."""
 

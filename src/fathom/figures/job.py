@@ -23,6 +23,8 @@ class Table(Settings):
     """As the figure names it."""
     content: str
     """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, `tasks`, or `texts`: the corpus itself."""
+    of_task: str = ""
+    """Task on whose texts a metric is measured, as the figure names it."""
     corpus: str = ""
     """Corpus of the experiment that a table is of."""
     control: Literal["", "random"] = ""

@@ -23,7 +23,7 @@ class Dependence(NamedTuple):
     spearman: float
     kendall: float
     p_distance: float
-    """Share of circular shifts of one curve with a distance correlation at least as large, the unshifted one counted."""
+    """Share of circular shifts of one curve with a distance correlation at least as large; the unshifted one counts."""
     p_spearman: float
     """The same of the absolute rank correlation."""
     p_kendall: float

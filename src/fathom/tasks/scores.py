@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +42,14 @@ log = logging.getLogger("fathom")
 RESIDUAL = "residual"
 WITH, WITHOUT = "with", "without"
 MAIN = "main_score"
+ALL = -1  # in place of a layer: the mean of the vectors of all layers
+ONE_LAYER, ALL_LAYERS = "layer", "mean of layers"
 LIBRARY = "mteb"  # folder of mteb's own results beside the tables of a model
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One set of vectors: a layer (counted from 0), a position of the store, with or without sink tokens."""
+    """One set of vectors: a layer (counted from 0) or all, a position of the store, with or without sink tokens."""
 
     position: str
     sinks: str
@@ -113,7 +115,7 @@ class _Evaluation:
 
     def readings(self) -> Iterator[Reading]:
         """Every set of vectors; a mean without sinks where some text has one, for else it is the same."""
-        layers = range(len(self.activations.layers_of(RESIDUAL)))
+        layers = (*range(len(self.activations.layers_of(RESIDUAL))), ALL)
         for position in self.job.positions:
             yield from (Reading(position, WITH, layer) for layer in layers)
             if is_mean(position) and self.with_sinks:
@@ -128,6 +130,12 @@ class _Evaluation:
 
     def states(self, reading: Reading) -> Float32Array:
         """The vectors of all texts of the corpus, (texts, width)."""
+        if reading.layer == ALL:
+            layers = range(len(self.activations.layers_of(RESIDUAL)))
+            total = np.zeros((self.texts, self.activations.width), dtype=np.float64)
+            for layer in layers:
+                total += self.states(replace(reading, layer=layer))
+            return (total / len(layers)).astype(np.float32)
         stored = without_sinks(reading.position) if reading.sinks == WITHOUT else reading.position
         states = np.asarray(self.activations.pooled(stored, reading.layer))
         if reading.sinks == WITHOUT and self._sinks_alone.any():
@@ -135,13 +143,17 @@ class _Evaluation:
             states = np.where(self._sinks_alone[:, None], whole, states)
         return states
 
+    def layer_name(self, reading: Reading) -> str:
+        """A layer as the store names it; `mean` of all."""
+        return "mean" if reading.layer == ALL else self.activations.layers_of(RESIDUAL)[reading.layer]
+
     def meta(self, reading: Reading) -> ModelMeta:
         """The model as mteb names it: one experiment a layer and form."""
         from mteb.models import ModelMeta
 
         store = self.activations.stores[0]
         kwargs: dict[str, Any] = {
-            "layer": store.layers[RESIDUAL][reading.layer],
+            "layer": self.layer_name(reading),
             "position": reading.position,
             "sinks": reading.sinks,
         }
@@ -161,8 +173,8 @@ class _Evaluation:
             with threadpool_limits(1):
                 scores = scores_of(self.task, encoder)
         except ValueError as error:
-            layer = self.activations.layers_of(RESIDUAL)[reading.layer]
-            msg = f"task {self.job.task} of {self.job.model}, layer {layer}: mteb refuses the vectors or the data: "
+            place = f"task {self.job.task} of {self.job.model}, layer {self.layer_name(reading)}"
+            msg = f"{place}: mteb refuses the vectors or the data: "
             msg += f"{str(error).splitlines()[0]}"
             raise FathomError(msg) from error
         return Scored(reading, scores, time.monotonic() - started)
@@ -193,9 +205,10 @@ def evaluate(evaluation: _Evaluation, readings: Sequence[Reading], processes: in
 
 
 def scores_table(job: TaskJob, type_: str, evaluation: _Evaluation, scored: Sequence[Scored]) -> pd.DataFrame:
-    """One row a set of vectors, subset and measure; `main` marks the score that mteb takes for the task.
+    """One row a set of vectors, subset and measure.
 
-    Where no text has a sink token, the form without is the same as with, and stands there too.
+    `main` marks the score that mteb takes for the task. `vectors` says whether they are of a layer, or the mean of all
+    layers, whose `layer` is -1. Where no text has a sink token, the form without is the same as with, and stands there too.
     """
     numbers, depths = evaluation.activations.layer_axis(RESIDUAL)
     metadata = evaluation.task.metadata
@@ -208,8 +221,9 @@ def scores_table(job: TaskJob, type_: str, evaluation: _Evaluation, scored: Sequ
                     continue
                 rows.append(
                     {
-                        "layer": int(numbers[place.layer]),
-                        "depth": float(depths[place.layer]),
+                        "vectors": ALL_LAYERS if place.layer == ALL else ONE_LAYER,
+                        "layer": ALL if place.layer == ALL else int(numbers[place.layer]),
+                        "depth": np.nan if place.layer == ALL else float(depths[place.layer]),
                         "position": place.position,
                         "sinks": place.sinks if is_mean(place.position) else "none",
                         "subset": subset,
@@ -238,7 +252,7 @@ def scores_table(job: TaskJob, type_: str, evaluation: _Evaluation, scored: Sequ
 
 def summary_of(table: pd.DataFrame, job: TaskJob) -> pd.DataFrame:
     """The main score of every layer, averaged over subsets, with the columns that summaries share."""
-    main = table[table["main"]]
+    main = table[table["main"] & (table["vectors"] == ONE_LAYER)]
     keys = ["position", "sinks", "measure", "layer", "depth"]
     mean = main.groupby(keys, sort=False, as_index=False).agg(value=("value", "mean"), texts=("texts", "first"))
     best = mean.groupby(["position", "sinks"])["value"].transform("max")

@@ -99,7 +99,7 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
         if name in config.models:
             taken = f"another name, since the model of random weights that goes with {random.of} has this one"
             yield f"models.{name}", name, taken
-    known_corpora = [name for name, corpus in config.corpora.items() if corpus.written]
+    known_corpora = [*(name for name, corpus in config.corpora.items() if corpus.written), *config.task_corpora]
     for name, corpus in config.corpora.items():
         if corpus.base is not None and corpus.base not in known_corpora:
             yield f"corpora.{name}.of", corpus.base, f"one of {', '.join(known_corpora) or 'none'}"
@@ -128,6 +128,7 @@ def _unknown_names(config: Config) -> Iterator[Problem]:
         ("metrics.corpora", config.metric_corpora, list(config.corpora)),
         ("activations.corpora", list(config.activations.corpora), [*config.corpora, *config.task_corpora]),
         ("metrics.only", config.metrics.only or (), list(METRICS)),
+        ("metrics.tasks", config.metrics.tasks, list(METRICS)),
     ]
     references += [
         (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))

@@ -89,6 +89,22 @@ class Config(Settings):
         return getattr(getattr(self.metrics, metric), "label", None) in (corpus.label_names or ())
 
     @property
+    def task_metrics(self) -> tuple[str, ...]:
+        """Metrics that are measured on the texts of tasks."""
+        return tuple(name for name in self.metrics.tasks if name in self.metric_settings)
+
+    def task_metric_corpora(self, metric: str) -> dict[str, str]:
+        """Of each task, the corpus on which a metric of its own texts is measured: these texts, or views of them."""
+        if metric not in self.task_metrics:
+            return {}
+        if METRICS[metric].of in TOKEN_SHAPES | {"corpus"}:
+            return {task: task_corpus(task) for task in self.tasks}
+        views = {
+            corpus.base: name for name, corpus in self.corpora.items() if METRICS[metric].of in corpus.measurable_as
+        }
+        return {task: views[task_corpus(task)] for task in self.tasks if task_corpus(task) in views}
+
+    @property
     def mteb_version(self) -> str:
         """Version of the library that scores tasks."""
         return MTEB

@@ -80,6 +80,9 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
     if corpus in config.task_corpora:
         for position in config.embeddings.stored_positions:
             yield "residual", position
+        for name in config.task_metrics:
+            if corpus in config.task_metric_corpora(name).values():
+                yield "residual", METRICS[name].position
     for experiment in config.experiments.values():
         if experiment.corpus != corpus:
             continue

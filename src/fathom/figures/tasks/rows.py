@@ -10,6 +10,7 @@ import pandas as pd
 from fathom.figures.job import FigureJob, Tables
 from fathom.statistics.layer_choice import bootstrap_over_tasks, complete_tasks
 
+ONE_LAYER, ALL_LAYERS = "layer", "mean of layers"  # what the vectors of a score are of
 NORMED = "normed_"
 ALIKE = ("mteb_version", "template")  # what all scores of one figure have in common, or cannot be compared
 OF_TASK = ("revision", "corpus")
@@ -17,8 +18,8 @@ MEAN = "mean of the tasks"
 FEWEST_TASKS = 10  # of whose mean an interval is drawn: over fewer, it says how different the tasks are
 
 
-def task_scores(tables: Tables, position: str) -> pd.DataFrame:
-    """The main score of every task, model, form and layer, averaged over subsets.
+def task_scores(tables: Tables, position: str, vectors: str = ONE_LAYER) -> pd.DataFrame:
+    """The main score of every task, model, form and layer (or of the mean of layers), averaged over subsets.
 
     Columns task, type, model, sinks, layer, depth, value, texts, corpus, in the order of the tables.
 
@@ -30,7 +31,8 @@ def task_scores(tables: Tables, position: str) -> pd.DataFrame:
     for table, frame in tables:
         if table.content != "tasks":
             continue
-        own = frame[frame["main"] & (frame["position"].str.removeprefix(NORMED) == position)]
+        chosen = (frame["position"].str.removeprefix(NORMED) == position) & (frame["vectors"] == vectors)
+        own = frame[frame["main"] & chosen]
         if own.empty:
             found = ", ".join(sorted(set(frame["position"].str.removeprefix(NORMED))))
             msg = f"{table.corpus_or_experiment} of {table.model}: no scores of position {position}, only {found}"
@@ -43,7 +45,7 @@ def task_scores(tables: Tables, position: str) -> pd.DataFrame:
         for column in OF_TASK:
             _require_one(own, column, f" of {task}")
     keys = ["task", "type", "model", "sinks", "layer", "depth"]
-    return rows.groupby(keys, sort=False, as_index=False).agg(
+    return rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
         value=("value", "mean"), texts=("texts", "first"), corpus=("corpus", "first")
     )
 
@@ -58,6 +60,25 @@ def _require_one(rows: pd.DataFrame, column: str, of: str) -> None:
             f"{second[column]!r} ({second['model']}, {second['task']}); delete the older table and run snakemake again"
         )
         raise ValueError(msg)
+
+
+LAYERS = ".layers"  # ends the content of a summary of a metric
+
+
+def metric_curves(tables: Tables) -> pd.DataFrame:
+    """Metrics of the texts of tasks: model, task, metric, sinks, layer and value, in their first preparation.
+
+    A metric's table is named after its task in `of_task`, since its corpus is that of the task's texts or of views.
+    """
+    frames = []
+    for table, frame in tables:
+        if table.content.endswith(LAYERS):
+            own = frame[(frame["site"] == "residual") & (frame["view"] == frame["view"].iloc[0])]
+            own = own[own["preparation"] == own["preparation"].iloc[0]]
+            own = own[own["variant"] == own["variant"].iloc[0]]
+            named = {"model": table.model, "task": table.of_task, "metric": table.content.removesuffix(LAYERS)}
+            frames.append(own[["sinks", "layer", "value"]].assign(**named))
+    return pd.concat(frames, ignore_index=True)
 
 
 def score_matrix(scores: pd.DataFrame, model: str, sinks: str) -> pd.DataFrame:

@@ -88,6 +88,7 @@ def _told(config: Config, table: FigureTable) -> Table:
         model="" if table.model is None else model_label(config, main_model(config, table)),
         corpus_or_experiment=_named(config, table),
         content=table.content,
+        of_task=task_title(config, table.task) if table.task else "",
         corpus=table_corpus(config, table) if table.of_experiment else "",
         control=table.control,
     )
