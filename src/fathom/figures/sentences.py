@@ -31,8 +31,9 @@ def tasks_sentences(config: ConfigView, names: Sequence[str]) -> list[str]:
     described = "; ".join(f"{task_title(config, name)} ({config.tasks[name].describe()})" for name in names)
     vectors = config.embeddings.in_words()
     scored = f"Test splits and main scores of mteb {config.mteb_version}, of every layer from one pass."
-    read = f"Vectors: {vectors}; sink tokens are those with {config.sink_rule}. Texts beyond the context are cut."
-    return [f"Tasks: {described}.", scored, read]
+    read = f"Vectors: {vectors}. Texts beyond the context are cut."
+    forms = f"All tokens, and without sink tokens ({config.sink_rule})."
+    return [f"Tasks: {described}.", scored, read, *([forms] if "mean" in config.embeddings.positions else [])]
 
 
 def models_sentences(config: ConfigView, models: Sequence[str]) -> list[str]:

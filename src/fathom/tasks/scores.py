@@ -208,7 +208,8 @@ def scores_table(job: TaskJob, type_: str, evaluation: _Evaluation, scored: Sequ
     """One row a set of vectors, subset and measure.
 
     `main` marks the score that mteb takes for the task. `vectors` says whether they are of a layer, or the mean of all
-    layers, whose `layer` is -1. Where no text has a sink token, the form without is the same as with, and stands there too.
+    layers, whose `layer` is -1. Where no text has a sink token, the form without is the same as with, and stands there
+    too.
     """
     numbers, depths = evaluation.activations.layer_axis(RESIDUAL)
     metadata = evaluation.task.metadata

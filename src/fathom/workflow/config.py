@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
@@ -44,13 +45,21 @@ class Config(Settings):
     probes: dict[Name, ExperimentSettings] | None = None
     """Probing experiments by name, on every model; those that corpora of the hierarchy call for if left out."""
     tasks: dict[Name, TaskSettings] = Field(default_factory=default_tasks)
-    """Downstream tasks by name, on every model but those of random weights; `{}` for none."""
+    """Downstream tasks by name, on every model but those of random weights. A config that names corpora and leaves the
+    tasks out has none: the default ones go with the default corpora."""
     embeddings: EmbeddingSettings = EmbeddingSettings()
     """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
     """Figures by name; one a metric and those that experiments and tasks call for if left out."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_default_tasks(cls, data: Any) -> Any:
+        """The default tasks go with the default corpora."""
+        own_corpora = isinstance(data, Mapping) and "corpora" in data and "tasks" not in data
+        return {**data, "tasks": {}} if own_corpora else data
 
     @property
     def metric_corpora(self) -> tuple[str, ...]:
