@@ -104,7 +104,7 @@ SAID: dict[str, tuple[str, ...]] = {
     "task-matrix": ("Verses of two Bibles (200 pairs", "mteb 2.26.24"),
     "best-layers": ("gensim 4.4.0", "mteb 2.26.24"),
     "layer-choice": ("gensim 4.4.0", "Eq. 1", "bootstrap samples of the gain over tasks"),
-    "task-scatter": ("gensim 4.4.0", "Eq. 1", "circular shifts"),
+    "task-scatter": ("gensim 4.4.0", "Eq. 1"),
 }
 OF_PROBES = ("template “", "grouped folds", "our own design")
 # A change for the worse of every kind that names something, and how the line begins that refuses it.
