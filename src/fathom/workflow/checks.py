@@ -9,7 +9,9 @@ from fathom.activations.settings import CorpusActivations, holds
 from fathom.corpora.settings import CorpusSettings
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
+from fathom.runtime.errors import FathomError
 from fathom.schema import Problem, unknown_names
+from fathom.tasks.published import PUBLISHED
 from fathom.tasks.settings import TaskSettings
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
@@ -28,6 +30,8 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     if files_here:
         yield from _missing_files(config)
     yield from _wrong_bases(config)
+    if files_here:
+        yield from _unknown_tasks(config)
     yield from _unknown_layers(config)
     yield from _unknown_names(config)
     yield from _unstored_positions(config)
@@ -103,6 +107,19 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
     for name, corpus in config.corpora.items():
         if corpus.base is not None and corpus.base not in known_corpora:
             yield f"corpora.{name}.of", corpus.base, f"one of {', '.join(known_corpora) or 'none'}"
+
+
+def _unknown_tasks(config: Config) -> Iterator[Problem]:
+    """Names that mteb does not have. It is imported for a name only that fathom does not know itself: that takes seconds."""
+    for name, task in config.tasks.items():
+        if task.mteb_name is None or task.mteb_name in PUBLISHED:
+            continue
+        from fathom.tasks.mteb_names import require_known
+
+        try:
+            require_known(task.mteb_name)
+        except FathomError as error:
+            yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb ({error})"
 
 
 def _unknown_layers(config: Config) -> Iterator[Problem]:

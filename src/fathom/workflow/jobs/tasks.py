@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
+from typing import Any
 
 from fathom.tasks.job import TaskJob, TextsJob
 from fathom.workflow.code_digest import code_digest
@@ -101,6 +103,13 @@ class TaskJobs:
 def data_code(module: str) -> str:
     """Digest of the code behind the data of one task."""
     return code_digest(COMMAND, DATA, module)
+
+
+def task_code(settings: Mapping[str, Any]) -> str:
+    """Digest of the code behind any job of the stage, by its settings."""
+    if "module" in settings:
+        return data_code(str(settings["module"]))
+    return code_digest(COMMAND, SCORES if "model" in settings else TEXTS)
 
 
 def task_resources(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Resources:
