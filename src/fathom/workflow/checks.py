@@ -110,7 +110,7 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
 
 
 def _unknown_tasks(config: Config) -> Iterator[Problem]:
-    """Names that mteb does not have. It is imported for a name only that fathom does not know itself: that takes seconds."""
+    """Names that mteb does not have. It is imported, which takes seconds, only for a name that fathom does not know."""
     for name, task in config.tasks.items():
         if task.mteb_name is None or task.mteb_name in PUBLISHED:
             continue
