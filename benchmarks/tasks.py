@@ -1,7 +1,7 @@
 """Downstream tasks of all layers from one pass, against one truncated model a layer as the papers' code does it.
 
-`python -m benchmarks.tasks MODEL_FOLDER` (a folder that `fathom models` has prepared) prints a table. Peers are timed at
-a few layers, between which their time is taken to grow evenly with the depth; all else is run whole.
+`python -m benchmarks.tasks MODEL_FOLDER` (a folder that `fathom models` has prepared) prints a table. Peers are timed
+at a few layers, between which their time is taken to grow evenly with the depth; all else is run whole.
 """
 
 from __future__ import annotations

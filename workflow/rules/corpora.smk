@@ -19,10 +19,10 @@ rule corpora:
         corpus="results/corpora/{corpus}.parquet",
         leaks="results/corpora/{corpus}.leaks.csv",
         record="results/corpora/{corpus}.record.json",
-    wildcard_constraints:
-        corpus=one_of(plan.config.corpora),
     log:
         "logs/corpora/{corpus}.log",
+    wildcard_constraints:
+        corpus=one_of(plan.config.corpora),
     localrule: True
     conda:
         "../../envs/analyse.yaml"

@@ -28,6 +28,7 @@ def write_data(settings_json: str, manifest: Path) -> Work:
             # By name, so that the code of one kind of task is no part of another's.
             built = importlib.import_module(job.module).build(TaskSources(Path(scratch), folder), **job.options)
     except (FathomError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
         msg = str(error) if str(error).startswith("task ") else f"task {job.task}: {error}"
         raise FathomError(msg) from error
     if isinstance(built, OwnTask):
