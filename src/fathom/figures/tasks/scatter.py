@@ -11,7 +11,7 @@ import pandas as pd
 from fathom.figures.drawing.curve import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import SEQUENTIAL, house_style
-from fathom.figures.drawing.text import count
+from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.tasks.choice import metric_matrix
 from fathom.figures.tasks.rows import forms_of, left_out_note, metric_curves, score_matrix, task_scores
@@ -76,18 +76,21 @@ def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> object:
         panels = []
         for (model, metric, sinks), own in shown.groupby(["model", "metric", "sinks"], sort=False):
             found = own.iloc[0]
-            note = (
-                f"{SINKS[str(sinks)]} dCor {found.distance:.2f} (p {found.p_distance:.2f}; corrected square "
-                f"{found.distance_corrected:.2f}), \N{GREEK SMALL LETTER RHO} {found.spearman:.2f} (p "
-                f"{found.p_spearman:.2f}), \N{GREEK SMALL LETTER TAU} {found.kendall:.2f}, "
-                f"{count(int(found.tasks), 'task')}"
-            )
+            measures = [
+                SINKS[str(sinks)],
+                f"dCor {_two(found.distance)} (p {_two(found.p_distance)})",
+                f"corrected square {_two(found.distance_corrected)}",
+                f"Spearman {_two(found.spearman)} (p {_two(found.p_spearman)})",
+                f"Kendall {_two(found.kendall)}",
+                count(int(found.tasks), "task"),
+            ]
+            note = join_note([one.replace(" ", "\N{NO-BREAK SPACE}") for one in measures])
             panels.append(
                 Panel(
                     draw=partial(_draw, rows=own),
                     unit="mean score",
                     name=f"{model}: {job.titles[str(metric)]}",
-                    note=note.strip(),
+                    note=note,
                     scale=f"{model} {metric}",
                     set_across=partial(_set_metric, label=job.axes[str(metric)]),
                     across=f"{metric} {len(panels)}",
@@ -95,6 +98,10 @@ def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> object:
             )
         notes = [*notes, "Colour: layers from the first (dark) to the last (light), joined in their order."]
         return draw_panels(pages(panels, MOST_COLUMNS), title=job.title, layers="", legend=[], notes=notes)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _draw(axes: Axes, *, rows: pd.DataFrame) -> None:
