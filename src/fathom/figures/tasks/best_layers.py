@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
 from fathom.figures.drawing.text import count

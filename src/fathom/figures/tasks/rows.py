@@ -45,9 +45,10 @@ def task_scores(tables: Tables, position: str, vectors: str = ONE_LAYER) -> pd.D
         for column in OF_TASK:
             _require_one(own, column, f" of {task}")
     keys = ["task", "type", "model", "sinks", "layer", "depth"]
-    return rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
+    scores: pd.DataFrame = rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
         value=("value", "mean"), texts=("texts", "first"), corpus=("corpus", "first")
     )
+    return scores
 
 
 def _require_one(rows: pd.DataFrame, column: str, of: str) -> None:

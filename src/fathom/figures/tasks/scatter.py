@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import SEQUENTIAL, house_style
 from fathom.figures.drawing.text import count, join_note
