@@ -20,6 +20,7 @@ from fathom.statistics.layer_choice import complete_tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_COLUMNS = 3
 OVER_TASKS = "mean of the tasks"
@@ -28,14 +29,15 @@ OVER_TASKS = "mean of the tasks"
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -> Drawn:
     """Panels of the means over tasks; each task has its correlations in the numbers."""
     scores, curves = task_scores(tables, position), metric_curves(tables)
-    points, left_out = [], {}
+    points: list[pd.DataFrame] = []
+    left_out: dict[str, None] = {}
     for model in dict.fromkeys(scores["model"]):
         for metric in dict.fromkeys(curves["metric"]):
             for sinks in forms_of(scores):
                 form = sinks if sinks in set(curves.loc[curves["metric"] == metric, "sinks"]) else "with"
                 score, measured = score_matrix(scores, model, sinks), metric_matrix(curves, model, metric, form)
                 whole = [task for task in complete_tasks(score) if task in complete_tasks(measured)]
-                left_out |= dict.fromkeys(task for task in score.index if task not in whole)
+                left_out |= dict.fromkeys(str(task) for task in score.index if task not in whole)
                 if not whole:
                     msg = f"{job.titles[metric]} of {model}: no task has it and a score at every layer"
                     raise ValueError(msg)
@@ -70,7 +72,7 @@ def _correlations(values: pd.Series[float], reached: pd.Series[float]) -> dict[s
     return dependence(values.to_numpy(), reached.to_numpy())._asdict()
 
 
-def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> object:
+def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> Figure:
     shown = numbers[numbers["task"] == OVER_TASKS]
     with house_style():
         panels = []
