@@ -113,7 +113,7 @@ def layer_choices(
         (RANDOM, None, np.asarray(values.mean(axis=1), dtype=np.float64)),
     ]
     if pooled is not None:
-        own = pooled.reindex(scores.index).to_numpy(dtype=np.float64)
+        own: FloatArray = np.asarray(pooled.reindex(scores.index), dtype=np.float64)
         if not np.isfinite(own).all():
             msg = "pooled: expected a score of each task"
             raise ValueError(msg)

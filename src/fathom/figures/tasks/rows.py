@@ -85,8 +85,9 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
 def score_matrix(scores: pd.DataFrame, model: str, sinks: str) -> pd.DataFrame:
     """Scores of a model in a form, (tasks, layers); NaN where one is missing."""
     own = scores[(scores["model"] == model) & (scores["sinks"] == sinks)]
-    matrix = own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
-    return matrix.reindex(columns=sorted(matrix.columns))
+    matrix: pd.DataFrame = own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
+    ordered: pd.DataFrame = matrix.reindex(columns=sorted(matrix.columns))
+    return ordered
 
 
 def complete(scores: pd.DataFrame, forms: Sequence[str]) -> tuple[list[str], list[str]]:

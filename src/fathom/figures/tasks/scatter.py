@@ -44,7 +44,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
                 layers = [layer for layer in score.columns if layer in measured.columns]
                 own = {"model": model, "metric": metric, "sinks": sinks, "layer": layers}
                 pairs = {OVER_TASKS: (measured.loc[whole, layers].mean(), score.loc[whole, layers].mean())}
-                pairs |= {task: (measured.loc[task, layers], score.loc[task, layers]) for task in whole}
+                by_layer = measured.T, score.T
+                pairs |= {task: (by_layer[0].loc[layers, task], by_layer[1].loc[layers, task]) for task in whole}
                 for task, (values, reached) in pairs.items():
                     points.append(
                         pd.DataFrame(
@@ -75,7 +76,7 @@ def _correlations(values: pd.Series[float], reached: pd.Series[float]) -> dict[s
 def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> Figure:
     shown = numbers[numbers["task"] == OVER_TASKS]
     with house_style():
-        panels = []
+        panels: list[Panel] = []
         for (model, metric, sinks), own in shown.groupby(["model", "metric", "sinks"], sort=False):
             found = own.iloc[0]
             measures = [
