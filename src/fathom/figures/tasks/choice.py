@@ -89,14 +89,14 @@ def metric_matrix(curves: pd.DataFrame, model: str, metric: str, form: str) -> p
 
 def _fixed_notes(numbers: pd.DataFrame) -> list[str]:
     """How many fixed layers do better than what metrics choose."""
-    said = []
+    said: dict[str, list[str]] = {}
     for (model, sinks), own in numbers.groupby(["model", "sinks"], sort=False):
         fixed = own[own["choice"].str.fullmatch(r"layer \d+")]
         where = ", ".join(word for word in (str(model), SINKS[str(sinks)]) if word)
         for rule in own[own["chooses"]].to_dict("records"):
             better = int((fixed["score"] > rule["score"]).sum())
-            said.append(f"{where}: {better} of {len(fixed)} fixed layers score higher than {rule['choice']}.")
-    return said
+            said.setdefault(str(rule["choice"]), []).append(f"{where}: {better} of {len(fixed)}")
+    return [f"Fixed layers that score higher than the choice of {rule}: {'; '.join(of)}." for rule, of in said.items()]
 
 
 def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> Figure:

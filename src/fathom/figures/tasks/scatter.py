@@ -53,10 +53,9 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
                         ).assign(tasks=len(whole) if task == OVER_TASKS else 1, **_correlations(values, reached))
                     )
     numbers = pd.concat(points, ignore_index=True)
-    smallest = numbers["smallest_p"].max()
     null = (
-        f"p: share of the circular shifts of one curve over layers whose correlation is as strong; with so many layers "
-        f"it cannot be below {smallest:.2g}. Of single tasks the correlations are in the CSV."
+        "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it cannot "
+        "be below 1 / n. Of single tasks the correlations are in the CSV."
     )
     notes = [*notes, *left_out_note(list(left_out)), null]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
