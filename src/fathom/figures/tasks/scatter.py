@@ -54,8 +54,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
                     )
     numbers = pd.concat(points, ignore_index=True)
     null = (
-        "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it cannot "
-        "be below 1 / n. Of single tasks the correlations are in the CSV."
+        "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it "
+        "cannot be below 1 / n. Of single tasks the correlations are in the CSV."
     )
     notes = [*notes, *left_out_note(list(left_out)), null]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
