@@ -34,10 +34,10 @@ class FigureTable:
     corpus_or_experiment: str
     content: str
     """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, `tasks`, or `texts`: the corpus itself."""
-    task: str = ""
-    """Task on whose texts a metric is measured."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
+    task: str = ""
+    """Task on whose texts a metric is measured."""
 
     @property
     def of_experiment(self) -> bool:

@@ -19,6 +19,7 @@ from fathom.figures.tasks.rows import (
     forms_of,
     left_out_note,
     metric_curves,
+    metric_matrix,
     score_matrix,
     task_scores,
 )
@@ -79,12 +80,6 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, c
     numbers = pd.concat(found, ignore_index=True)
     notes = [*notes, *left_out_note(list(left_out)), *_fixed_notes(numbers)]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
-
-
-def metric_matrix(curves: pd.DataFrame, model: str, metric: str, form: str) -> pd.DataFrame:
-    """Values of a metric of the texts of each task, (tasks, layers)."""
-    own = curves[(curves["model"] == model) & (curves["metric"] == metric) & (curves["sinks"] == form)]
-    return own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
 
 
 def _fixed_notes(numbers: pd.DataFrame) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from fathom.figures.drawing.models import draw_comparison
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.comparison import draw_comparison
 from fathom.figures.tasks.rows import MEAN, NORMED, complete, forms_of, left_out_note, mean_over_tasks, task_scores
 
 UNITS = {

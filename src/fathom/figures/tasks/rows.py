@@ -90,6 +90,12 @@ def score_matrix(scores: pd.DataFrame, model: str, sinks: str) -> pd.DataFrame:
     return ordered
 
 
+def metric_matrix(curves: pd.DataFrame, model: str, metric: str, form: str) -> pd.DataFrame:
+    """Values of a metric of the texts of each task, (tasks, layers)."""
+    own = curves[(curves["model"] == model) & (curves["metric"] == metric) & (curves["sinks"] == form)]
+    return own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
+
+
 def complete(scores: pd.DataFrame, forms: Sequence[str]) -> tuple[list[str], list[str]]:
     """Tasks that every model has at every layer in every form that it is drawn in, and the others."""
     tasks = list(dict.fromkeys(scores["task"]))

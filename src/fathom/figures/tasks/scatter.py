@@ -13,8 +13,7 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import SEQUENTIAL, house_style
 from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.choice import metric_matrix
-from fathom.figures.tasks.rows import forms_of, left_out_note, metric_curves, score_matrix, task_scores
+from fathom.figures.tasks.rows import forms_of, left_out_note, metric_curves, metric_matrix, score_matrix, task_scores
 from fathom.statistics.dependence import dependence
 from fathom.statistics.layer_choice import complete_tasks
 
