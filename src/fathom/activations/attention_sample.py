@@ -62,7 +62,8 @@ def write_sample(
     more than 1, or if the states differ from the stored ones by more than round-off.
     """
     compared = [key for key in shape.states if not key[1].endswith(WITHOUT_SINKS) and not key[1].startswith(NORMED)]
-    starts = np.cumsum(texts.lengths) - texts.lengths
+    stored = texts.lengths if shape.with_tokens is None else texts.lengths * shape.with_tokens
+    starts = np.cumsum(stored) - stored
     sampled = Sampled()
     writer.end_states()
     # They wait in a file until the last one is known to be right, for a store cannot take them back.

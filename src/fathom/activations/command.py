@@ -21,7 +21,7 @@ from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings, Part, read_part, whole_corpus, write_cut
 from fathom.activations.sinks import REFERENCE_TOKENS
 from fathom.activations.tokenisation import reference_text, tokenise
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import paraphrases, read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -137,6 +137,7 @@ def _extract(
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
         log_missing_sites(found, place)
+    with_tokens = None if wanted.paraphrase_tokens else ~paraphrases(corpus)
     shape = Shape(
         layers=layers_of_sites(sites, wanted, model, settings.model),
         texts=len(texts.ids),
@@ -145,6 +146,8 @@ def _extract(
         depth=model.anatomy.depth,
         dtype=model.states_dtype,
         positions=stored_positions(wanted, texts, place),
+        with_tokens=with_tokens,
+        token_rows=None if with_tokens is None else int(texts.lengths[with_tokens].sum()),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:

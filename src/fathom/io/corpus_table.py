@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -157,6 +159,12 @@ def template_views(corpus: pd.DataFrame) -> list[str]:
     """Names of the views that hold the same items in different templates, the original first."""
     views = _views(corpus)
     return [str(view) for view in views.loc[(views["view"] == ORIGINAL) | (views["control"] == TEMPLATE), "view"]]
+
+
+def paraphrases(corpus: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Texts that word an original once more, neither perturbed (a quantity) nor meant as a control, (texts,)."""
+    plain = corpus["quantity"].isna() & corpus["control"].isin(["", TEMPLATE])
+    return ((corpus["view"] != ORIGINAL) & plain).to_numpy()
 
 
 def with_facts_of_view(

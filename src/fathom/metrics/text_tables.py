@@ -123,6 +123,8 @@ def _measure_residual(
 ) -> list[Found]:
     def measured(numbered: tuple[int, States]) -> Found:
         text, states = numbered
+        if not states.shape[1]:  # a paraphrase, whose token states are not stored
+            return Found(pd.DataFrame(columns=VALUE_COLUMNS))
         values = measure_text(states, marked[text], measures=measures)
         if sinks is None:
             return Found(values)
@@ -190,6 +192,8 @@ def _measure_site(
 
     def measured(numbered: tuple[int, States]) -> pd.DataFrame:
         text, states = numbered
+        if not states.shape[1]:
+            return pd.DataFrame(columns=VALUE_COLUMNS)
         return measure_text(states, marked[text], measures=measures)
 
     found: list[pd.DataFrame] = []
@@ -244,6 +248,8 @@ def _profile_table(
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
         profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
+        if not profiles:
+            continue
         table = summarise_profiles(profiles, positions=sinks.profiler.positions)
         tables.append(number_layers(table, activations.layer_axis(RESIDUAL), "row").assign(view=str(view)))
     first = ["view", "layer", "depth"]
