@@ -32,10 +32,10 @@ from fathom.workflow.defaults import (
     default_experiments,
     default_figures,
     keeps_static,
+    probed_views,
     random_model_of,
     random_models,
 )
-from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.wildcards import Wildcards as At

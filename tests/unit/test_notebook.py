@@ -114,6 +114,25 @@ def test_tokens_of_paraphrases_are_there_where_they_are_asked_for(tmp_path: Path
     assert set(means["view"].values) == {"original", "paraphrase"}
 
 
+@pytest.mark.parametrize("view", ["original", "paraphrase"])
+def test_views_that_did_not_run_are_not_there(results: Path, tmp_path: Path, llama: Path, view: str) -> None:
+    manifest = prepared(llama, tmp_path)
+    (tmp_path / "corpora").mkdir()
+    corpus = written_corpus(tmp_path / "corpora" / "texts.parquet", paraphrased=True)
+    extracted(manifest, corpus, job(views=(view,), token_budget=BUDGET))
+    (tmp_path / "activations" / "tiny").mkdir(parents=True)
+    (tmp_path / "corpora" / "activations").rename(tmp_path / "activations" / "tiny" / "texts")
+    states = open_activations("tiny", "texts", position="last", results=tmp_path)
+    assert states["view"].values.tolist() == [view] * len(SENTENCES)
+    assert states["text"].values.tolist() == [f"t{text}" for text in range(len(SENTENCES))]
+    if view == "original":
+        np.testing.assert_allclose(
+            states, open_activations("tiny", "texts", position="last", results=results), atol=1e-5
+        )
+    with pytest.raises(FathomError, match=r"expected the views formal, found none of them in .*texts\.parquet"):
+        extracted(manifest, corpus, job(views=("formal",)))
+
+
 def test_bfloat16_is_read_as_float32_exactly(bfloat16: Path) -> None:
     states = open_activations("tiny", "texts", position="last", results=bfloat16)
     assert states.attrs["computed_in"] == "bfloat16"

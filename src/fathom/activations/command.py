@@ -21,7 +21,7 @@ from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings, Part, read_part, whole_corpus, write_cut
 from fathom.activations.sinks import REFERENCE_TOKENS
 from fathom.activations.tokenisation import reference_text, tokenise
-from fathom.io.corpus_table import paraphrases, read_corpus
+from fathom.io.corpus_table import of_views, paraphrases, read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -171,6 +171,7 @@ def _extract(
                     "settings": settings.model_dump(mode="json"),
                     "first_text": str(corpus["id"].iloc[0]),
                     "last_text": str(corpus["id"].iloc[-1]),
+                    "views": wanted.views,
                     "passes": part.passes,
                     "truncated": texts.truncated,
                     "longest": longest,
@@ -220,7 +221,11 @@ def _shard(
     """The texts of this job, and what part of the corpus they are."""
     shards = settings.activations.shards
     if shards == 1:
-        corpus = read_corpus(corpus_file)
+        corpus = of_views(read_corpus(corpus_file), settings.activations.views)
+        if corpus.empty:
+            msg = f"corpus {settings.corpus}: expected the views {', '.join(settings.activations.views or ())}, "
+            msg += f"found none of them in {corpus_file}"
+            raise FathomError(msg)
         return corpus, whole_corpus(corpus, settings.activations.attention_texts)
     if cut is None:
         msg = f"--cut: expected the file that says where corpus {settings.corpus} is cut into {shards} shards"

@@ -172,3 +172,5 @@ class KeptActivations(ActivationsSettings):
     """What of a text."""
     attention_texts: int
     """Texts whose attention patterns are stored."""
+    views: tuple[str, ...] | None = None
+    """Views of texts that run; all of them if left out. Of a model of random weights, experiments read no controls."""

@@ -161,6 +161,11 @@ def template_views(corpus: pd.DataFrame) -> list[str]:
     return [str(view) for view in views.loc[(views["view"] == ORIGINAL) | (views["control"] == TEMPLATE), "view"]]
 
 
+def of_views(corpus: pd.DataFrame, views: Sequence[str] | None) -> pd.DataFrame:
+    """The texts of some views, in their order; all texts where none are named."""
+    return corpus if views is None else corpus[corpus["view"].isin(views)].reset_index(drop=True)
+
+
 def paraphrases(corpus: pd.DataFrame) -> npt.NDArray[np.bool_]:
     """Texts that word an original once more, neither perturbed (a quantity) nor meant as a control, (texts,)."""
     plain = corpus["quantity"].isna() & corpus["control"].isin(["", TEMPLATE])

@@ -13,7 +13,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fathom.io.corpus_table import read_facts
+from fathom.io.corpus_table import of_views, read_facts
 from fathom.io.manifests import read_manifest, sha256_of
 from fathom.io.shards import MANIFEST, shard_manifests
 from fathom.runtime.errors import FathomError
@@ -152,7 +152,7 @@ def _manifests(folder: Path, shards: int | None) -> list[Path]:
 
 def _texts(path: Path, activations: Activations) -> dict[str, npt.NDArray[Any]]:
     """What the corpus says of its texts, in the order of the states."""
-    facts = read_facts(path)
+    facts = of_views(read_facts(path), activations.views)
     activations.require_corpus(sha256_of(path), path)
     return {"text" if name == "id" else str(name): facts[name].to_numpy() for name in facts}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import of_views, read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
@@ -42,10 +42,10 @@ def command(
     (accuracy per text) into the folder; for coordination, EXPERIMENT.coordination.parquet.
     """
     job = ProbeJob.model_validate_json(settings_json)
-    corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
+    corpus = of_views(read_corpus(corpus_file), activations.views)
     try:
         tables = _tables(job, corpus, activations, texts_file, threads)
     except ValueError as error:

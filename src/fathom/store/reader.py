@@ -128,6 +128,8 @@ class Store:
             self.width = int(facts["width"])
             self.positions = tuple(str(position) for position in facts["positions"])
             self.spans = tuple(str(span) for span in facts["spans"])
+            views = facts.get("views")
+            self.views = None if views is None else tuple(str(view) for view in views)
             self.sampled = int(facts["attention_texts"])
             self.depth = int(facts["depth"])
             self.sink_rule = str(facts["sinks"]["rule"])
@@ -142,6 +144,11 @@ class Store:
         self.facts = facts
         with self._naming_the_file():
             check_size(self.path, self.seal)
+
+    @property
+    def held(self) -> tuple[object, ...]:
+        """What is the same in all shards of a corpus."""
+        return self.layers, self.width, self.depth, self.positions, self.spans, self.views, self.sink_rule
 
     @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -283,9 +290,8 @@ class Activations:
         self.stores = [Store(manifest) for manifest in manifests]
         first = self.stores[0]
         for store in self.stores[1:]:
-            held = (store.layers, store.width, store.depth, store.positions, store.spans, store.sink_rule)
-            if held != (first.layers, first.width, first.depth, first.positions, first.spans, first.sink_rule):
-                msg = f"{store.path}: sites, layers, width, positions, spans or the rule of sinks differ from "
+            if store.held != first.held:
+                msg = f"{store.path}: sites, layers, width, positions, spans, views or the rule of sinks differ from "
                 msg += f"{first.path}; {store.advice}"
                 raise FathomError(msg)
         self.sites = tuple(first.layers)
@@ -308,6 +314,11 @@ class Activations:
     def layer_axis(self, site: str = "residual") -> LayerAxis:
         """Numbers and relative depths of the layers of a site, (layers,) each."""
         return layer_axis(self.layers_of(site), self.depth)
+
+    @property
+    def views(self) -> tuple[str, ...] | None:
+        """Views of the corpus whose texts have states; None for all of them."""
+        return self.stores[0].views
 
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
