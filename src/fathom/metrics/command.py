@@ -38,10 +38,11 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     """
     keep_freed_memory()
     job = MetricJob.model_validate_json(settings_json)
+    corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
-    corpus = of_views(read_corpus(corpus_file), activations.views)
+    corpus = of_views(corpus, activations.views)
     measures = [make_measure(one) for one in job.measured]
     of_texts = {one.name for one in job.measured if one.of == "text"}
     tables: dict[str, pd.DataFrame] = {}

@@ -42,10 +42,11 @@ def command(
     (accuracy per text) into the folder; for coordination, EXPERIMENT.coordination.parquet.
     """
     job = ProbeJob.model_validate_json(settings_json)
+    corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
-    corpus = of_views(read_corpus(corpus_file), activations.views)
+    corpus = of_views(corpus, activations.views)
     try:
         tables = _tables(job, corpus, activations, texts_file, threads)
     except ValueError as error:
