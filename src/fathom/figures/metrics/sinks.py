@@ -18,7 +18,7 @@ from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import INK, SMALL, SOLID, fold, house_style, look, pages_of_colours
 from fathom.figures.drawing.text import count, panel_width, three_digits
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation, with_gaps
 from fathom.statistics.resampling import bootstrap_mean
 
 if TYPE_CHECKING:
@@ -363,7 +363,7 @@ def sink_frames(
             found["sinks"], samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
         )
         norms.append(norm.assign(**place))
-        heads.append(attending.assign(**place))
+        heads.append(with_gaps(attending, rows["layer"]).assign(**place))
     return (
         pd.concat(valleys, ignore_index=True),
         pd.concat(norms, ignore_index=True),
@@ -372,11 +372,25 @@ def sink_frames(
     )
 
 
+def blocks_notes(valley: pd.DataFrame, heads: pd.DataFrame) -> list[str]:
+    """One sentence for each model of some blocks of which no attention is known; those of a hybrid have none."""
+    notes = []
+    for model, known in heads.dropna(subset="value").groupby("model", sort=False):
+        layers = sorted({*valley.loc[valley["model"] == model, "layer"]} - {0})
+        unknown = [layer for layer in layers if layer not in set(known["layer"])]
+        # The final norm is a layer, but no block.
+        if unknown and unknown != layers[-1:]:
+            shown = f"{len(layers) - len(unknown)} of {count(len(layers), 'block')}"
+            notes.append(f"{model}: attention is known of {shown}; the others have none, or one that is not seen.")
+    return notes
+
+
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
     valley, norms, heads, margins = sink_frames(tables, job)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
+    notes = [*blocks_notes(valley, heads), *notes]
     rule = next(iter(margins.values()))["rule"].iloc[0]
     said = [f"Sink tokens: {rule}.", *near, *notes]
     picture = draw_sinks(valley, norms, heads, title=job.title, unit=unit, layers=job.layers, notes=said)
