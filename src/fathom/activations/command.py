@@ -156,7 +156,7 @@ def _extract(
             )
             ids = corpus["id"].tolist()
             sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
-            no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+            no_patterns, of_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
             writer.write_spans(texts.span_starts, texts.spans)
             writer.close(np.concatenate(texts.ids), texts.lengths)
             writer.finish(
@@ -184,7 +184,7 @@ def _extract(
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
                     "texts_alone": model.texts_alone,
-                    "notes": model.check.notes(int(texts.lengths.max())),
+                    "notes": [*model.check.notes(int(texts.lengths.max())), *of_patterns],
                     "batch_check": model.check.facts(),
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,

@@ -107,10 +107,13 @@ def _measure_maps(activations: Activations, measures: Sequence[Measure]) -> dict
     functions = {measure.name: measure.attention for measure in measures if measure.attention is not None}
     if not functions:
         return {}
-    return {
-        text: {name: function(maps) for name, function in functions.items()}
-        for text, maps in activations.attention_patterns()
-    }
+    found = {}
+    for text, maps in activations.attention_patterns():
+        given = ~np.isnan(maps[:, 0, 0, 0])  # of a hybrid, blocks without attention have none
+        of_blocks = np.full((len(functions), *maps.shape[:2]), np.nan)
+        of_blocks[:, given] = [function(maps[given]) for function in functions.values()]
+        found[text] = dict(zip(functions, of_blocks, strict=True))
+    return found
 
 
 def _measure_residual(
@@ -205,14 +208,15 @@ def _measure_site(
 
 
 def _of_maps(metric: str, maps: Mapping[int, MapValues], texts: int) -> list[pd.DataFrame]:
-    """Mean over heads of what a metric gives for the attention maps of the sampled texts."""
+    """Mean over heads of what a metric gives for the attention maps of the sampled texts, of blocks that have some."""
     tables = [pd.DataFrame(columns=VALUE_COLUMNS)] * texts
     for text, values in maps.items():
-        means = values[metric].mean(axis=1)
+        given = np.flatnonzero(~np.isnan(values[metric]).all(axis=1))
+        means = values[metric][given].mean(axis=1)
         tables[text] = pd.DataFrame(
             {
                 "metric": metric,
-                "row": np.arange(len(means)),
+                "row": given,
                 "preparation": "none",
                 "sinks": "with",
                 "value": means,

@@ -17,7 +17,8 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     token_facts/head_shares  (depth, tokens, 1)       share of the block's heads that attend to it; NaN if unknown
     token_facts/sink_scores  (1, tokens, 1)           score of the rule that finds sinks; a token above 1 is one
     attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
-    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
+    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled;
+                                                         NaN of a block without attention
 
 Layers are those of the site: sub-layer sites have none before the first block. Texts keep the order of the corpus.
 States are stored bit for bit in the dtype that the model computed in; NumPy has no bfloat16, so its bits are stored as
@@ -436,7 +437,7 @@ class Activations:
     def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
         """Index of a text in the corpus and its attention patterns, (blocks, heads, T, T); nothing if none are stored.
 
-        Row i of a pattern says how much token i looks at every token, and sums to 1.
+        Row i of a pattern says how much token i looks at every token, and sums to 1; a block without attention has NaN.
         """
         first = 0
         for store in self.stores:
