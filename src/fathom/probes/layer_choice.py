@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,9 @@ from fathom.probes.measures import RunningScore, interval
 from fathom.probes.scoring import Samples, Scored, chance_level, primary_measure, score_predictions
 from fathom.probes.targets import Target
 from fathom.statistics.arrays import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from fathom.probes.curve_tables import ProbeTables
 
 LAST, MIDDLE, MEAN_OF_LAYERS = "last", "middle", "mean_of_layers"
 WEIGHTED, INNER, ORACLE = "weighted_layers", "inner_folds", "oracle"
@@ -140,6 +144,14 @@ def layer_weights(predictions: FloatArray, truth: FloatArray) -> FloatArray:
     triangle = np.linalg.qr(np.hstack([rest, wanted]).astype(np.float64), mode="r")
     weights, _ = nnls(triangle[:, :-1], triangle[:, -1])
     return np.asarray(weights if weights.any() else np.full(len(weights), 1 / len(weights)))
+
+
+def layer_choices(tables: ProbeTables) -> pd.DataFrame:
+    """The table of choices of probes that were asked for it."""
+    if tables.choices is None:
+        msg = "choices: expected probes that were asked for them"
+        raise ValueError(msg)
+    return tables.choices
 
 
 def choice_table(
