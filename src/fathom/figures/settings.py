@@ -489,7 +489,7 @@ class LabelledFigure(OneModelFigure):
     kind: Literal["labelled"]
 
     module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -650,7 +650,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
