@@ -316,9 +316,13 @@ def _explain(table: pd.DataFrame) -> list[str]:
         f"Bold: above chance, family-wise p < {SIGNIFICANT:g}.",
         "Normalised: (score \N{MINUS SIGN} chance) / (1 \N{MINUS SIGN} chance).",
         "Selectivity: template split \N{MINUS SIGN} control task.",
-        "By inner folds: the layer is chosen inside the training folds. The peak is an oracle, chosen on the tested texts.",
         "Strongest control: highest of embedding layer, random weights, shuffled words, static vectors and surface.",
     ]
+    if _has_choices(table):
+        lines.append(
+            "Inner folds: the score where the layer is chosen inside every training fold. The peak is an oracle: it is "
+            "chosen on the tested texts."
+        )
     if table["measure"].nunique() > 1:
         lines.append("Scores: balanced accuracy where chance is above 0, else the correlation r.")
     return lines
