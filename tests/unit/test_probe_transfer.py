@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.preprocessing import StandardScaler
 from tests.probed import WIDTH, probe_job, stored, written
 from tests.unit.test_labelled import built, sentences
 
@@ -33,7 +36,9 @@ def states_of(moods: npt.NDArray[np.int64], at: list[int], seed: int) -> FloatAr
     return np.asarray(states)
 
 
-def own(folder: Path, words: list[str], moods: npt.NDArray[np.int64], at: list[int], seed: int, **more: Any) -> OtherCorpus:
+def own(
+    folder: Path, words: list[str], moods: npt.NDArray[np.int64], at: list[int], seed: int, **more: Any
+) -> OtherCorpus:
     table = pd.DataFrame({"text": words, "mood": np.where(moods, "good", "bad")} | more)
     corpus = corpus_of(folder, table)
     manifest = stored(folder / "c.parquet", {("residual", "mean"): states_of(moods, at, seed)})
@@ -107,10 +112,6 @@ def test_the_layer_that_inner_folds_choose_is_not_the_oracle_of_the_test(across:
 
 
 def test_the_scores_are_those_of_scikit_learn(trained: OtherCorpus, across: tuple[Tables, OtherCorpus]) -> None:
-    from sklearn.linear_model import Ridge
-    from sklearn.metrics import balanced_accuracy_score
-    from sklearn.preprocessing import StandardScaler
-
     tested = across[1]
     kept = [row for row in range(TEXTS) if row not in (3, 5)]
     signs = [np.where(one.texts["label.mood"] == "good", 1, -1) for one in (trained, tested)]
@@ -133,8 +134,8 @@ def test_other_classes_are_refused_in_one_line(
     with pytest.raises(FathomError) as refused:
         tables(trained, tested)
     assert str(refused.value) == (
-        "probes.e.test: corpus other has other classes of mood than c: it lacks 'bad'; it has 'awful', on which nothing "
-        "is trained; expected the same classes in both: rename or leave out texts of the others"
+        "probes.e.test: corpus other has other classes of mood than c: it lacks 'bad'; it has 'awful', on which "
+        "nothing is trained; expected the same classes in both: rename or leave out texts of the others"
     )
 
 

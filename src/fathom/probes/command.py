@@ -11,6 +11,7 @@ from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
+from fathom.probes.coordination.table import SITE as COORDINATION_SITE
 from fathom.probes.coordination.table import coordination_table
 from fathom.probes.job import ProbeJob
 from fathom.probes.tables import probe_tables
@@ -90,17 +91,15 @@ def _tables(
     threads: int,
 ) -> dict[str, pd.DataFrame]:
     """File name without ending -> table."""
+    named = {"stage": "probes", "name": job.experiment, "model": job.model, "corpus": job.corpus}
     if job.coordination is not None:
         if texts_file is None:
             msg = "--texts: expected the texts table of the experiment, for coordination"
             raise FathomError(msg)
-        return {
-            f"{job.experiment}.coordination": coordination_table(
-                job, job.coordination, corpus, activations, read_table(texts_file)
-            )
-        }
+        table = coordination_table(job, job.coordination, corpus, activations, read_table(texts_file))
+        place = {"view": job.views[0], "site": COORDINATION_SITE, "position": job.positions[0]}
+        return {f"{job.experiment}.coordination": table.assign(**named, **place)}
     tables = probe_tables(job, corpus, activations, threads, other)
-    named = {"stage": "probes", "name": job.experiment, "model": job.model, "corpus": job.corpus}
     return {
         job.experiment: tables.folds,
         f"{job.experiment}.layers": tables.curves.assign(**named),

@@ -151,7 +151,7 @@ class _Fit:
 
 
 def predicted_inside(batch: Batch) -> list[Curve]:
-    """Curves of the fixed penalty whose layers can be compared inside a training fold: their estimator has inner folds."""
+    """Curves of the fixed penalty that inner folds predict too, by which layers are compared inside a training fold."""
     nested = {curve[:2] for curve in batch.curves if curve[2] == "inner"}
     return [curve for curve in batch.curves if curve[2] == "fixed" and curve[:2] in nested]
 

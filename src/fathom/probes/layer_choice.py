@@ -1,7 +1,7 @@
 """What "the best layer" is to be compared with: a layer named beforehand, mixtures of layers, a layer chosen honestly.
 
-A curve's highest score is that of a layer chosen on the texts that it is scored on: an oracle, which is too good. Beside it
-stand, with the fixed penalty and on the same folds,
+A curve's highest score is that of a layer chosen on the texts that it is scored on: an oracle, which is too good.
+Beside it stand, with the fixed penalty and on the same folds,
 
 - `last` and `middle`: the last layer, and the one at half of the layers that were read (of two the lower);
 - `mean_of_layers`: a probe of the mean of the states of all layers;
@@ -104,7 +104,7 @@ def choose_layers(
 
 
 def _nested(batch: Batch, inner: IntArray, target: Target, layers: Sequence[Outcome]) -> tuple[IntArray, FloatArray]:
-    """The layer that inner folds choose, (repeats, folds), and predictions of weighted layers, (texts, repeats, width)."""
+    """Layers that inner folds choose, (repeats, folds), and predictions of weighted ones, (texts, repeats, width)."""
     repeats, folds = inner.shape[:2]
     chosen = np.zeros((repeats, folds), dtype=np.int64)
     mixed = np.zeros_like(layers[0].predictions)
@@ -163,20 +163,16 @@ def choice_table(
     missing of mixtures. `gain` is how far a choice is ahead of the last layer, on the same resampled groups. Where
     several labels have two values, their mean is a label too.
     """
-    rows = [
-        row
-        for curve, of_curve in choices.items()
-        for row in _rows(curve, of_curve, batches[curve[0]], level)
-    ]
-    binary = [
-        curve for curve in choices if len(batches[curve[0]].targets[curve[0]].classes) == 2  # noqa: PLR2004 - two values
-    ]
+    rows = [row for curve, of_curve in choices.items() for row in _rows(curve, of_curve, batches[curve[0]], level)]
+    binary = [curve for curve in choices if len(batches[curve[0]].targets[curve[0]].classes) == 2]
     for kind in dict.fromkeys(curve[1:] for curve in binary):
         of_kind = [curve for curve in binary if curve[1:] == kind]
         if len(of_kind) > 1:
             averaged = _averaged([choices[curve] for curve in of_kind])
             rows += _rows((MEAN, *kind), averaged, batches[of_kind[0][0]], level, like=of_kind[0][0])
-    return pd.DataFrame(rows, columns=CHOICE_COLUMNS).astype(dict.fromkeys(("layer", "layer_low", "layer_high"), "Int64"))
+    return pd.DataFrame(rows, columns=CHOICE_COLUMNS).astype(
+        dict.fromkeys(("layer", "layer_low", "layer_high"), "Int64")
+    )
 
 
 def _averaged(of_labels: Sequence[Mapping[str, Choice]]) -> dict[str, Choice]:

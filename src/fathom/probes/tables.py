@@ -99,7 +99,8 @@ def probe_tables(
     distances = probing.distances()
     table = pd.concat([one.curves for one in found], ignore_index=True)
     table = table.reindex(columns=[*table.columns, *(column for column in (*GAP, *OF_TEST) if column not in table)])
-    table = table.fillna({"test_corpus": "", "texts_known": 0}).astype({"test_corpus": object, "texts_known": np.int64})
+    table["test_corpus"] = table["test_corpus"].astype(object).fillna("").astype("str")
+    table["texts_known"] = table["texts_known"].fillna(0).astype(np.int64)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
         curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),

@@ -26,7 +26,7 @@ from fathom.store.reader import Activations
 
 TRANSFER = "transfer"
 OF_TEST = ("texts_known", "test_corpus")
-"""Columns of curves on another corpus: its texts that are left out since the training texts give them away, its name."""
+"""Columns of curves on another corpus: how many of its texts the training gives away and are left out, its name."""
 NEAR = 0.8  # share of the words from which on a text is nearly equal to another, as in tables of labelled texts
 MOST_NAMED = 5  # classes that are named
 
@@ -103,9 +103,7 @@ class Transfer:
         held = np.ones(len(states.texts), dtype=np.bool_) if trained["tested"] is None else ~trained["tested"]
         part = self._other.texts.iloc[texts]
         labels = {
-            label: np.concatenate(
-                [np.where(held, values, None), part[LABEL_PREFIX + label].astype(object).to_numpy()]
-            )
+            label: np.concatenate([np.where(held, values, None), part[LABEL_PREFIX + label].astype(object).to_numpy()])
             for label, values in trained["labels"].items()
         }
         # The same name means two groups where it stands in two corpora.
@@ -147,7 +145,9 @@ class Transfer:
         held = self._sinks.held(reading.position, reading.sinks)
         return rows, {
             "texts_with_sinks": int(held[rows].sum()),
-            "texts_left_out": int((of_view & ~self._sinks.has_state(reading.sinks)).sum()) if reading.sinks == WITHOUT else 0,
+            "texts_left_out": int((of_view & ~self._sinks.has_state(reading.sinks)).sum())
+            if reading.sinks == WITHOUT
+            else 0,
             **dict(zip(OF_TEST, (int((of_view & known).sum()), self._other.name), strict=True)),
         }
 

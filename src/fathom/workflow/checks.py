@@ -15,7 +15,12 @@ from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
 
 FEWEST_MAPS = 20  # texts with attention maps, over which layers are correlated
-EXPERIMENT_TABLES = ("layers", "choices", "texts", "coordination")  # files of an experiment beside the one called after it
+EXPERIMENT_TABLES = (
+    "layers",
+    "choices",
+    "texts",
+    "coordination",
+)  # files of an experiment beside the one called after it
 
 
 def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
@@ -69,8 +74,9 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
             known.add(name.casefold())
     for name in config.experiments:
         base, _, table = name.rpartition(".")
-        if table in EXPERIMENT_TABLES and base in config.experiments:
-            yield f"probes.{name}", name, f"another name, since results of {base} have this one"
+        if table in EXPERIMENT_TABLES:
+            whose = base if base in config.experiments else "an experiment"
+            yield f"probes.{name}", name, f"another name, since results of {whose} have this one"
 
 
 def _missing_files(config: Config) -> Iterator[Problem]:
@@ -178,11 +184,19 @@ def _impossible_test(
     if one.test == one.corpus:
         yield f"probes.{name}.test", one.test, "another corpus than the one that is trained on"
     if corpus.designed != tested.designed:
-        yield f"probes.{name}.test", one.test, f"a corpus of the kind of {one.corpus}: both designs of items, or neither"
+        yield (
+            f"probes.{name}.test",
+            one.test,
+            f"like {one.corpus} a design of items, or like it none",
+        )
     for position in one.positions:
         span = position.removeprefix("span:")
         if position.startswith("span:") and span not in tested.span_names and span in corpus.span_names:
-            yield f"probes.{name}.test", one.test, f"a corpus that marks the span {span!r}, which is read in {one.corpus}"
+            yield (
+                f"probes.{name}.test",
+                one.test,
+                f"a corpus that marks the span {span!r}, which is read in {one.corpus}",
+            )
     labels = one.labels or corpus.label_names or ()
     known = tested.label_names
     for label in labels if known is not None else ():

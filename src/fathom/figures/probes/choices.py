@@ -1,4 +1,4 @@
-"""What "the best layer" is compared with, in words: layers named beforehand, mixtures of layers, a layer chosen honestly."""
+"""What "the best layer" is compared with, in words: layers named beforehand, mixtures of layers, inner folds."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ class ProbeJobs:
         return " ".join(options)
 
     def _tests(self, wildcards: Wildcards) -> tuple[str, ...]:
-        """The corpus that is tested besides, if there is one; a model of random weights is a control, and tested on none."""
+        """The corpus that is tested besides, if there is one; a model of random weights is tested on none."""
         one, _, control = self._design(wildcards)
         return () if control else one.corpora[1:]
 
