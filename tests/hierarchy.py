@@ -15,6 +15,7 @@ from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
+from fathom.figures.probes.choices import CHOICES
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -87,6 +88,22 @@ def curve_rows(peak: int = 3, *, last: int = LAST, label: str = "related", **col
     rows = score_rows("m", last, "e", peak, label=label, **{"estimator": "ridge", **columns})
     rows["normalised"] = (rows["score"] - rows["chance"]) / (1 - rows["chance"])
     return rows.drop(columns=["model", "experiment"])
+
+
+def choice_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Choices of a layer of every curve: the oracle is its peak, all else what the layer before has."""
+    own = curves[(curves["control"] == "") & (curves["selection"] == "fixed") & curves["peak"].astype(bool)]
+    parts = [
+        own.assign(
+            choice=choice,
+            score=own["score"] - (0.0 if choice == "oracle" else 0.05),
+            layer_low=own["layer"],
+            layer_high=own["layer"],
+            reason="",
+        )
+        for choice in CHOICES
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def step_tables(

@@ -32,6 +32,7 @@ BLOCKS, SAMPLED = 6, 12
 COLUMNS = {
     *("estimator", "label", "measure", "layer", "depth", "other_layer", "other_depth", "value", "low", "high"),
     *("null", "null_low", "null_high", "p", "texts", "groups", "sinks"),
+    *("stage", "name", "model", "corpus", "view", "site", "position"),
 }
 OF_CURVES = {"alternation", "alternation_cross", "parity", "tradeoff", "tradeoff_lagged", "attention_adjacent"}
 OF_LAYERS = {"complementarity", "cka", "neighbourhood_overlap", "attention", "attention_heads"}

@@ -8,8 +8,9 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
 from fathom.figures.drawing.style import render
-from fathom.figures.metrics.sinks import SUMMARY_COLUMNS, draw_sinks, margin_note, summarise_sinks
+from fathom.figures.metrics.sinks import draw_sinks, margin_note, summarise_sinks
 from fathom.statistics.resampling import bootstrap_mean
+from fathom.statistics.sink_curves import SUMMARY_COLUMNS
 
 # Text t0 has two sink tokens, t1 and t2 (of one group) one each.
 NORMS = {

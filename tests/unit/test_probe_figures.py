@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from tests.drawings import names, points, written
-from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
+from tests.hierarchy import FILLER, LAST, choice_rows, corpora, curve_rows, hit_rows, job_of, step_tables, told
 from tests.unit.test_figures_coordination import coordination, panel
 
 from fathom.figures.base import FigureTable, ProbeFigure
@@ -126,6 +126,8 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_corpus(corpora()[table.corpus_or_experiment], path, table.corpus_or_experiment)
         case "coordination":
             write_table(measures(), path)
+        case "choices":
+            write_table(choice_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
         case "hits":
             write_table(hits(plan, table.corpus_or_experiment), path)
         case _:

@@ -4,8 +4,10 @@ Fit the linear probes of one experiment on every layer, and measure how adjacent
 REQUIRED INPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    of all shards of the experiment's corpus
     results/corpora/{corpus}.parquet
+    the same of the corpus that an experiment is tested on besides, where it names one
 OUTPUTS:
     results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
+    results/probes/{model}/{experiment}.choices.parquet   one row a curve, measure and way to choose a layer: score, interval, gain over the last
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often its prediction was correct
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
@@ -20,9 +22,13 @@ rule probes:
         manifests=plan.probes.manifests,
         stores=ancient(plan.probes.stores),
         corpus=plan.probes.corpus,
+        test_corpus=plan.probes.test_corpus,
+        test_manifests=plan.probes.test_manifests,
+        test_stores=ancient(plan.probes.test_stores),
     output:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
+        choices="results/probes/{model}/{experiment}.choices.parquet",
         texts="results/probes/{model}/{experiment}.texts.parquet",
         record="results/probes/{model}/{experiment}.record.json",
     log:
@@ -43,13 +49,14 @@ rule probes:
         code=plan.probes.code,
         states=subpath(first_manifest, parent=True),
         shards=plan.probes.shards,
+        test=plan.probes.test_options,
         folder=subpath(output.folds, parent=True),
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " probes --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads} {params.test}"
 
 
 rule coordination:

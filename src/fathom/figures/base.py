@@ -27,14 +27,14 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `choices`, `hits`, `coordination`, or `texts`: the corpus itself."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
 
     @property
     def of_experiment(self) -> bool:
         """Whether the table is of an experiment, not of a corpus."""
-        return self.content in {"probes", "hits", "coordination"}
+        return self.content in {"probes", "choices", "hits", "coordination"}
 
 
 class Figure(Settings):

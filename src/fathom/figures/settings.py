@@ -497,7 +497,7 @@ class LabelledFigure(OneModelFigure):
     kind: Literal["labelled"]
 
     module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -658,7 +658,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:

@@ -15,7 +15,7 @@ from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import make_measure
-from fathom.metrics.summaries import summarise
+from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.runtime.malloc import keep_freed_memory
@@ -57,6 +57,8 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     summaries = {
         f"{one.name}.layers": summarise(tables[one.name], one, job) for one in job.measured if one.of != "sinks"
     }
+    if any(one.of == "sinks" for one in job.measured):
+        summaries |= {f"{name}.layers": summary for name, summary in summaries_of_sinks(tables, job).items()}
     files = {folder / f"{name}.parquet": table for name, table in (tables | summaries).items()}
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())

@@ -6,17 +6,53 @@ those of the config: titles are words of figures.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fathom.io.summaries import as_summary
 from fathom.metrics.job import Measured, MetricJob
 from fathom.statistics.layer_curves import summarise_metric
+from fathom.statistics.sink_curves import summarise_sinks
 
 CURVE = ["site", "variant"]  # a curve of these is summarised by itself; view, sinks and preparation tell curves within
 WITHIN = ["view", "sinks", "preparation"]
+
+
+SINKS, TOKEN_NORMS = "sinks", "token_norms"
+PROFILES = ("norm_ratio", "activation_ratio", "sink_rate", "heads")
+
+
+def summaries_of_sinks(tables: Mapping[str, pd.DataFrame], job: MetricJob) -> dict[str, pd.DataFrame]:
+    """The summaries of sinks and of norms by position in the text, by the names of their tables.
+
+    Sinks: `norm_ratio`, the largest norm of a sink of a text over the median norm of the text, median and quartiles
+    over the texts with a sink; `heads`, the largest share of heads that attend to a sink, mean and bootstrap interval.
+    Token norms: `position` is the place of the token in the text; `norm_ratio` has its quartiles, the others none.
+    """
+    named = {"stage": "metrics", "model": job.model, "corpus": job.corpus, "site": "residual", "sinks": "with"}
+    norms, heads = summarise_sinks(tables[SINKS], samples=job.bootstrap, level=job.level, seed=job.seed)
+    sinks = pd.concat([norms.assign(measure="norm_ratio"), heads.assign(measure="heads")], ignore_index=True)
+    profile = tables[TOKEN_NORMS]
+    of_tokens = [
+        profile.assign(
+            measure=name,
+            value=profile[name],
+            low=profile["low"] if name == "norm_ratio" else np.nan,
+            high=profile["high"] if name == "norm_ratio" else np.nan,
+        )
+        for name in PROFILES
+    ]
+    positions = pd.concat(of_tokens, ignore_index=True)
+    positions["position"] = positions["position"].astype(str)
+    facts = profile.drop_duplicates("view").set_index("view")
+    found = {
+        SINKS: sinks.assign(position="tokens", quantity=sinks["view"].map(facts["quantity"])),
+        TOKEN_NORMS: positions,
+    }
+    return {name: as_summary(frame.assign(**named, name=name)) for name, frame in found.items()}
 
 
 def summarise(table: pd.DataFrame, measured: Measured, job: MetricJob) -> pd.DataFrame:

@@ -11,8 +11,11 @@ from fathom.io.tables import read_table
 from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
 
-SUMMARIES = {"metrics": "*/*/*.layers.parquet", "probes": "*/*.layers.parquet"}
-SCORES = {"score": "value", "p_family_wise": "p"}
+SUMMARIES = {
+    "metrics": ("*/*/*.layers.parquet",),
+    "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet"),
+}
+SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
 FIRST = ["stage", "metric", "experiment", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
 DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
@@ -22,6 +25,9 @@ MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r
 def read_results(results: str | Path = "results") -> pd.DataFrame:
     """Read every summary of a run: one row a curve and layer, of all metrics and all probing experiments.
 
+    Tables of sinks, of norms by position in the text (`metric` `token_norms`, whose `position` is a token's place), of
+    choices among the layers (`choice`) and of the coordination of layers are among them.
+
     Args:
         results: folder of the run's results.
 
@@ -29,18 +35,22 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         A frame with these columns. What a row is of: `stage` (metrics or probes), `metric` or `experiment` (the other
         one is empty), `title` (in words), `model`, `corpus`, `layer`, `depth` (0 to 1), `form` (what was done to the
         states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning), `view`, `site`,
-        `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `distance`. Words are empty
-        where they have no meaning. What was found: `value`, its interval `low` to `high`, `unit`, `chance`, `p`
-        (family-wise over layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`,
-        `peak_high`, and the `reason` where a value is missing. Metrics of pairs of layers have `other_layer` and
-        `other_depth`, which are missing elsewhere.
+        `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `test_corpus` (on which other
+        corpus probes are tested), `choice` (how a layer is chosen; `layer` is then that layer, where it is one),
+        `distance`. Words are empty where they have no meaning. What was found: `value`, its interval `low` to `high`,
+        `unit`, `chance`, `p` (family-wise over layers), `texts`, `groups`, `left_out` (texts without a value), `peak`,
+        `peak_low`, `peak_high`, and the `reason` where a value is missing. What is of pairs of layers has `other_layer`
+        and `other_depth`, which are missing elsewhere.
 
     Raises:
         FathomError: if the folder holds no summary, or one is torn.
     """
     folder = Path(results)
     frames = [
-        _summary(path) for stage, places in SUMMARIES.items() for path in sorted(folder.joinpath(stage).glob(places))
+        _summary(path)
+        for stage, places in SUMMARIES.items()
+        for place in places
+        for path in sorted(folder.joinpath(stage).glob(place))
     ]
     if not frames:
         msg = f"{folder}: holds no results of metrics or probes; expected the folder `results` of a finished run"
@@ -48,7 +58,8 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
     joined = pd.concat(frames, ignore_index=True)
     for column in PAIR_TYPES:  # which no frame has where there are no metrics of pairs of layers
         joined[column] = joined[column].astype("Float64") if column in joined else pd.Series(dtype="Float64")
-    joined = joined.astype({"other_layer": "Int64"})
+    whole = {"other_layer": "Int64"} | ({} if joined["layer"].isna().any() else {"layer": "int64"})
+    joined = joined.astype(whole)
     metric = joined["name"].where(joined["stage"] == "metrics", "")
     experiment = joined["name"].where(joined["stage"] == "probes", "")
     named = joined.rename(columns={"preparation": "form"}).assign(

@@ -31,12 +31,15 @@ class ProbeTables:
         replicates: (samples, layers) of each label, estimator, selection and measure: bootstrap samples of the curve.
             For the same groups and seed, row s draws the same groups whatever the labels and states, so that curves of
             several labels or models can be compared.
+        choices: what each way to choose a layer scores, as `fathom.probes.layer_choice.choice_table` has it, where that
+            was asked for.
     """
 
     curves: pd.DataFrame
     folds: pd.DataFrame
     texts: pd.DataFrame
     replicates: dict[tuple[str, str, str, str], FloatArray]
+    choices: pd.DataFrame | None = None
 
 
 def make_tables(

@@ -59,6 +59,10 @@ class ExperimentSettings(Settings):
 
     corpus: Name
     """Corpus with the labelled texts."""
+    test: Name | None = None
+    """Another corpus with the same labels, on which what is trained on this one is tested besides: a curve out of the
+    domain of the training, and how far the curve inside is ahead. Its classes must be the same. Texts that are equal or
+    nearly equal to a training text are left out, of a design those that share an item with one."""
     title: Line | None = None
     """Name in figures; the key if left out."""
     views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
@@ -128,6 +132,11 @@ class ExperimentSettings(Settings):
             raise PydanticCustomError(UNKNOWN_KEY, "unknown key; expected its new name, stratify_by", facts)
         return data
 
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora whose states are read: the one that is trained on, and one that is tested besides."""
+        return (self.corpus,) if self.test is None else (self.corpus, self.test)
+
     def design(self, uncertainty: Uncertainty, *, control: bool = False) -> ProbeDesign:
         """How the labels are probed; of a model that is a control with the fixed penalty and without a test."""
         nested = set(self.inner) & set(self.estimators)
@@ -176,6 +185,7 @@ class ExperimentSettings(Settings):
             controls=() if control else self.controls,
             designed=designed,
             control_draws=self.control_draws,
+            test=None if control else self.test,
         )
 
     def coordination_job(

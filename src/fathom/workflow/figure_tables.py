@@ -7,6 +7,7 @@ from fathom.workflow.config import Config
 
 PLACES = {
     "probes": "results/probes/{model}/{name}.layers.parquet",
+    "choices": "results/probes/{model}/{name}.choices.parquet",
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "texts": "results/corpora/{name}.parquet",
@@ -33,3 +34,12 @@ def table_corpus(config: Config, table: FigureTable) -> str:
     """The corpus that a table is of, or that its experiment is on."""
     name = table.corpus_or_experiment
     return config.experiments[name].corpus if table.of_experiment else name
+
+
+def table_corpora(config: Config, table: FigureTable) -> tuple[str, ...]:
+    """The corpora whose states are behind a table: of an experiment also the one that it is tested on besides."""
+    name = table.corpus_or_experiment
+    if not table.of_experiment:
+        return (name,)
+    control = table.model is not None and config.all_models[table.model].random
+    return config.experiments[name].corpora[: 1 if control else None]

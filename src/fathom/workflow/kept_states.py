@@ -79,10 +79,11 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
             for site in figure.sites_read(config, model, corpus):
                 yield site, "tokens"
     for experiment in config.experiments.values():
-        if experiment.corpus != corpus:
+        control = config.all_models[model].random
+        if corpus not in (experiment.corpora[:1] if control else experiment.corpora):
             continue
-        # A model that is a control itself has no controls.
-        if "static" in experiment.controls and not config.all_models[model].random:
+        # A model that is a control itself has no controls, and neither has the corpus that is tested besides.
+        if corpus == experiment.corpus and "static" in experiment.controls and not control:
             yield "residual", "embedding_mean"
         for site in experiment.sites:
             for position in experiment.positions:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
@@ -66,6 +68,40 @@ class ProbeJobs:
     def shards(self, wildcards: Wildcards) -> int:
         """How many shards the states are cut into."""
         return self._config.shards_of(self._corpus(wildcards))
+
+    def test_corpus(self, wildcards: Wildcards) -> list[str]:
+        """The table of the texts that an experiment is tested on besides, where it names such a corpus."""
+        return [f"results/corpora/{test}.parquet" for test in self._tests(wildcards)]
+
+    def test_manifests(self, wildcards: Wildcards) -> list[str]:
+        """Manifests of all shards of its states."""
+        return [
+            manifest
+            for test in self._tests(wildcards)
+            for manifest in manifests_of(wildcards.model, test, self._config.shards_of(test))
+        ]
+
+    def test_stores(self, wildcards: Wildcards) -> list[str]:
+        """Stores of all shards of its states."""
+        return [
+            store
+            for test in self._tests(wildcards)
+            for store in stores_of(wildcards.model, test, self._config.shards_of(test))
+        ]
+
+    def test_options(self, wildcards: Wildcards, input: Inputs) -> str:
+        """Options of `fathom probes` that name them."""
+        options = [
+            f"--test-corpus {shlex.quote(str(input.test_corpus[0]))} --test-states "
+            f"{shlex.quote(str(Path(input.test_manifests[0]).parent))} --test-shards {self._config.shards_of(test)}"
+            for test in self._tests(wildcards)
+        ]
+        return " ".join(options)
+
+    def _tests(self, wildcards: Wildcards) -> tuple[str, ...]:
+        """The corpus that is tested besides, if there is one; a model of random weights is tested on none."""
+        one, _, control = self._design(wildcards)
+        return () if control else one.corpora[1:]
 
     def group(self, wildcards: Wildcards) -> str | None:
         """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
