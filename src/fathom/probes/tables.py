@@ -23,6 +23,7 @@ from fathom.io.tables import MEAN
 from fathom.probes.checks import States
 from fathom.probes.curve_tables import ProbeTables
 from fathom.probes.design import ProbeDesign
+from fathom.probes.directions import Directions, Place, fit_directions
 from fathom.probes.job import ProbeJob
 from fathom.probes.layer_choice import layer_choices
 from fathom.probes.probing import plan_probes, run_probes
@@ -30,6 +31,7 @@ from fathom.probes.selectivity import plan_split, template_split
 from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
+from fathom.probes.targets import read_targets
 from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
@@ -108,6 +110,11 @@ def probe_tables(
         texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
         choices=pd.concat([one.choices for one in found], ignore_index=True),
     )
+
+
+def kept_directions(job: ProbeJob, corpus: pd.DataFrame, activations: Activations) -> list[Directions]:
+    """The directions of the probes of an experiment; of a position that no sink is in, those of one form."""
+    return _Probing(job, corpus, activations, 1, None).directions()
 
 
 def _without_sinks(tables: Tables) -> Tables:
@@ -215,6 +222,27 @@ class _Probing:
             texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
             choices=pd.concat(choices, ignore_index=True).assign(**place),
         )
+
+    def directions(self) -> list[Directions]:
+        """Directions of every label and estimator at every place, fitted to all texts that are trained on."""
+        job, found = self._job, []
+        readings = [
+            Reading(view, site, position) for view in self.views() for site in job.sites for position in job.positions
+        ]
+        for reading in [form for one in readings for form in self.fitted_forms(one)]:
+            texts = self._texts([reading.view], reading.sinks)
+            asked = self._texts_to_probe(texts)
+            trained = np.ones(len(texts), dtype=np.bool_) if asked["tested"] is None else ~asked["tested"]
+            labels = {label: np.where(trained, values, None) for label, values in asked["labels"].items()}
+            numbers = self._activations.layer_axis(reading.site)[0].tolist()
+            for target in read_targets(labels, len(texts)):
+                for estimator in job.design.estimators:
+                    if estimator == "ridge" or not target.continuous:
+                        place = Place(target.name, estimator, **vars(reading))
+                        states = self._states(reading, texts)
+                        penalty = job.design.penalty
+                        found.append(fit_directions(states, target, estimator, penalty, place, numbers))
+        return found
 
     def _main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
         """The experiment itself: every estimator and selection, with a test against permuted labels."""
