@@ -10,6 +10,8 @@ OUTPUTS:
     results/probes/{model}/{experiment}.choices.parquet   one row a curve, measure and way to choose a layer: score, interval, gain over the last
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often its prediction was correct
+    results/probes/{model}/{experiment}.told.parquet      one row a curve and text: the layers from which on it is told rightly
+    results/probes/{model}/{experiment}.confusion.parquet one row a curve, layer, class and predicted class: texts
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
     results/probes/{model}/{experiment}.directions.safetensors    directions and scaler of the probes, where they are kept
     results/probes/{model}/{experiment}.record.json    what the job did, when and where; .coordination and .directions have their own
@@ -31,6 +33,8 @@ rule probes:
         layers="results/probes/{model}/{experiment}.layers.parquet",
         choices="results/probes/{model}/{experiment}.choices.parquet",
         texts="results/probes/{model}/{experiment}.texts.parquet",
+        told="results/probes/{model}/{experiment}.told.parquet",
+        confusion="results/probes/{model}/{experiment}.confusion.parquet",
         record="results/probes/{model}/{experiment}.record.json",
     log:
         "logs/probes/{model}/{experiment}.log",

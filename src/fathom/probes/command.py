@@ -48,7 +48,8 @@ def command(
     """Fit linear probes on every layer of stored states.
 
     Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves), EXPERIMENT.choices.parquet (choices
-    among the layers) and EXPERIMENT.texts.parquet (accuracy per text) into the folder; for coordination,
+    among the layers), EXPERIMENT.texts.parquet (accuracy per text), EXPERIMENT.told.parquet (since which layer a text
+    is told) and EXPERIMENT.confusion.parquet (class by predicted class) into the folder; for coordination,
     EXPERIMENT.coordination.parquet; for directions, EXPERIMENT.directions.safetensors.
     """
     job = ProbeJob.model_validate_json(settings_json)
@@ -113,4 +114,6 @@ def _tables(
         f"{job.experiment}.layers": tables.curves.assign(**named),
         f"{job.experiment}.choices": tables.choices.assign(**named),
         f"{job.experiment}.texts": tables.texts,
+        f"{job.experiment}.confusion": tables.confusion.assign(**named),
+        f"{job.experiment}.told": tables.told.assign(**named),
     }

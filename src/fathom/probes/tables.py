@@ -49,6 +49,8 @@ class Tables:
     folds: pd.DataFrame
     texts: pd.DataFrame
     choices: pd.DataFrame
+    confusion: pd.DataFrame
+    told: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ def probe_tables(
         folds=with_facts_of_view(pd.concat([one.folds for one in found], ignore_index=True), corpus),
         texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
         choices=pd.concat([one.choices for one in found], ignore_index=True),
+        confusion=pd.concat([one.confusion for one in found], ignore_index=True),
+        told=pd.concat([one.told for one in found], ignore_index=True),
     )
 
 
@@ -119,7 +123,7 @@ def kept_directions(job: ProbeJob, corpus: pd.DataFrame, activations: Activation
 
 def _without_sinks(tables: Tables) -> Tables:
     """The same numbers as those without sinks."""
-    frames = (tables.curves, tables.folds, tables.texts, tables.choices)
+    frames = (tables.curves, tables.folds, tables.texts, tables.choices, tables.confusion, tables.told)
     return Tables(*(frame.assign(sinks=WITHOUT) for frame in frames))
 
 
@@ -221,6 +225,8 @@ class _Probing:
             folds=_numbered(main.folds, axis).assign(**place),
             texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
             choices=pd.concat(choices, ignore_index=True).assign(**place),
+            confusion=_numbered(main.confusion, axis).assign(**place),
+            told=self._told(main.told, reading, axis).assign(**place),
         )
 
     def directions(self) -> list[Directions]:
@@ -371,7 +377,18 @@ class _Probing:
         """How many texts of some views have no state in a form."""
         return len(self._texts(views, WITH)) - len(self._texts(views, sinks))
 
+    def _told(self, told: pd.DataFrame, reading: Reading, axis: LayerAxis) -> pd.DataFrame:
+        """From which layer on each text is told, the texts by their ids and the layers by their numbers."""
+        named = self._with_ids(told, reading)
+        for column in ("first", "since"):
+            named = number_layers(named, axis, column, layer=column, depth=None)
+        return named
+
     def _named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+        """Hits of texts by their id, with group and class, in place of their numbers."""
+        return self._with_ids(texts.assign(hit=texts["hit"].astype(np.float32)), reading)
+
+    def _with_ids(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         """Texts by their id, with group and class, in place of their numbers."""
         part = self._corpus.iloc[self._texts([reading.view], reading.sinks)]
         rows = texts["text"].to_numpy()
@@ -383,7 +400,6 @@ class _Probing:
         named = texts.assign(
             text=part["id"].to_numpy()[rows],
             group=part["group"].to_numpy()[rows],
-            hit=texts["hit"].astype(np.float32),
         )
         named["class"] = classes
         return named
