@@ -194,6 +194,10 @@ class CorpusView(Protocol):
         """What its views vary."""
 
     @property
+    def view_count(self) -> int:
+        """How many views of a text metrics are measured on."""
+
+    @property
     def label_names(self) -> tuple[str, ...] | None:
         """Labels that it carries."""
 

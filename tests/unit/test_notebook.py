@@ -94,6 +94,45 @@ def test_token_states_know_their_text_their_place_and_their_string(results: Path
         assert "".join(own["token"].values) == sentence
 
 
+@pytest.mark.parametrize("asked", [False, True])
+def test_tokens_of_paraphrases_are_there_where_they_are_asked_for(tmp_path: Path, llama: Path, asked: bool) -> None:
+    manifest = prepared(llama, tmp_path)
+    (tmp_path / "corpora").mkdir()
+    corpus = written_corpus(tmp_path / "corpora" / "texts.parquet", paraphrased=True)
+    for shard in range(SHARDS):  # the second holds paraphrases alone
+        extracted(manifest, corpus, job(shard, shards=SHARDS, paraphrase_tokens=asked))
+    (tmp_path / "activations" / "tiny").mkdir(parents=True)
+    (tmp_path / "corpora" / "activations").rename(tmp_path / "activations" / "tiny" / "texts")
+    states = open_activations("tiny", "texts", position="tokens", results=tmp_path)
+    stored = reader(tmp_path)
+    assert set(states["view"].values) == ({"original", "paraphrase"} if asked else {"original"})
+    ids = [ids for ids, length in zip(stored.token_ids(), stored.stored_lengths, strict=True) if length]
+    assert states["token_id"].values.tolist() == np.concatenate(ids).tolist()
+    np.testing.assert_array_equal(states, all_tokens(stored))
+    means = open_activations("tiny", "texts", position="mean", results=tmp_path)
+    assert np.isfinite(means.values).all()
+    assert set(means["view"].values) == {"original", "paraphrase"}
+
+
+@pytest.mark.parametrize("view", ["original", "paraphrase"])
+def test_views_that_did_not_run_are_not_there(results: Path, tmp_path: Path, llama: Path, view: str) -> None:
+    manifest = prepared(llama, tmp_path)
+    (tmp_path / "corpora").mkdir()
+    corpus = written_corpus(tmp_path / "corpora" / "texts.parquet", paraphrased=True)
+    extracted(manifest, corpus, job(views=(view,), token_budget=BUDGET))
+    (tmp_path / "activations" / "tiny").mkdir(parents=True)
+    (tmp_path / "corpora" / "activations").rename(tmp_path / "activations" / "tiny" / "texts")
+    states = open_activations("tiny", "texts", position="last", results=tmp_path)
+    assert states["view"].values.tolist() == [view] * len(SENTENCES)
+    assert states["text"].values.tolist() == [f"t{text}" for text in range(len(SENTENCES))]
+    if view == "original":
+        np.testing.assert_allclose(
+            states, open_activations("tiny", "texts", position="last", results=results), atol=1e-5
+        )
+    with pytest.raises(FathomError, match=r"expected the views formal, found none of them in .*texts\.parquet"):
+        extracted(manifest, corpus, job(views=("formal",)))
+
+
 def test_bfloat16_is_read_as_float32_exactly(bfloat16: Path) -> None:
     states = open_activations("tiny", "texts", position="last", results=bfloat16)
     assert states.attrs["computed_in"] == "bfloat16"

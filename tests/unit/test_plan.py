@@ -184,6 +184,17 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
     assert job.order == ("items", "relations", "analogies")
 
 
+def test_controls_of_a_corpus_are_not_run_through_a_model_of_random_weights(plan: Plan) -> None:
+    def views(model: str, corpus: str) -> tuple[str, ...] | None:
+        return plan.config.kept_states(model, corpus).views
+
+    assert views("minilm-l6-random", "items") == views("smollm2-135m-random", "tweets") == ("original",)
+    assert views("minilm-l6", "items") is None
+    measured = plan.config.model_copy(update={"models": plan.config.all_models})
+    assert measured.kept_states("minilm-l6-random", "bible").views is None
+    assert "of the views original" in plan.activations.stored(At(model="minilm-l6-random", corpus="items"))
+
+
 def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -> None:
     file = root / "config" / "offline.yaml"
     plan = Plan(load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)]))

@@ -97,6 +97,11 @@ class Corpus(Settings):
         return ONE_VIEW
 
     @property
+    def view_count(self) -> int:
+        """How many views of a text metrics are measured on, each a curve of its own."""
+        return 1
+
+    @property
     def label_names(self) -> tuple[str, ...] | None:
         """Labels that it carries; None where its settings do not tell, since they are in a table of one's own."""
         return ()
@@ -164,6 +169,11 @@ class BibleCorpus(Corpus):
     module: ClassVar[str] = "fathom.corpora.bible"
 
     @property
+    def view_count(self) -> int:
+        """A paraphrase is a second one."""
+        return 1 if self.paraphrase is None else 2
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The testament of a passage."""
         return ("testament",)
@@ -210,6 +220,11 @@ class RandomTokensCorpus(Corpus):
     module: ClassVar[str] = "fathom.corpora.random_tokens"
     written: ClassVar[bool] = False
     swept: ClassVar[str | None] = "length of the text"
+
+    @property
+    def view_count(self) -> int:
+        """One a length."""
+        return 1 if isinstance(self.tokens, int) else len(self.tokens)
 
     @property
     def measurable_as(self) -> frozenset[str]:
@@ -274,6 +289,12 @@ class DesignCorpus(Corpus):
     def data(self) -> tuple[str, ...]:
         """Fathom's own table, unless there is another source."""
         return (self.own_table,) if self.table is None else ()
+
+    @property
+    def view_count(self) -> int:
+        """Each wording, and the first once more with its words in another order."""
+        first, further = len(self.default_views), len(getattr(self, "more_templates", ()))
+        return first * (2 if self.shuffled else 1) + further
 
     @property
     def source(self) -> str:
@@ -675,6 +696,11 @@ class _Table(Corpus):
         return self.model_dump(mode="json", exclude={"kind", "measured"})
 
     @property
+    def view_count(self) -> int:
+        """The text, its paraphrases, and with labels the same with their words in another order."""
+        return (1 + len(self.views)) * (2 if self.labels and self.shuffled else 1)
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The columns."""
         return tuple(self.labels)
@@ -892,6 +918,11 @@ class RepetitionCorpus(_PerturbedCorpus):
     swept: ClassVar[str | None] = "repeated tokens"
     replaced_by: ClassVar[str] = "tokens of the text itself"
 
+    @property
+    def view_count(self) -> int:
+        """One a probability."""
+        return len(self.probabilities)
+
 
 class RandomnessCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by random ones (Skean et al. 2025, Figure 6b).
@@ -907,6 +938,11 @@ class RandomnessCorpus(_PerturbedCorpus):
 
     swept: ClassVar[str | None] = "random tokens"
     replaced_by: ClassVar[str] = "random tokens"
+
+    @property
+    def view_count(self) -> int:
+        """One a probability."""
+        return len(self.probabilities)
 
 
 CorpusSettings = Annotated[

@@ -16,7 +16,8 @@ Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Estimator = Literal["svm", "ridge", "logistic"]
 CURVES = ("text", "corpus", "views")  # what metrics are of that are curves over depth
 STEPS = range(3)  # of the hierarchy: items, relations, analogies
-MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
+MOST_EXPERIMENTS = 6  # that colours tell apart in one panel
+MOST_CURVES = 36  # that colours and markers tell apart in one figure of several panels
 
 
 @dataclass(frozen=True)
@@ -284,6 +285,22 @@ def hierarchy(config: ConfigView, names: Collection[str]) -> tuple[str, ...]:
 def default_estimator(experiment: ExperimentView) -> Any:
     """Whose scores a figure shows that an experiment calls for."""
     return "ridge" if "ridge" in experiment.estimators else experiment.estimators[0]
+
+
+def too_many_models(models: Sequence[str]) -> Iterator[Problem]:
+    """More models without an order than one figure tells apart."""
+    if len(models) > MOST_CURVES:
+        expected = f"at most {MOST_CURVES} in one figure, which colours and markers can tell apart (or ordered: true)"
+        yield "models", f"{len(models)} models", expected
+
+
+def too_many_corpora(config: ConfigView, corpora: Sequence[str], *, views: bool) -> Iterator[Problem]:
+    """More corpora, or views of their texts where each has a curve, than one figure tells apart."""
+    known = [config.corpora[name] for name in corpora if name in config.corpora]
+    count = sum(corpus.view_count if views else 1 for corpus in known)
+    if count > MOST_CURVES:
+        expected = f"at most {MOST_CURVES} in one figure, which colours and markers can tell apart; name some here"
+        yield "corpora", f"{len(known)} corpora" + (f" with {count} views" if views else ""), expected
 
 
 def more_than_colours(names: Sequence[str]) -> Iterator[Problem]:

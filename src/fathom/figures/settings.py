@@ -29,6 +29,8 @@ from fathom.figures.base import (
     metric_problems,
     more_than_colours,
     tables_of,
+    too_many_corpora,
+    too_many_models,
 )
 from fathom.figures.sentences import (
     ESTIMATORS,
@@ -88,6 +90,9 @@ class MetricFigure(OneMetricFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         known = measured_as(config, *CURVES)
         yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+        if self.metric in config.metric_settings:
+            corpora = self.corpora or config.corpora_of(self.metric)
+            yield from too_many_corpora(config, corpora, views=config.metric_words(self.metric).of != "views")
 
 
 class ComparisonFigure(ModelsFigure, ClaimedFigure):
@@ -131,6 +136,8 @@ class ComparisonFigure(ModelsFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         yield from unknown_names("metrics", self.metrics, measured_as(config, *CURVES))
         yield from unknown_names("corpora", self.corpora, config.metric_corpora)
+        if not self.ordered:
+            yield from too_many_models(self.plotted_models(config))
 
 
 class SweepFigure(ModelsFigure, ClaimedFigure):
@@ -235,6 +242,7 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         yield from unknown_names("", ["sinks"], config.metric_settings)
         yield from unknown_names("corpora", self.corpora or (), config.corpora_of("sinks"))
+        yield from too_many_corpora(config, self.corpora or config.corpora_of("sinks"), views=False)
 
 
 class BlockSitesFigure(ModelsFigure, ClaimedFigure):

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus, with_facts_of_view
+from fathom.io.corpus_table import of_views, read_corpus, with_facts_of_view
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
@@ -42,6 +42,7 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
+    corpus = of_views(corpus, activations.views)
     measures = [make_measure(one) for one in job.measured]
     of_texts = {one.name for one in job.measured if one.of == "text"}
     tables: dict[str, pd.DataFrame] = {}

@@ -1,4 +1,4 @@
-"""Load a prepared checkpoint: safetensors only, no code of its own, every weight accounted for."""
+"""Load a prepared checkpoint: no pickle, no code of its own, every weight accounted for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from fathom.models.architecture import Anatomy, Dtype, check_anatomy, find_anatomy, stream_dtype
 from fathom.models.batch_check import BatchCheck, check_batches
@@ -17,6 +17,7 @@ from fathom.models.checkpoint_checks import check_prepared
 from fathom.models.offline import close_doors
 from fathom.models.passes import Fresh, Half, call
 from fathom.models.sizes import Part
+from fathom.models.weights.ways import way_of
 from fathom.runtime.errors import FathomError, first_line
 
 
@@ -137,15 +138,10 @@ def understand(
 
 def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
     try:
-        whole, info = AutoModel.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype),
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-            output_loading_info=True,
-            **({} if attention is None else {"attn_implementation": attention}),
-        )
+        whole, info = way_of(folder).load(folder, dtype=dtype, attention=attention)
+    except FathomError as error:
+        msg = f"model {name}: {error}"
+        raise FathomError(msg) from error
     except Exception as error:  # a bad config or file makes the libraries raise anything
         msg = f"model {name}: cannot be loaded from {folder} ({first_line(error)})"
         raise FathomError(msg) from error

@@ -22,6 +22,7 @@ from fathom.models.checkpoint_checks import (
 )
 from fathom.models.folders import what_it_is
 from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
+from fathom.models.weights.ways import marks_in, way_of
 from fathom.runtime.errors import FathomError
 
 SAFETENSORS = ".safetensors"
@@ -58,7 +59,7 @@ def plain_files(folder: Path) -> list[Path]:
         msg = f"{folder}: not a model folder, it holds no config.json; expected {what_it_is(folder)}"
         raise FathomError(msg)
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    weights = weight_files(names, folder.joinpath)
+    weights = weight_files(names, folder.joinpath) or marks_in(names)
     if not weights:
         found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
         why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
@@ -90,10 +91,15 @@ def weight_files(names: Collection[str], bring: Callable[[str], Path]) -> list[s
 def check_own(folder: Path) -> list[Path]:
     """The files that are kept of a folder that fathom did not make.
 
-    Errors: as `plain_files`; FathomError too if one is a link out of the folder.
+    Errors: as `plain_files`; FathomError too if one is a link out of the folder, or if there are no weights, only the
+    seed of some.
     """
     files = plain_files(folder)
     check_links(files)
+    if not way_of(folder).BOUND:
+        msg = f"{folder}: a model of random weights that fathom made, it holds none; write {{source: random, of: ...}} "
+        msg += "in the config instead"
+        raise FathomError(msg)
     return files
 
 

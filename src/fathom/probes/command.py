@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import of_views, read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
@@ -56,13 +56,15 @@ def command(
     corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
     activations = _states(manifests, corpus_file)
+    corpus = of_views(corpus, activations.views)
     other, others = None, []
     if job.test is not None and job.coordination is None:
         if test_corpus is None or test_states is None:
             msg = f"--test-corpus, --test-states: expected those of {job.test}, on which {job.experiment} is tested"
             raise FathomError(msg)
         others = shard_manifests(test_states, test_shards)
-        other = OtherCorpus(job.test, read_corpus(test_corpus), _states(others, test_corpus))
+        tested = _states(others, test_corpus)
+        other = OtherCorpus(job.test, of_views(read_corpus(test_corpus), tested.views), tested)
         others = [test_corpus, *others]
     folder.mkdir(parents=True, exist_ok=True)
     texts = [] if texts_file is None else [texts_file]

@@ -14,7 +14,7 @@ from fathom.figures.drawing.curve import draw_curve, has_both_forms, panel_note,
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, MARKERS, PALETTE, SOLID, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, curves_of_job, first_preparation
+from fathom.figures.metrics.rows import ORIGINAL, curves_of_job, first_preparation, with_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,8 +156,10 @@ def site_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         for site in SITES:
             rows = found[found["site"] == site]
             if len(rows):
-                curve = curves_of_job(rows, job).assign(model=table.model, stage=SITES[site])
-                curves.append(curve.assign(residual=site in ON_THE_STREAM))
+                curve = curves_of_job(rows, job)
+                if site == "attention_patterns":
+                    curve = with_gaps(curve, range(1, int(curve["layer"].max())))
+                curves.append(curve.assign(model=table.model, stage=SITES[site], residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
 
 

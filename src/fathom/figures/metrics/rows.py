@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
@@ -43,6 +45,21 @@ def first_preparation(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the preparation that comes first."""
     chosen: pd.DataFrame = rows[rows["preparation"] == rows["preparation"].iloc[0]]
     return chosen
+
+
+def with_gaps(curve: pd.DataFrame, among: Iterable[int]) -> pd.DataFrame:
+    """A curve of one view and form with a row without value for each layer `among` some between others that it lacks.
+
+    No line then joins two blocks with attention over some that have none.
+    """
+    known = dict(zip(curve["layer"], curve["depth"], strict=True))
+    lacking = sorted(layer for layer in {*among} - {*known} if known and min(known) < layer < max(known))
+    if not lacking:
+        return curve
+    step = known[max(known)] / max(known)
+    gaps = pd.DataFrame({"layer": lacking, "depth": [layer * step for layer in lacking]})
+    gaps = gaps.assign(**{name: curve[name].iloc[0] for name in ("view", "sinks", "preparation") if name in curve})
+    return pd.concat([curve, gaps], ignore_index=True).sort_values("layer", ignore_index=True)
 
 
 def one_view(rows: pd.DataFrame) -> pd.DataFrame:

@@ -14,10 +14,10 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.checks import check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
-from fathom.figures.drawing.style import INK, MARKERS, PALETTE, SMALL, SOLID, fold, house_style
+from fathom.figures.drawing.style import INK, SMALL, SOLID, fold, house_style, look, pages_of_colours
 from fathom.figures.drawing.text import count, panel_width, three_digits
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation, with_gaps
 from fathom.statistics.sink_curves import summarise_sinks as summarise_sinks
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    # Corpora that share a panel, each with its place among all.
+    Group = Sequence[tuple[int, str]]
 
 NUMBERS = ("value", "low", "high")
 CURVE_COLUMNS = ("model", "corpus", "layer", "depth", *NUMBERS, "texts")
@@ -79,7 +81,7 @@ def draw_sinks(
 
     Raises:
         ValueError: if columns or, in `valley`, rows are missing, sinks are unknown, two rows are the same point, a norm
-            is not above 0, a model or corpus is not in `valley`, or there are more corpora than colours.
+            is not above 0, a model or corpus is not in `valley`, or there are more corpora than can be told apart.
     """
     check_curves(
         valley,
@@ -95,11 +97,9 @@ def draw_sinks(
         msg = "norms: a logarithmic axis needs values and quartiles above 0"
         raise ValueError(msg)
     corpora = list(dict.fromkeys(valley["corpus"]))
-    if len(corpora) > len(PALETTE):
-        msg = f"valley: column corpus: at most {len(PALETTE)} can be told apart in one figure, found {len(corpora)}"
-        raise ValueError(msg)
+    groups = pages_of_colours(corpora, "valley: column corpus")
     with house_style():
-        return _draw(valley, norms, heads, corpora, title=title, unit=unit, layers=layers, notes=notes)
+        return _draw(valley, norms, heads, groups, title=title, unit=unit, layers=layers, notes=notes)
 
 
 def _check_others(
@@ -123,7 +123,7 @@ def _draw(
     valley: pd.DataFrame,
     norms: pd.DataFrame,
     heads: pd.DataFrame,
-    corpora: Sequence[str],
+    groups: Sequence[Group],
     *,
     title: str,
     unit: str,
@@ -133,47 +133,51 @@ def _draw(
     models = list(dict.fromkeys(valley["model"]))
     width = panel_width(min(len(models), MOST_COLUMNS))
 
-    def draw_valley(axes: Axes, model: str) -> None:
-        for at, corpus in enumerate(corpora):
+    def draw_valley(axes: Axes, model: str, group: Group) -> None:
+        for turn, (at, corpus) in enumerate(group):
+            colour, marker = look(at)
             draw_with_and_without(
                 axes,
                 _of(valley, model, corpus),
                 label=corpus,
-                colour=PALETTE[at],
-                marker=MARKERS[at],
-                turn=(at, len(corpora)),
+                colour=colour,
+                marker=marker,
+                turn=(turn, len(group)),
             )
 
-    def draw_all(axes: Axes, model: str, curves: pd.DataFrame, what: str) -> None:
-        for at, corpus in enumerate(corpora):
+    def draw_all(axes: Axes, model: str, group: Group, curves: pd.DataFrame, what: str) -> None:
+        for turn, (at, corpus) in enumerate(group):
+            colour, marker = look(at)
             draw_curve(
                 axes,
                 _of(curves, model, corpus),
                 label=f"{corpus}, {what}",
-                colour=PALETTE[at],
-                marker=MARKERS[at],
-                turn=(at, len(corpora)),
+                colour=colour,
+                marker=marker,
+                turn=(turn, len(group)),
             )
 
-    def draw_norms(axes: Axes, model: str) -> None:
-        draw_all(axes, model, norms, "norm")
+    def draw_norms(axes: Axes, model: str, group: Group) -> None:
+        draw_all(axes, model, group, norms, "norm")
+        corpora = [corpus for _, corpus in group if not _of(valley, model, corpus).empty]
         without = [corpus for corpus in corpora if _of(norms, model, corpus).empty]
         if without:
             _say(axes, "no token is a sink by the rule", without, corpora, width)
 
-    def draw_heads(axes: Axes, model: str) -> None:
-        draw_all(axes, model, heads, "heads")
+    def draw_heads(axes: Axes, model: str, group: Group) -> None:
+        draw_all(axes, model, group, heads, "heads")
         axes.set_ylim(-0.04, 1.04)
+        corpora = [corpus for _, corpus in group]
         without = [
             corpus for corpus in corpora if _of(heads, model, corpus).empty and not _of(norms, model, corpus).empty
         ]
         if without:
             _say(axes, "attention to the sink is not known", without, corpora, width)
 
-    def top(model: str) -> Panel:
-        rows = valley[valley["model"] == model]
+    def top(model: str, group: Group) -> Panel:
+        rows = valley[(valley["model"] == model) & valley["corpus"].isin([corpus for _, corpus in group])]
         return Panel(
-            draw=partial(draw_valley, model=model),
+            draw=partial(draw_valley, model=model, group=group),
             unit=unit,
             name=model,
             note=panel_note(rows),
@@ -182,24 +186,32 @@ def _draw(
             height=VALLEY_HEIGHT,
         )
 
-    def middle(model: str) -> Panel:
+    def middle(model: str, group: Group) -> Panel:
         return Panel(
-            draw=partial(draw_norms, model=model),
+            draw=partial(draw_norms, model=model, group=group),
             unit="norm of sink /\nmedian norm",
             scale="norm",
             logarithmic=True,
             height=OTHER_HEIGHT,
         )
 
-    def bottom(model: str) -> Panel:
+    def bottom(model: str, group: Group) -> Panel:
         unit = "heads that\nattend to it"
-        return Panel(draw=partial(draw_heads, model=model), unit=unit, scale="share", height=OTHER_HEIGHT)
+        return Panel(draw=partial(draw_heads, model=model, group=group), unit=unit, scale="share", height=OTHER_HEIGHT)
 
-    rows = [[kind(model) for model in page] for page in pages(models, MOST_COLUMNS) for kind in (top, middle, bottom)]
+    # A model is measured on every corpus of the figure, but a frame of one's own may lack some.
+    pairs = set(zip(valley["model"], valley["corpus"], strict=True))
+    rows = [
+        [kind(model, group) if any((model, corpus) in pairs for _, corpus in group) else None for model in page]
+        for group in groups
+        for page in pages(models, MOST_COLUMNS)
+        for kind in (top, middle, bottom)
+    ]
     legend = [
         [
-            Line2D([], [], color=PALETTE[at], marker=MARKERS[at], linestyle=SOLID, label=corpus)
-            for at, corpus in enumerate(corpora)
+            Line2D([], [], color=look(at)[0], marker=look(at)[1], linestyle=SOLID, label=corpus)
+            for group in groups
+            for at, corpus in group
         ],
         sinks_handles(list(valley["sinks"].unique())),
     ]
@@ -248,7 +260,7 @@ def sink_frames(
             found["sinks"], samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
         )
         norms.append(norm.assign(**place))
-        heads.append(attending.assign(**place))
+        heads.append(with_gaps(attending, rows["layer"]).assign(**place))
     return (
         pd.concat(valleys, ignore_index=True),
         pd.concat(norms, ignore_index=True),
@@ -257,11 +269,25 @@ def sink_frames(
     )
 
 
+def blocks_notes(valley: pd.DataFrame, heads: pd.DataFrame) -> list[str]:
+    """One sentence for each model of some blocks of which no attention is known; those of a hybrid have none."""
+    notes = []
+    for model, known in heads.dropna(subset="value").groupby("model", sort=False):
+        layers = sorted({*valley.loc[valley["model"] == model, "layer"]} - {0})
+        unknown = [layer for layer in layers if layer not in set(known["layer"])]
+        # The final norm is a layer, but no block.
+        if unknown and unknown != layers[-1:]:
+            shown = f"{len(layers) - len(unknown)} of {count(len(layers), 'block')}"
+            notes.append(f"{model}: attention is known of {shown}; the others have none, or one that is not seen.")
+    return notes
+
+
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
     valley, norms, heads, margins = sink_frames(tables, job)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
+    notes = [*blocks_notes(valley, heads), *notes]
     rule = next(iter(margins.values()))["rule"].iloc[0]
     said = [f"Sink tokens: {rule}.", *near, *notes]
     picture = draw_sinks(valley, norms, heads, title=job.title, unit=unit, layers=job.layers, notes=said)

@@ -12,7 +12,7 @@ from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.defaults import Corpora
+from fathom.workflow.defaults import probed_views
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
@@ -161,11 +161,6 @@ class ProbeJobs:
         """An experiment, the views that it probes, and whether the model is a control of random weights."""
         one = self._config.experiments[wildcards.experiment]
         return one, probed_views(one, self._config.corpora), self._config.all_models[wildcards.model].random
-
-
-def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
-    """The views that an experiment probes."""
-    return experiment.views or corpora[experiment.corpus].default_views
 
 
 def probe_resources(
