@@ -74,6 +74,8 @@ FIGURES: dict[str, dict[str, Any]] = {
     "probes": {"estimator": "svm"} | REAL,
     "properties": {"model": "real", "experiment": "every"},
     "labelled": {"model": "real", "experiment": "moods"},
+    "confusion": {"model": "real", "experiment": "moods"},
+    "told": {"model": "real", "experiment": "moods"},
     "spans": {"experiments": ["relations"]} | REAL,
     "sites": {"experiments": ["relations"]} | REAL,
     "early-context": {"experiment": "early"} | REAL,
@@ -91,6 +93,8 @@ SAID: dict[str, tuple[str, ...]] = {
     "bimodality": ("owner/prose at 001122334455", "Hartigan"),
     "power-law": ("no data", "16 eigenvalues"),
     "labelled": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
+    "confusion": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
+    "told": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
 }
 OF_PROBES = ("template “", "grouped folds", "our own design")
 # A change for the worse of every kind that names something, and how the line begins that refuses it.
@@ -109,6 +113,14 @@ WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
     "probes": [({"experiments": ["x"]}, "experiments: expected one of"), ({"models": ["x"]}, "models: expected")],
     "properties": [({"experiment": "x"}, "experiment: expected one of"), ({"model": "x"}, "model: expected one of")],
     "labelled": [
+        ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
+    "confusion": [
+        ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
+    "told": [
         ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
         ({"model": "x"}, "model: expected one of"),
     ],
@@ -285,6 +297,10 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     picture = made[name].picture()
     title = " ".join(picture.get_suptitle().split())
     assert title == " ".join(made[name].job.title.split())
+    if name == "told":
+        (axes,) = picture.axes
+        assert "text" in [text.get_text() for text in axes.texts]
+        return
     if name == "probe-summary":
         (axes,) = picture.axes
         assert "experiment" in [text.get_text() for text in axes.texts]
@@ -295,14 +311,14 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     named = [text.get_text().strip() for legend in picture.legends for text in legend.get_texts()]
     entries = [word for word in named if word]
     assert len(set(entries)) == len(entries)
-    assert entries or name == "matrix"
+    assert entries or name in {"matrix", "confusion"}
     lines = [line for axes in picture.axes for line in axes.get_lines()]
     hues = {to_hex(line.get_color()).upper() for line in lines} - {INK.upper(), FAINT.upper(), GRID.upper()}
     images = [image for axes in picture.axes for image in axes.get_images()]
     assert hues or images or name == "spans"
 
 
-OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled"}]
+OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled", "confusion", "told"}]
 
 
 @pytest.mark.parametrize("name", OF_METRICS)

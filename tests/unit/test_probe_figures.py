@@ -13,7 +13,19 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from tests.drawings import names, points, written
-from tests.hierarchy import FILLER, LAST, choice_rows, corpora, curve_rows, hit_rows, job_of, step_tables, told
+from tests.hierarchy import (
+    FILLER,
+    LAST,
+    choice_rows,
+    confusion_rows,
+    corpora,
+    curve_rows,
+    hit_rows,
+    job_of,
+    step_tables,
+    told,
+    told_rows,
+)
 from tests.unit.test_figures_coordination import coordination, panel
 
 from fathom.figures.base import FigureTable, ProbeFigure
@@ -128,6 +140,10 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_table(measures(), path)
         case "choices":
             write_table(choice_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
+        case "confusion":
+            write_table(confusion_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
+        case "told":
+            write_table(told_rows(hits(plan, table.corpus_or_experiment)), path)
         case "hits":
             write_table(hits(plan, table.corpus_or_experiment), path)
         case _:

@@ -27,14 +27,15 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `choices`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`, `hits`,
+    `coordination`), or `texts`: the corpus itself."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
 
     @property
     def of_experiment(self) -> bool:
         """Whether the table is of an experiment, not of a corpus."""
-        return self.content in {"probes", "choices", "hits", "coordination"}
+        return self.content in {"probes", "choices", "told", "confusion", "hits", "coordination"}
 
 
 class Figure(Settings):
@@ -207,7 +208,7 @@ class ProbeFigure(Figure):
                     tables.append(FigureTable(model, name, content))
                     if content == "probes" and random is not None and "random" in config.experiments[name].controls:
                         tables.append(FigureTable(random, name, content, control="random"))
-        if "hits" in self.contents:
+        if {"hits", "told"} & set(self.contents):
             corpora = dict.fromkeys(config.experiments[name].corpus for name in experiments)
             tables += [FigureTable(None, corpus, "texts") for corpus in corpora]
         return tables

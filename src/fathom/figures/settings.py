@@ -491,19 +491,20 @@ class PropertiesFigure(OneModelFigure):
         return figures
 
 
-class LabelledFigure(OneModelFigure):
-    """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
+class OwnTextsFigure(OneModelFigure):
+    """A figure of an experiment on the labels of one's own texts."""
 
-    kind: Literal["labelled"]
-
-    module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    suffix: ClassVar[str] = ""
+    """Ends its name in the default run."""
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
         """One an experiment on labelled texts, and model."""
+        (kind,) = get_args(cls.model_fields["kind"].annotation)
         return {
-            f"{name}-{model}": cls(kind="labelled", model=model, experiment=name, estimator=default_estimator(one))
+            f"{name}-{model}{cls.suffix}": cls.model_validate(
+                {"kind": kind, "model": model, "experiment": name, "estimator": default_estimator(one)}
+            )
             for name, one in config.experiments.items()
             if one.corpus in config.corpora and config.corpora[one.corpus].has_own_figure
             for model in config.trained_models
@@ -516,6 +517,43 @@ class LabelledFigure(OneModelFigure):
     def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
         corpus = config.corpora.get(experiment.corpus)
         return "" if corpus is None or corpus.has_own_figure else "an experiment on a table with labels"
+
+
+class LabelledFigure(OwnTextsFigure):
+    """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
+
+    kind: Literal["labelled"]
+
+    module: ClassVar[str] = "fathom.figures.probes.labelled"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+
+
+class ConfusionFigure(OwnTextsFigure):
+    """Which classes a probe takes for which, at the peak of each label of one's own texts: a panel a label."""
+
+    kind: Literal["confusion"]
+
+    module: ClassVar[str] = "fathom.figures.probes.confusion"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "confusion")
+    suffix: ClassVar[str] = "-confusion"
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"{experiment_title(config, self.experiment)}: classes and what they are taken for"
+
+
+class ToldFigure(OwnTextsFigure):
+    """The texts that a probe tells rightly from the lowest layer on, and those from the highest or never: a table."""
+
+    kind: Literal["told"]
+
+    module: ClassVar[str] = "fathom.figures.probes.told"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "told")
+    suffix: ClassVar[str] = "-told"
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"{experiment_title(config, self.experiment)}: texts told first and last"
 
 
 class SpansFigure(TrainedModelsFigure, EstimatorFigure):
@@ -691,6 +729,8 @@ FigureSettings = Annotated[
     | ProbesFigure
     | PropertiesFigure
     | LabelledFigure
+    | ConfusionFigure
+    | ToldFigure
     | SpansFigure
     | SitesFigure
     | EarlyContextFigure

@@ -8,6 +8,8 @@ from fathom.workflow.config import Config
 PLACES = {
     "probes": "results/probes/{model}/{name}.layers.parquet",
     "choices": "results/probes/{model}/{name}.choices.parquet",
+    "told": "results/probes/{model}/{name}.told.parquet",
+    "confusion": "results/probes/{model}/{name}.confusion.parquet",
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "texts": "results/corpora/{name}.parquet",
