@@ -70,7 +70,8 @@ def read_table(path: Path, column: str, place: str, encoding: str) -> pd.DataFra
         msg = f"{place}: not in the encoding {encoding} ({first_line(error)}); say which it is with encoding"
         raise FathomError(msg) from error
     except (ValueError, OSError) as error:
-        msg = f"{place}: cannot be read as {path.suffix} ({first_line(error)})"
+        advice = "; expected one JSON object a line" if path.suffix == ".jsonl" else ""
+        msg = f"{place}: cannot be read as {path.suffix} ({first_line(error)}){advice}"
         raise FathomError(msg) from error
     if column not in table.columns:
         found = ", ".join(map(str, table.columns))
@@ -94,7 +95,12 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
             with path.open(encoding=encoding) as stream:
                 return pd.DataFrame({column: pd.Series([line.removesuffix("\n") for line in stream], dtype=str)})
         case ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding)
+            if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much at the start for an index
+                found = f"{len(table.columns) + table.index.nlevels} cells in row 1 and {len(table.columns)} columns"
+                msg = f"{found}; a text with a comma stands in quotes"
+                raise ValueError(msg)
+            return table
         case ".jsonl":
             # Otherwise pandas turns texts that look like numbers or dates into numbers and dates.
             return pd.read_json(path, lines=True, dtype=False, encoding=encoding)

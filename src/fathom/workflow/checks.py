@@ -83,7 +83,8 @@ def _missing_files(config: Config) -> Iterator[Problem]:
     for place, source in _sources(config).items():
         for key, path, expected in source.required_files:
             if not Path(path).is_file():
-                yield f"{place}.{key}", getattr(source, key), expected
+                home = "; ~ is not expanded, write the path out" if path.startswith("~") else ""
+                yield f"{place}.{key}", getattr(source, key), expected + home
 
 
 def _wrong_bases(config: Config) -> Iterator[Problem]:
