@@ -310,6 +310,18 @@ def test_a_packed_model_runs_is_copied_and_lends_its_shape(tmp_path: Path) -> No
     assert describe(random, "m", depth=2) == describe(folder, "m", depth=2)
 
 
+@pytest.mark.parametrize("way", ["drawn", "packed"])
+def test_a_folder_that_transformers_loads_is_made_of_any_other(tmp_path: Path, way: str, llama: Path) -> None:
+    made = {
+        "drawn": lambda: draw(llama, tmp_path / "m"),
+        "packed": lambda: converted(llama_file(tmp_path / "m.gguf", "Q4_1"), tmp_path / "m"),
+    }
+    folder = made[way]()
+    model, _ = way_of(folder).load(folder, dtype="float32", attention=None)
+    model.save_pretrained(tmp_path / "plain")
+    assert_equal_models(AutoModel.from_pretrained(tmp_path / "plain"), model)
+
+
 def test_a_weight_that_is_in_no_block_is_kept_as_it_is(tmp_path: Path) -> None:
     file = llama_file(tmp_path / "m.gguf", "Q4_1")
     source = {one.name: one for one in gguf.GGUFReader(file).tensors}

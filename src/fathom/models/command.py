@@ -27,7 +27,7 @@ log = logging.getLogger("fathom")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
 def command(settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
-    """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
+    """Fetch or convert a checkpoint, or draw its weights, into a folder without code."""
     job = ModelJob.model_validate_json(settings_json)
     if base is not None and job.base is None:
         msg = f"--base: expected none, model {job.name} has the shape of no other; found {base}"

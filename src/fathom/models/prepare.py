@@ -1,4 +1,4 @@
-"""Bring a checkpoint into one plain form: a folder with config.json, *.safetensors and a tokenizer."""
+"""Bring a checkpoint into one plain form: a folder with config.json, a tokenizer and weights (`weights.ways`)."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ _PACKED = "packed"
 """Key of the file's metadata: which tensors are blocks, and of what."""
 _ROWS_AT_ONCE = 16
 """So many rows gguf expands at once, however short they are."""
-_NUMBERS_AT_ONCE = 1 << 18
+_NUMBERS_AT_ONCE = 1 << 16
 """So many make one step of expanding worth its overhead and still fit a processor's cache."""
 
 
