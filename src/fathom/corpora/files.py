@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from fathom.runtime.errors import FathomError, first_line
 if TYPE_CHECKING:
     from fathom.corpora.sources import Sources
 
+LONGEST_CELL = 2**31 - 1  # characters
 ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
 
 
@@ -95,12 +98,7 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
             with path.open(encoding=encoding) as stream:
                 return pd.DataFrame({column: pd.Series([line.removesuffix("\n") for line in stream], dtype=str)})
         case ".csv":
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding)
-            if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much at the start for an index
-                found = f"{len(table.columns) + table.index.nlevels} cells in row 1 and {len(table.columns)} columns"
-                msg = f"{found}; a text with a comma stands in quotes"
-                raise ValueError(msg)
-            return table
+            return _read_csv(path, encoding)
         case ".jsonl":
             # Otherwise pandas turns texts that look like numbers or dates into numbers and dates.
             return pd.read_json(path, lines=True, dtype=False, encoding=encoding)
@@ -109,6 +107,34 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
         case _:
             msg = f"{path}: expected a file that ends with {', '.join(ENDINGS)}"
             raise FathomError(msg)
+
+
+def _read_csv(path: Path, encoding: str) -> pd.DataFrame:
+    """A table whose rows have as many cells as its first row names columns, each another name.
+
+    Pandas takes the first cells of rows that are longer for names of rows, which puts every cell in the column beside
+    its own, and fills rows that are shorter, such as those that an unquoted line break cuts in two.
+    """
+    head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding=encoding).iloc[0]
+    twice = head[head.duplicated() & (head != "")]
+    if len(twice):
+        msg = f"its first row names the column {twice.iloc[0]!r} twice"
+        raise ValueError(msg)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, index_col=False)
+        except pd.errors.ParserWarning:
+            msg = f"its rows have more cells than the first row names columns, {len(head)}"
+            raise ValueError(msg) from None
+    csv.field_size_limit(LONGEST_CELL)
+    with path.open(encoding=encoding, newline="") as stream:
+        for number, row in enumerate(filter(None, csv.reader(stream))):
+            if len(row) < len(head):
+                where = f"row {number} has {len(row)} of {len(head)} cells"
+                msg = f"{where}; put a text with a line break or a comma in quotes"
+                raise ValueError(msg)
+    return table
 
 
 def chosen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -31,6 +31,8 @@ class FigureTable:
     `coordination`), or `texts`: the corpus itself."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
+    summary: bool = False
+    """Whether it is the summary of a metric: one row a curve and layer, with the interval."""
 
     @property
     def of_experiment(self) -> bool:
@@ -155,6 +157,14 @@ class ClaimedFigure(Figure):
 def tables_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[FigureTable]:
     """Tables of (corpus, content) of each model."""
     return [FigureTable(model, corpus, content) for model in models for corpus, content in columns]
+
+
+def summaries_of(
+    models: Sequence[str], columns: Sequence[tuple[str, str]], claim: ClaimName | None = None
+) -> list[FigureTable]:
+    """Summaries of (corpus, metric) of each model; with a claim the tables of single texts, on which it is judged."""
+    summaries = [replace(table, summary=True) for table in tables_of(models, columns)]
+    return summaries + ([] if claim is None else tables_of(models, columns))
 
 
 def measured_as(config: ConfigView, *shapes: str) -> list[str]:

@@ -28,6 +28,7 @@ from fathom.figures.base import (
     measured_as,
     metric_problems,
     more_than_colours,
+    summaries_of,
     tables_of,
     too_many_corpora,
     too_many_models,
@@ -62,7 +63,9 @@ class OneMetricFigure(ModelsFigure):
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model and corpus."""
         corpora = self.corpora or config.corpora_of(self.metric)
-        return tables_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
+        return summaries_of(
+            self.plotted_models(config), [(corpus, self.metric) for corpus in corpora], self.paper_claim
+        )
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -121,7 +124,7 @@ class ComparisonFigure(ModelsFigure, ClaimedFigure):
             for metric in self.metrics
             if corpus in config.corpora_of(metric)
         ]
-        return tables_of(self.plotted_models(config), columns)
+        return summaries_of(self.plotted_models(config), columns, self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metrics."""
@@ -160,7 +163,7 @@ class SweepFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metric, and what is varied."""
@@ -222,12 +225,11 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """Entropy, sink tokens and margins of each model and corpus."""
-        columns = [
-            (corpus, content)
-            for corpus in self.corpora or config.corpora_of("sinks")
-            for content in ("prompt_entropy", "sinks", "sink_margins")
-        ]
-        return tables_of(self.plotted_models(config), columns)
+        corpora = self.corpora or config.corpora_of("sinks")
+        models = self.plotted_models(config)
+        curves = [(corpus, content) for corpus in corpora for content in ("prompt_entropy", "sinks")]
+        margins = tables_of(models, [(corpus, "sink_margins") for corpus in corpora])
+        return [*summaries_of(models, curves, self.claim), *margins]
 
     def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
         """What the three rows of panels show."""
@@ -263,7 +265,7 @@ class BlockSitesFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metric, and where."""

@@ -26,7 +26,9 @@ def table_files(config: Config, figure: str) -> list[str]:
     """The files of these tables."""
     return [
         PLACES.get(table.content, METRIC_PLACE).format(
-            model=table.model, name=table.corpus_or_experiment, content=table.content
+            model=table.model,
+            name=table.corpus_or_experiment,
+            content=f"{table.content}.layers" if table.summary else table.content,
         )
         for table in figure_tables(config, figure)
     ]
