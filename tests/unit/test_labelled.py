@@ -324,11 +324,23 @@ def test_any_table_gives_one_clear_line_or_labels_that_a_probe_takes(
     ("rows", "said"),
     [
         # A carriage return ends a row, so that half of the text would lose its label and the rest take it.
-        ("text,mood\na,x\nb\rmore,y\n", "row 2 has 1 of 2 cells; put a text with a line break or a comma in quotes"),
-        ("text,mood,writer\na,x,w\nb,y\n", "row 2 has 2 of 3 cells; put a text with a line break or a comma in quotes"),
+        (
+            "text,mood\na,x\nb\rmore,y\n",
+            "row 2 has 1 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
+        (
+            "text,mood,writer\na,x,w\nb,y\n",
+            "row 2 has 2 cells, the first row names 3 columns; put a text with a comma or a line break in quotes",
+        ),
         # Longer rows would put the text into the label's column.
-        ("text,mood\na,x,1\nb,y,2\n", "its rows have more cells than the first row names columns, 2"),
-        ("text,mood\na,x,\nb,y,\n", "its rows have more cells than the first row names columns, 2"),
+        (
+            "text,mood\na,x,1\nb,y,2\n",
+            "row 1 has 3 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
+        (
+            "text,mood\na,x,\nb,y,\n",
+            "row 1 has 3 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
         ("text,mood,mood\na,x,y\nb,y,x\n", "its first row names the column 'mood' twice"),
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import csv
 import re
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,21 +119,14 @@ def _read_csv(path: Path, encoding: str) -> pd.DataFrame:
     if len(twice):
         msg = f"its first row names the column {twice.iloc[0]!r} twice"
         raise ValueError(msg)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, index_col=False)
-        except pd.errors.ParserWarning:
-            msg = f"its rows have more cells than the first row names columns, {len(head)}"
-            raise ValueError(msg) from None
     csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding=encoding, newline="") as stream:
         for number, row in enumerate(filter(None, csv.reader(stream))):
-            if len(row) < len(head):
-                where = f"row {number} has {len(row)} of {len(head)} cells"
-                msg = f"{where}; put a text with a line break or a comma in quotes"
+            if len(row) != len(head):
+                where = f"row {number} has {len(row)} cells, the first row names {len(head)} columns"
+                msg = f"{where}; put a text with a comma or a line break in quotes"
                 raise ValueError(msg)
-    return table
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, index_col=False)
 
 
 def chosen(
