@@ -75,7 +75,9 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
     weights = weights_of(model)
     if digest_of(weights) != recipe.xxh3_128:
         msg = f"{folder / MARK}: its seed gave other weights with {_named(recipe.versions)} than it gives now, with "
-        msg += f"{_named(_versions())} on this processor; {_again(folder)}"
+        msg += f"{_named(_versions())}; {_again(folder)}"
+        if recipe.versions == _versions():
+            msg += " on a processor like this one (or config.json was changed)"
         raise FathomError(msg)
     return load_from_memory(model, weights, dtype=dtype, attention=attention)
 
