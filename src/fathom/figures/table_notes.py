@@ -65,14 +65,15 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
         return []
     if table.summary:
         of_texts = frame["groups"].notna()
-        texts = (frame["texts"] + frame["left_out"].where(of_texts, 0)).max()
+        counts = (frame["texts"] + frame["left_out"].where(of_texts, 0)).dropna()
+        texts = int(counts.max()) if len(counts) else FEWEST_TEXTS
     elif "text" in frame.columns and frame["text"].notna().any():
         texts = frame["text"].nunique()
     elif "texts" in frame.columns:
         texts = frame["texts"].max()
     else:
         return []
-    if pd.isna(texts) or not texts < FEWEST_TEXTS:
+    if not texts < FEWEST_TEXTS:
         return []
     counted = "1 text" if texts == 1 else f"{texts:.0f} texts"
     return [f"{_place(table)}: {counted}, fewer than {FEWEST_TEXTS}, so no interval is drawn."]

@@ -130,7 +130,7 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
                 table.corpus_or_experiment if view == ORIGINAL else f"{table.corpus_or_experiment}, {view}"
                 for view in curve["view"]
             ]
-            model = f"{table.model}, {variant}" if variant else table.model
+            model = f"{table.model}, {variant!s}" if variant else table.model
             curves.append(curve.assign(model=model, corpus=names))
     return pd.concat(curves, ignore_index=True)
 

@@ -545,8 +545,12 @@ def _legend(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words) -> li
 def _unmeasured_notes(measures: pd.DataFrame) -> list[str]:
     """Say where means were measured with sink tokens alone, which is so where too few groups have other tokens."""
     of_means = measures[measures["position"].astype(str).str.endswith("mean")]
-    forms = of_means.groupby(["experiment", "model"], sort=False)["sinks"].agg(set)
-    lacking = [f"{experiment} ({model})" for (experiment, model), found in forms.items() if "without" not in found]
+    forms = of_means.groupby(["experiment", "model"], sort=False)["sinks"].agg(set).reset_index()
+    lacking = [
+        f"{experiment} ({model})"
+        for experiment, model, found in zip(forms["experiment"], forms["model"], forms["sinks"], strict=True)
+        if "without" not in found
+    ]
     if not lacking:
         return []
     fewest = "too few groups have texts with other tokens"
