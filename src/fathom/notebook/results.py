@@ -43,7 +43,7 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         and `other_depth`, which are missing elsewhere.
 
     Raises:
-        FathomError: if the folder holds no summary, or one is torn.
+        FathomError: if the folder holds no summary, or one is corrupt.
     """
     folder = Path(results)
     frames = [
