@@ -81,6 +81,10 @@ def test_the_defaults_are_valid() -> None:
         "items-properties-minilm-l6",
         "tweets-smollm2-135m",
         "tweets-minilm-l6",
+        "tweets-smollm2-135m-confusion",
+        "tweets-minilm-l6-confusion",
+        "tweets-smollm2-135m-told",
+        "tweets-minilm-l6-told",
         "probe-summary",
     ]
 
