@@ -17,6 +17,7 @@ SUMMARIES = {
 }
 SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
+CHOICE = "choice"  # the control of rows that are choices of a layer
 FIRST = ["stage", "metric", "experiment", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
 DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
 MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r2": "R²"}
@@ -36,11 +37,11 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         one is empty), `title` (in words), `model`, `corpus`, `layer`, `depth` (0 to 1), `form` (what was done to the
         states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning), `view`, `site`,
         `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `test_corpus` (on which other
-        corpus probes are tested), `choice` (how a layer is chosen; `layer` is then that layer, where it is one),
-        `distance`. Words are empty where they have no meaning. What was found: `value`, its interval `low` to `high`,
-        `unit`, `chance`, `p` (family-wise over layers), `texts`, `groups`, `left_out` (texts without a value), `peak`,
-        `peak_low`, `peak_high`, and the `reason` where a value is missing. What is of pairs of layers has `other_layer`
-        and `other_depth`, which are missing elsewhere.
+        corpus probes are tested), `choice` (how a layer is chosen: `control` is then `choice`, and `layer` that layer,
+        where it is one), `distance`. Words are empty where they have no meaning. What was found: `value`, its interval
+        `low` to `high`, `unit`, `raw` (in the metric's own unit), `chance`, `p` (family-wise over layers), `texts`,
+        `groups`, `left_out` (texts without a value), `peak`, `peak_low`, `peak_high`, and the `reason` where a value is
+        missing. What is of pairs of layers has `other_layer` and `other_depth`, which are missing elsewhere.
 
     Raises:
         FathomError: if the folder holds no summary, or one is torn.
@@ -77,7 +78,9 @@ def _summary(path: Path) -> pd.DataFrame:
     if "stage" not in table.columns:
         msg = f"{path}: an earlier version wrote this table, which does not say what it is of; run snakemake again"
         raise FathomError(msg)
-    return as_summary(table.rename(columns=SCORES))
+    summary = as_summary(table.rename(columns=SCORES))
+    # They are what a curve is set against, and none of its points; `test_corpus` tells those on another corpus.
+    return summary.assign(control=summary["control"].mask(summary["choice"] != "", CHOICE))
 
 
 def _title(name: str) -> str:
