@@ -229,7 +229,7 @@ def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: li
         ("t.csv", b"", "cannot be read as .csv"),
         ("t.csv", b"text\n\xff\xfe\n", "not in the encoding utf-8"),
         ("t.csv", b'text\n"open\n', "cannot be read as .csv"),
-        ("t.jsonl", b"{torn", "cannot be read as .jsonl"),
+        ("t.jsonl", b"{broken", "cannot be read as .jsonl"),
         ("t.jsonl", b'[{"text": "a"},\n{"text": "b"}]', "cannot be read as .jsonl .*; expected one JSON object a line"),
         (
             "t.csv",

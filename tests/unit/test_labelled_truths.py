@@ -205,6 +205,22 @@ def test_what_is_not_there_is_found_in_few_of_many_seeds(given: str, classes: in
     assert found / SEEDS <= 0.07
 
 
+@pytest.mark.nightly
+def test_the_label_of_a_writer_is_found_in_few_of_many_seeds() -> None:
+    """Of writers of 2 to 30 texts, each of one class: folds that were balanced in texts made 8 % of p <= 0.05."""
+    design = ProbeDesign(estimators=("ridge",), repeats=1, permutations=100, bootstrap=0)
+    found = 0
+    for seed in range(SEEDS):
+        rng = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(24), np.minimum(1 + rng.geometric(0.15, 24), 30))
+        # Each class of five writers at least, one a fold.
+        labels = rng.permutation(np.repeat(["a", "b"], [15, 9]))[groups]
+        states = rng.standard_normal((1, len(groups), 16)) + rng.standard_normal((24, 16))[groups]
+        curves = run_probes(states, {"x": labels}, groups, design).curves
+        found += bool((accuracy(curves)["p_family_wise"] <= 0.05).any())
+    assert found / SEEDS <= 0.07
+
+
 def test_folds_of_groups_are_those_of_scikit_learn(tmp_path: Path) -> None:
     """A group is in one fold, and every fold has its share of an uneven class."""
     moods = np.where(np.arange(TEXTS) % 9 == 0, "rare", "usual")

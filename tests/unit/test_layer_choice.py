@@ -1,118 +1,99 @@
-"""What "the best layer" is compared with: planted truths, and what choosing costs where there is nothing to choose."""
+"""Which layer to take: averages over the same tasks, choices, and their gains over the last layer."""
 
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pytest
 
-from fathom.io.tables import MEAN
-from fathom.probes.design import ProbeDesign
-from fathom.probes.layer_choice import CHOICES, layer_choices, layer_weights
-from fathom.probes.probing import run_probes
-
-FloatArray = npt.NDArray[np.float64]
-TEXTS, LAYERS, WIDTH = 60, 8, 30
-QUICK = ProbeDesign(
-    estimators=("ridge", "svm"),
-    selections=("fixed", "inner"),
-    nested=("ridge",),
-    repeats=2,
-    permutations=0,
-    bootstrap=100,
+from fathom.statistics.layer_choice import (
+    BEST,
+    LAST,
+    MIDDLE,
+    ORACLE,
+    POOLED,
+    RANDOM,
+    bootstrap_over_tasks,
+    chosen_layers,
+    complete_tasks,
+    layer_choices,
+    mean_over_tasks,
+    middle_layer,
 )
 
-
-def states_of(codes: npt.NDArray[np.int64], at: dict[int, float], seed: int) -> FloatArray:
-    """Noise, and in some layers the code, so strong."""
-    rng = np.random.default_rng(seed)
-    states = rng.standard_normal((LAYERS, len(codes), WIDTH))
-    for layer, strength in at.items():
-        states[layer] += strength * np.multiply.outer(2.0 * codes - 1, rng.standard_normal(WIDTH))
-    return np.asarray(states)
+HOW = {"samples": 200, "level": 0.95, "seed": 0}
 
 
-def choices(
-    states: FloatArray,
-    labels: dict[str, npt.ArrayLike],
-    design: ProbeDesign = QUICK,
-    measure: str = "balanced_accuracy",
-) -> pd.DataFrame:
-    found = layer_choices(run_probes(states, labels, np.arange(states.shape[1]), design, choices=True))
-    return found[found["measure"] == measure].set_index(["label", "estimator", "choice"])
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """Three tasks at layers 0 to 4."""
+    rows = [[0.1, 0.5, 0.9, 0.4, 0.2], [0.3, 0.7, 0.6, 0.5, 0.4], [0.2, 0.3, 0.6, 0.8, 0.3]]
+    return pd.DataFrame(rows, index=["a", "b", "c"], columns=range(5))
 
 
-@pytest.fixture(scope="module")
-def codes() -> npt.NDArray[np.int64]:
-    return np.random.default_rng(5).permutation(np.arange(TEXTS) % 2)
+def test_every_choice_scores_what_can_be_reckoned_by_hand(scores: pd.DataFrame) -> None:
+    found = layer_choices(scores, {}, pooled=pd.Series({"c": 0.3, "a": 0.6, "b": 0.9}), **HOW).set_index("choice")
+    expected = {LAST: 0.3, MIDDLE: 0.7, BEST: 0.7, ORACLE: 0.8, RANDOM: 0.4533333, POOLED: 0.6, "layer 1": 0.5}
+    for choice, score in expected.items():
+        assert found.loc[choice, "score"] == pytest.approx(score)
+        assert found.loc[choice, "gain"] == pytest.approx(score - 0.3)
+    assert found.loc[LAST, ["gain", "low", "high", "better"]].tolist() == [0, 0, 0, 0]
+    assert found.loc[BEST, "layer"] == 2
+    assert found.loc[ORACLE, "better"] == 3
+    assert (found["tasks"] == 3).all()
+    assert len(found) == 6 + 5
 
 
-def test_the_layer_that_holds_the_label_is_chosen_and_weighs_most(codes: npt.NDArray[np.int64]) -> None:
-    ridge = choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}).loc["mood", "ridge"]
-    assert ridge.index.tolist() == list(CHOICES)
-    for choice in ("inner_folds", "oracle"):
-        assert ridge.loc[choice, ["layer", "layer_low", "layer_high"]].tolist() == [3, 3, 3]
-    assert ridge.loc["inner_folds", "score"] == ridge.loc["oracle", "score"] > 0.95
-    assert ridge.loc["weighted_layers", "score"] > 0.95
-    assert ridge.loc[["last", "middle"], "layer"].tolist() == [7, 3]
-    assert ridge.loc["last", "score"] < 0.7
-    assert ridge.loc["inner_folds", "gain_low"] > 0
-    assert ridge.loc["last", ["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
-
-
-def test_many_weak_layers_tell_more_together_than_the_best_one(codes: npt.NDArray[np.int64]) -> None:
-    weak = states_of(codes, dict.fromkeys(range(LAYERS), 0.16), 1)
-    ridge = choices(weak, {"mood": codes}, measure="auc").loc["mood", "ridge"]
-    assert ridge.loc["weighted_layers", "score"] > ridge.loc["oracle", "score"]
-    assert ridge.loc["mean_of_layers"].notna()["score"]
-
-
-def test_choosing_among_layers_that_hold_nothing_gains_nothing_but_in_hindsight() -> None:
-    design = ProbeDesign(
-        estimators=("ridge",), selections=("fixed", "inner"), nested=("ridge",), repeats=1, permutations=0, bootstrap=20
+def test_a_metric_chooses_a_layer_for_each_task(scores: pd.DataFrame) -> None:
+    measured = pd.DataFrame(
+        [[5, 4, 1, 2, 3], [1, 1, 1, 1, 0], [9, 9, np.nan, 1, 9]], index=list("abc"), columns=range(5)
     )
-    scores = []
-    for seed in range(40):
-        codes = np.random.default_rng(seed).permutation(np.arange(TEXTS) % 2)
-        scores.append(choices(states_of(codes, {}, seed), {"mood": codes}, design)["score"].droplevel([0, 1]))
-    mean, error = np.mean(scores, axis=0), np.std(scores, axis=0) / np.sqrt(len(scores))
-    found = dict(zip(CHOICES, mean, strict=True))
-    assert found["oracle"] > 0.55
-    for choice in ("last", "middle", "mean_of_layers", "weighted_layers", "inner_folds"):
-        assert found[choice] < 0.5 + 3 * error.max(), choice
+    lowest = chosen_layers(measured, "lowest")
+    assert lowest.to_dict() == {"a": 2, "b": 4, "c": 3}
+    assert chosen_layers(measured, "highest").to_dict() == {"a": 0, "b": 0, "c": 0}
+    found = layer_choices(scores, {"lowest": lowest}, **HOW).set_index("choice")
+    assert found.loc["lowest", "score"] == pytest.approx((0.9 + 0.4 + 0.8) / 3)
+    assert found.index[0] == "lowest"
 
 
-def test_an_estimator_without_inner_folds_says_so(codes: npt.NDArray[np.int64]) -> None:
-    svm = choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}).loc["mood", "svm"]
-    lacking = svm["score"].isna()
-    assert lacking[lacking].index.tolist() == ["weighted_layers", "inner_folds"]
-    assert set(svm.loc[lacking, "reason"]) == {"no inner folds for this estimator: it is not among `inner`"}
-    assert set(svm.loc[~lacking, "reason"]) == {""}
+def test_a_metric_that_is_the_score_chooses_as_the_oracle_does(scores: pd.DataFrame) -> None:
+    found = layer_choices(scores, {"score": chosen_layers(scores, "highest")}, **HOW).set_index("choice")
+    assert found.loc["score", "score"] == found.loc[ORACLE, "score"]
 
 
-def test_the_mean_of_labels_is_the_mean_of_their_scores(codes: npt.NDArray[np.int64]) -> None:
-    states = states_of(codes, {3: 0.4}, 2)
-    found = choices(states, {"mood": codes, "other": np.arange(TEXTS) // 2 % 2})["score"]
-    for choice in CHOICES:
-        both = found["mood", "ridge", choice], found["other", "ridge", choice]
-        assert found[MEAN, "ridge", choice] == pytest.approx(np.mean(both))
+@pytest.mark.parametrize("layer", [0, 4])
+def test_an_incomplete_task_is_named_and_refused_in_averages(scores: pd.DataFrame, layer: int) -> None:
+    scores.loc["b", layer] = np.nan
+    assert complete_tasks(scores) == ["a", "c"]
+    with pytest.raises(ValueError, match=r"no score of b; expected the same complete tasks"):
+        mean_over_tasks(scores)
+    with pytest.raises(ValueError, match="no score of b"):
+        layer_choices(scores, {}, **HOW)
 
 
-def test_numbers_and_several_classes_have_choices(codes: npt.NDArray[np.int64]) -> None:
-    kinds = np.array(["a", "b", "c"])[np.arange(TEXTS) % 3]
-    states = states_of(codes, {3: 1.0}, 3)
-    states[5] += 2.0 * (kinds[:, None] == np.array(["a", "b", "c"])).repeat(10, axis=1)
-    numbers = codes + 0.1 * np.random.default_rng(0).standard_normal(TEXTS)
-    assert choices(states, {"size": numbers}, measure="r").loc[("size", "ridge", "inner_folds"), "layer"] == 3
-    assert choices(states, {"kind": kinds}).loc[("kind", "ridge", "inner_folds"), "layer"] == 5
+def test_a_rule_that_lacks_a_task_is_refused(scores: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"chosen: lowest: .* none for \['c'\]"):
+        layer_choices(scores, {"lowest": pd.Series({"a": 1, "b": 2})}, **HOW)
+    with pytest.raises(ValueError, match="pooled: expected a score of each task"):
+        layer_choices(scores, {}, pooled=pd.Series({"a": 1.0}), **HOW)
 
 
-def test_weights_are_those_of_least_squares_that_are_not_negative() -> None:
-    rng = np.random.default_rng(0)
-    layers = rng.standard_normal((50, 3, 2))
-    truth = 2.0 * layers[:, 0] + 0.5 * layers[:, 2] + 7
-    np.testing.assert_allclose(layer_weights(layers, truth), [2.0, 0.0, 0.5], atol=1e-12)
-    # A layer that predicts the opposite is left out, and where nothing predicts all weigh the same.
-    assert layer_weights(-layers[:, :1], layers[:, 0]).tolist() == [1.0]
-    np.testing.assert_allclose(layer_weights(np.zeros((9, 4, 1)), rng.standard_normal((9, 1))), [0.25] * 4)
+def test_the_middle_is_the_layer_nearest_to_half_of_the_depth() -> None:
+    assert middle_layer(range(25)) == 12
+    assert middle_layer(range(6)) == 2
+    assert middle_layer([0, 8, 30]) == 8
+
+
+def test_the_interval_covers_the_mean_of_tasks_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(1)
+    covered = []
+    for seed in range(200):
+        low, high = bootstrap_over_tasks(rng.normal(size=(32, 1)), samples=400, level=0.9, seed=seed)
+        covered.append(low[0] <= 0 <= high[0])
+    assert 0.82 <= np.mean(covered) <= 0.95
+
+
+def test_one_task_has_no_interval() -> None:
+    low, high = bootstrap_over_tasks([[0.5, 0.6]], samples=100, level=0.95, seed=0)
+    assert np.isnan(low).all()
+    assert np.isnan(high).all()

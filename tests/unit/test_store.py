@@ -624,10 +624,10 @@ def test_a_store_that_was_not_ended_does_not_exist(tmp_path: Path) -> None:
     writer.end_states()
     with pytest.raises(RuntimeError, match="was not closed"):
         writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
-    (draft,) = tmp_path.iterdir()
-    assert draft.name.endswith(".part")
-    assert draft.stat().st_size > 0
-    assert not zipfile.is_zipfile(draft)
+    (temporary,) = tmp_path.iterdir()
+    assert temporary.name.endswith(".part")
+    assert temporary.stat().st_size > 0
+    assert not zipfile.is_zipfile(temporary)
     with writer:
         pass
     assert list(tmp_path.iterdir()) == []

@@ -115,6 +115,18 @@ def test_halves_of_a_drawn_model_run(tmp_path: Path, part: Any) -> None:
     assert_equal_models(model.reload("eager").module, model.module)
 
 
+def test_weights_are_stored_where_they_are_asked_for(tmp_path: Path) -> None:
+    source = stored(CONFIGS["gemma"](), tmp_path / "source", seed=3)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    draw_weights(source, kept, seed=1, stored=True)
+    assert not (kept / drawn.MARK).exists()
+    found, expected = load(kept).module.state_dict(), load(draw(source, tmp_path / "drawn", seed=1)).module.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in found)
+    assert check_own(kept)  # a plain folder, which is anybody's
+
+
 def test_a_sharded_or_drawn_model_lends_its_shape(tmp_path: Path) -> None:
     sharded = stored(CONFIGS["llama"](), tmp_path / "base", max_shard_size="20KB")
     assert (sharded / "model.safetensors.index.json").exists()
@@ -156,7 +168,7 @@ def test_other_weights_than_were_drawn_are_one_line(
     with pytest.raises(FathomError, match=expected) as caught:
         load(folder)
     assert str(caught.value).startswith("model m: ")
-    assert str(caught.value).rstrip(")").endswith(f"delete {folder} and run snakemake again")
+    assert f"; delete {folder} and run snakemake again" in str(caught.value)
     assert "\n" not in str(caught.value)
 
 

@@ -135,7 +135,7 @@ def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame
 def read_facts(path: Path) -> pd.DataFrame:
     """Id, view, group and labels of the texts of a corpus, without the texts.
 
-    Errors: FathomError if it is missing, torn, or no corpus.
+    Errors: FathomError if it is missing, corrupt, or no corpus.
     """
     columns = read_columns(path)
     missing = [column for column in ("id", "view", "group") if column not in columns]

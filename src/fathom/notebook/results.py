@@ -14,6 +14,7 @@ from fathom.runtime.errors import FathomError
 SUMMARIES = {
     "metrics": ("*/*/*.layers.parquet",),
     "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet"),
+    "tasks": ("*/*.layers.parquet",),
 }
 SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
@@ -44,7 +45,7 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         missing. What is of pairs of layers has `other_layer` and `other_depth`, which are missing elsewhere.
 
     Raises:
-        FathomError: if the folder holds no summary, or one is torn.
+        FathomError: if the folder holds no summary, or one is corrupt.
     """
     folder = Path(results)
     frames = [
