@@ -283,6 +283,7 @@ def test_the_tables_of_a_figure() -> None:
         ({"stratify_by": "category"}, "stratify_by", "category", "a label of corpus relations: related, relation"),
         ({"coordination": {}}, "sites", ["residual"], "'attention' too, since coordination reads it"),
         ({"title": "other"}, "title", "other", "a title of its own"),
+        ({"test": "relations"}, "test", "relations", "another corpus than the one that is trained on"),
     ],
 )
 def test_impossible_experiments(changed: dict[str, Any], place: str, found: object, expected: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -18,6 +19,7 @@ from tests.extraction import extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES
 
 from fathom import hidden_states, open_activations, read_results
+from fathom.io.tables import write_table
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Dtype
 from fathom.store.reader import Activations
@@ -319,5 +321,20 @@ def test_a_folder_that_could_run_code_is_cleaned_first(llama: Path, tmp_path: Pa
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FathomError, match="holds no results of metrics or probes; expected the folder `results`"):
+    with pytest.raises(FathomError, match="no results of metrics, probes or tasks; expected the folder `results`"):
         read_results(tmp_path)
+
+
+def test_tasks_and_coordination_are_in_the_frame_of_all_results(tmp_path: Path) -> None:
+    (tmp_path / "tasks/m").mkdir(parents=True)
+    (tmp_path / "probes/m").mkdir(parents=True)
+    task = {"stage": "tasks", "name": "sorted", "model": "m", "corpus": "task-sorted", "measure": "ndcg_at_10"}
+    scores = pd.DataFrame([task | {"layer": 2, "depth": 1.0, "value": 0.7}])
+    write_table(scores, tmp_path / "tasks/m/sorted.layers.parquet")
+    turns = {"stage": "probes", "name": "e", "model": "m", "corpus": "c", "measure": "alternation", "null": 0.5}
+    table = pd.DataFrame([turns | {"value": 0.6, "layer": pd.NA}]).astype({"layer": "Int64"})
+    write_table(table, tmp_path / "probes/m/e.coordination.parquet")
+    frame = read_results(tmp_path).set_index("measure")
+    assert frame.loc["ndcg_at_10", ["task", "layer", "value", "unit"]].tolist() == ["sorted", 2, 0.7, "ndcg_at_10"]
+    assert frame.loc["alternation", ["experiment", "value", "chance"]].tolist() == ["e", 0.6, 0.5]
+    assert pd.isna(frame.loc["alternation", "layer"])

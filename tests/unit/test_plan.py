@@ -428,8 +428,10 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         assert told.caption == drawn.config.all_figures[figure].caption(drawn.config)
         assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
     compared = FigureJob.model_validate_json(drawn.figures.settings(At(figure="compared")))
-    assert [(one.model, one.corpus_or_experiment, one.content) for one in compared.tables] == [
-        (model, of, holds)
+    # It reads summaries; the claim is judged on the tables of single texts.
+    assert [(one.model, one.corpus_or_experiment, one.content, one.summary) for one in compared.tables] == [
+        (model, of, holds, summary)
+        for summary in (True, False)
         for model in ("Real", "drawn")
         for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
     ]

@@ -12,11 +12,13 @@ import pytest
 from sklearn.linear_model import Ridge
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.preprocessing import StandardScaler
+from tests.designs import RELATION, pair_table
 from tests.probed import WIDTH, probe_job, stored, written
 from tests.unit.test_labelled import built, sentences
 
+from fathom.corpora.relations import relation_texts
 from fathom.probes.tables import Tables, probe_tables
-from fathom.probes.transfer import OtherCorpus
+from fathom.probes.transfer import OtherCorpus, near, sharing_items
 from fathom.runtime.errors import FathomError
 from fathom.store.reader import Activations
 
@@ -142,3 +144,32 @@ def test_other_classes_are_refused_in_one_line(
 def test_a_corpus_of_known_texts_alone_leaves_nothing_to_test(trained: OtherCorpus) -> None:
     with pytest.raises(FathomError, match="no text is left to test, 60 are known from the training"):
         tables(trained, trained)
+
+
+def test_of_a_design_the_texts_that_share_an_item_are_known() -> None:
+    corpus = relation_texts(pair_table([4] * 3), [RELATION])
+    corpus = corpus[corpus["view"] == "original"].reset_index(drop=True)
+    first = corpus["group"] == corpus["group"].iloc[0]
+    assert 0 < first.sum() < len(corpus)
+    np.testing.assert_array_equal(sharing_items(corpus[first], corpus), first)
+
+
+def test_nearly_equal_texts_are_known_through_the_first_of_equal_ones() -> None:
+    trained = pd.DataFrame({"text": ["one two three four five", "six seven eight nine ten"]})
+    words = ["ONE two three, four five!", "one two three four five more", "eleven twelve", "eleven twelve"]
+    words += ["ten nine eight seven six", "six seven eleven twelve one"]
+    found = near(trained, pd.DataFrame({"text": words}))
+    assert found.tolist() == [True, True, False, False, True, False]
+
+
+def test_a_split_of_either_corpus_says_what_is_trained_on_and_tested(
+    moods: npt.NDArray[np.int64], tmp_path: Path
+) -> None:
+    words = [f"Far away {text}" for text in sentences(2 * TEXTS)[TEXTS:]]
+    trained = own(tmp_path / "a", sentences(TEXTS), moods, [1, 2, 3], 2)
+    tested = own(tmp_path / "b", words, moods, [2], 3)
+    parts = np.where(np.arange(TEXTS) % 3 == 0, "test", "train")
+    trained.texts["split"], tested.texts["split"] = parts, parts
+    found = tables(trained, tested).curves
+    assert set(curve(found, "transfer")["texts"]) == set(curve(found, "")["texts"]) == {int((parts == "test").sum())}
+    assert curve(found, "transfer").loc[2, "score"] > 0.9

@@ -157,6 +157,8 @@ def test_all_summaries_are_in_one_frame(across: Project) -> None:
     assert set(frame["choice"]) == {"", *CHOICES}
     assert set(frame["test_corpus"]) == {"", "other"}
     assert frame.loc[frame["choice"] == "", "layer"].notna().all()
+    # What is chosen among the layers is no point of a curve.
+    assert (frame["control"] == "choice").equals(frame["choice"] != "")
 
 
 def test_a_class_that_a_fold_would_lack_is_refused_before_any_model_runs(prepared: Project, tmp_path: Path) -> None:

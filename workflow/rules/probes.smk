@@ -118,8 +118,8 @@ rule directions:
         "../../envs/analyse.yaml"
     threads: 1
     resources:
-        mem_mb=per_attempt("mem_mb", plan.probes.resources),
-        runtime=per_attempt("runtime", plan.probes.resources),
+        mem_mb=per_attempt("mem_mb", plan.probes.directions_resources),
+        runtime=per_attempt("runtime", plan.probes.directions_resources),
         slots=1,
     params:
         settings=plan.probes.directions_settings,

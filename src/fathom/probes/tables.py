@@ -193,7 +193,7 @@ class _Probing:
         main = self._main(reading, progress)
         axis, place = self._activations.layer_axis(reading.site), vars(reading)
         curves, parts = [], [_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)]
-        choices = [_choices(main, axis, "")]
+        choices = [_choices(main, axis).assign(control="", test_corpus="")]
         if self._transfer is not None:
             states = self._states(reading, self._texts([reading.view], reading.sinks))
             across = self._transfer.probe(states, self._texts_to_probe(states.texts), reading, self._threads)
@@ -203,7 +203,8 @@ class _Probing:
                     **place, control=TRANSFER, **across.counts
                 )
             )
-            choices.append(_choices(across.tables, axis, TRANSFER))
+            own_choices = _choices(across.tables, axis)
+            choices.append(own_choices.assign(control=TRANSFER, test_corpus=across.counts["test_corpus"]))
         for part in parts:
             # Static vectors are those before the first block, whichever layers of the site are stored; of all tokens.
             # The surface of a text has no layers.
@@ -415,9 +416,9 @@ class _Probing:
         return {str(view): float(length - shortest) for view, length in lengths.items()}
 
 
-def _choices(tables: ProbeTables, axis: LayerAxis, control: str) -> pd.DataFrame:
+def _choices(tables: ProbeTables, axis: LayerAxis) -> pd.DataFrame:
     """Choices among the layers, which are numbered."""
-    found = layer_choices(tables).assign(control=control)
+    found = layer_choices(tables)
     for column in ("layer", "layer_low", "layer_high"):
         found = number_layers(found, axis, column, layer=column, depth=None)
     return found

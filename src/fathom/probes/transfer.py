@@ -135,7 +135,7 @@ class Transfer:
             msg = f"{self._place} has no view {reading.view!r}; found {found}"
             raise FathomError(msg)
         if frame["split"].notna().any():
-            of_view &= (frame["split"] == TEST).to_numpy()
+            of_view = of_view & (frame["split"] == TEST).to_numpy()
         known = self._known_texts(reading.view)
         chosen = of_view & ~known & self._sinks.has_state(reading.sinks)
         if not chosen.any():
@@ -157,12 +157,12 @@ class Transfer:
             trained = self._corpus[self._corpus["view"] == view]
             if trained["split"].notna().any():
                 trained = trained[trained["split"] == TRAIN]
-            find = _sharing_items if self._job.designed else _near
+            find = sharing_items if self._job.designed else near
             self._known[view] = find(trained, self._other.texts)
         return self._known[view]
 
 
-def _near(trained: pd.DataFrame, tested: pd.DataFrame) -> BoolArray:
+def near(trained: pd.DataFrame, tested: pd.DataFrame) -> BoolArray:
     """Which texts are equal or nearly equal to one that is trained on."""
     found = np.zeros(len(tested), dtype=np.bool_)
     texts = [*trained["text"], *tested["text"]]
@@ -172,18 +172,18 @@ def _near(trained: pd.DataFrame, tested: pd.DataFrame) -> BoolArray:
     stands_for = {pair.second: pair.first for pair in pairs if pair.share == 1}
     first_of = np.array([stands_for.get(text, text) for text in range(len(texts))])
     # Of equal texts the first stands for all; those that are trained on come first.
-    near: dict[int, set[int]] = {}
+    alike: dict[int, set[int]] = {}
     for pair in pairs:
         if pair.share < 1:
-            near.setdefault(pair.first, set()).add(pair.second)
-            near.setdefault(pair.second, set()).add(pair.first)
+            alike.setdefault(pair.first, set()).add(pair.second)
+            alike.setdefault(pair.second, set()).add(pair.first)
     for row in range(len(tested)):
         first = int(first_of[len(trained) + row])
-        found[row] = min({first, *near.get(first, ())}) < len(trained)
+        found[row] = min({first, *alike.get(first, ())}) < len(trained)
     return found
 
 
-def _sharing_items(trained: pd.DataFrame, tested: pd.DataFrame) -> BoolArray:
+def sharing_items(trained: pd.DataFrame, tested: pd.DataFrame) -> BoolArray:
     """Which texts share an item with one that is trained on."""
     known = {item.casefold() for items in text_items(trained) for item in items}
     return np.array([any(item.casefold() in known for item in items) for items in text_items(tested)], dtype=np.bool_)

@@ -214,11 +214,8 @@ def _impossible_test(
     if one.test == one.corpus:
         yield f"probes.{name}.test", one.test, "another corpus than the one that is trained on"
     if corpus.designed != tested.designed:
-        yield (
-            f"probes.{name}.test",
-            one.test,
-            f"like {one.corpus} a design of items, or like it none",
-        )
+        kind = "a design of items" if corpus.designed else "a corpus that is no design of items"
+        yield f"probes.{name}.test", one.test, f"{kind}, as {one.corpus} is"
     for position in one.positions:
         span = position.removeprefix("span:")
         if position.startswith("span:") and span not in tested.span_names and span in corpus.span_names:

@@ -123,6 +123,14 @@ class ProbeJobs:
 
     def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
         """Memory and time of an experiment's probes; a model of random weights is a control, with fewer fits."""
+        tested = states_size(input.test_manifests).texts if self._tests(wildcards) else 0
+        return self._resources(wildcards, input, threads, tested)
+
+    def directions_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
+        """Memory and time of directions: at most those of the probes."""
+        return self._resources(wildcards, input, threads, 0)
+
+    def _resources(self, wildcards: Wildcards, input: Inputs, threads: int, tested: int) -> Resources:
         one, views, control = self._design(wildcards)
         corpus = corpus_size(input.corpus)
         labels = corpus.labels if one.labels is None else len(one.labels)
@@ -135,6 +143,8 @@ class ProbeJobs:
             labels=labels,
             columns=labels * (1 if control else 1 + one.permutations),
             threads=threads,
+            tested=tested,
+            predictions=one.repeats * (4 * one.folds * bool(one.inner) + 8),
         )
 
     def coordination_resources(
@@ -164,20 +174,29 @@ class ProbeJobs:
 
 
 def probe_resources(
-    states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int
+    states: StatesSize,
+    corpus: CorpusSize,
+    *,
+    fits: int,
+    labels: int,
+    columns: int,
+    threads: int,
+    tested: int = 0,
+    predictions: int = 0,
 ) -> Resources:
     """Resources of one experiment: `fits` training folds a layer, each with `columns` labellings of `labels` labels.
 
-    All views are held at one layer; a fold has the texts of one view.
+    All views are held at one layer; a fold has the texts of one view, and those of another corpus that are `tested`
+    besides. Of every layer and label `predictions` bytes a text are kept, by which layers are compared.
     """
-    texts = math.ceil(states.texts / states.passes)
-    held = states.texts * states.width * 8 / MB
+    texts = math.ceil(states.texts / states.passes) + tested
+    held = (states.texts + tested) * states.width * 8 / MB
     megabytes = (
         SNAKEMAKE
         + FITTING
         + 4 * held
         + threads * (MATRICES * square_mb(texts) + 4 * texts * columns * 8 / MB)
-        + labels * (LABEL + states.layers * texts * 250 / MB)
+        + labels * (LABEL + states.layers * texts * (250 + predictions) / MB)
         + table_mb(corpus)
     )
     # One eigenvalue problem a fold serves all labellings.
