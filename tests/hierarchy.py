@@ -16,6 +16,7 @@ from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
 from fathom.figures.probes.choices import CHOICES
+from fathom.probes.curve_tables import told_over_depth
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -104,6 +105,31 @@ def choice_rows(curves: pd.DataFrame) -> pd.DataFrame:
         for choice in CHOICES
     ]
     return pd.concat(parts, ignore_index=True)
+
+
+def told_rows(hits: pd.DataFrame) -> pd.DataFrame:
+    """Since which layer each text is told, of hits of the layers."""
+    rows = [
+        told_over_depth(part).assign(**{name: part[name].iloc[0] for name in ("view", "site", "position", "sinks")})
+        for _, part in hits[hits["selection"] == "fixed"].groupby(["view", "site", "position", "sinks"], sort=False)
+    ]
+    names = hits.drop_duplicates(["label", "text"])[["label", "text", "group", "class"]]
+    return pd.concat(rows, ignore_index=True).merge(names, on=["label", "text"])
+
+
+def confusion_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Two classes, three texts in four told rightly, of every layer of every curve."""
+    own = curves[(curves["control"] == "") & (curves["selection"] == "fixed") & curves["score"].notna()]
+    own = own[own["measure"] == "balanced_accuracy"]
+    key = ["label", "estimator", "selection", "view", "site", "position", "sinks", "layer", "depth"]
+    cells = [("0", "0", 0.75), ("0", "1", 0.25), ("1", "0", 0.25), ("1", "1", 0.75)]
+    return pd.concat(
+        [
+            own[key].assign(**{"class": one, "predicted": other, "share": share, "texts": 12 * share})
+            for one, other, share in cells
+        ],
+        ignore_index=True,
+    )
 
 
 def step_tables(

@@ -240,6 +240,8 @@ class ExperimentView(Protocol):
     def permutations(self) -> int: ...  # noqa: D102
     @property
     def coordination(self) -> Settings | None: ...  # noqa: D102
+    @property
+    def test(self) -> str | None: ...  # noqa: D102
 
 
 class ConfigView(Protocol):

@@ -230,6 +230,13 @@ def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: li
         ("t.csv", b"text\n\xff\xfe\n", "not in the encoding utf-8"),
         ("t.csv", b'text\n"open\n', "cannot be read as .csv"),
         ("t.jsonl", b"{broken", "cannot be read as .jsonl"),
+        ("t.jsonl", b'[{"text": "a"},\n{"text": "b"}]', "cannot be read as .jsonl .*; expected one JSON object a line"),
+        (
+            "t.csv",
+            b"text,n\none, two,1\nthree,4\n",
+            "cannot be read as .csv .row 1 has 3 cells, the first row names 2 columns",
+        ),
+        ("t.csv", b"text\none, two\n", "cannot be read as .csv .row 1 has 2 cells, the first row names 1 columns"),
         ("t.jsonl", b"\xff", "not in the encoding utf-8"),
         ("t.parquet", b"no parquet", "cannot be read as .parquet"),
         ("t.txt", b"\xff\xfe\x00", "not in the encoding utf-8"),

@@ -30,7 +30,8 @@ def frame(results: Path) -> pd.DataFrame:
 
 
 def test_every_metric_and_experiment_is_in_one_frame_with_units(frame: pd.DataFrame) -> None:
-    assert set(frame["metric"]) == {*CONFIG["metrics"]["only"], ""}
+    tables = {"token_norms"} if "sinks" in CONFIG["metrics"]["only"] else set()
+    assert set(frame["metric"]) == {*CONFIG["metrics"]["only"], *tables, ""}
     assert set(frame["experiment"]) == {"relations", ""}
     assert ((frame["metric"] == "") == (frame["stage"] == "probes")).all()
     units = frame.groupby("metric")["unit"].unique().map(list).to_dict()
@@ -40,7 +41,7 @@ def test_every_metric_and_experiment_is_in_one_frame_with_units(frame: pd.DataFr
     assert set(frame.loc[frame["stage"] == "metrics", "corpus"]) == {"random"}
     assert set(frame.loc[frame["stage"] == "probes", "corpus"]) == {"relations"}
     assert set(frame["model"]) == {"tiny", "tiny-random"}  # names of the config, no titles
-    assert frame[["layer", "depth", "value"]].notna().all(axis=None)
+    assert frame.loc[frame["choice"] == "", ["layer", "depth", "value"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("metric", CONFIG["metrics"]["only"])
@@ -53,7 +54,7 @@ def test_the_frame_holds_the_numbers_of_the_figures(results: Path, frame: pd.Dat
 
 def test_scores_of_probes_are_values_in_the_frame(results: Path, frame: pd.DataFrame) -> None:
     written = read_table(results / "probes/tiny/relations.layers.parquet")
-    found = frame[(frame["experiment"] == "relations") & (frame["model"] == "tiny")]
+    found = frame[(frame["experiment"] == "relations") & (frame["model"] == "tiny") & (frame["choice"] == "")]
     for column, name in {"score": "value", "p_family_wise": "p", "low": "low", "peak_low": "peak_low"}.items():
         np.testing.assert_array_equal(found[name].astype(float), written[column])
 

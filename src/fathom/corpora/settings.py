@@ -550,7 +550,26 @@ def _compiled(pattern: str) -> str:
     return pattern
 
 
-Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
+_ENDINGS = r"\.(txt|csv|jsonl|parquet)$"
+_OTHER_FORMS = {
+    (".gz", ".bz2", ".xz", ".zst", ".zip"): "unpack it first",
+    (".tsv", ".xls", ".xlsx", ".ods"): "save it as .csv, with commas",
+    (".json",): "write one JSON object a line, as .jsonl",
+}
+
+
+def _a_table(path: str) -> str:
+    """One sentence with the way out for the usual other forms; a pattern alone says neither."""
+    if re.search(_ENDINGS, path):
+        return path
+    advice = next((way for ends, way in _OTHER_FORMS.items() if path.lower().endswith(ends)), "")
+    if not advice and re.search(_ENDINGS, path.lower()):
+        advice = "in small letters"
+    expected = "expected one file that ends with .txt, .csv, .jsonl or .parquet" + (f": {advice}" if advice else "")
+    raise PydanticCustomError(NOT_EXPECTED, "{expected}", {"expected": expected})
+
+
+Endings = (AfterValidator(_a_table), Field(json_schema_extra={"pattern": _ENDINGS}))
 
 
 LabelKind = Literal["classes", "numbers"]
@@ -755,7 +774,7 @@ class FileCorpus(_Table):
     """A file of your own: .txt (a line a text, blank lines left aside), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
-    path: Annotated[PathLine, Endings]
+    path: Annotated[PathLine, *Endings]
     """The file, relative to where Snakemake runs."""
 
     module: ClassVar[str] = "fathom.corpora.files"
@@ -779,7 +798,7 @@ class HubCorpus(_Table):
     """Commit hash, branch or tag; the default branch if left out. A branch or tag is looked up once: the commit that it
     led to is in the corpus's record, and stays until the setting changes or `results/corpora/{corpus}.commit.json` is
     deleted. A paper's config names full commit hashes."""
-    file: Annotated[MemberPath, Endings]
+    file: Annotated[MemberPath, *Endings]
     """File in the repository."""
 
     module: ClassVar[str] = "fathom.corpora.hub"

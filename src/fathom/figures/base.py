@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -27,14 +27,17 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `choices`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`, `hits`,
+    `coordination`), or `texts`: the corpus itself."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
+    summary: bool = False
+    """Whether it is the summary of a metric: one row a curve and layer, with the interval."""
 
     @property
     def of_experiment(self) -> bool:
         """Whether the table is of an experiment, not of a corpus."""
-        return self.content in {"probes", "choices", "hits", "coordination"}
+        return self.content in {"probes", "choices", "told", "confusion", "hits", "coordination"}
 
 
 class Figure(Settings):
@@ -156,6 +159,14 @@ def tables_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list
     return [FigureTable(model, corpus, content) for model in models for corpus, content in columns]
 
 
+def summaries_of(
+    models: Sequence[str], columns: Sequence[tuple[str, str]], claim: ClaimName | None = None
+) -> list[FigureTable]:
+    """Summaries of (corpus, metric) of each model; with a claim the tables of single texts, on which it is judged."""
+    summaries = [replace(table, summary=True) for table in tables_of(models, columns)]
+    return summaries + ([] if claim is None else tables_of(models, columns))
+
+
 def measured_as(config: ConfigView, *shapes: str) -> list[str]:
     """Metrics that are measured and of one of some shapes."""
     return [metric for metric in config.metric_settings if config.metric_words(metric).of in shapes]
@@ -207,7 +218,7 @@ class ProbeFigure(Figure):
                     tables.append(FigureTable(model, name, content))
                     if content == "probes" and random is not None and "random" in config.experiments[name].controls:
                         tables.append(FigureTable(random, name, content, control="random"))
-        if "hits" in self.contents:
+        if {"hits", "told"} & set(self.contents):
             corpora = dict.fromkeys(config.experiments[name].corpus for name in experiments)
             tables += [FigureTable(None, corpus, "texts") for corpus in corpora]
         return tables

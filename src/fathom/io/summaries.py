@@ -37,6 +37,9 @@ SUMMARY_TYPES = {
     "value": "float64",
     "low": "float64",
     "high": "float64",
+    "raw": "float64",
+    "raw_low": "float64",
+    "raw_high": "float64",
     "chance": "float64",
     "p": "float64",
     "texts": "Int64",
@@ -47,9 +50,9 @@ SUMMARY_TYPES = {
     "peak_high": "Int64",
     "reason": "string",
 }
-"""Column -> its type. `stage` and `name` say which metric or experiment; `test_corpus` on which other corpus probes are
-tested; `choice` how a layer is chosen; `quantity` what a view varies; `normalisation`
-what the values are divided by; `p` is family-wise over layers; `left_out` counts texts without a value."""
+"""Column -> its type. `stage` and `name` say which metric or experiment; `quantity` what a view varies; `normalisation`
+what the values are divided by; `test_corpus` on which other corpus probes are tested; `choice` how a layer is chosen;
+`raw` is the value in the metric's own unit; `p` is family-wise over layers; `left_out` counts texts without a value."""
 SUMMARY_COLUMNS = tuple(SUMMARY_TYPES)
 PAIR_TYPES = {"other_layer": "Int64", "other_depth": "float64"}
 """The columns besides, where a row is of a pair of layers."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from fathom.io.summaries import as_summary
 from fathom.metrics.job import Measured, MetricJob
+from fathom.statistics.arrays import FloatArray
 from fathom.statistics.layer_curves import summarise_metric
 from fathom.statistics.sink_curves import summarise_sinks
 
@@ -78,6 +79,7 @@ def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
     parts = []
     for _, rows in table.groupby(CURVE, sort=False, dropna=False):
         curve = summarise_metric(rows, samples=job.bootstrap, level=job.level, seed=job.seed)
+        curve = curve.assign(**_in_own_unit(rows, curve, job))
         for name in CURVE:
             curve[name] = rows[name].iloc[0]
         parts.append(curve)
@@ -93,6 +95,20 @@ def _curves(table: pd.DataFrame, job: MetricJob) -> pd.DataFrame:
     )
 
 
+def _in_own_unit(rows: pd.DataFrame, curve: pd.DataFrame, job: MetricJob) -> dict[str, FloatArray]:
+    """The value in the metric's own unit, with its interval, where the values are divided by something."""
+    names = {"raw": "value", "raw_low": "low", "raw_high": "high"}
+    if rows["raw"].equals(rows["value"]):
+        return {name: curve[column].to_numpy(dtype=np.float64) for name, column in names.items()}
+    own = rows.assign(value=rows["raw"])
+    if rows["text"].isna().all():
+        # One number divides all values of a curve, and so its intervals.
+        divisor = (rows["raw"] / rows["value"]).replace([np.inf, -np.inf], np.nan).median()
+        own = own.assign(low=rows["low"] * divisor, high=rows["high"] * divisor)
+    found = summarise_metric(own, samples=job.bootstrap, level=job.level, seed=job.seed)
+    return {name: found[column].to_numpy(dtype=np.float64) for name, column in names.items()}
+
+
 def _reasons(table: pd.DataFrame) -> dict[tuple[Any, ...], str]:
     """Why the first text without a value, or the corpus, has none, by curve and layer."""
     missing = table[table["value"].isna()].drop_duplicates([*CURVE, *WITHIN, "layer"])
@@ -106,4 +122,5 @@ def _key(row: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _pairs(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(sinks=table.get("sinks", "none"), site="residual")
+    counts = {"left_out": table["repeats"]} if "repeats" in table else {}
+    return table.assign(sinks=table.get("sinks", "none"), site="residual", **counts)

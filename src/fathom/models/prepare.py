@@ -1,4 +1,4 @@
-"""Bring a checkpoint into one plain form: a folder with config.json, *.safetensors and a tokenizer."""
+"""Bring a checkpoint into one plain form: a folder with config.json, a tokenizer and weights (`weights.ways`)."""
 
 from __future__ import annotations
 
@@ -47,6 +47,7 @@ PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+OTHER_FORMS = (".gguf", ".h5", ".msgpack", ".onnx")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -63,6 +64,9 @@ def plain_files(folder: Path) -> list[Path]:
     if not weights:
         found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
         why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
+        forms = sorted(path for end in OTHER_FORMS for path in folder.glob(f"*{end}"))
+        if not found and forms:
+            found, why = forms, f", only {forms[0].name}"
         if not found and (others := sorted(name for name in names if name.endswith(SAFETENSORS))):
             why = f" that transformers would load ({WEIGHTS}, or what {INDEX} names), only {others[0]}"
         out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
@@ -164,6 +168,9 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
     from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
 
     found = outline(config, name, facts["part"], weights.numbers)
+    from fathom.models.load import check_names
+
+    check_names(folder, name, facts["part"])
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 

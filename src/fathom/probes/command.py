@@ -13,8 +13,9 @@ from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
 from fathom.probes.coordination.table import SITE as COORDINATION_SITE
 from fathom.probes.coordination.table import coordination_table
+from fathom.probes.directions import write_directions
 from fathom.probes.job import ProbeJob
-from fathom.probes.tables import probe_tables
+from fathom.probes.tables import kept_directions, probe_tables
 from fathom.probes.transfer import OtherCorpus
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -47,8 +48,9 @@ def command(
     """Fit linear probes on every layer of stored states.
 
     Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves), EXPERIMENT.choices.parquet (choices
-    among the layers) and EXPERIMENT.texts.parquet (accuracy per text) into the folder; for coordination,
-    EXPERIMENT.coordination.parquet.
+    among the layers), EXPERIMENT.texts.parquet (accuracy per text), EXPERIMENT.told.parquet (since which layer a text
+    is told) and EXPERIMENT.confusion.parquet (class by predicted class) into the folder; for coordination,
+    EXPERIMENT.coordination.parquet; for directions, EXPERIMENT.directions.safetensors.
     """
     job = ProbeJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
@@ -64,17 +66,24 @@ def command(
         tested = _states(others, test_corpus)
         other = OtherCorpus(job.test, of_views(read_corpus(test_corpus), tested.views), tested)
         others = [test_corpus, *others]
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [] if texts_file is None else [texts_file]
+    read = [corpus_file, *texts, *manifests, *others]
     try:
+        if job.directions:
+            kept = folder / f"{job.experiment}.directions.safetensors"
+            facts = {name: getattr(job, name) for name in ("model", "corpus", "experiment")}
+            facts |= {"penalty": job.design.penalty, "layers_of": activations.depth}
+            write_directions(kept_directions(job, corpus, activations), facts, kept)
+            return Work(settings_json, read=read, written=[kept])
         tables = _tables(job, corpus, activations, other, texts_file, threads)
     except ValueError as error:
         msg = f"experiment {job.experiment} of model {job.model}: {error}"
         raise FathomError(msg) from error
-    folder.mkdir(parents=True, exist_ok=True)
     files = {folder / f"{name}.parquet": table for name, table in tables.items()}
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())
-    texts = [] if texts_file is None else [texts_file]
-    return Work(settings_json, read=[corpus_file, *texts, *manifests, *others], written=[*files])
+    return Work(settings_json, read=read, written=[*files])
 
 
 def _states(manifests: list[Path], corpus: Path) -> Activations:
@@ -107,4 +116,6 @@ def _tables(
         f"{job.experiment}.layers": tables.curves.assign(**named),
         f"{job.experiment}.choices": tables.choices.assign(**named),
         f"{job.experiment}.texts": tables.texts,
+        f"{job.experiment}.confusion": tables.confusion.assign(**named),
+        f"{job.experiment}.told": tables.told.assign(**named),
     }

@@ -33,5 +33,7 @@ class ProbeJob(Settings):
     control_draws: int
     test: Name | None = None
     """Another corpus that what is trained on this one is tested on besides."""
+    directions: bool = False
+    """Keep the directions of the probes, in place of scoring them."""
     coordination: CoordinationJob | None = None
     """Measure the coordination of adjacent layers from what the probes found, in place of fitting them."""

@@ -129,7 +129,7 @@ def _inside(outcome: Outcome) -> FloatArray:
     if outcome.inside is None:
         msg = "layers: some have predictions of inner folds, others not"
         raise ValueError(msg)
-    return outcome.inside
+    return np.asarray(outcome.inside, dtype=np.float64)
 
 
 def layer_weights(predictions: FloatArray, truth: FloatArray) -> FloatArray:
@@ -141,7 +141,7 @@ def layer_weights(predictions: FloatArray, truth: FloatArray) -> FloatArray:
     rest = np.moveaxis(predictions - predictions.mean(axis=0), 1, 2).reshape(-1, predictions.shape[1])
     wanted = (truth - truth.mean(axis=0)).reshape(-1, 1)
     # The triangle of a QR decomposition has the same least squares and as many rows as layers.
-    triangle = np.linalg.qr(np.hstack([rest, wanted]).astype(np.float64), mode="r")
+    triangle = np.asarray(np.linalg.qr(np.hstack([rest, wanted]), mode="r"))
     weights, _ = nnls(triangle[:, :-1], triangle[:, -1])
     return np.asarray(weights if weights.any() else np.full(len(weights), 1 / len(weights)))
 

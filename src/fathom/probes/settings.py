@@ -117,6 +117,9 @@ class ExperimentSettings(Settings):
     `selectivity` need the views that the corpus makes for them."""
     control_draws: Annotated[int, Field(ge=1)] = 5
     """Random labellings of the control task; their scores are averaged."""
+    keep_directions: bool = False
+    """Also keep the directions of the probes with their scaler (`{experiment}.directions.safetensors`), fitted to all
+    texts with the fixed penalty: `fathom.probes.apply` scores other states with them, or every token of a text."""
     coordination: CoordinationSettings | None = None
     """Also measure how the attention outputs of adjacent layers coordinate. Needs the site `attention`, and attention
     patterns of the corpus."""
@@ -187,6 +190,20 @@ class ExperimentSettings(Settings):
             control_draws=self.control_draws,
             test=None if control else self.test,
         )
+
+    def directions_job(
+        self,
+        model: str,
+        experiment: str,
+        views: tuple[str, ...],
+        uncertainty: Uncertainty,
+        *,
+        control: bool = False,
+        designed: bool = True,
+    ) -> ProbeJob:
+        """The settings of the job that keeps the directions of the probes."""
+        job = self.job(model, experiment, views, uncertainty, control=control, designed=designed)
+        return job.model_copy(update={"directions": True, "test": None, "controls": ()})
 
     def coordination_job(
         self,

@@ -23,6 +23,7 @@ from fathom.io.tables import MEAN
 from fathom.probes.checks import States
 from fathom.probes.curve_tables import ProbeTables
 from fathom.probes.design import ProbeDesign
+from fathom.probes.directions import Directions, Place, fit_directions
 from fathom.probes.job import ProbeJob
 from fathom.probes.layer_choice import layer_choices
 from fathom.probes.probing import plan_probes, run_probes
@@ -30,6 +31,7 @@ from fathom.probes.selectivity import plan_split, template_split
 from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
+from fathom.probes.targets import read_targets
 from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
@@ -47,6 +49,8 @@ class Tables:
     folds: pd.DataFrame
     texts: pd.DataFrame
     choices: pd.DataFrame
+    confusion: pd.DataFrame
+    told: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,19 @@ def probe_tables(
         folds=with_facts_of_view(pd.concat([one.folds for one in found], ignore_index=True), corpus),
         texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
         choices=pd.concat([one.choices for one in found], ignore_index=True),
+        confusion=pd.concat([one.confusion for one in found], ignore_index=True),
+        told=pd.concat([one.told for one in found], ignore_index=True),
     )
+
+
+def kept_directions(job: ProbeJob, corpus: pd.DataFrame, activations: Activations) -> list[Directions]:
+    """The directions of the probes of an experiment; of a position that no sink is in, those of one form."""
+    return _Probing(job, corpus, activations, 1, None).directions()
 
 
 def _without_sinks(tables: Tables) -> Tables:
     """The same numbers as those without sinks."""
-    frames = (tables.curves, tables.folds, tables.texts, tables.choices)
+    frames = (tables.curves, tables.folds, tables.texts, tables.choices, tables.confusion, tables.told)
     return Tables(*(frame.assign(sinks=WITHOUT) for frame in frames))
 
 
@@ -214,7 +225,30 @@ class _Probing:
             folds=_numbered(main.folds, axis).assign(**place),
             texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
             choices=pd.concat(choices, ignore_index=True).assign(**place),
+            confusion=_numbered(main.confusion, axis).assign(**place),
+            told=self._told(main.told, reading, axis).assign(**place),
         )
+
+    def directions(self) -> list[Directions]:
+        """Directions of every label and estimator at every place, fitted to all texts that are trained on."""
+        job, found = self._job, []
+        readings = [
+            Reading(view, site, position) for view in self.views() for site in job.sites for position in job.positions
+        ]
+        for reading in [form for one in readings for form in self.fitted_forms(one)]:
+            texts = self._texts([reading.view], reading.sinks)
+            asked = self._texts_to_probe(texts)
+            trained = np.ones(len(texts), dtype=np.bool_) if asked["tested"] is None else ~asked["tested"]
+            labels = {label: np.where(trained, values, None) for label, values in asked["labels"].items()}
+            numbers = self._activations.layer_axis(reading.site)[0].tolist()
+            for target in read_targets(labels, len(texts)):
+                for estimator in job.design.estimators:
+                    if estimator == "ridge" or not target.continuous:
+                        place = Place(target.name, estimator, **vars(reading))
+                        states = self._states(reading, texts)
+                        penalty = job.design.penalty
+                        found.append(fit_directions(states, target, estimator, penalty, place, numbers))
+        return found
 
     def _main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
         """The experiment itself: every estimator and selection, with a test against permuted labels."""
@@ -343,7 +377,18 @@ class _Probing:
         """How many texts of some views have no state in a form."""
         return len(self._texts(views, WITH)) - len(self._texts(views, sinks))
 
+    def _told(self, told: pd.DataFrame, reading: Reading, axis: LayerAxis) -> pd.DataFrame:
+        """From which layer on each text is told, the texts by their ids and the layers by their numbers."""
+        named = self._with_ids(told, reading)
+        for column in ("first", "since"):
+            named = number_layers(named, axis, column, layer=column, depth=None)
+        return named
+
     def _named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+        """Hits of texts by their id, with group and class, in place of their numbers."""
+        return self._with_ids(texts.assign(hit=texts["hit"].astype(np.float32)), reading)
+
+    def _with_ids(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         """Texts by their id, with group and class, in place of their numbers."""
         part = self._corpus.iloc[self._texts([reading.view], reading.sinks)]
         rows = texts["text"].to_numpy()
@@ -355,7 +400,6 @@ class _Probing:
         named = texts.assign(
             text=part["id"].to_numpy()[rows],
             group=part["group"].to_numpy()[rows],
-            hit=texts["hit"].astype(np.float32),
         )
         named["class"] = classes
         return named

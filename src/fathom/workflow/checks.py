@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fathom.activations.settings import CorpusActivations, holds
@@ -83,7 +83,8 @@ def _missing_files(config: Config) -> Iterator[Problem]:
     for place, source in _sources(config).items():
         for key, path, expected in source.required_files:
             if not Path(path).is_file():
-                yield f"{place}.{key}", getattr(source, key), expected
+                home = "; ~ is not expanded, write the path out" if path.startswith("~") else ""
+                yield f"{place}.{key}", getattr(source, key), expected + home
 
 
 def _wrong_bases(config: Config) -> Iterator[Problem]:
@@ -212,11 +213,11 @@ def impossible_figures(config: Config) -> Iterator[Problem]:
             yield f"figures.{name}.{key}" if key else f"figures.{name}", found, expected
 
 
-def _unstored_sites(config: Config, corpus: str, needed: set[str], reader: str) -> Iterator[Problem]:
+def _unstored_sites(config: Config, corpus: str, needed: Collection[str], reader: str) -> Iterator[Problem]:
     """Sites that something reads and that are not kept of a corpus."""
     own = config.activations.corpora.get(corpus, CorpusActivations()).sites
     sites = own or config.activations.sites
-    missing = [] if isinstance(sites, str) else sorted(needed - set(sites))
+    missing = [] if isinstance(sites, str) else sorted(set(needed) - set(sites))
     if missing:
         place = "activations.sites" if own is None else f"activations.corpora.{corpus}.sites"
         yield place, list(sites), f"'auto', or {', '.join(missing)} too, since {reader} reads it"

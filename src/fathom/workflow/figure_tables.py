@@ -8,6 +8,8 @@ from fathom.workflow.config import Config
 PLACES = {
     "probes": "results/probes/{model}/{name}.layers.parquet",
     "choices": "results/probes/{model}/{name}.choices.parquet",
+    "told": "results/probes/{model}/{name}.told.parquet",
+    "confusion": "results/probes/{model}/{name}.confusion.parquet",
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "texts": "results/corpora/{name}.parquet",
@@ -24,7 +26,9 @@ def table_files(config: Config, figure: str) -> list[str]:
     """The files of these tables."""
     return [
         PLACES.get(table.content, METRIC_PLACE).format(
-            model=table.model, name=table.corpus_or_experiment, content=table.content
+            model=table.model,
+            name=table.corpus_or_experiment,
+            content=f"{table.content}.layers" if table.summary else table.content,
         )
         for table in figure_tables(config, figure)
     ]

@@ -14,7 +14,7 @@ from fathom.figures.drawing.curve import draw_with_and_without, panel_note, sink
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import SOLID, house_style, look, pages_of_colours
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curve_rows, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,18 +119,18 @@ def _draw(
     return draw_panels(rows, title=title, layers=layers, legend=legend, notes=notes)
 
 
-def metric_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
+def metric_curves(tables: Tables) -> pd.DataFrame:
     """One row a model (and variant of the metric), corpus (with its view), sinks, preparation and layer."""
     curves = []
-    for table, frame in tables:
+    for table, frame in summaries(tables):
         rows = frame[frame["site"] == RESIDUAL]
-        for variant, part in rows.groupby("variant", sort=False, dropna=False):
-            curve = curves_of_job(part, job)
+        for variant, part in rows.groupby("variant", sort=False):
+            curve = curve_rows(part)
             names = [
                 table.corpus_or_experiment if view == ORIGINAL else f"{table.corpus_or_experiment}, {view}"
                 for view in curve["view"]
             ]
-            model = f"{table.model}, {variant}" if isinstance(variant, str) else table.model
+            model = f"{table.model}, {variant!s}" if variant else table.model
             curves.append(curve.assign(model=model, corpus=names))
     return pd.concat(curves, ignore_index=True)
 
@@ -139,7 +139,7 @@ def chance_notes(tables: Tables) -> list[str]:
     """What the metric would be by chance, where it has such a level: one line, or none."""
     levels = {
         f"{table.corpus_or_experiment} {frame['chance'].dropna().iloc[0]:.3f}"
-        for table, frame in tables
+        for table, frame in summaries(tables)
         if frame["chance"].notna().any()
     }
     return [f"By chance, for neighbours drawn at random: {', '.join(sorted(levels))}."] if levels else []
@@ -148,6 +148,6 @@ def chance_notes(tables: Tables) -> list[str]:
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
     """Curves of one metric, and what it would be by chance."""
     notes = [*chance_notes(tables), *notes]
-    curves = metric_curves(tables, job)
+    curves = metric_curves(tables)
     picture = draw_metric(curves, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
     return Drawn(curves, picture, notes)

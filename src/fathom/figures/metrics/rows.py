@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from fathom.figures.job import FigureJob
+from fathom.figures.job import Table, Tables
+from fathom.statistics.layer_curves import SUMMARY_COLUMNS
 from fathom.statistics.layer_curves import summarise_metric as summarise_metric
 
 RESIDUAL = "residual"
@@ -31,14 +32,18 @@ def quantities_of(rows: pd.DataFrame) -> dict[str, float]:
 
 
 def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of a metric with the raw value in place of the normalised one."""
-    return rows.assign(value=rows["raw"])
+    """Rows of a summary with the raw values in place of the normalised ones."""
+    return rows.assign(value=rows["raw"], low=rows["raw_low"], high=rows["raw_high"])
 
 
-def curves_of_job(rows: pd.DataFrame, job: FigureJob) -> pd.DataFrame:
-    """Curves of the rows of a metric, with the intervals that a job asks for."""
-    uncertainty = job.uncertainty
-    return summarise_metric(rows, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed)
+def summaries(tables: Tables) -> list[tuple[Table, pd.DataFrame]]:
+    """The summaries among the tables of a figure, whose other tables are those that a claim is judged on."""
+    return [(table, frame) for table, frame in tables if table.summary]
+
+
+def curve_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a summary with the columns of curves alone."""
+    return rows[list(SUMMARY_COLUMNS)].astype({"layer": "int64"}).reset_index(drop=True)
 
 
 def first_preparation(rows: pd.DataFrame) -> pd.DataFrame:

@@ -17,7 +17,7 @@ from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import INK, SMALL, SOLID, fold, house_style, look, pages_of_colours
 from fathom.figures.drawing.text import count, panel_width, three_digits
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation, with_gaps
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curve_rows, first_preparation
 from fathom.statistics.sink_curves import summarise_sinks as summarise_sinks
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 NUMBERS = ("value", "low", "high")
 CURVE_COLUMNS = ("model", "corpus", "layer", "depth", *NUMBERS, "texts")
 CURVE_KEY = ("model", "corpus", "layer")
+MARGINS = "sink_margins"
 VALLEY_HEIGHT = 1.3
 OTHER_HEIGHT = 0.95
 
@@ -241,12 +242,13 @@ def _say(axes: Axes, words: str, of: Sequence[str], corpora: Sequence[str], widt
 
 
 def sink_frames(
-    tables: Tables, job: FigureJob
+    tables: Tables,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[tuple[str, str], pd.DataFrame]]:
     """Entropy, norms and heads of the original views, as `draw_sinks` takes them, and margins by model and corpus."""
-    uncertainty = job.uncertainty
     by_place: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for table, frame in tables:
+        if not table.summary and table.content != MARGINS:
+            continue  # what a claim is judged on
         by_place.setdefault((table.model, table.corpus_or_experiment), {})[table.content] = frame[
             frame["view"] == ORIGINAL
         ]
@@ -255,17 +257,15 @@ def sink_frames(
         place = {"model": model, "corpus": corpus}
         entropy = found["prompt_entropy"]
         rows = first_preparation(entropy[entropy["site"] == RESIDUAL])
-        valleys.append(curves_of_job(rows, job).assign(**place))
-        norm, attending = summarise_sinks(
-            found["sinks"], samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
-        )
-        norms.append(norm.assign(**place))
-        heads.append(with_gaps(attending, rows["layer"]).assign(**place))
+        valleys.append(curve_rows(rows).assign(**place))
+        sinks = found["sinks"]
+        norms.append(curve_rows(sinks[sinks["measure"] == "norm_ratio"]).assign(**place))
+        heads.append(curve_rows(sinks[sinks["measure"] == "heads"]).assign(**place))
     return (
         pd.concat(valleys, ignore_index=True),
         pd.concat(norms, ignore_index=True),
         pd.concat(heads, ignore_index=True),
-        {place: found["sink_margins"] for place, found in by_place.items()},
+        {place: found[MARGINS] for place, found in by_place.items()},
     )
 
 
@@ -284,7 +284,7 @@ def blocks_notes(valley: pd.DataFrame, heads: pd.DataFrame) -> list[str]:
 
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
-    valley, norms, heads, margins = sink_frames(tables, job)
+    valley, norms, heads, margins = sink_frames(tables)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
     notes = [*blocks_notes(valley, heads), *notes]

@@ -43,7 +43,7 @@ def write(folder: Path, config: PretrainedConfig, *, seed: int) -> None:
     """Draw the weights of a config's model once, and write down how."""
     from fathom.models.weights.memory import weights_of
 
-    weights = weights_of(_draw(config, seed))
+    weights = weights_of(draw(config, seed))
     recipe = {
         "seed": seed,
         "versions": _versions(),
@@ -71,11 +71,13 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
     if shapes != recipe.shapes:
         msg = f"{folder / MARK}: the weights that were drawn are not those of config.json beside it; {_again(folder)}"
         raise FathomError(msg)
-    model = _draw(config, recipe.seed)
+    model = draw(config, recipe.seed)
     weights = weights_of(model)
     if digest_of(weights) != recipe.xxh3_128:
         msg = f"{folder / MARK}: its seed gave other weights with {_named(recipe.versions)} than it gives now, with "
-        msg += f"{_named(_versions())} on this processor; {_again(folder)}"
+        msg += f"{_named(_versions())}; {_again(folder)}"
+        if recipe.versions == _versions():
+            msg += " on a processor like this one, or with `stored: true` in its settings (or config.json was changed)"
         raise FathomError(msg)
     return load_from_memory(model, weights, dtype=dtype, attention=attention)
 
@@ -91,7 +93,8 @@ def digest_of(weights: Mapping[str, Tensor]) -> str:
     return state.hexdigest()
 
 
-def _draw(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+def draw(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+    """A model with the weights of a seed, on the CPU in float32."""
     import torch
 
     from fathom.models.weights.memory import build

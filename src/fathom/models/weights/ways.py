@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fathom.models.weight_headers import Weights
-from fathom.models.weights import drawn, files
+from fathom.models.weights import drawn, files, packed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,8 +30,8 @@ class Way(Protocol):
 
 
 FILES: Way = files
-MARKED: dict[str, Way] = {drawn.MARK: drawn}
-"""File that a folder has in place of safetensors files -> what reads it."""
+MARKED: dict[str, Way] = {drawn.MARK: drawn, packed.MARK: packed}
+"""File that a folder has in place of those that transformers reads -> what reads it."""
 
 
 def way_of(folder: Path) -> Way:
@@ -41,5 +41,5 @@ def way_of(folder: Path) -> Way:
 
 
 def marks_in(names: Collection[str]) -> list[str]:
-    """Those of the names of files that stand in place of safetensors files."""
+    """Those of the names of files that stand in place of what transformers reads."""
     return [name for name in MARKED if name in names]

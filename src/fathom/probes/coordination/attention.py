@@ -177,7 +177,7 @@ def _known_blocks(table: FloatArray, axis: int) -> npt.NDArray[np.bool_]:
     Raises ValueError where a block has numbers and others among them.
     """
     others = tuple(other for other in range(table.ndim) if other != axis)
-    known: npt.NDArray[np.bool_] = np.isfinite(table).all(axis=others)
+    known = np.asarray(np.isfinite(table).all(axis=others), dtype=np.bool_)
     if not np.isnan(np.compress(~known, table, axis=axis)).all():
         msg = "weights: a block holds numbers that are not finite; expected finite ones, or NaN throughout"
         raise ValueError(msg)

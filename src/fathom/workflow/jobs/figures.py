@@ -91,6 +91,7 @@ def _told(config: Config, table: FigureTable) -> Table:
         content=table.content,
         corpus=table_corpus(config, table) if table.of_experiment else "",
         control=table.control,
+        summary=table.summary,
     )
 
 

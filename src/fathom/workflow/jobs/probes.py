@@ -53,6 +53,20 @@ class ProbeJobs:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
         return self._settings(wildcards, ExperimentSettings.coordination_job)
 
+    def directions_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom probes` that keeps the directions of an experiment."""
+        return self._settings(wildcards, ExperimentSettings.directions_job)
+
+    @property
+    def directions(self) -> list[str]:
+        """Files of the directions that experiments keep, of every model but those of random weights."""
+        return [
+            f"results/probes/{model}/{name}.directions.safetensors"
+            for name, one in self._config.experiments.items()
+            if one.keep_directions
+            for model in self._config.trained_models
+        ]
+
     def corpus(self, wildcards: Wildcards) -> str:
         """The table of the texts that an experiment probes."""
         return f"results/corpora/{self._corpus(wildcards)}.parquet"
