@@ -179,12 +179,12 @@ def test_stores_open_without_a_warning(finished: Project) -> None:
         warnings.simplefilter("error")
         for store in stores:
             with xr.open_zarr(ZipStore(store, mode="r")) as opened:
-                assert set(opened.variables) == {"offsets", "token_ids"}
+                assert set(opened.variables) == {"offsets", "token_ids", "with_tokens"}
             with xr.open_zarr(ZipStore(store, mode="r"), group="residual") as states:
                 assert states["mean"].dims == ("layer", "text", "width")
             with closing(ZipStore(store, mode="r")) as whole:
                 found = dict(zarr.open_group(whole, mode="r").members())
-                assert found.keys() == {"residual", "token_facts", "offsets", "token_ids"}
+                assert found.keys() == {"residual", "token_facts", "offsets", "token_ids", "with_tokens"}
         assert Activations(sorted(folder.glob("*.manifest.json"))).texts == 8
 
 
