@@ -27,7 +27,7 @@ TOOLS = {
     "trace": ("fathom.provenance.trace", "Print what a figure, or any other result, came from."),
     "verify": ("fathom.provenance.verify", "Read every result again: what is corrupt, missing or stale?"),
 }
-FETCHING = {"models", "corpora"}  # they run where Snakemake does; compute nodes often have no network
+FETCHING = {"models", "corpora", "tasks"}  # they run where Snakemake does; compute nodes often have no network
 # What a machine says where fathom can do nothing: no room, or no right to write.
 NO_ROOM_OR_RIGHT = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 log = logging.getLogger("fathom")

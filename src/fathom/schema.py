@@ -244,6 +244,24 @@ class ExperimentView(Protocol):
     def test(self) -> str | None: ...  # noqa: D102
 
 
+class TaskView(Protocol):
+    """What figures say of a downstream task."""
+
+    @property
+    def title(self) -> str | None: ...  # noqa: D102
+    def describe(self) -> str:
+        """What it holds, in one phrase."""
+
+
+class EmbeddingsView(Protocol):
+    """What figures say of the vectors that tasks are given."""
+
+    @property
+    def positions(self) -> Sequence[str]: ...  # noqa: D102
+    def in_words(self) -> str:
+        """The vectors as a phrase."""
+
+
 class ConfigView(Protocol):
     """The whole config, as the settings of one stage may see it."""
 
@@ -269,6 +287,25 @@ class ConfigView(Protocol):
     @property
     def experiments(self) -> Mapping[str, ExperimentView]:
         """Probing experiments."""
+
+    @property
+    def tasks(self) -> Mapping[str, TaskView]:
+        """Downstream tasks."""
+
+    @property
+    def embeddings(self) -> EmbeddingsView:
+        """The vectors that tasks are given."""
+
+    @property
+    def task_metrics(self) -> Sequence[str]:
+        """Metrics that are measured on the texts of tasks."""
+
+    def task_metric_corpora(self, metric: str) -> Mapping[str, str]:
+        """Of each task, the corpus on which a metric of its own texts is measured."""
+
+    @property
+    def mteb_version(self) -> str:
+        """Version of the library that scores them."""
 
     @property
     def metric_settings(self) -> Mapping[str, Settings]:

@@ -8,5 +8,6 @@ STAGES = {
     "activations": "Run a model over a corpus and store its hidden states.",
     "metrics": "Measure a representation metric on every layer.",
     "probes": "Fit linear probes on every layer.",
+    "tasks": "Score every layer on downstream tasks.",
     "figures": "Draw a figure, with the numbers behind it.",
 }

@@ -82,6 +82,11 @@ def test_the_defaults_are_valid() -> None:
         "tweets-smollm2-135m",
         "tweets-minilm-l6",
         "probe-summary",
+        "task-scores",
+        "task-matrix",
+        "task-best-layers",
+        "task-layer-choice",
+        "task-scatter",
     ]
 
 
@@ -165,7 +170,7 @@ def test_nothing_changes_after_it_was_read() -> None:
 # What is refused -----------------------------------------------------------------------------------------------------
 
 
-NAMED_BY_USERS = {("models",), ("corpora",), ("probes",), ("figures",), ("activations", "corpora")} | {
+NAMED_BY_USERS = {("models",), ("corpora",), ("probes",), ("tasks",), ("figures",), ("activations", "corpora")} | {
     ("corpora", "tweets", "labels"),
     ("corpora", "tweets", "spans"),
 }
@@ -386,6 +391,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
             {
                 "metrics": dict.fromkeys(METRICS),
                 "probes": {},
+                "tasks": {},
                 "figures": None,
             },
             "figures: expected at least one figure",
@@ -534,7 +540,7 @@ UNSAFE = st.sampled_from(["a;b", "$(x)", "../a", "-a", "", "a\n", "{a}", "ä", "
 
 @some
 @given(
-    section=st.sampled_from(["models", "corpora", "probes", "figures"]),
+    section=st.sampled_from(["models", "corpora", "probes", "tasks", "figures"]),
     name=UNSAFE | st.text(max_size=20).filter(lambda name: not is_safe(name)),
 )
 def test_names_that_a_shell_or_a_path_would_interpret_are_refused(tmp_path: Path, section: str, name: str) -> None:

@@ -31,7 +31,8 @@ def one_of(names):
 
 wildcard_constraints:
     model=one_of(plan.config.all_models),
-    corpus=one_of(plan.config.corpora),
+    corpus=one_of([*plan.config.corpora, *plan.config.task_corpora]),
+    task=one_of(plan.config.tasks),
     metric=one_of(plan.metrics.names),
     experiment=one_of(plan.config.experiments),
     figure=one_of(plan.figures.names),

@@ -21,6 +21,8 @@ rule corpora:
         record="results/corpora/{corpus}.record.json",
     log:
         "logs/corpora/{corpus}.log",
+    wildcard_constraints:
+        corpus=one_of(plan.config.corpora),
     localrule: True
     conda:
         "../../envs/analyse.yaml"

@@ -9,7 +9,14 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from fathom.figures.claims.papers import CLAIMS, ClaimName
-from fathom.figures.sentences import corpora_sentences, definition, metric_axis, models_sentences, probes_sentences
+from fathom.figures.sentences import (
+    corpora_sentences,
+    definition,
+    metric_axis,
+    models_sentences,
+    probes_sentences,
+    tasks_sentences,
+)
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, Settings, unknown_names
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1)]
@@ -28,7 +35,9 @@ class FigureTable:
     corpus_or_experiment: str
     content: str
     """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`, `hits`,
-    `coordination`), or `texts`: the corpus itself."""
+    `coordination`), `tasks`, or `texts`: the corpus itself."""
+    task: str = ""
+    """Task on whose texts a metric is measured."""
     control: Literal["", "random"] = ""
     """`random` where the model is another one's shape with random weights."""
     summary: bool = False
@@ -60,6 +69,10 @@ class Figure(Settings):
     def options(self) -> dict[str, Any]:
         """Arguments of the module's `figure`, as plain JSON values."""
         return {}
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:  # noqa: ARG002 - what the whole config adds
+        """These arguments, with what the rest of the config says of them."""
+        return self.options
 
     @property
     def paper_claim(self) -> ClaimName | None:
@@ -185,6 +198,51 @@ def metric_problems(
     yield from unknown_names("metric", [metric], known)
     if metric in config.metric_settings:
         yield from unknown_names(key, corpora, config.corpora_of(metric))
+
+
+class TaskFigure(ModelsFigure):
+    """A figure of scores of downstream tasks."""
+
+    models: Names | None = None
+    """Models, in this order; all but those of random weights if left out."""
+    tasks: Names | None = None
+    """Tasks, in this order; all if left out."""
+    position: Literal["mean", "last"] | None = None
+    """Whose scores are drawn, where `embeddings.positions` has several; the first of them if left out."""
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return "Downstream tasks"
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all but those of random weights."""
+        return self.models or config.trained_models or tuple(config.models)
+
+    def plotted_tasks(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all."""
+        return self.tasks or tuple(config.tasks)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a model and task."""
+        return tables_of(self.plotted_models(config), [(task, "tasks") for task in self.plotted_tasks(config)])
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:
+        """With the position that is drawn."""
+        return self.options | {"position": self.position or config.embeddings.positions[0]}
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The tasks, and how intervals are made."""
+        return tasks_sentences(config, self.plotted_tasks(config))
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, no task, or a position that is not scored."""
+        yield from unknown_names("models", self.models or (), config.models)
+        yield from unknown_names("tasks", self.tasks or (), config.tasks)
+        if not config.tasks:
+            yield "tasks", "none", "at least one task in the section `tasks`"
+        if self.position is not None and self.position not in config.embeddings.positions:
+            yield "position", self.position, f"one of embeddings.positions: {', '.join(config.embeddings.positions)}"
 
 
 class ProbeFigure(Figure):

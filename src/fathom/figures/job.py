@@ -22,7 +22,9 @@ class Table(Settings):
     corpus_or_experiment: str
     """As the figure names it."""
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, `tasks`, or `texts`: the corpus itself."""
+    of_task: str = ""
+    """Task on whose texts a metric is measured, as the figure names it."""
     corpus: str = ""
     """Corpus of the experiment that a table is of."""
     control: Literal["", "random"] = ""

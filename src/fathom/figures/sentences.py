@@ -21,6 +21,21 @@ def model_label(config: ConfigView, model: str) -> str:
     return config.all_models[model].label or model
 
 
+def task_title(config: ConfigView, name: str) -> str:
+    """Name of a task in figures."""
+    return config.tasks[name].title or name
+
+
+def tasks_sentences(config: ConfigView, names: Sequence[str]) -> list[str]:
+    """Which tasks, on which vectors, scored by what."""
+    described = "; ".join(f"{task_title(config, name)} ({config.tasks[name].describe()})" for name in names)
+    vectors = config.embeddings.in_words()
+    scored = f"Test splits and main scores of mteb {config.mteb_version}, of every layer from one pass."
+    read = f"Vectors: {vectors}. Texts beyond the context are cut."
+    forms = f"All tokens, and without sink tokens ({config.sink_rule})."
+    return [f"Tasks: {described}.", scored, read, *([forms] if "mean" in config.embeddings.positions else [])]
+
+
 def models_sentences(config: ConfigView, models: Sequence[str]) -> list[str]:
     """Which models, from where, in which precision, and how their layers are numbered; none for a figure of none."""
     if not models:

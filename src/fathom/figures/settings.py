@@ -21,6 +21,7 @@ from fathom.figures.base import (
     FigureTable,
     ModelsFigure,
     Names,
+    TaskFigure,
     TrainedModelsFigure,
     calling_for,
     default_estimator,
@@ -35,9 +36,11 @@ from fathom.figures.base import (
 )
 from fathom.figures.sentences import (
     ESTIMATORS,
+    definition,
     experiment_title,
     experiment_titles,
     interval_sentences,
+    intervals_phrase,
     labelled_sentences,
     metric_axis,
     model_label,
@@ -719,6 +722,177 @@ class SummaryFigure(TrainedModelsFigure):
         return [*super().sentences(config), "Normalised: (score - chance) / (1 - chance)."]
 
 
+class TaskCurvesFigure(TaskFigure):
+    """Scores of downstream tasks over relative depth, with and without sink tokens: their mean, then each task."""
+
+    kind: Literal["task-curves"]
+    ordered: bool = False
+    """Whether the models are a series (sizes, training checkpoints): then their colours are one scale."""
+
+    module: ClassVar[str] = "fathom.figures.tasks.curves"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where there are tasks."""
+        return {"task-scores": cls(kind="task-curves")} if config.tasks else {}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Whether the models are a series."""
+        return {"ordered": self.ordered}
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Downstream tasks, layer by layer"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The tasks, and the interval of their mean."""
+        return [
+            *super().sentences(config),
+            f"Band of the mean of 10 tasks and more: {intervals_phrase(config)} over tasks.",
+        ]
+
+
+class TaskMatrixFigure(TaskFigure):
+    """Heat maps of downstream tasks over layers: a panel a model and form, a row a task."""
+
+    kind: Literal["task-matrix"]
+
+    module: ClassVar[str] = "fathom.figures.tasks.matrix"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where there are tasks."""
+        return {"task-matrix": cls(kind="task-matrix")} if config.tasks else {}
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Downstream tasks by layer"
+
+
+class BestLayersFigure(TaskFigure):
+    """Histograms of the layers at which tasks are best: a panel a model and form."""
+
+    kind: Literal["best-layers"]
+
+    module: ClassVar[str] = "fathom.figures.tasks.best_layers"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where there are tasks."""
+        return {"task-best-layers": cls(kind="best-layers")} if config.tasks else {}
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "At which layers tasks are best"
+
+
+class MeasuredTasksFigure(TaskFigure):
+    """A figure of scores of tasks beside metrics of their own texts."""
+
+    @property
+    def named_metrics(self) -> tuple[str, ...] | None:
+        """Metrics, in this order; all of `metrics.tasks` if None."""
+        raise NotImplementedError
+
+    def plotted_metrics(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all that are measured on tasks."""
+        return tuple(config.task_metrics) if self.named_metrics is None else self.named_metrics
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Scores, then summaries of metrics."""
+        tables = super().tables(config)
+        for model in self.plotted_models(config):
+            for metric in self.plotted_metrics(config):
+                corpora = config.task_metric_corpora(metric)
+                tables += [
+                    FigureTable(model, corpora[task], f"{metric}.layers", task=task)
+                    for task in self.plotted_tasks(config)
+                    if task in corpora
+                ]
+        return tables
+
+    def axes(self, config: ConfigView) -> dict[str, str]:
+        """Of its metrics."""
+        return {metric: metric_axis(config, metric) for metric in self.plotted_metrics(config)}
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """The tasks, and definitions of the metrics."""
+        definitions = [definition(config, metric) for metric in self.plotted_metrics(config)]
+        return [*super().sentences(config), "Metrics of the task's own texts.", *definitions]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, or a metric that is not measured on the texts of a task."""
+        yield from super().problems(config)
+        yield from unknown_names("metrics", self.plotted_metrics(config), config.task_metrics)
+        if not self.plotted_metrics(config):
+            yield "metrics", "none", "at least one metric in metrics.tasks"
+        for metric in self.plotted_metrics(config):
+            corpora = config.task_metric_corpora(metric)
+            for task in self.plotted_tasks(config):
+                if metric in config.task_metrics and task in config.tasks and task not in corpora:
+                    yield "metrics", metric, f"a corpus of the kind views `of: task-{task}`, whose views it reads"
+
+
+class LayerChoiceFigure(MeasuredTasksFigure):
+    """Ways to choose a layer for tasks: by a metric of their texts, by rules that know no score, and in hindsight."""
+
+    kind: Literal["layer-choice"]
+    choose: dict[Name, Literal["lowest", "highest"]] | None = None
+    """Metrics of `metrics.tasks` whose `lowest` or `highest` value chooses a layer for each task. All of them at their
+    lowest if left out, as in Skean et al. 2025, though that paper finds scores to rise with InfoNCE."""
+
+    module: ClassVar[str] = "fathom.figures.tasks.choice"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where metrics are measured on tasks."""
+        return {"task-layer-choice": cls(kind="layer-choice")} if config.tasks and config.task_metrics else {}
+
+    @property
+    def named_metrics(self) -> tuple[str, ...] | None:
+        """Those that choose."""
+        return None if self.choose is None else tuple(self.choose)
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:
+        """With the metrics that choose."""
+        chosen = self.choose or dict.fromkeys(self.plotted_metrics(config), "lowest")
+        return super().job_options(config) | {"choose": dict(chosen)}
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Which layer to take"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Tasks, metrics, intervals."""
+        intervals = f"Bars: {intervals_phrase(config)} of the gain over tasks. Numbers: mean score over tasks."
+        return [*super().sentences(config), intervals]
+
+
+class TaskScatterFigure(MeasuredTasksFigure):
+    """Metrics of the texts of tasks against their scores, a point a layer: a panel a model, metric and form."""
+
+    kind: Literal["task-scatter"]
+    metrics: Names | None = None
+    """Metrics of `metrics.tasks`; all of them if left out."""
+
+    module: ClassVar[str] = "fathom.figures.tasks.scatter"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where metrics are measured on tasks."""
+        return {"task-scatter": cls(kind="task-scatter")} if config.tasks and config.task_metrics else {}
+
+    @property
+    def named_metrics(self) -> tuple[str, ...] | None:
+        """Those of its settings."""
+        return self.metrics
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "What metrics tell of scores"
+
+
 FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
@@ -737,7 +911,12 @@ FigureSettings = Annotated[
     | SitesFigure
     | EarlyContextFigure
     | CoordinationFigure
-    | SummaryFigure,
+    | SummaryFigure
+    | TaskCurvesFigure
+    | TaskMatrixFigure
+    | BestLayersFigure
+    | LayerChoiceFigure
+    | TaskScatterFigure,
     Field(discriminator="kind"),
 ]
 KINDS: tuple[type[Figure], ...] = get_args(get_args(FigureSettings)[0])

@@ -14,6 +14,7 @@ from fathom.runtime.errors import FathomError
 SUMMARIES = {
     "metrics": ("*/*/*.layers.parquet",),
     "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet"),
+    "tasks": ("*/*.layers.parquet",),
 }
 SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""

@@ -20,7 +20,7 @@ from safetensors.numpy import save
 from sklearn import config_context
 from threadpoolctl import threadpool_limits
 
-from fathom.io.atomic import draft_of
+from fathom.io.atomic import atomic_write
 from fathom.probes.checks import States
 from fathom.probes.design import Estimator
 from fathom.probes.estimators import predict
@@ -135,7 +135,7 @@ def write_directions(found: Sequence[Directions], facts: Mapping[str, Any], path
     }
     entries = [asdict(one.place) | {"layers": one.layers, "classes": one.classes} for one in found]
     words = json.dumps({**facts, "directions": entries}, sort_keys=True)
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(save(tensors, metadata={FORMAT: words}))
 
 

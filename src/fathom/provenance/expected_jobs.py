@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from fathom.workflow.jobs.corpora import corpus_code
 from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.metrics import metric_code
 from fathom.workflow.jobs.models import model_code
+from fathom.workflow.jobs.tasks import task_code
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.strict_yaml import read_config_files
@@ -28,6 +29,7 @@ from fathom.workflow.wildcards import Wildcards
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 COORDINATION, DIRECTIONS = ".coordination", ".directions"
+TASK_DATA = "_data"  # folder of the data of tasks
 
 
 def _metrics(settings: Mapping[str, Any]) -> str:
@@ -45,6 +47,7 @@ CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "activations": lambda _: code_digest("fathom.activations.command"),
     "metrics": _metrics,
     "probes": lambda _: code_digest("fathom.probes.command"),
+    "tasks": task_code,
     "figures": _figures,
 }
 
@@ -55,6 +58,13 @@ def current_code(verb: str, settings: Mapping[str, Any]) -> str | None:
         return CODE_OF[verb](settings)
     except (ValidationError, KeyError, ModuleNotPresent, FileNotFoundError):
         return None
+
+
+def _known(name: str, names: Collection[str]) -> str:
+    """Errors: KeyError if the config does not have a name."""
+    if name not in names:
+        raise KeyError(name)
+    return name
 
 
 class PlannedJobs:
@@ -96,6 +106,13 @@ class PlannedJobs:
                 return plan.probes.directions_settings(Wildcards(model=folder, experiment=experiment))
             case "probes":
                 return plan.probes.settings(Wildcards(model=folder, experiment=name))
+            case "tasks" if folder == TASK_DATA:
+                return plan.tasks.data_settings(Wildcards(task=name))
+            case "tasks" if folder == "corpora":
+                return plan.tasks.texts_settings(Wildcards(task=plan.config.task_corpora[name]))
+            case "tasks":
+                _known(name, plan.config.tasks)
+                return plan.tasks.settings(Wildcards(model=_known(folder, plan.config.all_models), task=name))
             case "figures":
                 return plan.figures.settings(Wildcards(figure=name))
         raise KeyError(verb)

@@ -10,7 +10,10 @@ from fathom.corpora.settings import CorpusSettings
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
+from fathom.runtime.errors import FathomError
 from fathom.schema import Problem, unknown_names
+from fathom.tasks.published import PUBLISHED
+from fathom.tasks.settings import TaskSettings
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
 
@@ -33,6 +36,8 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     if files_here:
         yield from _missing_files(config)
     yield from _wrong_bases(config)
+    if files_here:
+        yield from _unknown_tasks(config)
     yield from _unknown_layers(config)
     yield from _unknown_names(config)
     yield from _unstored_positions(config)
@@ -43,10 +48,12 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
         yield "figures", "none", "at least one figure; the config asks for no metric and no experiment"
 
 
-def _sources(config: Config) -> dict[str, ModelSettings | CorpusSettings]:
-    """Models and corpora by their place in the config."""
-    models: dict[str, ModelSettings | CorpusSettings] = {f"models.{name}": one for name, one in config.models.items()}
-    return models | {f"corpora.{name}": one for name, one in config.corpora.items()}
+def _sources(config: Config) -> dict[str, ModelSettings | CorpusSettings | TaskSettings]:
+    """Models, corpora and tasks by their place in the config."""
+    sources: dict[str, ModelSettings | CorpusSettings | TaskSettings] = {}
+    sources |= {f"models.{name}": one for name, one in config.models.items()}
+    sources |= {f"corpora.{name}": one for name, one in config.corpora.items()}
+    return sources | {f"tasks.{name}": one for name, one in config.tasks.items()}
 
 
 def _unpinned(config: Config) -> Iterator[Problem]:
@@ -64,6 +71,7 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
         "models": config.models,
         "corpora": config.corpora,
         "probes": config.experiments,
+        "tasks": config.tasks,
         "figures": config.all_figures,
     }
     for place, entries in sections.items():
@@ -72,6 +80,13 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
             if name.casefold() in known:
                 yield f"{place}.{name}", name, "a name that differs from others in more than upper and lower case"
             known.add(name.casefold())
+    for name in config.corpora:
+        if name in config.task_corpora:
+            yield f"corpora.{name}", name, f"another name, since the texts of task {config.task_corpora[name]} have it"
+    for name in config.tasks:
+        base, _, table = name.rpartition(".")
+        if table == "layers" and base in config.tasks:
+            yield f"tasks.{name}", name, f"another name, since results of {base} have this one"
     for name in config.experiments:
         base, _, table = name.rpartition(".")
         if table in EXPERIMENT_TABLES:
@@ -96,10 +111,23 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
         if name in config.models:
             taken = f"another name, since the model of random weights that goes with {random.of} has this one"
             yield f"models.{name}", name, taken
-    known_corpora = [name for name, corpus in config.corpora.items() if corpus.written]
+    known_corpora = [*(name for name, corpus in config.corpora.items() if corpus.written), *config.task_corpora]
     for name, corpus in config.corpora.items():
         if corpus.base is not None and corpus.base not in known_corpora:
             yield f"corpora.{name}.of", corpus.base, f"one of {', '.join(known_corpora) or 'none'}"
+
+
+def _unknown_tasks(config: Config) -> Iterator[Problem]:
+    """Names that mteb does not have. It is imported, which takes seconds, only for a name that fathom does not know."""
+    for name, task in config.tasks.items():
+        if task.mteb_name is None or task.mteb_name in PUBLISHED:
+            continue
+        from fathom.tasks.mteb_names import require_known
+
+        try:
+            require_known(task.mteb_name)
+        except FathomError as error:
+            yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb ({error})"
 
 
 def _unknown_layers(config: Config) -> Iterator[Problem]:
@@ -123,8 +151,9 @@ def _unknown_layers(config: Config) -> Iterator[Problem]:
 def _unknown_names(config: Config) -> Iterator[Problem]:
     references: list[tuple[str, Sequence[str], Sequence[str]]] = [
         ("metrics.corpora", config.metric_corpora, list(config.corpora)),
-        ("activations.corpora", list(config.activations.corpora), list(config.corpora)),
+        ("activations.corpora", list(config.activations.corpora), [*config.corpora, *config.task_corpora]),
         ("metrics.only", config.metrics.only or (), list(METRICS)),
+        ("metrics.tasks", config.metrics.tasks, list(METRICS)),
     ]
     references += [
         (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))

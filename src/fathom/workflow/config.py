@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
@@ -13,15 +14,19 @@ from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import MetricWords, Name, Settings, Uncertainty
+from fathom.tasks.job import MTEB
+from fathom.tasks.settings import EmbeddingSettings, TaskSettings
 from fathom.workflow.defaults import (
     default_corpora,
     default_experiments,
     default_figures,
     default_models,
+    default_tasks,
     random_model_of,
     random_models,
 )
 from fathom.workflow.kept_states import kept_states
+from fathom.workflow.paths import task_corpus
 
 
 class Config(Settings):
@@ -39,10 +44,22 @@ class Config(Settings):
     """Representation metrics, on every model."""
     probes: dict[Name, ExperimentSettings] | None = None
     """Probing experiments by name, on every model; those that corpora of the hierarchy call for if left out."""
+    tasks: dict[Name, TaskSettings] = Field(default_factory=default_tasks)
+    """Downstream tasks by name, on every model but those of random weights. A config that names corpora and leaves the
+    tasks out has none: the default ones go with the default corpora."""
+    embeddings: EmbeddingSettings = EmbeddingSettings()
+    """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
-    """Figures by name; one a metric and those that experiments call for if left out."""
+    """Figures by name; one a metric and those that experiments and tasks call for if left out."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_default_tasks(cls, data: Any) -> Any:
+        """The default tasks go with the default corpora."""
+        own_corpora = isinstance(data, Mapping) and "corpora" in data and "tasks" not in data
+        return {**data, "tasks": {}} if own_corpora else data
 
     @property
     def metric_corpora(self) -> tuple[str, ...]:
@@ -79,6 +96,32 @@ class Config(Settings):
         if "label" not in METRICS[metric].model_fields:
             return True
         return getattr(getattr(self.metrics, metric), "label", None) in (corpus.label_names or ())
+
+    @property
+    def task_metrics(self) -> tuple[str, ...]:
+        """Metrics that are measured on the texts of tasks."""
+        return tuple(name for name in self.metrics.tasks if name in self.metric_settings)
+
+    def task_metric_corpora(self, metric: str) -> dict[str, str]:
+        """Of each task, the corpus on which a metric of its own texts is measured: these texts, or views of them."""
+        if metric not in self.task_metrics:
+            return {}
+        if METRICS[metric].of in TOKEN_SHAPES | {"corpus"}:
+            return {task: task_corpus(task) for task in self.tasks}
+        views = {
+            corpus.base: name for name, corpus in self.corpora.items() if METRICS[metric].of in corpus.measurable_as
+        }
+        return {task: views[task_corpus(task)] for task in self.tasks if task_corpus(task) in views}
+
+    @property
+    def mteb_version(self) -> str:
+        """Version of the library that scores tasks."""
+        return MTEB
+
+    @property
+    def task_corpora(self) -> dict[str, str]:
+        """Corpora of the texts that tasks ask for, and their tasks."""
+        return {task_corpus(task): task for task in self.tasks}
 
     def kept_states(self, model: str, corpus: str) -> KeptActivations:
         """Extraction settings of a model on a corpus: what is asked for, or what is read."""

@@ -19,7 +19,17 @@ from fathom.figures.settings import KINDS, FigureSettings
 from fathom.models.settings import ModelSettings, RandomModel, WheelModel
 from fathom.probes.settings import Control, ExperimentSettings
 from fathom.schema import ConfigView, Wheel
+from fathom.tasks.settings import BibleTask, LeeTask, NewsgroupsTask, TaskSettings
 
+# Six of the twenty, of different subjects.
+NEWSGROUPS = (
+    "comp.graphics",
+    "misc.forsale",
+    "rec.sport.hockey",
+    "sci.med",
+    "sci.space",
+    "talk.politics.guns",
+)
 Experiments = Mapping[str, ExperimentSettings]
 Corpora = Mapping[str, CorpusSettings]
 
@@ -88,6 +98,19 @@ def default_figures(config: ConfigView) -> dict[str, FigureSettings]:
         found |= kind.defaults(config)
     of_metrics = [metric for metric in config.metric_settings if metric in found]
     return {name: found[name] for name in dict.fromkeys([*of_metrics, *found])}
+
+
+def default_tasks() -> dict[str, TaskSettings]:
+    """Tasks of the default run: one of each type, small enough for a laptop."""
+    return {
+        "newsgroups": NewsgroupsTask(kind="newsgroups", type="classification", groups=NEWSGROUPS, words=25, test=25),
+        "newsgroup-clusters": NewsgroupsTask(
+            kind="newsgroups", type="clustering", groups=NEWSGROUPS, words=12, test=20, sets=2
+        ),
+        "verse-pairs": BibleTask(kind="bible", type="pairs", verses=100),
+        "verse-ranking": BibleTask(kind="bible", type="reranking", verses=80, queries=40, candidates=20),
+        "news-likeness": LeeTask(kind="lee"),
+    }
 
 
 def default_models() -> dict[str, ModelSettings]:

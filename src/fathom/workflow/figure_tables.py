@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fathom.figures.base import FigureTable
 from fathom.workflow.config import Config
+from fathom.workflow.paths import task_corpus
 
 PLACES = {
     "probes": "results/probes/{model}/{name}.layers.parquet",
@@ -12,6 +13,7 @@ PLACES = {
     "confusion": "results/probes/{model}/{name}.confusion.parquet",
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
+    "tasks": "results/tasks/{model}/{name}.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"
@@ -37,6 +39,8 @@ def table_files(config: Config, figure: str) -> list[str]:
 def table_corpus(config: Config, table: FigureTable) -> str:
     """The corpus that a table is of, or that its experiment is on."""
     name = table.corpus_or_experiment
+    if table.content == "tasks":
+        return task_corpus(name)
     return config.experiments[name].corpus if table.of_experiment else name
 
 

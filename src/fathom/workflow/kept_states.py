@@ -27,6 +27,8 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     kept = config.activations.model_copy(update={"corpora": {}, **asked})
     read = list(_read(config, model, corpus))
     found: dict[str, Any] = {}
+    if corpus in config.task_corpora:
+        found["truncate"] = True  # as every library of embeddings does; the texts that are cut are counted
     if kept.positions == "auto":
         positions = {position for _, position in read}
         if "mean" in positions:
@@ -78,6 +80,12 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
         for figure in config.all_figures.values():
             for site in figure.sites_read(config, model, corpus):
                 yield site, "tokens"
+    if corpus in config.task_corpora:
+        for position in config.embeddings.stored_positions:
+            yield "residual", position
+        for name in config.task_metrics:
+            if corpus in config.task_metric_corpora(name).values():
+                yield "residual", METRICS[name].position
     for experiment in config.experiments.values():
         control = config.all_models[model].random
         if corpus not in (experiment.corpora[:1] if control else experiment.corpora):

@@ -15,7 +15,8 @@ from fathom.workflow.checks import problems
 from fathom.workflow.config import Config
 from fathom.workflow.strict_yaml import read_config_file
 
-KINDS_OF_ENTRIES = ("models", "corpora", "figures")  # sections whose entries say by a key of which kind they are
+# Sections whose entries say by a key of which kind they are.
+KINDS_OF_ENTRIES = ("models", "corpora", "tasks", "figures")
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 
 

@@ -14,6 +14,7 @@ from fathom.workflow.jobs.figures import FigureJobs
 from fathom.workflow.jobs.metrics import MetricJobs
 from fathom.workflow.jobs.models import ModelJobs
 from fathom.workflow.jobs.probes import ProbeJobs
+from fathom.workflow.jobs.tasks import TaskJobs
 from fathom.workflow.paths import manifests_of
 
 
@@ -27,6 +28,7 @@ class Plan:
         self.activations = ActivationJobs(config)
         self.metrics = MetricJobs(config)
         self.probes = ProbeJobs(config)
+        self.tasks = TaskJobs(config)
         self.figures = FigureJobs(config)
 
     @property

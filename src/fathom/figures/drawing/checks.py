@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 CURVE_VALUES = ("depth", "value", "low", "high", "texts")  # of a point of a curve of a metric
 # Labels of the forms of a metric.
 SINKS = {"with": "all tokens", "without": "without sink tokens", "none": ""}
-PREPARATIONS = {"none": "raw states", "rows": "unit rows", "centred": "centred", "as_published": "as published"}
+PREPARATIONS = {
+    "none": "raw states",
+    "normed": "after the final norm",
+    "rows": "unit rows",
+    "centred": "centred",
+    "as_published": "as published",
+}
 
 
 def check_curves(

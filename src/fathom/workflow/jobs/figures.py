@@ -5,7 +5,7 @@ from __future__ import annotations
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.job import FigureJob, JudgedClaim, Table
-from fathom.figures.sentences import experiment_title, model_label
+from fathom.figures.sentences import experiment_title, model_label, task_title
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpus, table_files
@@ -67,7 +67,7 @@ def figure_job(config: Config, figure: str) -> FigureJob:
     return FigureJob(
         figure=figure,
         module=settings.module,
-        options=settings.options,
+        options=settings.job_options(config),
         claim=None if claim is None else JudgedClaim(name=claim, sentence=str(CLAIMS[claim])),
         tables=tuple(_told(config, table) for table in tables),
         title=settings.title(config),
@@ -84,15 +84,23 @@ def figure_job(config: Config, figure: str) -> FigureJob:
 
 def _told(config: Config, table: FigureTable) -> Table:
     """A table, as the figure names what it is of."""
-    name = table.corpus_or_experiment
     return Table(
         model="" if table.model is None else model_label(config, main_model(config, table)),
-        corpus_or_experiment=experiment_title(config, name) if table.of_experiment else name,
+        corpus_or_experiment=_named(config, table),
         content=table.content,
+        of_task=task_title(config, table.task) if table.task else "",
         corpus=table_corpus(config, table) if table.of_experiment else "",
         control=table.control,
         summary=table.summary,
     )
+
+
+def _named(config: Config, table: FigureTable) -> str:
+    """What a table is of, as the figure names it."""
+    name = table.corpus_or_experiment
+    if table.content == "tasks":
+        return task_title(config, name)
+    return experiment_title(config, name) if table.of_experiment else name
 
 
 def main_model(config: Config, table: FigureTable) -> str:

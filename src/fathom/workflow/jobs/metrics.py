@@ -31,6 +31,9 @@ from fathom.workflow.resources import (
 )
 from fathom.workflow.wildcards import Inputs, Wildcards
 
+# Half samples of the texts of a task: a layer is chosen by the values, and no interval of them is drawn.
+TASK_SAMPLES = 20
+
 
 class MetricJobs:
     """Jobs that measure the states of a corpus: one of all metrics of tokens, and one of each other metric."""
@@ -93,15 +96,20 @@ class MetricJobs:
     def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:  # noqa: ARG002 - as Snakemake calls it
         """Memory and time of one metric of a whole corpus."""
         samples = getattr(self._config.metric_settings[wildcards.metric], "samples", 1)
+        if wildcards.corpus in self._config.task_corpora:
+            samples = min(samples, TASK_SAMPLES)
         return corpus_metric_resources(states_size(input.manifests), corpus_size(input.corpus), samples=samples)
 
     def _settings(self, wildcards: Wildcards, metrics: Iterable[str]) -> str:
         uncertainty = self._config.uncertainty
+        measured = [self._config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics]
+        if wildcards.corpus in self._config.task_corpora:
+            measured = [one.model_copy(update={"samples": min(one.samples, TASK_SAMPLES)}) for one in measured]
         return as_json(
             MetricJob(
                 model=wildcards.model,
                 corpus=wildcards.corpus,
-                measured=tuple(self._config.metric_settings[metric].measured(uncertainty.seed) for metric in metrics),
+                measured=tuple(measured),
                 bootstrap=uncertainty.bootstrap,
                 level=uncertainty.level,
                 seed=uncertainty.seed,

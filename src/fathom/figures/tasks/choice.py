@@ -1,0 +1,150 @@
+"""Ways to choose a layer, set beside one another: what each scores over tasks, and its gain over the last layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.grid import Panel, draw_panels, pages
+from fathom.figures.drawing.style import FAINT, INK, PALETTE, SMALL, house_style
+from fathom.figures.drawing.text import count
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.tasks.rows import (
+    ALL_LAYERS,
+    forms_of,
+    left_out_note,
+    metric_curves,
+    score_matrix,
+    task_scores,
+)
+from fathom.statistics.layer_choice import (
+    BEST,
+    LAST,
+    MIDDLE,
+    ORACLE,
+    POOLED,
+    RANDOM,
+    Extreme,
+    chosen_layers,
+    complete_tasks,
+    layer_choices,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+HINDSIGHT = (BEST, ORACLE)
+RULES = (LAST, MIDDLE, RANDOM, POOLED)
+ROW = 0.24  # inches of a choice
+MOST_COLUMNS = 2
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, choose: Mapping[str, Extreme]) -> Drawn:
+    """A panel a model and form, a row a choice; every fixed layer is in the numbers."""
+    scores = task_scores(tables, position)
+    pooled = task_scores(tables, position, vectors=ALL_LAYERS)
+    curves = metric_curves(tables)
+    found, left_out = [], {}
+    for model in dict.fromkeys(scores["model"]):
+        for sinks in forms_of(scores):
+            matrix = score_matrix(scores, model, sinks)
+            rules = {
+                f"{extreme} {job.titles[metric]}, {SINKS[form]}": chosen_layers(
+                    metric_matrix(curves, model, metric, form), extreme
+                )
+                for metric, extreme in choose.items()
+                for form in dict.fromkeys(curves.loc[curves["metric"] == metric, "sinks"])
+            }
+            whole = set(complete_tasks(matrix)).intersection(*(picks.index for picks in rules.values()))
+            left_out |= dict.fromkeys(task for task in matrix.index if task not in whole)
+            kept = matrix.loc[[task for task in matrix.index if task in whole]]
+            own = pooled[(pooled["model"] == model) & (pooled["sinks"] == sinks)].set_index("task")["value"]
+            uncertainty = job.uncertainty
+            choices = layer_choices(
+                kept,
+                rules,
+                pooled=own,
+                samples=uncertainty.bootstrap,
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+            found.append(choices.assign(model=model, sinks=sinks, chooses=choices["choice"].isin([*rules])))
+    numbers = pd.concat(found, ignore_index=True)
+    notes = [*notes, *left_out_note(list(left_out)), *_fixed_notes(numbers)]
+    return Drawn(numbers, _picture(numbers, job, notes), notes)
+
+
+def metric_matrix(curves: pd.DataFrame, model: str, metric: str, form: str) -> pd.DataFrame:
+    """Values of a metric of the texts of each task, (tasks, layers)."""
+    own = curves[(curves["model"] == model) & (curves["metric"] == metric) & (curves["sinks"] == form)]
+    return own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
+
+
+def _fixed_notes(numbers: pd.DataFrame) -> list[str]:
+    """How many fixed layers do better than what metrics choose."""
+    said = []
+    for (model, sinks), own in numbers.groupby(["model", "sinks"], sort=False):
+        fixed = own[own["choice"].str.fullmatch(r"layer \d+")]
+        for rule in own[own["chooses"]].itertuples():
+            better = int((fixed["score"] > rule.score).sum())
+            where = f"{model}{', ' + SINKS[str(sinks)] if SINKS[str(sinks)] else ''}"
+            said.append(f"{where}: {better} of {len(fixed)} fixed layers score higher than {rule.choice}.")
+    return said
+
+
+def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> object:
+    shown = numbers[~numbers["choice"].str.fullmatch(r"layer \d+")]
+    with house_style():
+        panels = [
+            Panel(
+                draw=partial(_draw, rows=own),
+                unit="",
+                name=str(model),
+                note=f"{SINKS[str(sinks)]} ({count(int(own['tasks'].iloc[0]), 'task')})".strip(),
+                scale="choices",
+                height=ROW * len(own) + 0.1,
+                words={float(-at): _words(row) for at, row in enumerate(own.itertuples())},
+                set_across=_set_gain,
+                across="gain over the last layer",
+            )
+            for (model, sinks), own in shown.groupby(["model", "sinks"], sort=False)
+        ]
+        return draw_panels(pages(panels, MOST_COLUMNS), title=job.title, layers="", legend=[], notes=notes)
+
+
+def _words(row: object) -> str:
+    return str(row.choice)  # type: ignore[attr-defined]
+
+
+def _draw(axes: Axes, *, rows: pd.DataFrame) -> None:
+    axes.axvline(0, color=FAINT, linewidth=0.6)
+    for at, row in enumerate(rows.itertuples()):
+        colour = FAINT if row.choice in HINDSIGHT else PALETTE[1] if row.chooses else PALETTE[0]
+        if np.isfinite([row.low, row.high]).all():
+            axes.hlines(-at, row.low, row.high, color=colour, linewidth=1.2)
+        axes.plot([row.gain], [-at], marker="o", color=colour, linestyle="none")
+        layer = "" if pd.isna(row.layer) else f" (layer {row.layer})"
+        axes.annotate(
+            f"{row.score:.3f}{layer}",
+            (1, -at),
+            xycoords=("axes fraction", "data"),
+            ha="right",
+            va="bottom",
+            fontsize=SMALL,
+            color=INK,
+        )
+    low, high = float(rows[["low", "gain"]].min().min()), float(rows[["high", "gain"]].max().max())
+    room = max(high - low, 1e-3)
+    axes.set_xlim(min(low, 0) - 0.05 * room, max(high, 0) + 0.6 * room)
+    axes.set_ylim(0.6 - len(rows), 0.6)
+
+
+def _set_gain(axes: Axes, labelled: bool) -> None:
+    axes.tick_params(axis="x", labelbottom=True)
+    if labelled:
+        axes.set_xlabel("gain over the last layer")

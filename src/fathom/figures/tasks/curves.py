@@ -1,0 +1,54 @@
+"""Scores of downstream tasks over relative depth: the mean of all tasks, and each task; a colour a model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from fathom.figures.drawing.text import count
+from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.metrics.comparison import draw_comparison
+from fathom.figures.tasks.rows import MEAN, NORMED, complete, forms_of, left_out_note, mean_over_tasks, task_scores
+
+UNITS = {
+    "Classification": "accuracy",
+    "Clustering": "v-measure",
+    "PairClassification": "average precision",
+    "Reranking": "mean average precision",
+    "STS": "Spearman correlation",
+}
+
+
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, ordered: bool) -> Drawn:
+    """Curves of every task with and without sink tokens, after their mean."""
+    scores = task_scores(tables, position)
+    tasks, left_out = complete(scores, forms_of(scores))
+    notes = [*notes, *left_out_note(left_out), *peak_notes(scores, tasks)]
+    curves = [scores.assign(metric=scores["task"], low=np.nan, high=np.nan)]
+    units = {task: UNITS[own["type"].iloc[0]] for task, own in scores.groupby("task", sort=False)}
+    if len(tasks) > 1:
+        name = f"{MEAN} ({count(len(tasks), 'task')})"
+        mean = mean_over_tasks(scores, tasks, job).assign(metric=name, task=MEAN, texts=pd.NA)
+        curves.insert(0, mean)
+        units[name] = "mean score"
+    normed = any(frame["position"].str.startswith(NORMED).any() for _, frame in tables)
+    drawn = pd.concat(curves, ignore_index=True).assign(preparation="normed" if normed else "none")
+    drawn["texts"] = drawn["texts"].astype("Int64")
+    picture = draw_comparison(drawn, title=job.title, units=units, layers=job.layers, notes=notes, ordered=ordered)
+    return Drawn(drawn.drop(columns=["metric", "preparation"]), picture, notes)
+
+
+def peak_notes(scores: pd.DataFrame, tasks: list[str]) -> list[str]:
+    """Where the mean of the tasks is highest, against the last layer, of every model and form."""
+    if len(tasks) < 2:
+        return []
+    said = []
+    mean = scores[scores["task"].isin(tasks)].groupby(["model", "sinks", "layer"], sort=False)["value"].mean()
+    words = {"with": "all tokens", "without": "without sink tokens", "none": "one token"}
+    for (model, sinks), own in mean.groupby(["model", "sinks"], sort=False):
+        layers = own.droplevel(["model", "sinks"]).sort_index()
+        best, last = int(layers.idxmax()), int(layers.index.max())
+        said.append(
+            f"{model}, {words[str(sinks)]}: best layer {best} of {last} ({layers[best]:.3f}), last {layers[last]:.3f}"
+        )
+    return [f"Mean of the tasks. {'; '.join(said)}."]

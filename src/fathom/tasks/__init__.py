@@ -1,0 +1,1 @@
+"""Downstream tasks, scored on every layer."""

@@ -1,0 +1,37 @@
+"""The data of a task of mteb: the repository that it names, as a folder."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from fathom.runtime.errors import FathomError
+from fathom.tasks.mteb_names import require_known, superseded
+from fathom.tasks.task_data import TYPES, PublishedData
+
+if TYPE_CHECKING:
+    from fathom.tasks.sources import TaskSources
+
+log = logging.getLogger("fathom")
+
+
+def build(
+    sources: TaskSources, *, name: str, repository: str | None, revision: str | None, subset: str | None
+) -> tuple[PublishedData, str]:
+    """The task as it was fetched, and its type.
+
+    Errors: FathomError if mteb has no such task or subset, or one of a type that is not scored here.
+    """
+    metadata, subsets = require_known(name)
+    if metadata.type not in TYPES:
+        msg = f"task {name}: of the type {metadata.type}; fathom scores {', '.join(TYPES)}"
+        raise FathomError(msg)
+    if subset is not None and subset not in subsets:
+        msg = f"task {name}: has no subset {subset!r}; expected one of {', '.join(subsets)}"
+        raise FathomError(msg)
+    newer = superseded(name)
+    if newer is not None:
+        log.warning("task %s: mteb has a newer task in its place, %s; this one is scored, as it is named", name, newer)
+    from_ = repository or str(metadata.dataset["path"])
+    commit = sources.dataset(from_, revision or str(metadata.dataset["revision"]))
+    return PublishedData(name, from_, commit, subset), str(metadata.type)

@@ -1,0 +1,170 @@
+"""What a config says of tasks: which texts and states they need, what is refused, and what figures are told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from fathom.figures.job import Table
+from fathom.figures.tasks.rows import complete, task_scores
+from fathom.runtime.errors import FathomError
+from fathom.tasks.published import PUBLISHED
+from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import table_files
+from fathom.workflow.load import load_config
+from fathom.workflow.plan import Plan
+from fathom.workflow.strict_yaml import read_config_files
+from fathom.workflow.wildcards import Wildcards
+
+MODELS = {"mine": {"source": "hub", "repository": "owner/name", "revision": "0123456789abcdef"}}
+LEE = {"likeness": {"kind": "lee"}}
+
+
+def config_of(**sections: Any) -> Config:
+    return load_config({"models": MODELS, "tasks": LEE, **sections}, [])
+
+
+def refusal(**sections: Any) -> str:
+    with pytest.raises(FathomError) as caught:
+        config_of(**sections)
+    return str(caught.value).removeprefix("config: command line or defaults: ")
+
+
+def test_default_tasks_are_of_every_type_and_go_with_the_default_corpora() -> None:
+    kinds = {(task.kind, getattr(task, "type", "")) for task in Config().tasks.values()}
+    assert kinds == {
+        ("newsgroups", "classification"),
+        ("newsgroups", "clustering"),
+        ("bible", "pairs"),
+        ("bible", "reranking"),
+        ("lee", ""),
+    }
+    assert load_config({"corpora": {"mine": {"kind": "items"}}}, []).tasks == {}
+    assert list(load_config({"models": MODELS}, []).tasks) == list(Config().tasks)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "positions"),
+    [
+        ({}, {"normed_mean"}),
+        ({"norm": "none"}, {"mean"}),
+        ({"positions": ["last", "mean"]}, {"normed_mean", "normed_last"}),
+    ],
+)
+def test_extraction_keeps_what_tasks_and_their_metrics_read(embeddings: dict[str, Any], positions: set[str]) -> None:
+    kept = config_of(embeddings=embeddings).kept_states("mine", "task-likeness")
+    assert set(kept.positions) == positions | {"mean"}  # dataset entropy reads plain means
+    assert kept.truncate
+    alone = config_of(embeddings=embeddings, metrics={"tasks": []}).kept_states("mine", "task-likeness")
+    assert set(alone.positions) == positions
+
+
+def test_figures_read_tables_of_models_but_random_ones() -> None:
+    config = config_of()
+    assert table_files(config, "task-scores") == ["results/tasks/mine/likeness.parquet"]
+    assert table_files(config, "task-layer-choice") == [
+        "results/tasks/mine/likeness.parquet",
+        "results/metrics/mine/task-likeness/dataset_entropy.layers.parquet",
+    ]
+    assert ("mine", "task-likeness") in Plan(config).extractions
+
+
+def test_a_metric_of_views_is_read_from_views_of_the_tasks_texts() -> None:
+    views = {"seen": {"kind": "views", "of": "task-likeness", "views": 2}}
+    metrics = {"tasks": ["infonce"]}
+    figures = {"choice": {"kind": "layer-choice", "choose": {"infonce": "highest"}}}
+    config = config_of(corpora=views, metrics=metrics, figures=figures)
+    assert table_files(config, "choice")[1] == "results/metrics/mine/seen/infonce.layers.parquet"
+    message = refusal(metrics=metrics, figures=figures)
+    assert message.startswith("figures.choice.metrics: expected a corpus of the kind views `of: task-likeness`")
+
+
+def test_prompts_are_part_of_texts_and_scores() -> None:
+    jobs = Plan(config_of(embeddings={"prompts": "task", "template": "{instruction} > {text}"})).tasks
+    wildcards = Wildcards(model="mine", task="likeness")
+    for settings in (jobs.texts_settings(wildcards), jobs.settings(wildcards)):
+        assert '"template": "{instruction} > {text}"' in settings
+    assert '"template": null' in Plan(config_of()).tasks.settings(wildcards)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"corpora": {"task-likeness": {"kind": "items"}}},
+            "corpora.task-likeness: expected another name, since the texts",
+        ),
+        ({"tasks": {"x": {"kind": "lee"}, "X": {"kind": "lee"}}}, "tasks.X: expected a name that differs from others"),
+        ({"tasks": {"x": {"kind": "labels", "path": "x.txt"}}}, "tasks.x.path: string should match pattern"),
+        ({"tasks": {"x": {"kind": "labels", "path": "none.csv"}}}, "tasks.x.path: expected an existing CSV file"),
+        ({"tasks": {"x": {"kind": "labelz"}}}, "tasks.x.kind: expected one of 'mteb', 'newsgroups'"),
+        (
+            {"embeddings": {"template": "{text}"}},
+            "embeddings.template: expected a template with {instruction} and {text}",
+        ),
+        ({"embeddings": {"positions": ["mean", "mean"]}}, "embeddings.positions: expected every entry once"),
+        ({"metrics": {"tasks": ["entropi"]}}, "metrics.tasks: expected one of prompt_entropy"),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "STS21"}}},
+            "tasks.x.name: expected a task of mteb (task STS21: mteb",
+        ),
+        (
+            {
+                "paper": "p",
+                "models": {"m": {"source": "path", "path": "m"}},
+                "tasks": {"x": {"kind": "mteb", "name": "STS12", "revision": "main"}},
+            },
+            "tasks.x.revision: expected a full commit",
+        ),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line(sections: dict[str, Any], said: str) -> None:
+    message = refusal(**{"corpora": {"items": {"kind": "items"}}, **sections})
+    assert message.startswith(said)
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize("paper", ["skean2025", "skean2024"])
+def test_papers_name_the_32_tasks_in_full(root: Path, paper: str) -> None:
+    file = str(root / "config" / "papers" / f"{paper}.yaml")
+    config = load_config(read_config_files([file]), [file])
+    assert {name: task.source for name, task in config.tasks.items() if task.kind == "mteb"} == {
+        name: known[1:] for name, known in PUBLISHED.items()
+    }
+    assert config.embeddings.in_words() == "mean over tokens after the final norm, no prompts"
+    kinds = {figure.kind for figure in config.all_figures.values()}
+    assert {"layer-choice", "best-layers"} & kinds
+
+
+# Tables of figures ---------------------------------------------------------------------------------------------------
+
+
+def scores(task: str = "a", **facts: Any) -> tuple[Table, pd.DataFrame]:
+    rows = pd.DataFrame({"layer": [0, 1, 2], "depth": [0, 0.5, 1], "value": [0.1, 0.2, 0.3]})
+    said = {"sinks": "with", "main": True, "vectors": "layer", "position": "normed_mean", "type": "STS", "texts": 9}
+    said |= {"corpus": f"task-{task}", "revision": "1", "mteb_version": "2.26.24", "template": ""} | facts
+    return Table(model=facts.get("model", "m"), corpus_or_experiment=task, content="tasks"), rows.assign(**said)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (scores("b", mteb_version="2.27.0"), "different mteb_version: '2.26.24' .* and '2.27.0' .*delete the older"),
+        (scores("b", template="x"), "different template"),
+        (scores("a", model="n", revision="2"), "scores of a of different revision"),
+    ],
+)
+def test_scores_that_cannot_be_compared_are_refused_in_one_figure(other: tuple[Table, pd.DataFrame], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        task_scores([scores(), other], "mean")
+
+
+def test_a_task_that_lacks_a_layer_is_in_no_average() -> None:
+    table, rows = scores("b")
+    found = task_scores([scores(), (table, rows.iloc[:2])], "mean")
+    assert complete(found, ["with"]) == (["a"], ["b"])
+    with pytest.raises(ValueError, match="no scores of position last, only mean"):
+        task_scores([scores()], "last")

@@ -1,0 +1,115 @@
+"""Downstream tasks in a real run: from tables of the user's to figures, with mteb's own results beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.tasks import own_tables
+from tests.workflow.project import Project, done_jobs
+
+MODEL = "tiny"
+TASKS = ("mood", "alike", "found")
+
+
+@pytest.fixture(scope="module")
+def project(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project that has scored a task of every type."""
+    project = prepared.copy(tmp_path_factory.mktemp("tasks") / "project")
+    own = {name: task for name, task in own_tables(project.folder).items() if name in TASKS}
+    tasks = {
+        name: task.model_dump(mode="json", exclude_defaults=True) | {"path": Path(task.files[0]).name}
+        for name, task in own.items()
+    }
+    kinds = ("task-curves", "task-matrix", "best-layers", "layer-choice", "task-scatter")
+    changes: dict[str, Any] = {
+        "tasks": tasks,
+        "embeddings": {"positions": ["mean", "last"]},
+        "probes": {},
+        "activations": {"shards": 1, "corpora": {"task-alike": {"shards": 2}}},
+        "metrics": {"only": ["dataset_entropy"]},
+        "figures": {kind: {"kind": kind} for kind in kinds} | {"last": {"kind": "task-curves", "position": "last"}},
+    }
+    project.configure(changes)
+    project.run("--set-threads", "tasks=2", "activations=1")
+    return project
+
+
+def table(project: Project, task: str) -> pd.DataFrame:
+    return pd.read_parquet(project.folder / "results" / "tasks" / MODEL / f"{task}.parquet")
+
+
+def test_every_layer_has_a_score_in_every_form(project: Project) -> None:
+    for task in TASKS:
+        scores = table(project, task)
+        main = scores[scores["main"]]
+        forms = main.groupby(["position", "sinks"])["layer"].apply(lambda layers: sorted(layers)).to_dict()
+        layers = forms["normed_mean", "with"]
+        assert layers == list(range(-1, max(layers) + 1))
+        assert forms == dict.fromkeys(forms, layers)
+        assert set(forms) == {("normed_mean", "with"), ("normed_mean", "without"), ("normed_last", "none")}
+        assert main["value"].notna().all()
+        assert set(main["mteb_version"]) == {"2.26.24"}
+
+
+def test_mteb_opens_its_own_results(project: Project) -> None:
+    import mteb
+
+    cache = mteb.ResultCache(project.folder / "results" / "tasks" / MODEL / "mteb")
+    found = cache.load_results(load_experiments="match_name")
+    scores = table(project, "alike")
+    layers = set(scores["layer"])
+    experiments = {
+        result.model_name + str(result.experiment_name): {one.task_name: one for one in result.task_results}
+        for result in found.model_results
+    }
+    assert len(experiments) >= 2 * len(layers)
+    assert all(set(results) == set(TASKS) for results in experiments.values())
+    (at_layer_1,) = [own for name, own in experiments.items() if "layer_1_" in name and "normed_last" in name]
+    said = at_layer_1["alike"].scores["test"][0]["main_score"]
+    ours = scores[scores["main"] & (scores["layer"] == 1) & (scores["position"] == "normed_last")]["value"].iloc[0]
+    assert said == pytest.approx(ours, abs=1e-6)
+
+
+def test_figures_hold_what_the_tables_say(project: Project) -> None:
+    folder = project.folder / "results" / "figures"
+    curves = pd.read_csv(folder / "task-curves.csv")
+    mean = curves[(curves["task"] == "mean of the tasks") & (curves["sinks"] == "with") & (curves["layer"] == 1)]
+    values = [
+        scores[scores["main"] & (scores["layer"] == 1) & (scores["position"] == "normed_mean")]["value"].iloc[0]
+        for scores in (table(project, task) for task in TASKS)
+    ]
+    assert mean["value"].iloc[0] == pytest.approx(np.mean(values))
+    choices = pd.read_csv(folder / "layer-choice.csv")
+    assert {"last layer", "middle layer", "best single layer, in hindsight"} <= set(choices["choice"])
+    assert choices["choice"].str.startswith("lowest").any()
+    assert (choices["tasks"] == 3).all()
+    caption = (folder / "task-curves.txt").read_text(encoding="utf-8")
+    for word in ("mteb 2.26.24", "no prompts", "after the final norm", "label of labels.csv"):
+        assert word in caption
+
+
+def test_nothing_runs_again_and_a_caption_scores_nothing(project: Project) -> None:
+    assert project.planned() == []
+
+
+def test_a_changed_table_scores_its_own_task_again(project: Project, tmp_path: Path) -> None:
+    own = project.copy(tmp_path / "project")
+    path = own.folder / "alike.csv"
+    rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([*rows[:-1], rows[-1].rsplit(",", 1)[0] + ",0.123"]) + "\n", encoding="utf-8")
+    planned = own.planned()
+    assert "Bringing the data of task alike" in planned
+    assert "Scoring tiny on alike" in planned
+    assert not [job for job in planned if "Scoring" in job and "alike" not in job]
+
+
+def test_results_are_as_recorded(project: Project) -> None:
+    done = project.execute(["fathom", "verify", "results", "--configfile", "mine.yaml"], check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    trace = project.execute(["fathom", "trace", "results/figures/task-curves.svg"], check=True)
+    assert "labels.csv" in trace.stdout
+    assert done_jobs(trace) == []
