@@ -193,7 +193,7 @@ SAID = (
     f"hub model no/such-model at {'0' * 40}: the hub is out of reach",
     "corpus empty: it holds no text",
     "corpus gap: gap.csv: column 'text' is empty in row 2; min_characters: 1 leaves empty rows out",
-    "model tiny, corpus long: 8 of 8 texts are longer than 64 tokens, first 'long-00000' with 65; set ",
+    "model tiny, corpus long: 8 of 8 texts are longer than 64 tokens, first 'random-00000' with 65; set ",
 )
 
 
