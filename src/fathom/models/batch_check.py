@@ -109,11 +109,12 @@ def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, 
 def _in_float32(module: nn.Module) -> Iterator[Fresh]:
     """While active, a model's weights are float32 copies; they must be put back by what kept the model as it was."""
     for part in module.modules():
-        for table in (part._parameters, part._buffers):
-            for key, one in table.items():
-                if one is not None and one.is_floating_point():
-                    wide = one.detach().to(torch.float32)
-                    table[key] = nn.Parameter(wide, requires_grad=False) if table is part._parameters else wide
+        for key, weight in part._parameters.items():
+            if weight is not None and weight.is_floating_point():
+                part._parameters[key] = nn.Parameter(weight.detach().to(torch.float32), requires_grad=False)
+        for key, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_floating_point():
+                part._buffers[key] = buffer.to(torch.float32)
     yield Fresh(module)
 
 
