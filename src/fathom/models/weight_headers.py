@@ -42,12 +42,12 @@ class Weights:
         return {side for shape in self.shapes.values() for side in shape}
 
 
-def read_safetensors_header(path: Path) -> Weights:
+def read_safetensors_header(path: Path, *, in_blocks: bool = False) -> Weights:
     """Tensors that a safetensors file declares.
 
     The library checks the header itself: its length, every type, shape and offset, that the tensors cover the file byte
     by byte. No tensor is read. Errors: FathomError if it refuses the file, or if weights are integers or of 8 bits:
-    what they stand for is not what the file holds.
+    what they stand for is not what the file holds. `in_blocks`: its metadata says what such weights stand for.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -58,7 +58,7 @@ def read_safetensors_header(path: Path) -> Weights:
         msg = f"{path}: not a safetensors file ({first_line(error)})"
         raise FathomError(msg) from error
     for name, kind in kinds.items():
-        if name.endswith("weight") and kind not in _PLAIN:
+        if not in_blocks and name.endswith("weight") and kind not in _PLAIN:
             msg = f"{path}: {name} is stored as {kind}: quantised weights are not read; take those they were made of"
             raise FathomError(msg)
     return Weights(shapes)

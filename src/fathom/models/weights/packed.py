@@ -80,7 +80,7 @@ def write(folder: Path, weights: Mapping[str, Tensor], source: Iterable[ReaderTe
 def declared(folder: Path) -> Weights:
     """Names and shapes of all tensors as they are once they are expanded."""
     path = folder / MARK
-    shapes = read_safetensors_header(path).shapes
+    shapes = read_safetensors_header(path, in_blocks=True).shapes
     return Weights(shapes | {name: one.shape for name, one in _described(path, shapes).items()})
 
 
@@ -91,7 +91,7 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
     from fathom.models.weights.memory import config_of, empty_model, load_from_memory
 
     path = folder / MARK
-    blocks = _described(path, read_safetensors_header(path).shapes)
+    blocks = _described(path, read_safetensors_header(path, in_blocks=True).shapes)
     weights = {}
     with safe_open(path, framework="pt") as file:
         for name in file.keys():  # noqa: SIM118 - safetensors' own, no dictionary's
