@@ -157,4 +157,4 @@ def test_only_what_fetches_reaches_for_the_hub(verb: str) -> None:
     script += "from huggingface_hub.constants import HF_HUB_OFFLINE; print(HF_HUB_OFFLINE)"
     plain = {name: value for name, value in os.environ.items() if not name.endswith("_OFFLINE")}
     done = subprocess.run([sys.executable, "-c", script], env=plain, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == str(verb not in {"models", "corpora"})
+    assert done.stdout.strip() == str(verb not in {"models", "corpora", "tasks"})

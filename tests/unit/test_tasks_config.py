@@ -144,7 +144,14 @@ def test_papers_name_the_32_tasks_in_full(root: Path, paper: str) -> None:
 
 def scores(task: str = "a", **facts: Any) -> tuple[Table, pd.DataFrame]:
     rows = pd.DataFrame({"layer": [0, 1, 2], "depth": [0, 0.5, 1], "value": [0.1, 0.2, 0.3]})
-    said = {"sinks": "with", "main": True, "vectors": "layer", "position": "normed_mean", "type": "STS", "texts": 9}
+    said: dict[str, Any] = {
+        "sinks": "with",
+        "main": True,
+        "vectors": "layer",
+        "position": "normed_mean",
+        "type": "STS",
+        "texts": 9,
+    }
     said |= {"corpus": f"task-{task}", "revision": "1", "mteb_version": "2.26.24", "template": ""} | facts
     return Table(model=facts.get("model", "m"), corpus_or_experiment=task, content="tasks"), rows.assign(**said)
 

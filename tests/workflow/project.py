@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
         "random": {"kind": "random-tokens", "texts": 8, "tokens": 12, "seed": 0},
         "relations": {"kind": "relations"},
     },
-    "activations": {"device": "cpu", "token_budget": 512, "shards": 2},
+    "activations": {"device": "cpu", "token_budget": 512, "shards": 2, "corpora": {"relations": {"shards": 1}}},
     "metrics": {
         "only": ["prompt_entropy", "curvature", "dataset_entropy"],
         "dataset_entropy": {"samples": 100},

@@ -51,22 +51,32 @@ def extraction_of(run: subprocess.Popen[bytes]) -> list[psutil.Process]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Digests of the results of a long run that nothing disturbed."""
-    project = prepared.copy(tmp_path_factory.mktemp("undisturbed") / "project")
+def begun(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in which everything before a long extraction is made. Copy it before running it."""
+    project = prepared.copy(tmp_path_factory.mktemp("begun") / "project")
     project.configure(LONG)
+    project.run("results/activations/tiny/random/shards.json")
+    return project
+
+
+@pytest.fixture(scope="module")
+def undisturbed(begun: Project, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Digests of the results of a long run that nothing disturbed."""
+    project = begun.copy(tmp_path_factory.mktemp("undisturbed") / "project")
     project.run(OF_LONG)
     return contents(project)
 
 
 @pytest.fixture
-def second_shard(fresh: Project) -> Iterator[Interrupted]:
+def second_shard(begun: Project, tmp_path: Path) -> Iterator[Interrupted]:
     """A run that has finished one of two shards and is in the middle of the other, and the finished one's name."""
-    fresh.configure(LONG)
-    folder = fresh.folder / "results/activations/tiny/random"
-    with fresh.background(fresh.command(OF_LONG, cores=1)) as run:
-        wait_for(lambda: len(list(folder.glob("*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr.zip*"))) == 2)
-        yield fresh, run, next(folder.glob("*.manifest.json")).name.split(".")[0]
+    project = begun.copy(tmp_path / "project")
+    folder = project.folder / "results/activations/tiny/random"
+    with project.background(project.command(OF_LONG, cores=1)) as run:
+        wait_for(
+            lambda: len(list(folder.glob("*-of-*.manifest.json"))) == 1 and len(list(folder.glob("*.zarr.zip*"))) == 2
+        )
+        yield project, run, next(folder.glob("*-of-*.manifest.json")).name.split(".")[0]
 
 
 def test_killed_extraction_keeps_finished_shards_only(second_shard: Interrupted, undisturbed: dict[str, str]) -> None:
@@ -183,7 +193,7 @@ SAID = (
     f"hub model no/such-model at {'0' * 40}: the hub is out of reach",
     "corpus empty: it holds no text",
     "corpus gap: gap.csv: column 'text' is empty in row 2; min_characters: 1 leaves empty rows out",
-    "model tiny, corpus long: 8 of 8 texts are longer than 64 tokens, first 'long-00000' with 65; set ",
+    "model tiny, corpus long: 8 of 8 texts are longer than 64 tokens, first 'random-00000' with 65; set ",
 )
 
 

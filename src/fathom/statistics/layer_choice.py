@@ -56,7 +56,8 @@ def chosen_layers(measured: pd.DataFrame, extreme: Extreme) -> pd.Series[int]:
     """
     known = measured[np.isfinite(measured.to_numpy(dtype=np.float64)).any(axis=1)]
     chosen = known.idxmin(axis=1) if extreme == "lowest" else known.idxmax(axis=1)
-    return chosen.astype("int64")
+    layers: pd.Series[int] = chosen.astype("int64")
+    return layers
 
 
 def middle_layer(layers: npt.ArrayLike) -> int:
@@ -95,24 +96,24 @@ def layer_choices(
     """
     means = mean_over_tasks(scores)
     values, layers = scores.to_numpy(dtype=np.float64), scores.columns.to_numpy(dtype=np.int64)
-    top, middle, best = int(layers.max()), middle_layer(layers), int(means.idxmax())
+    top, middle, best = int(layers.max()), middle_layer(layers), int(layers[means.to_numpy().argmax()])
     rows: list[tuple[str, int | None, FloatArray]] = []
     for name, picks in chosen.items():
         missing = [task for task in scores.index if task not in picks.index]
         if missing or not set(picks.reindex(scores.index)) <= set(scores.columns):
             msg = f"chosen: {name}: expected a layer of the scores for each task, found none for {missing or 'some'}"
             raise ValueError(msg)
-        at = scores.columns.get_indexer(picks.reindex(scores.index))
+        at = scores.columns.get_indexer(pd.Index(picks.reindex(scores.index)))
         rows.append((name, None, values[np.arange(len(values)), at]))
     rows += [
         (LAST, top, scores[top].to_numpy(dtype=np.float64)),
         (MIDDLE, middle, scores[middle].to_numpy(dtype=np.float64)),
         (BEST, best, scores[best].to_numpy(dtype=np.float64)),
-        (ORACLE, None, values.max(axis=1)),
-        (RANDOM, None, values.mean(axis=1)),
+        (ORACLE, None, np.asarray(values.max(axis=1), dtype=np.float64)),
+        (RANDOM, None, np.asarray(values.mean(axis=1), dtype=np.float64)),
     ]
     if pooled is not None:
-        own = pooled.reindex(scores.index).to_numpy(dtype=np.float64)
+        own: FloatArray = np.asarray(pooled.reindex(scores.index), dtype=np.float64)
         if not np.isfinite(own).all():
             msg = "pooled: expected a score of each task"
             raise ValueError(msg)

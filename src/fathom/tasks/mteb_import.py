@@ -6,13 +6,13 @@ import os
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
-from types import ModuleType
+from typing import Any
 
 from fathom.runtime.errors import FathomError
 from fathom.tasks.job import MTEB
 
 
-def import_mteb() -> ModuleType:
+def import_mteb() -> Any:
     """mteb, from which nothing is fetched from here on.
 
     Errors: FathomError if it is not installed, or not of the version whose scores are told of.

@@ -213,5 +213,5 @@ def quick(task: AbsTask) -> AbsTask:
         selected, permuted, rows = remembered[key]
         return selected, list(permuted), list(rows)
 
-    task._calculate_scores, task._undersample_data = calculate, undersample  # type: ignore[method-assign]
+    task._calculate_scores, task._undersample_data = calculate, undersample
     return task

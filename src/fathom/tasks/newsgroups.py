@@ -72,7 +72,7 @@ def draw_posts(
         msg = f"groups: {unknown[0]!r}; expected some of {', '.join(known)}"
         raise FathomError(msg)
     split = posts["text"].str.split()
-    cut = posts.assign(text=split.str[:words].str.join(" "))[split.str.len() >= words].drop_duplicates("text")
+    cut = posts.assign(text=split.str[:words].str.join(" "))[split.map(len) >= words].drop_duplicates("text")
     parts = []
     for group in groups or known:
         own = cut[cut["label"] == group]

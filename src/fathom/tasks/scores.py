@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fathom.io.atomic import draft_of
+from fathom.io.atomic import atomic_write
 from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
@@ -82,8 +82,7 @@ def score_layers(
             for one in evaluate(found, readings, threads):
                 scored.append(one)
                 progress.advance(1)
-        for one in scored:
-            _write_library_result(found, one, folder / LIBRARY)
+        library = [path for one in scored for path in _write_library_result(found, one, folder / LIBRARY)]
         table = scores_table(job, str(facts["type"]), found, scored)
         notes = [*found.activations.reading_notes(), *found.notes()]
         files = [folder / f"{job.task}.parquet", folder / f"{job.task}.layers.parquet"]
@@ -93,7 +92,7 @@ def score_layers(
         log.info(
             "task %s of %s: %s layers, %.2f s each", job.task, job.model, len(scored), seconds / max(1, len(scored))
         )
-        return Work(settings_json, read=[data, corpus_file, *manifests], written=files)
+        return Work(settings_json, read=[data, corpus_file, *manifests], written=[*files, *library])
 
 
 class _Evaluation:
@@ -159,7 +158,10 @@ class _Evaluation:
         }
         if self.task.metadata.name != self.job.task:
             kwargs["task"] = self.job.task
-        named = {"name": f"fathom/{self.job.model}", "revision": str(store.facts.get("revision") or "none")}
+        named = {
+            "name": f"fathom/{self.job.model}",
+            "revision": str(store.facts.get("revision") or "none").replace(" ", "-"),
+        }
         return ModelMeta.create_empty({**named, "experiment_kwargs": kwargs})
 
     def score(self, reading: Reading) -> Scored:
@@ -267,8 +269,8 @@ def summary_of(table: pd.DataFrame, job: TaskJob) -> pd.DataFrame:
     )
 
 
-def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> None:
-    """Mteb's own result of a layer, where `mteb.ResultCache` of this folder finds it."""
+def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> list[Path]:
+    """Write mteb's own result of a layer where `mteb.ResultCache` of a folder finds it; returns the files."""
     from mteb import ResultCache
     from mteb.results import TaskResult
 
@@ -279,5 +281,7 @@ def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> 
     draft = path.with_name(f".{path.name}")
     result.to_disk(draft)
     draft.replace(path)
-    with draft_of(path.with_name("model_meta.json")) as stream:
+    described = path.with_name("model_meta.json")
+    with atomic_write(described) as stream:
         stream.write(json.dumps(meta.to_dict(), default=str, indent=1).encode())
+    return [path, described]

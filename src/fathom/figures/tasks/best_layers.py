@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
 from fathom.figures.drawing.text import count
@@ -27,11 +27,12 @@ MOST_COLUMNS = 4
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -> Drawn:
     """How many tasks are best at each layer, and of how many it is the last one."""
     scores = task_scores(tables, position)
-    rows, left_out = [], {}
+    rows: list[pd.DataFrame] = []
+    left_out: dict[str, None] = {}
     for (model, sinks), own in scores.groupby(["model", "sinks"], sort=False):
         matrix = score_matrix(own, str(model), str(sinks))
         whole = matrix.loc[complete_tasks(matrix)]
-        left_out |= dict.fromkeys(task for task in matrix.index if task not in whole.index)
+        left_out |= dict.fromkeys(str(task) for task in matrix.index if task not in whole.index)
         layers = np.asarray(matrix.columns, dtype=np.int64)
         best = whole.idxmax(axis=1)
         depths = own.drop_duplicates("layer").set_index("layer")["depth"]
@@ -69,7 +70,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
 
 
 def _last(rows: pd.DataFrame) -> str:
-    tasks, last = int(rows["tasks"].iloc[0]), rows.loc[rows["layer"].idxmax(), "best"]
+    tasks, last = int(rows["tasks"].iloc[0]), int(rows.sort_values("layer")["best"].iloc[-1])
     return f"({count(tasks, 'task')}; the last layer is best in {last})"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import FAINT, INK, PALETTE, SMALL, house_style
 from fathom.figures.drawing.text import count
@@ -37,6 +37,7 @@ from fathom.statistics.layer_choice import (
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 HINDSIGHT = (BEST, ORACLE)
 RULES = (LAST, MIDDLE, RANDOM, POOLED)
@@ -49,7 +50,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, c
     scores = task_scores(tables, position)
     pooled = task_scores(tables, position, vectors=ALL_LAYERS)
     curves = metric_curves(tables)
-    found, left_out = [], {}
+    found: list[pd.DataFrame] = []
+    left_out: dict[str, None] = {}
     for model in dict.fromkeys(scores["model"]):
         for sinks in forms_of(scores):
             matrix = score_matrix(scores, model, sinks)
@@ -61,7 +63,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, c
                 for form in dict.fromkeys(curves.loc[curves["metric"] == metric, "sinks"])
             }
             whole = set(complete_tasks(matrix)).intersection(*(picks.index for picks in rules.values()))
-            left_out |= dict.fromkeys(task for task in matrix.index if task not in whole)
+            left_out |= dict.fromkeys(str(task) for task in matrix.index if task not in whole)
             kept = matrix.loc[[task for task in matrix.index if task in whole]]
             own = pooled[(pooled["model"] == model) & (pooled["sinks"] == sinks)].set_index("task")["value"]
             uncertainty = job.uncertainty
@@ -87,17 +89,17 @@ def metric_matrix(curves: pd.DataFrame, model: str, metric: str, form: str) -> p
 
 def _fixed_notes(numbers: pd.DataFrame) -> list[str]:
     """How many fixed layers do better than what metrics choose."""
-    said = []
+    said: dict[str, list[str]] = {}
     for (model, sinks), own in numbers.groupby(["model", "sinks"], sort=False):
         fixed = own[own["choice"].str.fullmatch(r"layer \d+")]
-        for rule in own[own["chooses"]].itertuples():
-            better = int((fixed["score"] > rule.score).sum())
-            where = f"{model}{', ' + SINKS[str(sinks)] if SINKS[str(sinks)] else ''}"
-            said.append(f"{where}: {better} of {len(fixed)} fixed layers score higher than {rule.choice}.")
-    return said
+        where = ", ".join(word for word in (str(model), SINKS[str(sinks)]) if word)
+        for rule in own[own["chooses"]].to_dict("records"):
+            better = int((fixed["score"] > rule["score"]).sum())
+            said.setdefault(str(rule["choice"]), []).append(f"{where}: {better} of {len(fixed)}")
+    return [f"Fixed layers that score higher than the choice of {rule}: {'; '.join(of)}." for rule, of in said.items()]
 
 
-def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> object:
+def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> Figure:
     shown = numbers[~numbers["choice"].str.fullmatch(r"layer \d+")]
     with house_style():
         panels = [
@@ -108,7 +110,7 @@ def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> obj
                 note=f"{SINKS[str(sinks)]} ({count(int(own['tasks'].iloc[0]), 'task')})".strip(),
                 scale="choices",
                 height=ROW * len(own) + 0.1,
-                words={float(-at): _words(row) for at, row in enumerate(own.itertuples())},
+                words={float(-at): str(choice) for at, choice in enumerate(own["choice"])},
                 set_across=_set_gain,
                 across="gain over the last layer",
             )
@@ -117,20 +119,16 @@ def _picture(numbers: pd.DataFrame, job: FigureJob, notes: Sequence[str]) -> obj
         return draw_panels(pages(panels, MOST_COLUMNS), title=job.title, layers="", legend=[], notes=notes)
 
 
-def _words(row: object) -> str:
-    return str(row.choice)  # type: ignore[attr-defined]
-
-
 def _draw(axes: Axes, *, rows: pd.DataFrame) -> None:
     axes.axvline(0, color=FAINT, linewidth=0.6)
-    for at, row in enumerate(rows.itertuples()):
-        colour = FAINT if row.choice in HINDSIGHT else PALETTE[1] if row.chooses else PALETTE[0]
-        if np.isfinite([row.low, row.high]).all():
-            axes.hlines(-at, row.low, row.high, color=colour, linewidth=1.2)
-        axes.plot([row.gain], [-at], marker="o", color=colour, linestyle="none")
-        layer = "" if pd.isna(row.layer) else f" (layer {row.layer})"
+    for at, row in enumerate(rows.to_dict("records")):
+        colour = FAINT if row["choice"] in HINDSIGHT else PALETTE[1] if row["chooses"] else PALETTE[0]
+        if np.isfinite([row["low"], row["high"]]).all():
+            axes.hlines(-at, row["low"], row["high"], color=colour, linewidth=1.2)
+        axes.plot([row["gain"]], [-at], marker="o", color=colour, linestyle="none")
+        layer = "" if pd.isna(row["layer"]) else f" (layer {int(row['layer'])})"
         axes.annotate(
-            f"{row.score:.3f}{layer}",
+            f"{row['score']:.3f}{layer}",
             (1, -at),
             xycoords=("axes fraction", "data"),
             ha="right",

@@ -25,10 +25,10 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, o
     tasks, left_out = complete(scores, forms_of(scores))
     notes = [*notes, *left_out_note(left_out), *peak_notes(scores, tasks)]
     curves = [scores.assign(metric=scores["task"], low=np.nan, high=np.nan)]
-    units = {task: UNITS[own["type"].iloc[0]] for task, own in scores.groupby("task", sort=False)}
+    units = {str(task): UNITS[own["type"].iloc[0]] for task, own in scores.groupby("task", sort=False)}
     if len(tasks) > 1:
         name = f"{MEAN} ({count(len(tasks), 'task')})"
-        mean = mean_over_tasks(scores, tasks, job).assign(metric=name, task=MEAN, texts=pd.NA)
+        mean = mean_over_tasks(scores, tasks, job).assign(metric=name, task=MEAN, texts=np.nan)
         curves.insert(0, mean)
         units[name] = "mean score"
     normed = any(frame["position"].str.startswith(NORMED).any() for _, frame in tables)
@@ -46,9 +46,11 @@ def peak_notes(scores: pd.DataFrame, tasks: list[str]) -> list[str]:
     mean = scores[scores["task"].isin(tasks)].groupby(["model", "sinks", "layer"], sort=False)["value"].mean()
     words = {"with": "all tokens", "without": "without sink tokens", "none": "one token"}
     for (model, sinks), own in mean.groupby(["model", "sinks"], sort=False):
-        layers = own.droplevel(["model", "sinks"]).sort_index()
-        best, last = int(layers.idxmax()), int(layers.index.max())
+        values = own.droplevel(["model", "sinks"]).sort_index()
+        layers, reached = values.index.to_numpy(dtype=np.int64), values.to_numpy(dtype=np.float64)
+        best = int(reached.argmax())
         said.append(
-            f"{model}, {words[str(sinks)]}: best layer {best} of {last} ({layers[best]:.3f}), last {layers[last]:.3f}"
+            f"{model}, {words[str(sinks)]}: best layer {layers[best]} of {layers[-1]} ({reached[best]:.3f}), "
+            f"last {reached[-1]:.3f}"
         )
     return [f"Mean of the tasks. {'; '.join(said)}."]

@@ -12,7 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import GRID, house_style
 from fathom.figures.drawing.text import round_values

@@ -45,9 +45,10 @@ def task_scores(tables: Tables, position: str, vectors: str = ONE_LAYER) -> pd.D
         for column in OF_TASK:
             _require_one(own, column, f" of {task}")
     keys = ["task", "type", "model", "sinks", "layer", "depth"]
-    return rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
+    scores: pd.DataFrame = rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
         value=("value", "mean"), texts=("texts", "first"), corpus=("corpus", "first")
     )
+    return scores
 
 
 def _require_one(rows: pd.DataFrame, column: str, of: str) -> None:
@@ -84,8 +85,9 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
 def score_matrix(scores: pd.DataFrame, model: str, sinks: str) -> pd.DataFrame:
     """Scores of a model in a form, (tasks, layers); NaN where one is missing."""
     own = scores[(scores["model"] == model) & (scores["sinks"] == sinks)]
-    matrix = own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
-    return matrix.reindex(columns=sorted(matrix.columns))
+    matrix: pd.DataFrame = own.pivot_table(index="task", columns="layer", values="value", sort=False, dropna=False)
+    ordered: pd.DataFrame = matrix.reindex(columns=sorted(matrix.columns))
+    return ordered
 
 
 def complete(scores: pd.DataFrame, forms: Sequence[str]) -> tuple[list[str], list[str]]:

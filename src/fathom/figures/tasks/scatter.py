@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fathom.figures.drawing.curve import SINKS
+from fathom.figures.drawing.checks import SINKS
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import SEQUENTIAL, house_style
-from fathom.figures.drawing.text import count
+from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.tasks.choice import metric_matrix
 from fathom.figures.tasks.rows import forms_of, left_out_note, metric_curves, score_matrix, task_scores
@@ -20,6 +20,7 @@ from fathom.statistics.layer_choice import complete_tasks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 MOST_COLUMNS = 3
 OVER_TASKS = "mean of the tasks"
@@ -28,21 +29,23 @@ OVER_TASKS = "mean of the tasks"
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -> Drawn:
     """Panels of the means over tasks; each task has its correlations in the numbers."""
     scores, curves = task_scores(tables, position), metric_curves(tables)
-    points, left_out = [], {}
+    points: list[pd.DataFrame] = []
+    left_out: dict[str, None] = {}
     for model in dict.fromkeys(scores["model"]):
         for metric in dict.fromkeys(curves["metric"]):
             for sinks in forms_of(scores):
                 form = sinks if sinks in set(curves.loc[curves["metric"] == metric, "sinks"]) else "with"
                 score, measured = score_matrix(scores, model, sinks), metric_matrix(curves, model, metric, form)
                 whole = [task for task in complete_tasks(score) if task in complete_tasks(measured)]
-                left_out |= dict.fromkeys(task for task in score.index if task not in whole)
+                left_out |= dict.fromkeys(str(task) for task in score.index if task not in whole)
                 if not whole:
                     msg = f"{job.titles[metric]} of {model}: no task has it and a score at every layer"
                     raise ValueError(msg)
                 layers = [layer for layer in score.columns if layer in measured.columns]
                 own = {"model": model, "metric": metric, "sinks": sinks, "layer": layers}
                 pairs = {OVER_TASKS: (measured.loc[whole, layers].mean(), score.loc[whole, layers].mean())}
-                pairs |= {task: (measured.loc[task, layers], score.loc[task, layers]) for task in whole}
+                by_layer = measured.T, score.T
+                pairs |= {task: (by_layer[0].loc[layers, task], by_layer[1].loc[layers, task]) for task in whole}
                 for task, (values, reached) in pairs.items():
                     points.append(
                         pd.DataFrame(
@@ -50,10 +53,9 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
                         ).assign(tasks=len(whole) if task == OVER_TASKS else 1, **_correlations(values, reached))
                     )
     numbers = pd.concat(points, ignore_index=True)
-    smallest = numbers["smallest_p"].max()
     null = (
-        f"p: share of the circular shifts of one curve over layers whose correlation is as strong; with so many layers "
-        f"it cannot be below {smallest:.2g}. Of single tasks the correlations are in the CSV."
+        "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it "
+        "cannot be below 1 / n. Of single tasks the correlations are in the CSV."
     )
     notes = [*notes, *left_out_note(list(left_out)), null]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
@@ -70,24 +72,27 @@ def _correlations(values: pd.Series[float], reached: pd.Series[float]) -> dict[s
     return dependence(values.to_numpy(), reached.to_numpy())._asdict()
 
 
-def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> object:
+def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> Figure:
     shown = numbers[numbers["task"] == OVER_TASKS]
     with house_style():
-        panels = []
+        panels: list[Panel] = []
         for (model, metric, sinks), own in shown.groupby(["model", "metric", "sinks"], sort=False):
             found = own.iloc[0]
-            note = (
-                f"{SINKS[str(sinks)]} dCor {found.distance:.2f} (p {found.p_distance:.2f}; corrected square "
-                f"{found.distance_corrected:.2f}), \N{GREEK SMALL LETTER RHO} {found.spearman:.2f} (p "
-                f"{found.p_spearman:.2f}), \N{GREEK SMALL LETTER TAU} {found.kendall:.2f}, "
-                f"{count(int(found.tasks), 'task')}"
-            )
+            measures = [
+                SINKS[str(sinks)],
+                f"dCor {_two(found.distance)} (p {_two(found.p_distance)})",
+                f"corrected square {_two(found.distance_corrected)}",
+                f"Spearman {_two(found.spearman)} (p {_two(found.p_spearman)})",
+                f"Kendall {_two(found.kendall)}",
+                count(int(found.tasks), "task"),
+            ]
+            note = join_note([one.replace(" ", "\N{NO-BREAK SPACE}") for one in measures])
             panels.append(
                 Panel(
                     draw=partial(_draw, rows=own),
                     unit="mean score",
                     name=f"{model}: {job.titles[str(metric)]}",
-                    note=note.strip(),
+                    note=note,
                     scale=f"{model} {metric}",
                     set_across=partial(_set_metric, label=job.axes[str(metric)]),
                     across=f"{metric} {len(panels)}",
@@ -95,6 +100,10 @@ def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> object:
             )
         notes = [*notes, "Colour: layers from the first (dark) to the last (light), joined in their order."]
         return draw_panels(pages(panels, MOST_COLUMNS), title=job.title, layers="", legend=[], notes=notes)
+
+
+def _two(value: float) -> str:
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _draw(axes: Axes, *, rows: pd.DataFrame) -> None:
