@@ -330,7 +330,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "properties": {"kind": "properties", "model": "large", "experiment": "items-properties"},
     "summary": {"kind": "probe-summary", "models": ["small"], "experiments": ["items"]},
 }
-SUMMARY = ("", True)  # no control, and a summary
+SUMMARY = ("", "", True)  # no task and no control, and a summary
 TABLES: dict[str, list[tuple[Any, ...]]] = {
     "metric": [
         (model, of, "curvature", *SUMMARY)
@@ -354,14 +354,14 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     "power-law": [],
     "probes": [
         ("small", "items", "probes"),
-        ("drawn", "items", "probes", "random"),
+        ("drawn", "items", "probes", "", "random"),
         ("small", "items", "hits"),
         (None, "items", "texts"),
     ],
-    "properties": [("large", "items-properties", "probes"), ("large-random", "items-properties", "probes", "random")],
+    "properties": [("large", "items-properties", "probes"), ("large-random", "items-properties", "probes", "", "random")],
     "summary": [
         ("small", "items", "probes"),
-        ("drawn", "items", "probes", "random"),
+        ("drawn", "items", "probes", "", "random"),
         ("small", "items", "choices"),
         ("small", "items", "hits"),
         (None, "items", "texts"),
