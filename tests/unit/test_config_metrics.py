@@ -358,7 +358,10 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
         ("small", "items", "hits"),
         (None, "items", "texts"),
     ],
-    "properties": [("large", "items-properties", "probes"), ("large-random", "items-properties", "probes", "", "random")],
+    "properties": [
+        ("large", "items-properties", "probes"),
+        ("large-random", "items-properties", "probes", "", "random"),
+    ],
     "summary": [
         ("small", "items", "probes"),
         ("drawn", "items", "probes", "", "random"),
