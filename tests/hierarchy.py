@@ -125,7 +125,7 @@ def confusion_rows(curves: pd.DataFrame) -> pd.DataFrame:
     cells = [("0", "0", 0.75), ("0", "1", 0.25), ("1", "0", 0.25), ("1", "1", 0.75)]
     return pd.concat(
         [
-            own[key].assign(**{"class": one, "predicted": other, "share": share, "texts": 12 * share})
+            own[key].assign(predicted=other, share=share, texts=12 * share, **{"class": one})
             for one, other, share in cells
         ],
         ignore_index=True,

@@ -19,12 +19,13 @@ from tests.designs import items_of, pair_table
 from tests.jobs import corpus_settings, texts_of_table
 from tests.wheels import wheel_with
 
-from fathom.corpora.bible import draw_passages, parse_verses
+from fathom.corpora.bible import draw_passages
 from fathom.corpora.command import command
 from fathom.corpora.files import chosen, with_ids
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import CorpusSettings
+from fathom.io.bible_files import parse_verses
 from fathom.io.corpus_table import CORPUS_COLUMNS, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.tables import read_table, write_table

@@ -264,7 +264,7 @@ def summary_of(metric: str, table: pd.DataFrame) -> pd.DataFrame:
             position=0, quantity=np.nan, low=1.0, high=1.0, activation_ratio=1.0, sink_rate=1.0, texts=4
         )
         return summaries_of_sinks({"sinks": table, "token_norms": norms}, job)["sinks"]
-    plain = {"quantity": np.nan, "control": "", "reason": None, "site": "residual"}
+    plain: dict[str, Any] = {"quantity": np.nan, "control": "", "reason": None, "site": "residual"}
     return summarise(table.assign(**{name: value for name, value in plain.items() if name not in table}), one, job)
 
 

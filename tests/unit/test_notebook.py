@@ -335,6 +335,7 @@ def test_tasks_and_coordination_are_in_the_frame_of_all_results(tmp_path: Path) 
     table = pd.DataFrame([turns | {"value": 0.6, "layer": pd.NA}]).astype({"layer": "Int64"})
     write_table(table, tmp_path / "probes/m/e.coordination.parquet")
     frame = read_results(tmp_path).set_index("measure")
-    assert frame.loc["ndcg_at_10", ["task", "layer", "value", "unit"]].tolist() == ["sorted", 2, 0.7, "ndcg_at_10"]
-    assert frame.loc["alternation", ["experiment", "value", "chance"]].tolist() == ["e", 0.6, 0.5]
-    assert pd.isna(frame.loc["alternation", "layer"])
+    task_row, turns_row = frame.loc[["ndcg_at_10"]].iloc[0], frame.loc[["alternation"]].iloc[0]
+    assert [task_row[name] for name in ("task", "layer", "value", "unit")] == ["sorted", 2, 0.7, "ndcg_at_10"]
+    assert [turns_row[name] for name in ("experiment", "value", "chance")] == ["e", 0.6, 0.5]
+    assert pd.isna(turns_row["layer"])

@@ -43,28 +43,34 @@ def choices(
     return found[found["measure"] == measure].set_index(["label", "estimator", "choice"])
 
 
+def curve_of(found: pd.DataFrame, estimator: str) -> pd.DataFrame:
+    """The choices of an estimator for the label `mood`, by choice."""
+    rows = found.reset_index()
+    return rows[(rows["label"] == "mood") & (rows["estimator"] == estimator)].set_index("choice")
+
+
 @pytest.fixture(scope="module")
 def codes() -> npt.NDArray[np.int64]:
     return np.random.default_rng(5).permutation(np.arange(TEXTS) % 2)
 
 
 def test_the_layer_that_holds_the_label_is_chosen_and_weighs_most(codes: npt.NDArray[np.int64]) -> None:
-    ridge = choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}).loc["mood", "ridge"]
+    ridge = curve_of(choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}), "ridge")
     assert ridge.index.tolist() == list(CHOICES)
     for choice in ("inner_folds", "oracle"):
-        assert ridge.loc[choice, ["layer", "layer_low", "layer_high"]].tolist() == [3, 3, 3]
-    assert ridge.loc["inner_folds", "score"] == ridge.loc["oracle", "score"] > 0.95
-    assert ridge.loc["weighted_layers", "score"] > 0.95
+        assert [ridge[name].loc[choice] for name in ("layer", "layer_low", "layer_high")] == [3, 3, 3]
+    assert ridge["score"].loc["inner_folds"] == ridge["score"].loc["oracle"] > 0.95
+    assert ridge["score"].loc["weighted_layers"] > 0.95
     assert ridge.loc[["last", "middle"], "layer"].tolist() == [7, 3]
-    assert ridge.loc["last", "score"] < 0.7
-    assert ridge.loc["inner_folds", "gain_low"] > 0
-    assert ridge.loc["last", ["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
+    assert ridge["score"].loc["last"] < 0.7
+    assert ridge["gain_low"].loc["inner_folds"] > 0
+    assert [ridge[name].loc["last"] for name in ("gain", "gain_low", "gain_high")] == [0, 0, 0]
 
 
 def test_many_weak_layers_tell_more_together_than_the_best_one(codes: npt.NDArray[np.int64]) -> None:
     weak = states_of(codes, dict.fromkeys(range(LAYERS), 0.16), 1)
-    ridge = choices(weak, {"mood": codes}, measure="auc").loc["mood", "ridge"]
-    assert ridge.loc["weighted_layers", "score"] > ridge.loc["oracle", "score"]
+    ridge = curve_of(choices(weak, {"mood": codes}, measure="auc"), "ridge")
+    assert ridge["score"].loc["weighted_layers"] > ridge["score"].loc["oracle"]
     assert ridge.loc["mean_of_layers"].notna()["score"]
 
 
@@ -84,10 +90,10 @@ def test_choosing_among_layers_that_hold_nothing_gains_nothing_but_in_hindsight(
 
 
 def test_an_estimator_without_inner_folds_says_so(codes: npt.NDArray[np.int64]) -> None:
-    svm = choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}).loc["mood", "svm"]
+    svm = curve_of(choices(states_of(codes, {3: 1.0}, 0), {"mood": codes}), "svm")
     lacking = svm["score"].isna()
     assert lacking[lacking].index.tolist() == ["weighted_layers", "inner_folds"]
-    assert set(svm.loc[lacking, "reason"]) == {"no inner folds for this estimator: it is not among `inner`"}
+    assert set(svm["reason"].loc[lacking]) == {"no inner folds for this estimator: it is not among `inner`"}
     assert set(svm.loc[~lacking, "reason"]) == {""}
 
 

@@ -82,7 +82,7 @@ def curve(found: pd.DataFrame, control: str) -> pd.DataFrame:
 def test_a_label_is_found_outside_of_its_domain_where_both_corpora_hold_it(across: tuple[Tables, OtherCorpus]) -> None:
     inside, outside = (curve(across[0].curves, control) for control in ("", "transfer"))
     assert (inside["score"][1:] > 0.95).all()
-    assert outside.loc[2, "score"] > 0.95
+    assert outside["score"].loc[2] > 0.95
     assert outside["peak"].tolist() == [False, False, True, False]
     assert (outside["p_family_wise"] <= 0.05).tolist() == [False, False, True, False]
     assert outside["score"].drop(2).max() < 0.75
@@ -105,12 +105,12 @@ def test_texts_that_the_training_gives_away_are_left_out_and_counted(across: tup
 
 def test_the_layer_that_inner_folds_choose_is_not_the_oracle_of_the_test(across: tuple[Tables, OtherCorpus]) -> None:
     choices = curve(across[0].choices, "transfer").set_index("choice")
-    assert choices.loc["oracle", "layer"] == 2
-    assert choices.loc["oracle", "score"] == curve(across[0].curves, "transfer")["score"].max()
+    assert choices["layer"].loc["oracle"] == 2
+    assert choices["score"].loc["oracle"] == curve(across[0].curves, "transfer")["score"].max()
     # Inside, layers 1 to 3 tell all, so that the first is chosen, which tells nothing outside.
-    assert choices.loc["inner_folds", "layer"] in {1, 2, 3}
-    assert choices.loc["inner_folds", "score"] <= choices.loc["oracle", "score"]
-    assert curve(across[0].choices, "").set_index("choice").loc["inner_folds", "score"] > 0.95
+    assert choices["layer"].loc["inner_folds"] in {1, 2, 3}
+    assert choices["score"].loc["inner_folds"] <= choices["score"].loc["oracle"]
+    assert curve(across[0].choices, "").set_index("choice")["score"].loc["inner_folds"] > 0.95
 
 
 def test_the_scores_are_those_of_scikit_learn(trained: OtherCorpus, across: tuple[Tables, OtherCorpus]) -> None:
@@ -172,4 +172,4 @@ def test_a_split_of_either_corpus_says_what_is_trained_on_and_tested(
     trained.texts["split"], tested.texts["split"] = parts, parts
     found = tables(trained, tested).curves
     assert set(curve(found, "transfer")["texts"]) == set(curve(found, "")["texts"]) == {int((parts == "test").sum())}
-    assert curve(found, "transfer").loc[2, "score"] > 0.9
+    assert curve(found, "transfer")["score"].loc[2] > 0.9

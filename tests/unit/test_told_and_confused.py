@@ -13,7 +13,14 @@ QUICK = ProbeDesign(estimators=("ridge",), repeats=2, permutations=0, bootstrap=
 
 
 def test_a_text_is_told_since_the_layer_after_its_last_fault() -> None:
-    hits = [[1, 1, 1, 1], [0, 0, 1, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0.75], [0.5, 0.5, 0.5, 1]]
+    hits: list[list[float]] = [
+        [1, 1, 1, 1],
+        [0, 0, 1, 1],
+        [1, 0, 0, 0],
+        [0, 0, 0, 0],
+        [0, 1, 0, 0.75],
+        [0.5, 0.5, 0.5, 1],
+    ]
     rows = [
         {"label": "mood", "estimator": "ridge", "selection": "fixed", "layer": layer, "text": text, "hit": hit}
         for text, of_text in enumerate(hits)
@@ -33,6 +40,6 @@ def test_classes_that_look_the_same_are_taken_for_each_other_and_no_text_is_lost
     states = rng.standard_normal((1, 90, 16)) + np.where(kinds == "sun", 3.0, 0.0)[None, :, None]
     found = run_probes(states, {"kind": kinds}, np.arange(90), QUICK).confusion.set_index(["class", "predicted"])
     assert found["texts"].groupby("class").sum().round(9).tolist() == [30, 30, 30]
-    assert found.loc[("sun", "sun"), "share"] == 1.0
-    assert found.loc[("cat", "dog"), "share"] + found.loc[("cat", "cat"), "share"] > 0.95
-    assert found.loc[("cat", "dog"), "share"] > 0.2
+    assert found["share"].loc[("sun", "sun")] == 1.0
+    assert found["share"].loc[("cat", "dog")] + found["share"].loc[("cat", "cat")] > 0.95
+    assert found["share"].loc[("cat", "dog")] > 0.2

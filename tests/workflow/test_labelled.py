@@ -96,7 +96,7 @@ def across(made: Project) -> Project:
         f"Yesterday {word} news number {at + 500} came from {PLACES[at % 10]} {at * 3} over {at * 11}"
         for at, word in enumerate(words)
     ]
-    other.loc[3, "text"] = moods().loc[9, "text"]
+    other.loc[3, "text"] = str(moods()["text"].iloc[9])
     other.to_csv(made.folder / "other.csv", index=False)
     config = CONFIG | {
         "corpora": CONFIG["corpora"]
