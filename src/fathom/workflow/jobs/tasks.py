@@ -26,7 +26,7 @@ from fathom.workflow.wildcards import Inputs, Wildcards
 
 COMMAND = "fathom.tasks.command"
 TEXTS, SCORES, DATA = "fathom.tasks.texts", "fathom.tasks.scores", "fathom.tasks.data"
-LIBRARY = 1100  # megabytes of Python with mteb, datasets, polars and torch
+LIBRARY = 700  # megabytes of Python with mteb, datasets, polars and torch
 TEXTS_A_SECOND = 5000  # whose vectors mteb gathers and compares in one layer, without a long fit
 
 
