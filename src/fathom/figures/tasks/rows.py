@@ -27,7 +27,7 @@ def task_scores(tables: Tables, position: str, vectors: str = ONE_LAYER) -> pd.D
         ValueError: if scores of different versions of mteb, prompts or data of one task would stand in one figure, or
             if a table has no scores of the position.
     """
-    frames = []
+    frames: list[pd.DataFrame] = []
     for table, frame in tables:
         if table.content != "tasks":
             continue
@@ -71,7 +71,7 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
 
     A metric's table is named after its task in `of_task`, since its corpus is that of the task's texts or of views.
     """
-    frames = []
+    frames: list[pd.DataFrame] = []
     for table, frame in tables:
         if table.content.endswith(LAYERS):
             own: pd.DataFrame = frame[(frame["site"] == "residual") & (frame["view"] == frame["view"].iloc[0])]
