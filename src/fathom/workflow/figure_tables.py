@@ -46,8 +46,7 @@ def table_corpus(config: Config, table: FigureTable) -> str:
 
 def table_corpora(config: Config, table: FigureTable) -> tuple[str, ...]:
     """The corpora whose states are behind a table: of an experiment also the one that it is tested on besides."""
-    name = table.corpus_or_experiment
     if not table.of_experiment:
-        return (name,)
+        return (table_corpus(config, table),)
     control = table.model is not None and config.all_models[table.model].random
-    return config.experiments[name].corpora[: 1 if control else None]
+    return config.experiments[table.corpus_or_experiment].corpora[: 1 if control else None]
