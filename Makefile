@@ -43,7 +43,7 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 	snakemake default crate --report $@ $(SNAKEMAKE_FLAGS)
 
 test: $(INSTALLED)
-	pytest --numprocesses 2 --dist loadfile -m "not nightly"
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not nightly"
 
 # Statistical studies over many seeds, and many more cases of bad input than `make test` tries: 14,000 in place of 700.
 nightly: $(INSTALLED)

@@ -10,6 +10,12 @@ from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parent.parent
 
+# Set before torch and numpy are imported, and passed on to every run that a test starts. Tests share the cores, and
+# what they compute is small: threads that spin while they wait for the next matrix took half of the time of all tests.
+os.environ |= {"OMP_WAIT_POLICY": "passive"}
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 # Cases of each property of bad input (tests/property/test_hostile_*.py), which name no number themselves:
 # `make test` tries 700 in all, `make nightly` 14,000.

@@ -105,7 +105,7 @@ def prepared(source: Path, results: Path) -> Path:
     return folder / "manifest.json"
 
 
-def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Path:
+def written_corpus(path: Path, *, spans: bool = True, draws: bool = False, paraphrased: bool = False) -> Path:
     rows: list[dict[str, Any]] = [
         {
             "id": f"t{index}",
@@ -122,6 +122,8 @@ def written_corpus(path: Path, *, spans: bool = True, draws: bool = False) -> Pa
         rows.append(
             {"id": "drawn", "text": None, "view": "original", "group": "g", "spans": None, "token_draws": drawn}
         )
+    if paraphrased:
+        rows += [{**row, "view": "paraphrase", "text": f"{row['text']} Once more."} for row in rows]
     write_corpus(pd.DataFrame(rows), path, "texts")
     return path
 

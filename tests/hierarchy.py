@@ -15,6 +15,8 @@ from fathom.corpora.items import item_texts
 from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
+from fathom.figures.probes.choices import CHOICES
+from fathom.probes.curve_tables import told_over_depth
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -87,6 +89,47 @@ def curve_rows(peak: int = 3, *, last: int = LAST, label: str = "related", **col
     rows = score_rows("m", last, "e", peak, label=label, **{"estimator": "ridge", **columns})
     rows["normalised"] = (rows["score"] - rows["chance"]) / (1 - rows["chance"])
     return rows.drop(columns=["model", "experiment"])
+
+
+def choice_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Choices of a layer of every curve: the oracle is its peak, all else what the layer before has."""
+    own = curves[(curves["control"] == "") & (curves["selection"] == "fixed") & curves["peak"].astype(bool)]
+    parts = [
+        own.assign(
+            choice=choice,
+            score=own["score"] - (0.0 if choice == "oracle" else 0.05),
+            layer_low=own["layer"],
+            layer_high=own["layer"],
+            reason="",
+        )
+        for choice in CHOICES
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def told_rows(hits: pd.DataFrame) -> pd.DataFrame:
+    """Since which layer each text is told, of hits of the layers."""
+    rows = [
+        told_over_depth(part).assign(**{name: part[name].iloc[0] for name in ("view", "site", "position", "sinks")})
+        for _, part in hits[hits["selection"] == "fixed"].groupby(["view", "site", "position", "sinks"], sort=False)
+    ]
+    names = hits.drop_duplicates(["label", "text"])[["label", "text", "group", "class"]]
+    return pd.concat(rows, ignore_index=True).merge(names, on=["label", "text"])
+
+
+def confusion_rows(curves: pd.DataFrame) -> pd.DataFrame:
+    """Two classes, three texts in four told rightly, of every layer of every curve."""
+    own = curves[(curves["control"] == "") & (curves["selection"] == "fixed") & curves["score"].notna()]
+    own = own[own["measure"] == "balanced_accuracy"]
+    key = ["label", "estimator", "selection", "view", "site", "position", "sinks", "layer", "depth"]
+    cells = [("0", "0", 0.75), ("0", "1", 0.25), ("1", "0", 0.25), ("1", "1", 0.75)]
+    return pd.concat(
+        [
+            own[key].assign(predicted=other, share=share, texts=12 * share, **{"class": one})
+            for one, other, share in cells
+        ],
+        ignore_index=True,
+    )
 
 
 def step_tables(

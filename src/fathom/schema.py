@@ -194,6 +194,10 @@ class CorpusView(Protocol):
         """What its views vary."""
 
     @property
+    def view_count(self) -> int:
+        """How many views of a text metrics are measured on."""
+
+    @property
     def label_names(self) -> tuple[str, ...] | None:
         """Labels that it carries."""
 
@@ -236,6 +240,8 @@ class ExperimentView(Protocol):
     def permutations(self) -> int: ...  # noqa: D102
     @property
     def coordination(self) -> Settings | None: ...  # noqa: D102
+    @property
+    def test(self) -> str | None: ...  # noqa: D102
 
 
 class TaskView(Protocol):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 STAGES = {
-    "models": "Fetch or convert a checkpoint into a plain safetensors folder.",
+    "models": "Fetch or convert a checkpoint, or draw its weights, into a folder without code.",
     "corpora": "Build the texts of a corpus and their views.",
     "activations": "Run a model over a corpus and store its hidden states.",
     "metrics": "Measure a representation metric on every layer.",

@@ -35,12 +35,13 @@ differs by more than 1e-5 of the largest state of its layer in float32 (5e-2 in 
 A tiny model shows that layers are found and batches are right. It does not show that a published checkpoint loads.
 
 torch {torch}, transformers {transformers}, on a CPU. Of encoder-decoders the encoder runs; `part: decoder` runs the
-other half.
+other half. Attention maps are those of the blocks that have attention over the tokens. `layers: transformers` is taken
+where it gives transformers' tuple `hidden_states` in every entry, and refused elsewhere.
 
 {counts}
 
-| architecture | float32 | bfloat16 | sub-layer sites | attention maps | remark |
-|---|---|---|---|---|---|
+| architecture | float32 | bfloat16 | sub-layer sites | attention maps | `layers: transformers` | remark |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -86,8 +87,9 @@ def _cells(row: Measured) -> list[str]:
     there = [site for site in SITES if site in row.sites]
     ran = row.outcome in {"works", "texts alone", "wrong"}
     sites = ("all" if len(there) == len(SITES) else ", ".join(there) or "none") if ran else ""
-    maps = ("yes" if row.maps else "none") if ran else ""
-    return [row.architecture, row.outcome, row.bfloat16.split(":")[0], sites, maps, _plain(row.note)]
+    maps = row.maps if ran else ""
+    bfloat16 = row.bfloat16.split(":")[0]
+    return [row.architecture, row.outcome, bfloat16, sites, maps, row.entries, _plain(row.note)]
 
 
 def _plain(note: str) -> str:

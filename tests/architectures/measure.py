@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import logging as logs
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -47,8 +47,11 @@ class Measured:
     """`works`, `texts alone`, `refused`, `wrong` or `not built`."""
     note: str = ""
     sites: tuple[str, ...] = ()
-    maps: bool = False
+    maps: str = "none"
+    """Blocks of whose attention there are maps: `yes` for all, `none`, or so many of all."""
     bfloat16: str = ""
+    entries: str = ""
+    """Whether `layers: transformers` is taken, and then is transformers' tuple in every entry: `yes` or `refused`."""
 
 
 def letters() -> PreTrainedTokenizerFast:
@@ -95,7 +98,7 @@ def measure(architecture: str, folder: Path, *, half: bool = True) -> Measured:
     if half and found.outcome in {"works", "texts alone"}:
         other = _measure(architecture, folder, "bfloat16")
         shown = other.outcome if not other.note else f"{other.outcome}: {other.note}"
-        return Measured(architecture, found.outcome, found.note, found.sites, found.maps, shown)
+        return replace(found, bfloat16=shown)
     return found
 
 
@@ -107,14 +110,28 @@ def _measure(architecture: str, folder: Path, dtype: Dtype) -> Measured:
     states = Activations([manifest])
     facts = read_manifest(manifest, "activations")
     difference = compare(folder / "own", states, dtype, read_manifest(folder / "models/tiny/manifest.json", "model"))
-    maps = facts["no_attention_patterns"] is None
+    maps = attending(states) if dtype == "float32" else ""
     if not difference <= NEAR[dtype]:
         return Measured(architecture, "wrong", f"differs by {difference:.1e}", states.sites, maps)
     outcome = "texts alone" if facts["texts_alone"] else "works"
-    return Measured(architecture, outcome, "", states.sites, maps)
+    entries = _entries(folder) if dtype == "float32" else ""
+    if entries.startswith("wrong"):
+        return Measured(architecture, "wrong", entries, states.sites, maps)
+    return Measured(architecture, outcome, "", states.sites, maps, entries=entries)
 
 
-def extract(folder: Path, dtype: Dtype, **model: Any) -> Path:
+def _entries(folder: Path) -> str:
+    """What comes of `layers: transformers`."""
+    try:
+        manifest = extract(folder, "float32", layers="transformers")
+    except FathomError:
+        return "refused"
+    facts = read_manifest(folder / "models/tiny/manifest.json", "model")
+    difference = compare(folder / "own", Activations([manifest]), "float32", facts, entries=True)
+    return "yes" if difference <= NEAR["float32"] else f"wrong: an entry of hidden_states differs by {difference:.1e}"
+
+
+def extract(folder: Path, dtype: Dtype, *, layers: Literal["all", "transformers"] = "all", **model: Any) -> Path:
     """`fathom models` and `fathom activations` on a checkpoint in `folder`/own; returns the manifest of the states."""
     target = folder / "models/tiny"
     arguments = ["--settings", model_settings({"source": "path", "path": str(folder / "own"), **model}, "tiny")]
@@ -127,23 +144,25 @@ def extract(folder: Path, dtype: Dtype, **model: Any) -> Path:
     write_corpus(pd.DataFrame(rows), folder / "texts.parquet", "texts")
     # Sites and maps are looked for once, in float32.
     shown: dict[str, Any] = {"sites": ("residual",), "attention_texts": 0}
-    if dtype == "float32":
+    if dtype == "float32" and layers == "all":
         shown = {"sites": "all", "attention_texts": 2}
-    wanted = KeptActivations(positions=("tokens",), device="cpu", **shown)
+    wanted = KeptActivations(positions=("tokens",), device="cpu", layers=layers, **shown)
     settings = ExtractionSettings(model="tiny", corpus="texts", dtype=dtype, shard=0, activations=wanted)
-    manifest = folder / f"{dtype}.manifest.json"
+    manifest = folder / f"{dtype}.{layers}.manifest.json"
     arguments = ["--settings", settings.model_dump_json(), "--corpus", str(folder / "texts.parquet")]
-    arguments += ["--model", str(target / "manifest.json"), "--store", str(folder / f"{dtype}.zarr.zip")]
+    arguments += ["--model", str(target / "manifest.json"), "--store", str(folder / f"{dtype}.{layers}.zarr.zip")]
     arguments += ["--manifest", str(manifest), "--threads", "1"]
     CliRunner().invoke(extract_command, arguments, catch_exceptions=False, standalone_mode=False)
     return manifest
 
 
-def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str, Any]) -> float:
+def compare(
+    checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str, Any], *, entries: bool = False
+) -> float:
     """Largest difference of stored states from transformers' hidden states of each text alone, see `NEAR`.
 
-    Every entry of transformers' tuple but the last is the state of a layer; the last is normed in many models, and is
-    compared where it is not.
+    Every entry of transformers' tuple but the last is the state of a layer; the last is normed in many models. With
+    `entries` the stored layers are the entries themselves, all of them.
     """
     tokenizer = letters()
     depth = len(states.layers_of("residual")) - 1
@@ -159,10 +178,23 @@ def compare(checkpoint: Path, states: Activations, dtype: Dtype, facts: dict[str
         with torch.inference_mode():
             output = run_alone(model, ids)
         theirs = [state[0].to(torch.float32).numpy() for state in output.hidden_states]
+        if entries:
+            if len(theirs) != len(ours):
+                return float("inf")
+            worst = max(worst, *map(_near, theirs, ours))
+            continue
         first = 0 if len(theirs) == depth + 1 and _near(theirs[0], ours[0]) < _near(theirs[0], ours[1]) else 1
         pairs = list(zip(theirs[:-1], ours[first:], strict=False))
         worst = max(worst, *(_near(one, other) for one, other in pairs))
     return worst
+
+
+def attending(states: Activations) -> str:
+    """Of how many blocks there are attention maps."""
+    for _, maps in states.attention_patterns():
+        given = int(np.count_nonzero(~np.isnan(maps).any(axis=(1, 2, 3))))
+        return "yes" if given == len(maps) else f"{given} of {len(maps)}"
+    return "none"
 
 
 def run_alone(model: Any, ids: torch.Tensor) -> Any:

@@ -21,7 +21,9 @@ __all__ = ["prepared"]
 
 PROFILE = ROOT / "workflow/profiles/slurm"
 # Without accounting, and without the 40 seconds that are kind to a cluster of thousands of users.
-STATUS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "2"]
+STATUS = ["--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"]
+GENERIC = ["--seconds-between-status-checks", "1"]
+ASKING = [sys.executable, "-P", str(Path(__file__).with_name("asking.py"))]
 
 TARGET = "results/metrics/tiny/random/dataset_entropy.parquet"
 THREADS = 8  # what the rules ask for
@@ -42,8 +44,8 @@ def command_on_cluster(project: Project, *arguments: str, profile: Path = PROFIL
     """The command line of a run whose jobs go to the cluster."""
     command = project.command(*arguments)
     cores = command.index("--cores")
-    command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else [])]
-    return command
+    command[cores : cores + 2] = ["--profile", str(profile), *(STATUS if profile == PROFILE else GENERIC)]
+    return [*ASKING, *command[command.index("snakemake") + 1 :]]
 
 
 def variables_on_cluster(cluster: Cluster, project: Project) -> dict[str, str]:

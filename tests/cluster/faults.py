@@ -55,10 +55,10 @@ class Run:
             assert time.monotonic() < until, f"not yet: {what}\n{self.output}{logs_of(self.project)}"
             time.sleep(0.05)
 
-    def hold(self, shard: str, *, drafts: int = 1) -> psutil.Process:
+    def hold(self, shard: str, *, writers: int = 1) -> psutil.Process:
         """Stop the extraction of a shard when it has begun to write; so many write then, those that were held too."""
         folder = self.project.folder / "results/activations/tiny/random"
-        self.wait_until(lambda: len(list(folder.glob(f"{shard}.zarr.zip.*"))) >= drafts, f"{shard} is written")
+        self.wait_until(lambda: len(list(folder.glob(f"{shard}.zarr.zip.*"))) >= writers, f"{shard} is written")
         (process,) = [
             process
             for process in extractions(self.project, shard)

@@ -43,7 +43,7 @@ def test_a_job_that_outlives_its_slurmd_spoils_nothing(
         node = run.job_of("1-of-2").nodes
         cluster.kill_slurmd(node)
         try:
-            repeated = run.hold("1-of-2", drafts=2)
+            repeated = run.hold("1-of-2", writers=2)
             assert run.job_of("1-of-2").nodes != node
             go_on(orphan)
             run.wait_until(lambda: not orphan.is_running(), "the first start ends")
@@ -105,7 +105,7 @@ def test_jobs_of_a_killed_snakemake_do_not_mix_with_those_of_the_next_one(
         first.kill()
         project.run("--unlock")
         with running(cluster, project, TARGET, *TWO_NODES) as second:
-            repeated = second.hold("1-of-2", drafts=2)
+            repeated = second.hold("1-of-2", writers=2)
             go_on(orphan)
             second.wait_until(lambda: cluster.jobs()[place].state == "COMPLETED", "the first job ends")
             # The store of the first job is there with its own manifest: whole, whoever made it.

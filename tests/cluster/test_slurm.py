@@ -20,7 +20,10 @@ from tests.workflow.faults import contents
 from tests.workflow.project import Project
 
 # `device: auto` asks for a GPU, and falls to the CPU where the test's node has none. No controls: their jobs take time.
-ON_A_CLUSTER = {"activations": {"device": "auto"}, "probes": {"relations": {"controls": []}}}
+ON_A_CLUSTER = {
+    "activations": {"device": "auto", "corpora": {"relations": {"shards": 2}}},
+    "probes": {"relations": {"controls": []}},
+}
 
 Run = tuple[Project, Submitted]
 

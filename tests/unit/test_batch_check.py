@@ -82,6 +82,20 @@ def test_texts_that_a_batch_changes_run_alone(model: PreTrainedModel) -> None:
     assert found.check.difference > 1e-3
 
 
+def test_round_off_of_half_precision_hides_no_text_that_a_batch_changes() -> None:
+    """The rotary factors change states by less than half precision rounds them, and are found in float32."""
+    factors = {**LONGROPE, "long_factor": [1.2] * 4}
+    model = Phi3Model(Phi3Config(**SIZES, original_max_position_embeddings=32, rope_parameters=factors)).bfloat16()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    found = built(model)
+    assert found.texts_alone is not None
+    assert 2e-5 < found.check.difference < 1e-1
+    after = model.state_dict()
+    assert {name: weight.dtype for name, weight in after.items()} == {name: one.dtype for name, one in before.items()}
+    assert all(torch.equal(weight, after[name]) for name, weight in before.items())
+    assert built(LlamaModel(LlamaConfig(**SIZES)).bfloat16()).texts_alone is None
+
+
 def test_texts_that_a_batch_leaves_alone_share_one() -> None:
     found = built(LlamaModel(LlamaConfig(**SIZES)))
     assert found.texts_alone is None

@@ -198,7 +198,7 @@ def test_the_code_of_a_kind_is_that_of_its_module(
 
 def test_a_job_is_told_the_options_of_its_module_and_no_words() -> None:
     told = json.loads(model_settings({"source": "random", "of": "b", "seed": 3, "label": "l", "note": "n"}))
-    assert told["source"] == {"source": "random", "of": "b", "seed": 3}
+    assert told["source"] == {"source": "random", "of": "b", "seed": 3, "stored": False}
     assert (told["base"], told["depth"]) == ("b", None)
     options = {"seed": 0, "as_published": False, "views": 16, "p": 0.3}
     assert corpus_of({"kind": "views", "of": "b"}).options == options

@@ -81,6 +81,10 @@ def test_the_defaults_are_valid() -> None:
         "items-properties-minilm-l6",
         "tweets-smollm2-135m",
         "tweets-minilm-l6",
+        "tweets-smollm2-135m-confusion",
+        "tweets-minilm-l6-confusion",
+        "tweets-smollm2-135m-told",
+        "tweets-minilm-l6-told",
         "probe-summary",
         "task-scores",
         "task-matrix",
@@ -452,7 +456,25 @@ def test_files_on_another_machine_are_not_looked_for(tmp_path: Path) -> None:
 def test_texts_of_an_unknown_kind_of_file_are_refused(tmp_path: Path) -> None:
     (tmp_path / "texts.docx").touch()
     message = refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": str(tmp_path / "texts.docx")}))
-    assert message.startswith("corpora.mine.path: string should match pattern")
+    assert message.startswith("corpora.mine.path: expected one file that ends with .txt, .csv, .jsonl or .parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        ("t.csv.gz", "unpack it first"),
+        ("t.tsv", "save it as .csv"),
+        ("t.json", "write one JSON object a line"),
+        ("T.CSV", "in small letters"),
+    ],
+)
+def test_other_forms_of_a_table_say_the_way_out(tmp_path: Path, name: str, way: str) -> None:
+    assert f"or .parquet: {way}" in refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": name}))
+
+
+def test_a_home_that_no_shell_has_expanded_is_said(tmp_path: Path) -> None:
+    message = refusal(tmp_path, changed(corpora__mine={"kind": "file", "path": "~/mine.txt"}))
+    assert message.startswith("corpora.mine.path: expected an existing file; ~ is not expanded, write the path out")
 
 
 def test_a_broken_regular_expression_is_refused(tmp_path: Path) -> None:

@@ -330,34 +330,42 @@ FIGURES: dict[str, dict[str, Any]] = {
     "properties": {"kind": "properties", "model": "large", "experiment": "items-properties"},
     "summary": {"kind": "probe-summary", "models": ["small"], "experiments": ["items"]},
 }
+SUMMARY = ("", "", True)  # no task and no control, and a summary
 TABLES: dict[str, list[tuple[Any, ...]]] = {
     "metric": [
-        (model, of, "curvature")
+        (model, of, "curvature", *SUMMARY)
         for model in MODELS
         for of in ("bible", "plain", "random", "lengths", "hub", "repeated", "randomised")
     ],
-    "chosen": [("large", "views", "lidar")],
+    "chosen": [("large", "views", "lidar", *SUMMARY)],
     "comparison": [
-        (model, of, metric)
+        (model, of, metric, *SUMMARY)
         for model in ("small", "drawn")
         for of, metric in (("hub", "prompt_entropy"), ("hub", "dataset_entropy"), ("views", "lidar"))
     ],
-    "sweep": [(model, "repeated", "prompt_entropy") for model in MODELS],
-    "matrix": [("small", of, "linear_cka") for of in TEXTS],
-    "sinks": [("small", of, holds) for of in ("hub", "plain") for holds in ("prompt_entropy", "sinks", "sink_margins")],
-    "block-sites": [("small", "hub", "effective_rank")],
+    "sweep": [(model, "repeated", "prompt_entropy", *SUMMARY) for model in MODELS],
+    "matrix": [("small", of, "linear_cka", *SUMMARY) for of in TEXTS],
+    "sinks": [
+        *(("small", of, one, *SUMMARY) for of in ("hub", "plain") for one in ("prompt_entropy", "sinks")),
+        *(("small", of, "sink_margins") for of in ("hub", "plain")),
+    ],
+    "block-sites": [("small", "hub", "effective_rank", *SUMMARY)],
     "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
     "power-law": [],
     "probes": [
         ("small", "items", "probes"),
-        ("drawn", "items", "probes", "random"),
+        ("drawn", "items", "probes", "", "random"),
         ("small", "items", "hits"),
         (None, "items", "texts"),
     ],
-    "properties": [("large", "items-properties", "probes"), ("large-random", "items-properties", "probes", "random")],
+    "properties": [
+        ("large", "items-properties", "probes"),
+        ("large-random", "items-properties", "probes", "", "random"),
+    ],
     "summary": [
         ("small", "items", "probes"),
-        ("drawn", "items", "probes", "random"),
+        ("drawn", "items", "probes", "", "random"),
+        ("small", "items", "choices"),
         ("small", "items", "hits"),
         (None, "items", "texts"),
     ],

@@ -332,6 +332,7 @@ def test_intervals_follow_groups_and_not_their_texts() -> None:
     [
         ({"weights": np.ones((5, 2, 2))}, "weights: shape"),
         ({"weights": np.full((5, 2, 2, 1), np.nan)}, "weights: shape"),
+        ({"weights": np.where(np.arange(4) < 1, np.nan, np.ones((5, 2, 2, 4)))}, "or NaN throughout"),
         ({"groups": [1, 2]}, "groups: 2 names for 5"),
         ({"stratify_by": [1, 2]}, "stratify_by: 2 names for 5"),
         ({"kv_groups": 3}, "kv_groups: 3; expected a divisor of 4"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from fathom.runtime.errors import FathomError
 from fathom.store.reader import Activations
 
 FloatArray = npt.NDArray[np.float64]
+Patterns = dict[int, FloatArray]
 BLOCKS, SAMPLED = 6, 12
 COLUMNS = {
     *("estimator", "label", "measure", "layer", "depth", "other_layer", "other_depth", "value", "low", "high"),
     *("null", "null_low", "null_high", "p", "texts", "groups", "sinks"),
+    *("stage", "name", "model", "corpus", "view", "site", "position"),
 }
 OF_CURVES = {"alternation", "alternation_cross", "parity", "tradeoff", "tradeoff_lagged", "attention_adjacent"}
 OF_LAYERS = {"complementarity", "cka", "neighbourhood_overlap", "attention", "attention_heads"}
@@ -172,7 +175,14 @@ def test_accuracy_curves_hold_the_texts_of_their_label(model: tuple[Path, list[P
 # Planted states and patterns ------------------------------------------------------------------------------------------
 
 
-def planted(path: Path, *, blocks: int = 8, stored_blocks: list[int] | None = None, **changed: Any) -> Path:
+def planted(
+    path: Path,
+    *,
+    blocks: int = 8,
+    stored_blocks: list[int] | None = None,
+    altered: Callable[[Patterns], Patterns] = lambda patterns: patterns,
+    **changed: Any,
+) -> Path:
     """Relatedness that every other block tells, and patterns in which neighbouring blocks attend alike."""
     corpus = written(relation_texts(pair_table([6] * 4), [RELATION], shuffled=False), path)
     code = 2.0 * corpus["label.related"].to_numpy(dtype=np.float64) - 1
@@ -193,7 +203,7 @@ def planted(path: Path, *, blocks: int = 8, stored_blocks: list[int] | None = No
         "depth": blocks,
         "layers": {"attention": [str(block) for block in kept]},
         "spans": spans,
-        "patterns": patterns,
+        "patterns": altered(patterns),
     }
     return stored(path, {("attention", "mean"): own}, **(arguments | changed))
 
@@ -290,10 +300,37 @@ def test_texts_of_one_item_have_no_attention_between_items(tmp_path: Path, spans
     assert {"alternation", "cka", "complementarity"} <= set(rows["measure"])
 
 
+def test_a_model_without_attention_maps_keeps_what_is_measured_on_states(tmp_path: Path) -> None:
+    path = tmp_path / "c.parquet"
+    rows = coordinated(path, planted(path, patterns={}), sites=("attention",))
+    assert not rows["measure"].str.startswith("attention").any()
+    assert {"alternation", "cka", "complementarity"} <= set(rows["measure"])
+
+
+def test_blocks_without_attention_are_in_no_pair(tmp_path: Path) -> None:
+    def holes(patterns: Patterns) -> Patterns:
+        for pattern in patterns.values():
+            pattern[[1, 4]] = np.nan
+        return patterns
+
+    path = tmp_path / "c.parquet"
+    whole = coordinated(path, planted(path), sites=("attention",))
+    rows = coordinated(path, planted(path, altered=holes), sites=("attention",))
+    key = ["layer", "other_layer"]
+    expected, found = (of(table, "attention").set_index(key)["value"] for table in (whole, rows))
+    blocks = {1, 3, 4, 6, 7, 8}
+    assert set(found.index) == {pair for pair in expected.index if set(pair) <= blocks}
+    np.testing.assert_allclose(found, expected.loc[found.index], rtol=1e-12)
+    heads = of(rows, "attention_heads")
+    assert list(zip(heads["layer"], heads["other_layer"], strict=True)) == [(3, 4), (6, 7), (7, 8)]
+    adjacent = of(rows, "attention_adjacent").set_index("label")["value"]
+    pairs = [(3, 4), (6, 7), (7, 8)]
+    assert adjacent["offset 1"] == pytest.approx(expected.loc[pairs].mean())
+
+
 @pytest.mark.parametrize(
     ("changed", "line"),
     [
-        ({"patterns": {}}, "experiment e of model m: 0 sampled texts have items that attention can be read of"),
         (
             {"spans": {"first": edges(0, 1), "second": edges(6, 7)}},
             "in 0 forms; expected one, with an item that is neither first nor last token",

@@ -19,12 +19,13 @@ from tests.designs import items_of, pair_table
 from tests.jobs import corpus_settings, texts_of_table
 from tests.wheels import wheel_with
 
-from fathom.corpora.bible import draw_passages, parse_verses
+from fathom.corpora.bible import draw_passages
 from fathom.corpora.command import command
 from fathom.corpora.files import chosen, with_ids
 from fathom.corpora.perturbed import perturbed_texts
 from fathom.corpora.random_tokens import random_texts
 from fathom.corpora.settings import CorpusSettings
+from fathom.io.bible_files import parse_verses
 from fathom.io.corpus_table import CORPUS_COLUMNS, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.tables import read_table, write_table
@@ -229,7 +230,14 @@ def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: li
         ("t.csv", b"", "cannot be read as .csv"),
         ("t.csv", b"text\n\xff\xfe\n", "not in the encoding utf-8"),
         ("t.csv", b'text\n"open\n', "cannot be read as .csv"),
-        ("t.jsonl", b"{torn", "cannot be read as .jsonl"),
+        ("t.jsonl", b"{broken", "cannot be read as .jsonl"),
+        ("t.jsonl", b'[{"text": "a"},\n{"text": "b"}]', "cannot be read as .jsonl .*; expected one JSON object a line"),
+        (
+            "t.csv",
+            b"text,n\none, two,1\nthree,4\n",
+            "cannot be read as .csv .row 1 has 3 cells, the first row names 2 columns",
+        ),
+        ("t.csv", b"text\none, two\n", "cannot be read as .csv .row 1 has 2 cells, the first row names 1 columns"),
         ("t.jsonl", b"\xff", "not in the encoding utf-8"),
         ("t.parquet", b"no parquet", "cannot be read as .parquet"),
         ("t.txt", b"\xff\xfe\x00", "not in the encoding utf-8"),

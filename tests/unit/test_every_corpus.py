@@ -21,7 +21,7 @@ from fathom.corpora.items import item_texts
 from fathom.corpora.settings import CorpusSettings
 from fathom.corpora.word_tables import load_items
 from fathom.io import hub_commits
-from fathom.io.corpus_table import CORPUS_COLUMNS, LABEL_PREFIX, read_corpus, write_corpus
+from fathom.io.corpus_table import CORPUS_COLUMNS, LABEL_PREFIX, paraphrases, read_corpus, write_corpus
 from fathom.io.manifests import sha256_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -266,6 +266,7 @@ def test_a_paraphrase_is_a_second_view_and_makes_views_measurable() -> None:
     entry = {**example("bible").entry, "paraphrase": bible()}
     frame, _ = build(entry)
     assert frame["view"].tolist() == ["original"] * 2 + ["paraphrase"] * 2
+    assert paraphrases(frame).tolist() == [False] * 2 + [True] * 2
     settings = corpus_of(entry)
     assert "views" in settings.measurable_as
     assert settings.describe().endswith("; paraphrase: the same verses, tiny-model 1.0")
@@ -276,6 +277,7 @@ def test_several_lengths_are_views_of_which_tokens_alone_are_measured() -> None:
     frame, _ = build(entry)
     assert frame["view"].unique().tolist() == ["8 tokens", "4 tokens"]
     assert frame["quantity"].tolist() == [8.0] * 3 + [4.0] * 3
+    assert not paraphrases(frame).any()
     assert corpus_of(entry).measurable_as == {"text", "sinks"}
     assert corpus_of(entry).describe().startswith("3 texts of 8, 4 tokens")
 

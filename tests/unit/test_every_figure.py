@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,6 +19,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from tests.copies import copy_package
 from tests.hierarchy import corpora
+from tests.measures import measured
 from tests.unit import test_probe_figures as of_probes
 from tests.unit.test_figures_sinks import margin_rows, sink_rows
 
@@ -31,6 +32,8 @@ from fathom.figures.job import FigureJob
 from fathom.figures.settings import KINDS
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.tables import read_table, write_table
+from fathom.metrics.job import MetricJob
+from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
@@ -78,6 +81,8 @@ FIGURES: dict[str, dict[str, Any]] = {
     "probes": {"estimator": "svm"} | REAL,
     "properties": {"model": "real", "experiment": "every"},
     "labelled": {"model": "real", "experiment": "moods"},
+    "confusion": {"model": "real", "experiment": "moods"},
+    "told": {"model": "real", "experiment": "moods"},
     "spans": {"experiments": ["relations"]} | REAL,
     "sites": {"experiments": ["relations"]} | REAL,
     "early-context": {"experiment": "early"} | REAL,
@@ -100,6 +105,8 @@ SAID: dict[str, tuple[str, ...]] = {
     "bimodality": ("owner/prose at 001122334455", "Hartigan"),
     "power-law": ("no data", "16 eigenvalues"),
     "labelled": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
+    "confusion": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
+    "told": ("owner/moods at 001122334455", "labels edible (kind inferred)", "words in a bag"),
     "task-curves": ("gensim 4.4.0", "mteb 2.26.24", "no prompts", "after the final norm", "1,225 pairs"),
     "task-matrix": ("Verses of two Bibles (200 pairs", "mteb 2.26.24"),
     "best-layers": ("gensim 4.4.0", "mteb 2.26.24"),
@@ -123,6 +130,14 @@ WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
     "probes": [({"experiments": ["x"]}, "experiments: expected one of"), ({"models": ["x"]}, "models: expected")],
     "properties": [({"experiment": "x"}, "experiment: expected one of"), ({"model": "x"}, "model: expected one of")],
     "labelled": [
+        ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
+    "confusion": [
+        ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
+        ({"model": "x"}, "model: expected one of"),
+    ],
+    "told": [
         ({"experiment": "every"}, "experiment: expected an experiment on a table with labels"),
         ({"model": "x"}, "model: expected one of"),
     ],
@@ -205,6 +220,10 @@ def make(plan: Plan, figure: str, folder: Path) -> Made:
 def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
     """Write one made-up table, if it is not there yet."""
     path = folder / f"{table.model}-{table.corpus_or_experiment}-{table.content}.parquet"
+    if table.summary:
+        whole = read_table(write(plan, replace(table, summary=False), folder))
+        write_table(summary_of(table.content, whole), path.with_suffix(".layers.parquet"))
+        return path.with_suffix(".layers.parquet")
     if path.exists():
         return path
     if table.of_experiment or table.corpus_or_experiment in corpora():
@@ -233,6 +252,20 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             sites = ("residual", "attention", "mlp") if table.content == "effective_rank" else ("residual",)
             write_table(pd.concat([values_of_texts(view, site) for view in views for site in sites]), path)
     return path
+
+
+def summary_of(metric: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The summary that the metrics stage writes beside a made-up table."""
+    one = measured(metric)
+    job = MetricJob(model="m", corpus="c", measured=(one,), bootstrap=100, level=0.95, seed=0)
+    if metric == "sinks":
+        first = table.drop_duplicates("layer")
+        norms = first.assign(
+            position=0, quantity=np.nan, low=1.0, high=1.0, activation_ratio=1.0, sink_rate=1.0, texts=4
+        )
+        return summaries_of_sinks({"sinks": table, "token_norms": norms}, job)["sinks"]
+    plain: dict[str, Any] = {"quantity": np.nan, "control": "", "reason": None, "site": "residual"}
+    return summarise(table.assign(**{name: value for name, value in plain.items() if name not in table}), one, job)
 
 
 def values_of_texts(view: str, site: str) -> pd.DataFrame:
@@ -296,7 +329,8 @@ def pairs_of_layers() -> pd.DataFrame:
     layer, other = (axis.ravel() for axis in np.meshgrid(np.arange(LAYERS), np.arange(LAYERS)))
     alike = 1 - np.abs(layer - other) / LAYERS
     rows = {"layer": layer, "other_layer": other, "value": alike, "low": alike - 0.1, "high": alike + 0.1}
-    cells = pd.DataFrame(rows).assign(view="original", preparation="none", texts=TEXTS)
+    depths = {"depth": layer / (LAYERS - 1), "other_depth": other / (LAYERS - 1)}
+    cells = pd.DataFrame(rows | depths).assign(view="original", preparation="none", texts=TEXTS)
     return pd.concat([cells.assign(sinks="with"), cells.assign(sinks="without", value=alike**2)], ignore_index=True)
 
 
@@ -342,6 +376,10 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     picture = made[name].picture()
     title = " ".join(picture.get_suptitle().split())
     assert title == " ".join(made[name].job.title.split())
+    if name == "told":
+        (axes,) = picture.axes
+        assert "text" in [text.get_text() for text in axes.texts]
+        return
     if name == "probe-summary":
         (axes,) = picture.axes
         assert "experiment" in [text.get_text() for text in axes.texts]
@@ -352,14 +390,14 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     named = [text.get_text().strip() for legend in picture.legends for text in legend.get_texts()]
     entries = [word for word in named if word]
     assert len(set(entries)) == len(entries)
-    assert entries or name in NO_LEGEND
+    assert entries or name in {*NO_LEGEND, "confusion"}
     lines = [line for axes in picture.axes for line in axes.get_lines()]
     hues = {to_hex(line.get_color()).upper() for line in lines} - {INK.upper(), FAINT.upper(), GRID.upper()}
     images = [image for axes in picture.axes for image in axes.get_images()]
     assert hues or images or name in {"spans", "task-matrix", "best-layers"}
 
 
-OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled"}]
+OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled", "confusion", "told"}]
 
 
 @pytest.mark.parametrize("name", OF_METRICS)

@@ -32,10 +32,10 @@ from fathom.workflow.defaults import (
     default_experiments,
     default_figures,
     keeps_static,
+    probed_views,
     random_model_of,
     random_models,
 )
-from fathom.workflow.jobs.probes import probed_views
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.wildcards import Wildcards as At
@@ -283,6 +283,7 @@ def test_the_tables_of_a_figure() -> None:
         ({"stratify_by": "category"}, "stratify_by", "category", "a label of corpus relations: related, relation"),
         ({"coordination": {}}, "sites", ["residual"], "'attention' too, since coordination reads it"),
         ({"title": "other"}, "title", "other", "a title of its own"),
+        ({"test": "relations"}, "test", "relations", "another corpus than the one that is trained on"),
     ],
 )
 def test_impossible_experiments(changed: dict[str, Any], place: str, found: object, expected: str) -> None:
@@ -317,6 +318,29 @@ def test_impossible_figures(figure: FigureSettings, place: str, expected: str) -
     ((where, _, wanted),) = impossible_figures(config_with(experiments, figures={"f": figure}))
     assert where == f"figures.f.{place}"
     assert expected in wanted
+
+
+@pytest.mark.parametrize(
+    ("figure", "key", "found"),
+    [
+        ({"kind": "metric", "metric": "curvature"}, "corpora", "4 corpora with 40 views"),
+        ({"kind": "comparison", "metrics": ["curvature"], "corpora": ["prose"]}, "models", "37 models"),
+    ],
+)
+def test_more_curves_than_can_be_told_apart_are_refused_before_anything_runs(
+    figure: dict[str, Any], key: str, found: str
+) -> None:
+    data = {
+        "models": {f"m{at}": {"source": "hub", "repository": "o/m", "revision": "main"} for at in range(37)},
+        "corpora": {
+            "prose": {"kind": "random-tokens", "tokens": list(range(3, 13))},
+            **{f"r{at}": {"kind": "random-tokens", "tokens": list(range(3, 13))} for at in range(3)},
+        },
+        "metrics": {"only": ["curvature"]},
+        "figures": {"f": figure},
+    }
+    with pytest.raises(FathomError, match=f"figures.f.{key}: expected at most 36 .*; found '{found}'"):
+        load_config(data, [])
 
 
 def test_a_summary_takes_every_estimator_and_any_number_of_experiments() -> None:

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -197,6 +198,40 @@ def test_any_windows_and_batches_give_the_texts_in_order(
         found = np.stack([store.pooled(position, layer) for layer in range(len(LAYERS))])
         assert_round_off(torch.from_numpy(found), expected[position])
     np.testing.assert_array_equal(store.token_ids(), np.concatenate(texts.ids))
+
+
+@pytest.mark.parametrize("kept", [(), (0,), (1, 2), (0, 3), (len(LENGTHS) - 1,)])
+@pytest.mark.parametrize("window", [1, 20, 1000])
+def test_token_states_of_some_texts_alone(
+    tmp_path: Path, decoder: LoadedModel, window: int, kept: tuple[int, ...]
+) -> None:
+    texts = random_texts()
+    marked = np.isin(np.arange(len(LENGTHS)), kept)
+    shape = replace(make_shape(texts), with_tokens=marked, token_rows=int(texts.lengths[marked].sum()))
+    writer = StoreWriter(tmp_path / "s.zarr.zip", shape, compression="none")
+    ranges = windows(texts.lengths, window)
+    with WindowWriter(writer, shape, ranges, texts.lengths, CPU, describe, 10_000) as sink:
+        for first, last in ranges:
+            sink.begin(first, last)
+            for rows in batches(texts.lengths[first:last], 25):
+                batch = make_batch(first + rows, texts.ids, texts.spans)
+                targets = sink.targets(batch)
+                sink.put_facts(batch, read(decoder, batch, shape, targets))
+                sink.put(batch, targets)
+            sink.end()
+    writer.close(np.concatenate(texts.ids), texts.lengths)
+    writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
+    stored = Activations([tmp_path / "s.manifest.json"])
+    expected = one_at_a_time(decoder, texts)
+    rows = np.repeat(marked, texts.lengths)
+    blocks = [text for block in stored.token_blocks(1 << 12) for text in block]
+    assert [text.shape[1] for text in blocks] == stored.stored_lengths.tolist() == (texts.lengths * marked).tolist()
+    if kept:
+        assert_round_off(torch.from_numpy(np.concatenate(blocks, axis=1)), expected["tokens"][:, rows])
+    for position in ("mean", "mean_without_sinks", "last"):
+        found = np.stack([stored.pooled(position, layer) for layer in range(len(LAYERS))])
+        assert_round_off(torch.from_numpy(found), expected[position])
+    assert [len(scores) for scores in stored.sink_scores()] == texts.lengths.tolist()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])

@@ -17,17 +17,19 @@ from matplotlib.text import Text
 from tests.drawings import LONG_NAME, LONG_NOTES, band, check_texts, drawn, labels, names, points, written
 
 from fathom.figures import draw_metric
-from fathom.figures.base import MOST_EXPERIMENTS
+from fathom.figures.base import MOST_CURVES, MOST_EXPERIMENTS
 from fathom.figures.drawing.axes import last_layer, layer_ticks
 from fathom.figures.drawing.style import (
     DOUBLE_COLUMN,
     MARKERS,
+    MOST_TOLD_APART,
     PALETTE,
     SINGLE_COLUMN,
     SMALL,
     drawable,
     fold,
     house_style,
+    look,
     open_figure,
     ordered_colours,
     render,
@@ -380,8 +382,23 @@ def test_metric_figure_refuses_what_it_cannot_draw() -> None:
         draw_metric(metric_curve("m", 6).assign(sinks="some"), title="t", unit="u")
     with pytest.raises(ValueError, match=r"column preparation: expected one of none, rows, .*, found .other.$"):
         draw_metric(metric_curve("m", 6).assign(preparation="other"), title="t", unit="u")
-    with pytest.raises(ValueError, match="column corpus: at most 6"):
-        draw_metric(pd.concat(metric_curve("m", 6, f"c{at}") for at in range(7)), title="t", unit="u")
+    with pytest.raises(ValueError, match="column corpus: at most 36"):
+        draw_metric(pd.concat(metric_curve("m", 6, f"c{at}") for at in range(37)), title="t", unit="u")
+
+
+def test_more_corpora_than_colours_stand_in_more_panels_and_no_two_look_alike() -> None:
+    names = [f"c{at}" for at in range(13)]
+    figure = draw_metric(pd.concat(metric_curve("m", 6, name) for name in names), title="t", unit="u")
+    looks: dict[str, tuple[object, object]] = {}
+    for axes in figure.axes:
+        found = {str(line.get_label()): (line.get_color(), line.get_marker()) for line in axes.get_lines()}
+        curves = {label.split(", ")[0]: one for label, one in found.items() if ", " in label}
+        assert len({colour for colour, _ in curves.values()}) == len(curves) <= len(PALETTE)
+        looks |= curves
+    assert list(looks) == names
+    assert len(set(looks.values())) == len(names)
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} >= set(names)
 
 
 def test_a_preparation_of_some_models_only_leaves_no_empty_row() -> None:
@@ -539,6 +556,7 @@ def test_colours_differ_for_the_colour_blind_and_stand_out_from_white() -> None:
         luminance = np.array([0.2126, 0.7152, 0.0722]) @ linear(colour)
         assert 1.05 / (luminance + 0.05) > 2.7
     assert len(set(MARKERS)) == len(MARKERS) == len(PALETTE) == MOST_EXPERIMENTS
+    assert len({look(at) for at in range(MOST_TOLD_APART)}) == MOST_TOLD_APART == MOST_CURVES
 
 
 @pytest.mark.parametrize("count", [1, 2, 7, 15])

@@ -153,5 +153,13 @@ def test_comparison_refuses_what_it_cannot_draw() -> None:
         draw_comparison(curves, title="t", units={})
     with pytest.raises(ValueError, match="column sinks: expected one of with, without, none, found 'some'"):
         draw_comparison(curves.assign(sinks="some").drop_duplicates(["model", "layer"]), title="t", units=UNITS)
-    with pytest.raises(ValueError, match="column model: at most 6 can be told apart without an order, found 7"):
-        draw_comparison(many(["Curvature"], {f"m{at}": 6 for at in range(7)}), title="t", units=UNITS)
+    with pytest.raises(ValueError, match="column model: at most 36 can be told apart in one figure, found 37"):
+        draw_comparison(many(["Curvature"], {f"m{at}": 6 for at in range(37)}), title="t", units=UNITS)
+
+
+def test_more_models_than_colours_stand_in_more_panels() -> None:
+    models = [f"m{at}" for at in range(8)]
+    figure = draw_comparison(many(["Curvature"], dict.fromkeys(models, 6)), title="t", units=UNITS)
+    shown = [{str(line.get_label()).split(", ")[0] for line in axes.get_lines()} & {*models} for axes in figure.axes]
+    # Of the first group the two forms stand in two panels.
+    assert [names for names in shown if names] == [{*models[:6]}, {*models[:6]}, {*models[6:]}]

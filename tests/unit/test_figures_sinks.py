@@ -8,8 +8,10 @@ import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
 from fathom.figures.drawing.style import render
-from fathom.figures.metrics.sinks import SUMMARY_COLUMNS, draw_sinks, margin_note, summarise_sinks
+from fathom.figures.metrics.rows import with_gaps
+from fathom.figures.metrics.sinks import blocks_notes, draw_sinks, margin_note, summarise_sinks
 from fathom.statistics.resampling import bootstrap_mean
+from fathom.statistics.sink_curves import SUMMARY_COLUMNS
 
 # Text t0 has two sink tokens, t1 and t2 (of one group) one each.
 NORMS = {
@@ -278,5 +280,27 @@ def test_sinks_refuse_what_they_cannot_draw() -> None:
         draw_sinks(valley, norms.assign(low=0.0), heads, title="t")
     with pytest.raises(ValueError, match=r"^norms: column model: other is not in valley$"):
         draw_sinks(valley, norms.assign(model="other"), heads, title="t")
-    with pytest.raises(ValueError, match="column corpus: at most 6"):
-        draw_sinks(valley_of(models, tuple("abcdefg")), norms.iloc[:0], heads.iloc[:0], title="t")
+    corpora = tuple(f"c{at}" for at in range(37))
+    with pytest.raises(ValueError, match="column corpus: at most 36"):
+        draw_sinks(valley_of(models, corpora), norms.iloc[:0], heads.iloc[:0], title="t")
+    assert draw_sinks(valley_of(models, tuple("abcdefg")), norms.iloc[:0], heads.iloc[:0], title="t").axes
+
+
+def test_a_curve_of_some_blocks_has_gaps_and_a_note_of_their_number() -> None:
+    blocks = [2, 4, 7]
+    curve = pd.DataFrame({"layer": blocks, "depth": [at / 8 for at in blocks], "value": 0.5, "view": "original"})
+    with_rest = with_gaps(curve, range(9))
+    assert with_rest["layer"].tolist() == [2, 3, 4, 5, 6, 7]
+    assert with_rest.loc[with_rest["value"].notna(), "layer"].tolist() == blocks
+    np.testing.assert_allclose(with_rest["depth"], with_rest["layer"] / 8)
+    # Layers that are not stored are no gaps.
+    assert with_gaps(curve, blocks)["layer"].tolist() == blocks
+    valley = pd.DataFrame({"model": "hybrid", "layer": range(9), "depth": [at / 8 for at in range(9)]})
+    note = (
+        "hybrid: attention is known of 3 of 8\N{NO-BREAK SPACE}blocks; the others have none, or one that is not seen."
+    )
+    assert blocks_notes(valley, with_rest.assign(model="hybrid")) == [note]
+    known = pd.DataFrame({"model": "hybrid", "layer": range(1, 9), "value": 0.5})
+    assert blocks_notes(valley, known) == []
+    # The final norm is a layer without a block.
+    assert blocks_notes(valley, known[known["layer"] < 8]) == []

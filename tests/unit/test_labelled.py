@@ -315,3 +315,44 @@ def test_any_table_gives_one_clear_line_or_labels_that_a_probe_takes(
     assert len(targets[0].rows) == corpus["label.x"].notna().sum() <= len(column)
     for _, members in corpus.groupby("text"):
         assert members["group"].nunique() == 1  # equal texts are never on both sides
+
+
+# Rows that are cut or shifted ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        # A carriage return ends a row, so that half of the text would lose its label and the rest take it.
+        (
+            "text,mood\na,x\nb\rmore,y\n",
+            "row 2 has 1 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
+        (
+            "text,mood,writer\na,x,w\nb,y\n",
+            "row 2 has 2 cells, the first row names 3 columns; put a text with a comma or a line break in quotes",
+        ),
+        # Longer rows would put the text into the label's column.
+        (
+            "text,mood\na,x,1\nb,y,2\n",
+            "row 1 has 3 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
+        (
+            "text,mood\na,x,\nb,y,\n",
+            "row 1 has 3 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+        ),
+        ("text,mood,mood\na,x,y\nb,y,x\n", "its first row names the column 'mood' twice"),
+    ],
+)
+def test_a_csv_whose_rows_do_not_fit_its_head_is_refused(rows: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(rows.encode())
+    with pytest.raises(FathomError) as caught:
+        built_file(tmp_path / "m.csv", tmp_path, labels=["mood"])
+    assert str(caught.value) == f"{tmp_path}/m.csv: cannot be read as .csv ({said})"
+
+
+def test_cells_in_quotes_hold_commas_and_line_breaks(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b'text,mood\n"a, b\nand more",x\n"c\rd",y\n\n')
+    corpus = built_file(tmp_path / "m.csv", tmp_path, labels=["mood"], shuffled=False)
+    assert corpus["text"].tolist() == ["a, b\nand more", "c\rd"]
+    assert corpus["label.mood"].tolist() == ["x", "y"]

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from tests.measures import measured
+from tests.unit.test_figures_sinks import sink_rows
 
 from fathom.io.summaries import SUMMARY_COLUMNS, SUMMARY_TYPES
 from fathom.metrics.job import MetricJob
-from fathom.metrics.summaries import summarise
+from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.statistics.resampling import bootstrap_mean
 
 TEXTS, LAYERS = 6, 4
@@ -135,3 +136,42 @@ def test_every_summary_has_the_same_columns_of_the_same_types_and_no_word_is_mis
     assert found.dtypes.astype(str).to_dict() == SUMMARY_TYPES
     words = [name for name, kind in SUMMARY_TYPES.items() if kind == "string"]
     assert not found[words].isna().any(axis=None)
+
+
+def test_sinks_and_norms_by_position_are_summarised_by_layer() -> None:
+    layers = [0, 1, 2]
+    profile = pd.DataFrame(
+        {
+            "view": "original",
+            "quantity": np.nan,
+            "control": "",
+            "layer": layers,
+            "depth": [0.0, 0.5, 1.0],
+            "position": 0,
+            "norm_ratio": [1.0, 40.0, 60.0],
+            "low": [0.5, 30.0, 50.0],
+            "high": [2.0, 50.0, 70.0],
+            "activation_ratio": 9.0,
+            "sink_rate": 0.75,
+            "heads": 0.25,
+            "texts": 4,
+        }
+    )
+    job = MetricJob(model="m", corpus="c", measured=(measured("sinks"),), bootstrap=100, level=0.9, seed=3)
+
+    found = summaries_of_sinks({"sinks": sink_rows(), "token_norms": profile}, job)
+
+    assert all(list(table.columns) == list(SUMMARY_COLUMNS) for table in found.values())
+    sinks = found["sinks"].set_index(["measure", "layer"])["value"]
+    # The largest of the two sinks of a text counts; the median is over three texts, the mean over the two with maps.
+    assert sinks["norm_ratio"].tolist() == [1.5, 50.0, 80.0]
+    np.testing.assert_allclose(sinks["heads"], [(0.4 + 0.8) / 2, (0.5 + 0.9) / 2])
+    norms = found["token_norms"]
+    assert set(norms["position"]) == {"0"}
+    ratios = norms[norms["measure"] == "norm_ratio"]
+    assert ratios[["value", "low", "high"]].to_numpy().tolist() == [
+        [1.0, 0.5, 2.0],
+        [40.0, 30.0, 50.0],
+        [60.0, 50.0, 70.0],
+    ]
+    assert norms.loc[norms["measure"] == "sink_rate", "value"].tolist() == [0.75] * 3

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 from tests.extraction import extracted, job, prepared, written_corpus
 from tests.tiny import CONTEXT, save, tiny_llama, word_piece_tokenizer
@@ -16,6 +18,7 @@ from fathom.io.manifests import read_manifest
 from fathom.models.folders import what_it_is
 from fathom.models.prepare import check_own, describe
 from fathom.runtime.errors import FathomError
+from fathom.workflow.check import command as check_command
 
 
 @pytest.fixture
@@ -67,6 +70,44 @@ def test_names_of_a_wrapper_are_said(folder: Path, prefix: str) -> None:
     weights = load_file(folder / "model.safetensors")
     save_file({prefix + name: weight for name, weight in weights.items()}, folder / "model.safetensors")
     assert f"the names of its weights begin with '{prefix}'" in refusal(folder)
+
+
+@pytest.mark.parametrize("prefix", ["backbone.", "base_model.model.", "student."])
+def test_names_that_no_class_knows_are_said_before_a_run(folder: Path, prefix: str) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({prefix + name: weight for name, weight in weights.items()}, folder / "model.safetensors")
+    line = refusal(folder)
+    assert f"first embed_tokens.weight; there it is called {prefix}embed_tokens.weight: take '{prefix}' from" in line
+
+
+def test_weights_that_are_missing_are_said_before_a_run(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    left = {name: weight for name, weight in weights.items() if not name.startswith("layers.1.mlp.")}
+    save_file(left, folder / "model.safetensors")
+    assert "3 weights are missing or of another shape in its checkpoint, first layers.1.mlp.down" in refusal(folder)
+
+
+@pytest.mark.parametrize("stored", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_weights_of_eight_bits_are_said_where_the_config_is_silent(folder: Path, stored: torch.dtype) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights["layers.0.mlp.up_proj.weight"] = weights["layers.0.mlp.up_proj.weight"].to(stored)
+    save_file(weights, folder / "model.safetensors")
+    assert "layers.0.mlp.up_proj.weight is stored as " in refusal(folder)
+    assert "quantised weights are not read; take those they were made of" in refusal(folder)
+
+
+def test_a_head_and_the_pooler_need_not_be_there(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"model.{name}": weight for name, weight in weights.items()}, folder / "model.safetensors")
+    check(folder)  # as a model with a language head is saved
+
+
+def test_a_check_says_which_context_holds_where_the_files_do_not_agree(tmp_path: Path, folder: Path) -> None:
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 20}))
+    (tmp_path / "c.yaml").write_text(json.dumps({"models": {"own": {"source": "path", "path": str(folder)}}}))
+    done = CliRunner().invoke(check_command, [str(tmp_path / "c.yaml")], catch_exceptions=False)
+    assert "models.own: texts of at most 20 tokens, sentence_bert_config.json, max_seq_length (" in done.output
+    assert done.exit_code == 0
 
 
 def change(path: Path, **entries: Any) -> None:

@@ -436,11 +436,12 @@ def test_a_gguf_file_in_a_wheel_is_prepared(tmp_path: Path) -> None:
     # Nothing lies in the folder that no manifest names, and who may read one file may read all.
     assert {path.name for path in (tmp_path / "m").iterdir()} == {*found["files"], "manifest.json"}
     assert len({path.stat().st_mode for path in (tmp_path / "m").iterdir()}) == 1
-    weights = load_file(tmp_path / "m" / "model.safetensors")
+    model = load(tmp_path / "m")
+    weights = model.module.state_dict()
     for theirs, ours in (("token_embd", "embed_tokens"), ("blk.1.ffn_up", "layers.1.mlp.up_proj")):
         (tensor,) = [one for one in gguf.GGUFReader(file).tensors if one.name == f"{theirs}.weight"]
-        np.testing.assert_array_equal(weights[f"model.{ours}.weight"], tensor.data)
-    assert load(tmp_path / "m").anatomy.depth == 2
+        np.testing.assert_array_equal(weights[f"{ours}.weight"], tensor.data)
+    assert model.anatomy.depth == 2
 
 
 def test_preparing_again_gives_the_same_manifest_and_clears_what_was_there(tmp_path: Path, llama: Path) -> None:
@@ -473,7 +474,8 @@ def test_a_pickle_only_folder_is_refused_and_leaves_nothing(tmp_path: Path, llam
 def drawn(folder: Path, base: Path, seed: int = 0) -> dict[str, Tensor]:
     """Weights of a random model of the shape of another."""
     prepare(folder, {"source": "random", "of": "other", "seed": seed}, base)
-    return load_file(folder / "model.safetensors")
+    weights: dict[str, Tensor] = load(folder).module.state_dict()
+    return weights
 
 
 @pytest.mark.parametrize("name", ["llama", "bert"])

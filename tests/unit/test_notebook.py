@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 import yaml
@@ -18,6 +19,7 @@ from tests.extraction import extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES
 
 from fathom import hidden_states, open_activations, read_results
+from fathom.io.tables import write_table
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Dtype
 from fathom.store.reader import Activations
@@ -92,6 +94,45 @@ def test_token_states_know_their_text_their_place_and_their_string(results: Path
         assert own["token_id"].values.tolist() == ids.tolist()
         assert own["place"].values.tolist() == list(range(len(ids)))
         assert "".join(own["token"].values) == sentence
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_tokens_of_paraphrases_are_there_where_they_are_asked_for(tmp_path: Path, llama: Path, asked: bool) -> None:
+    manifest = prepared(llama, tmp_path)
+    (tmp_path / "corpora").mkdir()
+    corpus = written_corpus(tmp_path / "corpora" / "texts.parquet", paraphrased=True)
+    for shard in range(SHARDS):  # the second holds paraphrases alone
+        extracted(manifest, corpus, job(shard, shards=SHARDS, paraphrase_tokens=asked))
+    (tmp_path / "activations" / "tiny").mkdir(parents=True)
+    (tmp_path / "corpora" / "activations").rename(tmp_path / "activations" / "tiny" / "texts")
+    states = open_activations("tiny", "texts", position="tokens", results=tmp_path)
+    stored = reader(tmp_path)
+    assert set(states["view"].values) == ({"original", "paraphrase"} if asked else {"original"})
+    ids = [ids for ids, length in zip(stored.token_ids(), stored.stored_lengths, strict=True) if length]
+    assert states["token_id"].values.tolist() == np.concatenate(ids).tolist()
+    np.testing.assert_array_equal(states, all_tokens(stored))
+    means = open_activations("tiny", "texts", position="mean", results=tmp_path)
+    assert np.isfinite(means.values).all()
+    assert set(means["view"].values) == {"original", "paraphrase"}
+
+
+@pytest.mark.parametrize("view", ["original", "paraphrase"])
+def test_views_that_did_not_run_are_not_there(results: Path, tmp_path: Path, llama: Path, view: str) -> None:
+    manifest = prepared(llama, tmp_path)
+    (tmp_path / "corpora").mkdir()
+    corpus = written_corpus(tmp_path / "corpora" / "texts.parquet", paraphrased=True)
+    extracted(manifest, corpus, job(views=(view,), token_budget=BUDGET))
+    (tmp_path / "activations" / "tiny").mkdir(parents=True)
+    (tmp_path / "corpora" / "activations").rename(tmp_path / "activations" / "tiny" / "texts")
+    states = open_activations("tiny", "texts", position="last", results=tmp_path)
+    assert states["view"].values.tolist() == [view] * len(SENTENCES)
+    assert states["text"].values.tolist() == [f"t{text}" for text in range(len(SENTENCES))]
+    if view == "original":
+        np.testing.assert_allclose(
+            states, open_activations("tiny", "texts", position="last", results=results), atol=1e-5
+        )
+    with pytest.raises(FathomError, match=r"expected the views formal, found none of them in .*texts\.parquet"):
+        extracted(manifest, corpus, job(views=("formal",)))
 
 
 def test_bfloat16_is_read_as_float32_exactly(bfloat16: Path) -> None:
@@ -280,5 +321,21 @@ def test_a_folder_that_could_run_code_is_cleaned_first(llama: Path, tmp_path: Pa
 
 
 def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(FathomError, match="holds no results of metrics or probes; expected the folder `results`"):
+    with pytest.raises(FathomError, match="no results of metrics, probes or tasks; expected the folder `results`"):
         read_results(tmp_path)
+
+
+def test_tasks_and_coordination_are_in_the_frame_of_all_results(tmp_path: Path) -> None:
+    (tmp_path / "tasks/m").mkdir(parents=True)
+    (tmp_path / "probes/m").mkdir(parents=True)
+    task = {"stage": "tasks", "name": "sorted", "model": "m", "corpus": "task-sorted", "measure": "ndcg_at_10"}
+    scores = pd.DataFrame([task | {"layer": 2, "depth": 1.0, "value": 0.7}])
+    write_table(scores, tmp_path / "tasks/m/sorted.layers.parquet")
+    turns = {"stage": "probes", "name": "e", "model": "m", "corpus": "c", "measure": "alternation", "null": 0.5}
+    table = pd.DataFrame([turns | {"value": 0.6, "layer": pd.NA}]).astype({"layer": "Int64"})
+    write_table(table, tmp_path / "probes/m/e.coordination.parquet")
+    frame = read_results(tmp_path).set_index("measure")
+    task_row, turns_row = frame.loc[["ndcg_at_10"]].iloc[0], frame.loc[["alternation"]].iloc[0]
+    assert [task_row[name] for name in ("task", "layer", "value", "unit")] == ["sorted", 2, 0.7, "ndcg_at_10"]
+    assert [turns_row[name] for name in ("experiment", "value", "chance")] == ["e", 0.6, 0.5]
+    assert pd.isna(turns_row["layer"])

@@ -21,7 +21,7 @@ print(matplotlib.get_backend(), matplotlib.rcParams["text.usetex"], os.getcwd())
 """
 
 
-@pytest.mark.parametrize("where", ["variable", "working folder", "config folder", "torn"])
+@pytest.mark.parametrize("where", ["variable", "working folder", "config folder", "corrupt"])
 def test_the_users_backend_is_never_read(where: str, tmp_path: Path) -> None:
     config = tmp_path / "config"
     config.mkdir()
@@ -31,7 +31,7 @@ def test_the_users_backend_is_never_read(where: str, tmp_path: Path) -> None:
         environment["MPLBACKEND"] = "module://nowhere"
     else:
         folder = config if where == "config folder" else tmp_path
-        (folder / "matplotlibrc").write_bytes(b"\xff\xfe" if where == "torn" else words)
+        (folder / "matplotlibrc").write_bytes(b"\xff\xfe" if where == "corrupt" else words)
     done = subprocess.run(
         [sys.executable, "-c", CODE], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )

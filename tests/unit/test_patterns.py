@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.architectures.build import tiny_model
+from tests.architectures.measure import letters
 from tests.extraction import extracted, job, prepared, written_corpus
 from tests.tiny import SENTENCES, byte_level_tokenizer, save
 from transformers import AutoModel, MambaConfig, MambaModel
@@ -26,13 +28,16 @@ from fathom.store.layout import Dtype
 from fathom.store.reader import Activations
 
 
-def own_patterns(folder: Path, corpus: Path, text: int) -> np.ndarray[Any, Any]:
-    """Patterns of one text from transformers alone, (blocks, heads, T, T)."""
+def own_patterns(folder: Path, corpus: Path, text: int, blocks: int | None = None) -> np.ndarray[Any, Any]:
+    """Patterns of one text from transformers alone, (blocks, heads, T, T); of a hybrid, of so many blocks."""
     ids = tokenise(read_corpus(corpus), load_tokenizer(folder, "m"), longest=None, truncate=False, place="").ids
     model = AutoModel.from_pretrained(folder, attn_implementation="eager").eval()
     with torch.inference_mode():
         output = model(input_ids=torch.from_numpy(ids[text].astype(np.int64))[None], output_attentions=True)
-    return torch.cat(output.attentions).numpy()
+    length = len(ids[text])
+    maps = [one for one in output.attentions if one is not None and one.shape[-2:] == (length, length)]
+    assert len(maps) == (blocks or len(output.attentions))
+    return torch.cat(maps).numpy()
 
 
 @pytest.mark.parametrize("name", ["llama", "bert"])
@@ -96,6 +101,26 @@ def test_a_model_without_attention_stores_none_and_says_so(tmp_path: Path, caplo
     missing = [line for line in caplog.messages if ": no site" in line]
     assert len(missing) == 1
     assert "no site attention_input, attention, attention_residual, mlp: block 1 (MambaBlock)" in missing[0]
+
+
+@pytest.mark.parametrize(("name", "giving"), [("jamba", [1, 3]), ("minimax", [0, 2]), ("llama", [0, 1, 2, 3])])
+def test_blocks_of_a_hybrid_that_attend_have_their_patterns_and_others_none(
+    tmp_path: Path, name: str, giving: list[int]
+) -> None:
+    folder = tmp_path / "own"
+    save(tiny_model(name), letters(), folder)
+    corpus = written_corpus(tmp_path / "texts.parquet")
+    manifest = extracted(prepared(folder, tmp_path), corpus, job(attention_texts=2))
+    facts = read_manifest(manifest, "activations")
+    assert facts["no_attention_patterns"] is None
+    note = [] if len(giving) == 4 else [f"attention patterns of {len(giving)} of 4 blocks, the others give none"]
+    assert facts["notes"] == note
+    found = dict(Activations([manifest]).attention_patterns())
+    assert list(found) == [0, 1]
+    for text, patterns in found.items():
+        assert np.flatnonzero(~np.isnan(patterns).all(axis=(1, 2, 3))).tolist() == giving
+        assert not np.isnan(patterns[giving]).any()
+        np.testing.assert_allclose(patterns[giving], own_patterns(folder, corpus, text, len(giving)), rtol=0, atol=1e-6)
 
 
 def test_only_short_originals_are_sampled() -> None:

@@ -184,6 +184,17 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
     assert job.order == ("items", "relations", "analogies")
 
 
+def test_controls_of_a_corpus_are_not_run_through_a_model_of_random_weights(plan: Plan) -> None:
+    def views(model: str, corpus: str) -> tuple[str, ...] | None:
+        return plan.config.kept_states(model, corpus).views
+
+    assert views("minilm-l6-random", "items") == views("smollm2-135m-random", "tweets") == ("original",)
+    assert views("minilm-l6", "items") is None
+    measured = plan.config.model_copy(update={"models": plan.config.all_models})
+    assert measured.kept_states("minilm-l6-random", "bible").views is None
+    assert "of the views original" in plan.activations.stored(At(model="minilm-l6-random", corpus="items"))
+
+
 def test_patterns_are_stored_of_the_models_whose_patterns_are_read(root: Path) -> None:
     file = root / "config" / "offline.yaml"
     plan = Plan(load_config(yaml.safe_load(file.read_text(encoding="utf-8")), [str(file)]))
@@ -417,8 +428,10 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         assert told.caption == drawn.config.all_figures[figure].caption(drawn.config)
         assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
     compared = FigureJob.model_validate_json(drawn.figures.settings(At(figure="compared")))
-    assert [(one.model, one.corpus_or_experiment, one.content) for one in compared.tables] == [
-        (model, of, holds)
+    # It reads summaries; the claim is judged on the tables of single texts.
+    assert [(one.model, one.corpus_or_experiment, one.content, one.summary) for one in compared.tables] == [
+        (model, of, holds, summary)
+        for summary in (True, False)
         for model in ("Real", "drawn")
         for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
     ]

@@ -13,7 +13,19 @@ import pytest
 from click.testing import CliRunner
 from matplotlib.figure import Figure
 from tests.drawings import names, points, written
-from tests.hierarchy import FILLER, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
+from tests.hierarchy import (
+    FILLER,
+    LAST,
+    choice_rows,
+    confusion_rows,
+    corpora,
+    curve_rows,
+    hit_rows,
+    job_of,
+    step_tables,
+    told,
+    told_rows,
+)
 from tests.unit.test_figures_coordination import coordination, panel
 
 from fathom.figures.base import FigureTable, ProbeFigure
@@ -126,6 +138,12 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_corpus(corpora()[table.corpus_or_experiment], path, table.corpus_or_experiment)
         case "coordination":
             write_table(measures(), path)
+        case "choices":
+            write_table(choice_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
+        case "confusion":
+            write_table(confusion_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
+        case "told":
+            write_table(told_rows(hits(plan, table.corpus_or_experiment)), path)
         case "hits":
             write_table(hits(plan, table.corpus_or_experiment), path)
         case _:
@@ -135,7 +153,7 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
 
 def measures() -> pd.DataFrame:
     """What was measured of two estimators, and what needs none."""
-    rows = coordination(of=("related",), last=LAST).drop(columns=["model", "experiment"])
+    rows = coordination(of=("related",), last=LAST).drop(columns=["model", "experiment"]).assign(position="span:second")
     of_scores = rows["measure"].isin(OF_SCORES)
     parts = [rows[of_scores].assign(estimator=one) for one in ("svm", "ridge")]
     return pd.concat([*parts, rows[~of_scores].assign(estimator="")], ignore_index=True)
@@ -348,7 +366,7 @@ def at_attention(labels: tuple[str, ...]) -> list[tuple[Table, pd.DataFrame]]:
         for site in ("residual", "attention")
         for label in ("mean", *labels)
     ]
-    found = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"])
+    found = coordination(of=labels, last=LAST).drop(columns=["model", "experiment"]).assign(position="span:second")
     return [one_table(*rows), one_table(found, content="coordination")]
 
 
@@ -361,6 +379,15 @@ def test_coordination_has_the_scores_of_every_label_that_it_is_of() -> None:
     lines = [str(line.get_label()) for line in panel(figure, "m").get_lines()]
     assert {"edible", "alive"} <= set(lines)
     assert "mean" not in lines
+
+
+def test_coordination_says_where_it_has_no_form_without_sinks() -> None:
+    scores, (table, rows) = at_attention(("edible",))
+    both = pd.concat([rows.assign(sinks=form, position="mean") for form in ("with", "without")])
+    said = "Coordination is not measured without sink tokens, since too few groups have texts with other tokens: e (m)."
+    for found, expected in ((rows.assign(position="mean"), True), (both, False), (rows, False)):
+        _, figure = draw(COORDINATION, [scores, (table, found)])
+        assert (said in foot(figure)) == expected
 
 
 def test_coordination_of_more_labels_than_colours_shows_the_first() -> None:

@@ -54,6 +54,8 @@ LAYERS_COLUMNS = {
         "gap",
         "gap_low",
         "gap_high",
+        "texts_known",
+        "test_corpus",
     ),
 }
 FOLDS_COLUMNS = {*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"}

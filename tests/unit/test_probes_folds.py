@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 from tests.planted import closed_blocks
 
-from fathom.probes.folds import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds
+from fathom.probes.folds import (
+    OUTSIDE,
+    check_folds,
+    check_groups,
+    exchangeable_texts,
+    grouped_folds,
+    inner_folds,
+)
 from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import read_targets
 
@@ -33,6 +40,30 @@ def test_folds_of_items_are_stratified() -> None:
     for fold_of in grouped_folds(labels, np.arange(160), folds=5, repeats=3, seed=0):
         assert np.bincount(fold_of).tolist() == [32] * 5
         assert sorted(np.bincount(fold_of, weights=labels)) == [7, 7, 8, 8, 8]
+
+
+def test_folds_do_not_know_how_many_texts_the_groups_of_a_class_have() -> None:
+    """So permuted labels of groups fit the folds as well as the label that the folds are stratified by."""
+    classes = np.arange(30) % 3 == 0
+    sizes = 1 + np.arange(30) ** 2 // 40
+    found = set()
+    for seed in range(5):
+        counts = np.random.default_rng(seed).permutation(sizes)
+        groups = np.repeat(np.arange(30), counts)
+        counted = exchangeable_texts(classes[groups], groups)
+        assert groups[counted].tolist() == list(range(30))
+        fold_of = grouped_folds(classes[groups], groups, folds=5, repeats=1, seed=0, counted=counted)[0]
+        of_group = pd.Series(fold_of).groupby(groups).agg(["nunique", "first"])
+        assert (of_group["nunique"] == 1).all()
+        assert np.bincount(of_group["first"], weights=classes).tolist() == [2] * 5
+        found.add(tuple(of_group["first"]))
+    assert len(found) == 1
+
+
+def test_all_texts_count_of_groups_of_one_size_and_of_several_classes() -> None:
+    assert exchangeable_texts(np.repeat([0, 1, 0], 3), np.repeat([0, 1, 2], 3)).all()
+    # One group of both classes, two of one class and unequal size.
+    assert exchangeable_texts([0, 1, 0, 1, 1, 0], np.array([0, 0, 0, 1, 1, 2])).tolist() == [1, 1, 1, 1, 0, 1]
 
 
 def test_permutations_exchange_the_labels_of_whole_closed_blocks() -> None:

@@ -624,10 +624,10 @@ def test_a_store_that_was_not_ended_does_not_exist(tmp_path: Path) -> None:
     writer.end_states()
     with pytest.raises(RuntimeError, match="was not closed"):
         writer.finish(tmp_path / "s.manifest.json", {"sinks": SINK_FACTS})
-    (draft,) = tmp_path.iterdir()
-    assert draft.name.endswith(".part")
-    assert draft.stat().st_size > 0
-    assert not zipfile.is_zipfile(draft)
+    (temporary,) = tmp_path.iterdir()
+    assert temporary.name.endswith(".part")
+    assert temporary.stat().st_size > 0
+    assert not zipfile.is_zipfile(temporary)
     with writer:
         pass
     assert list(tmp_path.iterdir()) == []
@@ -715,7 +715,7 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
     for other in (3, 99):  # the one before was a folder
         write_manifest(manifest, {**read_manifest(manifest, KIND), "format": other})
-        with pytest.raises(FathomError, match=f"format {other}, this version reads 5"):
+        with pytest.raises(FathomError, match=f"format {other}, this version reads 6"):
             Store(manifest)
 
 
@@ -740,7 +740,7 @@ def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) ->
     write(tmp_path, "s", shape, tensors, lengths, spans=spans, compression=compression)
     with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
         root = zarr.open_group(opened, mode="r")
-        assert dict(root.attrs) == {"format": 5, "dtype": "float32", "width": 8}
+        assert dict(root.attrs) == {"format": 6, "dtype": "float32", "width": 8}
         assert sorted(name for name, _ in root.members(max_depth=None)) == [
             "offsets",
             "residual",
@@ -755,6 +755,7 @@ def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) ->
             "token_facts/norm_ratios",
             "token_facts/sink_scores",
             "token_ids",
+            "with_tokens",
         ]
         with xarray.open_zarr(opened) as top:
             assert top["token_ids"].dims == ("token",)

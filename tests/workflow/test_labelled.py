@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from tests.workflow.project import Project
+from tests.workflow.project import ROOT, Project
 
+from fathom import read_results
 from fathom.io.tables import read_table
+from fathom.probes.layer_choice import CHOICES
 
 MOODS = {"good": "joy happy sunny lovely", "bad": "woe angry rainy awful"}
 PLACES = ("river", "church", "dog", "table", "song", "tree", "bird", "road", "ship", "wall")
@@ -81,6 +85,80 @@ def test_the_figure_says_what_was_left_out_joined_and_told_by_the_surface(made: 
         ["row-31", "row-5", 1.0, True],
     ]
     assert made.planned() == []
+
+
+@pytest.fixture(scope="module")
+def across(made: Project) -> Project:
+    """The same project, whose labels are also tested on another table, with what is kept of the probes."""
+    other = moods()
+    words = [MOODS[("good", "bad")[at % 2]].split()[at % 4] for at in range(len(other))]
+    other["text"] = [
+        f"Yesterday {word} news number {at + 500} came from {PLACES[at % 10]} {at * 3} over {at * 11}"
+        for at, word in enumerate(words)
+    ]
+    other.loc[3, "text"] = str(moods()["text"].iloc[9])
+    other.to_csv(made.folder / "other.csv", index=False)
+    config = CONFIG | {
+        "corpora": CONFIG["corpora"]
+        | {"other": {"kind": "file", "path": "other.csv", "labels": ["mood", "score"], "measured": False}},
+        "probes": {
+            "moods": {
+                "corpus": "moods",
+                "test": "other",
+                "labels": ["mood", "score"],
+                "positions": ["mean"],
+                "estimators": ["ridge"],
+                "keep_directions": True,
+            }
+        },
+    }
+    (made.folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    made.run()
+    return made
+
+
+def test_probes_are_tested_on_another_table(across: Project) -> None:
+    curves = read_table(across.folder / "results/probes/tiny/moods.layers.parquet")
+    outside = curves[(curves["control"] == "transfer") & (curves["label"] == "mood") & (curves["sinks"] == "with")]
+    # One text of the 39 that have a mood is a training text.
+    assert (set(outside["texts"]), set(outside["texts_known"]), set(outside["test_corpus"])) == ({38}, {1}, {"other"})
+    assert outside[["score", "low", "high", "gap", "gap_low", "gap_high"]].notna().all(axis=None)
+    choices = read_table(across.folder / "results/probes/tiny/moods.choices.parquet")
+    assert set(choices["choice"]) == set(CHOICES)
+    assert set(choices["control"]) == {"", "transfer"}
+    said = (across.folder / "results/figures/moods-tiny.txt").read_text(encoding="utf-8")
+    assert "mood, tested on other (38 texts, 1 left out that the training texts give away)" in said
+    assert "layer chosen by inner folds" in said
+    assert "Sink tokens: norm above 20 times" in said
+
+
+def test_what_classes_are_taken_for_and_when_texts_are_told_is_written(across: Project) -> None:
+    told = pd.read_csv(across.folder / "results/figures/moods-tiny-told.csv")
+    assert set(told["label"]) == {"mood"}
+    assert told["words"].str.contains("was", case=False).all()
+    cells = pd.read_csv(across.folder / "results/figures/moods-tiny-confusion.csv")
+    assert cells.groupby(["sinks", "class"])["share"].sum().round(9).eq(1).all()
+
+
+def test_the_example_of_directions_runs(across: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs/probes.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    monkeypatch.chdir(across.folder)
+    names: dict[str, Any] = {}
+    exec(example.replace("smollm2-135m", "tiny"), names)
+    assert names["score"].shape == (1,)
+    assert names["of_tokens"].ndim == 1
+    # A score is linear in the states, so that of the mean is the mean of those of the tokens.
+    np.testing.assert_allclose(names["of_tokens"].mean(), names["score"][0], rtol=1e-4)
+
+
+def test_all_summaries_are_in_one_frame(across: Project) -> None:
+    frame = read_results(across.folder / "results")
+    assert set(frame["choice"]) == {"", *CHOICES}
+    assert set(frame["test_corpus"]) == {"", "other"}
+    assert frame.loc[frame["choice"] == "", "layer"].notna().all()
+    # What is chosen among the layers is no point of a curve.
+    assert (frame["control"] == "choice").equals(frame["choice"] != "")
 
 
 def test_a_class_that_a_fold_would_lack_is_refused_before_any_model_runs(prepared: Project, tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from tests.workflow.project import CONFIG, Project
 
 from fathom import hidden_states, open_activations, read_results
 from fathom.io.corpus_table import read_corpus
-from fathom.io.strict_json import read_json
 from fathom.io.tables import read_table
 
 
@@ -31,7 +30,8 @@ def frame(results: Path) -> pd.DataFrame:
 
 
 def test_every_metric_and_experiment_is_in_one_frame_with_units(frame: pd.DataFrame) -> None:
-    assert set(frame["metric"]) == {*CONFIG["metrics"]["only"], ""}
+    tables = {"token_norms"} if "sinks" in CONFIG["metrics"]["only"] else set()
+    assert set(frame["metric"]) == {*CONFIG["metrics"]["only"], *tables, ""}
     assert set(frame["experiment"]) == {"relations", ""}
     assert ((frame["metric"] == "") == (frame["stage"] == "probes")).all()
     units = frame.groupby("metric")["unit"].unique().map(list).to_dict()
@@ -41,7 +41,7 @@ def test_every_metric_and_experiment_is_in_one_frame_with_units(frame: pd.DataFr
     assert set(frame.loc[frame["stage"] == "metrics", "corpus"]) == {"random"}
     assert set(frame.loc[frame["stage"] == "probes", "corpus"]) == {"relations"}
     assert set(frame["model"]) == {"tiny", "tiny-random"}  # names of the config, no titles
-    assert frame[["layer", "depth", "value"]].notna().all(axis=None)
+    assert frame.loc[frame["choice"] == "", ["layer", "depth", "value"]].notna().all(axis=None)
 
 
 @pytest.mark.parametrize("metric", CONFIG["metrics"]["only"])
@@ -54,7 +54,7 @@ def test_the_frame_holds_the_numbers_of_the_figures(results: Path, frame: pd.Dat
 
 def test_scores_of_probes_are_values_in_the_frame(results: Path, frame: pd.DataFrame) -> None:
     written = read_table(results / "probes/tiny/relations.layers.parquet")
-    found = frame[(frame["experiment"] == "relations") & (frame["model"] == "tiny")]
+    found = frame[(frame["experiment"] == "relations") & (frame["model"] == "tiny") & (frame["choice"] == "")]
     for column, name in {"score": "value", "p_family_wise": "p", "low": "low", "peak_low": "peak_low"}.items():
         np.testing.assert_array_equal(found[name].astype(float), written[column])
 
@@ -72,14 +72,11 @@ def two_threads() -> Iterator[None]:
 def test_states_of_the_texts_of_a_run_are_those_that_it_stored_bit_for_bit(project: Project) -> None:
     project.configure({"activations": {"corpora": {"relations": {"positions": ["mean", "spans"]}}}})
     results = project.folder / "results"
-    project.run(*(f"results/activations/tiny/relations/{shard}-of-2.manifest.json" for shard in (1, 2)))
+    project.run("results/activations/tiny/relations/1-of-1.manifest.json")
     stored = open_activations("tiny", "relations", results=results)
     corpus = read_corpus(results / "corpora/relations.parquet")
-    edges = read_json(results / "activations/tiny/relations/shards.json")["shards"]
-    for first, last in zip(edges["first_row"], edges["last_row"], strict=True):
-        texts = corpus["text"].iloc[first : last + 1].tolist()
-        found = hidden_states("tiny", texts, config=project.folder / "mine.yaml", results=results)
-        np.testing.assert_array_equal(found, stored[:, first : last + 1])
+    found = hidden_states("tiny", corpus["text"].tolist(), config=project.folder / "mine.yaml", results=results)
+    np.testing.assert_array_equal(found, stored)
     assert stored["label.related"].values.tolist() == corpus["label.related"].tolist()
 
 

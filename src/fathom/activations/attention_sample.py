@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from fathom.activations.capture import Batch, Targets, capture, make_batch, packed_targets
+from fathom.activations.placed_attention import placing
 from fathom.activations.pooling import pool
 from fathom.activations.tokenisation import TokenisedTexts
 from fathom.models.architecture import probe_ids
@@ -41,6 +42,8 @@ class Sampled:
     """Largest difference of the states of eager attention from those in the store, by the largest state of a layer."""
     rest: float = 0.0
     """Mean share of attention that goes to no token, where a model has learned a sink beside the tokens (GPT-OSS)."""
+    blocks: int = 0
+    """Blocks that give patterns; the others of a hybrid have no attention over the tokens."""
 
 
 class _NoMapsError(Exception):
@@ -58,11 +61,13 @@ def write_sample(
 ) -> Sampled:
     """Run the chosen texts once more, one at a time, and store their attention patterns, all or none.
 
-    None are stored if the model has no eager attention, if some block gives no pattern, if a row of a pattern sums to
-    more than 1, or if the states differ from the stored ones by more than round-off.
+    Of a hybrid the blocks without attention have NaN. None are stored if the model has no eager attention, if no block
+    gives a pattern, if a row of a pattern sums to more than 1, or if the states differ from the stored ones by more
+    than round-off.
     """
     compared = [key for key in shape.states if not key[1].endswith(WITHOUT_SINKS) and not key[1].startswith(NORMED)]
-    starts = np.cumsum(texts.lengths) - texts.lengths
+    stored = texts.lengths if shape.with_tokens is None else texts.lengths * shape.with_tokens
+    starts = np.cumsum(stored) - stored
     sampled = Sampled()
     writer.end_states()
     # They wait in a file until the last one is known to be right, for a store cannot take them back.
@@ -72,18 +77,18 @@ def write_sample(
             differences, rests = [0.0], []
             sizes: list[tuple[int, ...]] = []
             try:
-                with opened(model) as eager:
+                with opened(model) as (eager, giving):
                     parts = found if eager is model or not found.taps else find_sites(eager.module, eager.anatomy)
                     for text in chosen.tolist():
                         batch = make_batch(np.array([text]), texts.ids, texts.spans)
                         targets = packed_targets(batch, shape, eager.device)
                         seen = capture(eager, batch, shape, parts, targets, attention=1.0, attentions=True)
-                        maps = _checked(seen.attentions, eager.anatomy.depth, describe(text))
+                        maps = _checked(seen.attentions, giving, eager.anatomy.depth, describe(text))
                         none = [np.zeros(int(batch.lengths[0]), dtype=np.bool_)]
                         pool(batch, _without_normed(shape), targets, none, None)
                         differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
                         _refuse_other_states(differences[-1], shape, describe(text))
-                        rests.append(1.0 - float(maps.sum(axis=-1, dtype=np.float64).mean()))
+                        rests.append(1.0 - float(maps[giving].sum(axis=-1, dtype=np.float64).mean()))
                         sizes.append(maps.shape)
                         waiting.write(maps.tobytes())
             except _NoMapsError as error:
@@ -91,7 +96,7 @@ def write_sample(
                 continue
             waiting.seek(0)
             writer.write_patterns(chosen, texts.lengths[chosen], _read(waiting, sizes))
-            return Sampled(None, max(differences), max(0.0, float(np.mean(rests))))
+            return Sampled(None, max(differences), max(0.0, float(np.mean(rests))), len(giving))
     return sampled
 
 
@@ -112,8 +117,11 @@ def _without_normed(shape: Shape) -> Shape:
 
 
 @contextmanager
-def switched_attention(model: LoadedModel) -> Iterator[LoadedModel]:
-    """While active, the model computes its attention patterns as matrices, which fused kernels do not."""
+def switched_attention(model: LoadedModel) -> Iterator[tuple[LoadedModel, list[int]]]:
+    """While active, the model computes its attention patterns as matrices, which fused kernels do not.
+
+    Yields the model and which of its blocks, from 0, give such patterns.
+    """
     config: Any = model.module.config
     before = config._attn_implementation
     try:
@@ -122,14 +130,13 @@ def switched_attention(model: LoadedModel) -> Iterator[LoadedModel]:
         msg = f"the model has no eager attention ({first_line(error)})"
         raise _NoMapsError(msg) from error
     try:
-        _require_output(model)
-        yield model
+        yield model, _giving(model)
     finally:
         model.module.set_attn_implementation(before)  # type: ignore[operator]  # as above
 
 
 @contextmanager
-def reloaded_attention(model: LoadedModel) -> Iterator[LoadedModel]:
+def reloaded_attention(model: LoadedModel) -> Iterator[tuple[LoadedModel, list[int]]]:
     """The same checkpoint loaded once more with eager attention, for models that choose theirs as they are built."""
     if model.reload is None:
         msg = "the model cannot be loaded once more"
@@ -138,41 +145,60 @@ def reloaded_attention(model: LoadedModel) -> Iterator[LoadedModel]:
         eager = model.reload("eager")
     except FathomError as error:
         raise _NoMapsError(str(error)) from error
-    _require_output(eager)
-    yield eager
+    yield eager, _giving(eager)
 
 
-def _require_output(model: LoadedModel) -> None:
-    """Refuse a model that does not run where patterns are asked for, as one without attention may not."""
-    ids = probe_ids(model.module)
+def _giving(model: LoadedModel) -> list[int]:
+    """The blocks, from 0, that give attention patterns over the tokens; others may give states of another kind.
+
+    Refuses a model that does not run where patterns are asked for, or of which no block gives any.
+    """
+    ids, depth = probe_ids(model.module), model.anatomy.depth
     try:
-        with torch.inference_mode():
-            model.run(ids, torch.ones_like(ids), output_attentions=True)
+        with torch.inference_mode(), placing(model.anatomy.blocks) as place:
+            output = model.run(ids, torch.ones_like(ids), output_attentions=True)
     except Exception as error:  # models raise anything
         msg = f"{model.kind} gives no attention patterns ({type(error).__name__}: {first_line(error)})"
         raise _NoMapsError(msg) from error
-
-
-def _checked(attentions: tuple[Tensor | None, ...] | None, depth: int, place: str) -> Float32Array:
-    """Patterns of one text as (blocks, heads, T, T); a row sums to 1, or to less where a sink is learned."""
-    blocks = [block for block in attentions or () if block is not None]
-    if len(blocks) != depth:
-        msg = f"{len(blocks)} of {depth} blocks give attention patterns"
+    placed = place(getattr(output, "attentions", None))
+    if placed is None:
+        msg = f"{model.kind} gives {len(output.attentions)} attention patterns that are not those of its {depth} blocks"
         raise _NoMapsError(msg)
+    shapes = {block: tuple(one.shape) for block, one in enumerate(placed) if one is not None}
+    giving = [block for block, shape in shapes.items() if shape[:1] + shape[2:] == (*ids.shape, ids.shape[1])]
+    if not giving:
+        found = f", but {' and '.join(sorted({str(shape[1:]) for shape in shapes.values()}))}" if shapes else ""
+        msg = f"0 of {depth} blocks give attention patterns{' (heads, T, T)' if found else ''}{found}"
+        raise _NoMapsError(msg)
+    return giving
+
+
+def _checked(attentions: list[Tensor | None] | None, giving: list[int], depth: int, place: str) -> Float32Array:
+    """Patterns of one text as (blocks, heads, T, T), NaN for blocks that give none.
+
+    A row sums to 1, or to less where a sink is learned.
+    """
+    blocks = [one for one in map((attentions or [None] * depth).__getitem__, giving) if one is not None]
     shapes = sorted({tuple(block.shape[1:]) for block in blocks})
-    if len(shapes) != 1 or shapes[0][-1] != shapes[0][-2]:
-        msg = f"the blocks give attention patterns of shape {' and '.join(map(str, shapes))}, expected (heads, T, T)"
+    if len(blocks) != len(giving) or len(shapes) != 1 or shapes[0][-1] != shapes[0][-2]:
+        msg = f"{place}: the blocks give attention patterns of shape {' and '.join(map(str, shapes)) or 'none'}, "
+        msg += "expected one (heads, T, T) for all"
         raise _NoMapsError(msg)
     patterns = torch.cat(blocks)
-    excess = patterns.sum(dim=-1, dtype=torch.float64) - 1.0
+    lowest, excess = float(patterns.min()), patterns.sum(dim=-1, dtype=torch.float64) - 1.0
+    if lowest < 0.0:
+        msg = f"{place}: attention of its blocks goes down to {lowest:.3g}, expected parts of 1"
+        raise _NoMapsError(msg)
     # The largest is taken as "not at most", for NaN is no number that is larger.
-    if not (float(excess.max()) <= ROW_UNITS * torch.finfo(patterns.dtype).eps and float(patterns.min()) >= 0.0):
+    if not float(excess.max()) <= ROW_UNITS * torch.finfo(patterns.dtype).eps:
         block, head, row = (int(index) for index in np.unravel_index(int(excess.argmax()), excess.shape))
         total = float(patterns[block, head, row].sum(dtype=torch.float64))
-        msg = f"{place}: attention of block {block + 1}, head {head + 1}, token {row} sums to {total:.6g}, "
+        msg = f"{place}: attention of block {giving[block] + 1}, head {head + 1}, token {row} sums to {total:.6g}, "
         msg += "expected parts of 1"
         raise _NoMapsError(msg)
-    return patterns.to(torch.float32).cpu().numpy()
+    whole = np.full((depth, *shapes[0]), np.nan, dtype=np.float32)
+    whole[giving] = patterns.to(torch.float32).cpu().numpy()
+    return whole
 
 
 def _difference(

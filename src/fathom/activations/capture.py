@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fathom.activations.placed_attention import placing
 from fathom.activations.received_attention import receiving
 from fathom.models.architecture import FINAL, capturing, layer_names
 from fathom.models.load import LoadedModel
@@ -101,8 +102,8 @@ class Observed:
     """Norm of the residual stream at layers 0 .. depth, (layers, batch, longest); of pads too."""
     head_shares: npt.NDArray[np.float32]
     """Share of the heads of each block that attend to a token, (blocks, batch, longest); NaN where it is not known."""
-    attentions: tuple[Tensor | None, ...] | None
-    """The model's attention patterns by block, (batch, heads, T, T), where they are asked for."""
+    attentions: list[Tensor | None] | None
+    """The model's attention patterns by block, (batch, heads, T, T), where they are asked for and can be placed."""
 
 
 def capture(
@@ -153,12 +154,16 @@ def capture(
         tapping(found, sublayers, keep),
         receiving(model.anatomy.blocks, batch.lengths, batch.ids.shape[1], attention) as shares,
     ):
-        output = forward(model, batch, output_attentions=True) if attentions else forward(model, batch)
+        maps: list[Tensor | None] | None = None
+        if attentions:
+            with placing(model.anatomy.blocks) as place:
+                output = forward(model, batch, output_attentions=True)
+            maps = place(getattr(output, "attentions", None))
+        else:
+            output = forward(model, batch)
         if FINAL in residual:
             keep(RESIDUAL, FINAL, output.last_hidden_state)
-    return Observed(
-        norms.cpu().numpy(), shares.cpu().numpy(), getattr(output, "attentions", None) if attentions else None
-    )
+    return Observed(norms.cpu().numpy(), shares.cpu().numpy(), maps)
 
 
 def _put_on_host(target: Tensor, position: str, state: Tensor, batch: Batch, targets: Targets) -> None:

@@ -21,7 +21,7 @@ from fathom.activations.job import ExtractionSettings
 from fathom.activations.sharding import CutSettings, Part, read_part, whole_corpus, write_cut
 from fathom.activations.sinks import REFERENCE_TOKENS
 from fathom.activations.tokenisation import reference_text, tokenise
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import of_views, paraphrases, read_corpus
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
@@ -137,6 +137,7 @@ def _extract(
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
         log_missing_sites(found, place)
+    with_tokens = None if wanted.paraphrase_tokens else ~paraphrases(corpus)
     shape = Shape(
         layers=layers_of_sites(sites, wanted, model, settings.model),
         texts=len(texts.ids),
@@ -145,6 +146,8 @@ def _extract(
         depth=model.anatomy.depth,
         dtype=model.states_dtype,
         positions=stored_positions(wanted, texts, place),
+        with_tokens=with_tokens,
+        token_rows=None if with_tokens is None else int(texts.lengths[with_tokens].sum()),
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
@@ -153,7 +156,7 @@ def _extract(
             )
             ids = corpus["id"].tolist()
             sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
-            no_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+            no_patterns, of_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
             writer.write_spans(texts.span_starts, texts.spans)
             writer.close(np.concatenate(texts.ids), texts.lengths)
             writer.finish(
@@ -168,6 +171,7 @@ def _extract(
                     "settings": settings.model_dump(mode="json"),
                     "first_text": str(corpus["id"].iloc[0]),
                     "last_text": str(corpus["id"].iloc[-1]),
+                    "views": wanted.views,
                     "passes": part.passes,
                     "truncated": texts.truncated,
                     "longest": longest,
@@ -180,7 +184,7 @@ def _extract(
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
                     "texts_alone": model.texts_alone,
-                    "notes": model.check.notes(int(texts.lengths.max())),
+                    "notes": [*model.check.notes(int(texts.lengths.max())), *of_patterns],
                     "batch_check": model.check.facts(),
                     "no_attention_patterns": no_patterns,
                     "block": f"{found.order}, {found.norm}-norm" if found.order else None,
@@ -217,7 +221,11 @@ def _shard(
     """The texts of this job, and what part of the corpus they are."""
     shards = settings.activations.shards
     if shards == 1:
-        corpus = read_corpus(corpus_file)
+        corpus = of_views(read_corpus(corpus_file), settings.activations.views)
+        if corpus.empty:
+            msg = f"corpus {settings.corpus}: expected the views {', '.join(settings.activations.views or ())}, "
+            msg += f"found none of them in {corpus_file}"
+            raise FathomError(msg)
         return corpus, whole_corpus(corpus, settings.activations.attention_texts)
     if cut is None:
         msg = f"--cut: expected the file that says where corpus {settings.corpus} is cut into {shards} shards"

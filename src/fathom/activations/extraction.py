@@ -175,26 +175,27 @@ def sample_attention(
     writer: StoreWriter,
     settings: ExtractionSettings,
     found: BlockSites,
-) -> str | None:
-    """Store attention patterns of the first texts, where they are asked for; returns why there are none."""
+) -> tuple[str | None, list[str]]:
+    """Store attention patterns of the first texts, where they are asked for.
+
+    Returns why there are none, and what figures must say of them.
+    """
     from fathom.activations.attention_sample import write_sample
 
     wanted = settings.activations
     place = f"model {settings.model}, corpus {settings.corpus}"
     if not wanted.attention_texts:
-        return "activations.attention_texts is 0"
+        return "activations.attention_texts is 0", []
     if not part.attention_texts:
-        return "the sampled texts are in other shards, if any is short enough"
+        return "the sampled texts are in other shards, if any is short enough", []
     chosen = sample_texts(corpus["view"], texts.lengths, count=part.attention_texts, longest=wanted.attention_tokens)
     if not len(chosen):
         reason = f"no original text has at most {wanted.attention_tokens} tokens"
-        log.info("%s: no attention patterns: %s", place, reason)
-        return reason
+        return reason, [f"no attention patterns: {reason}"]
     ids = corpus["id"].tolist()
-    sampled = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"{place}, text {ids[text]!r}")
+    sampled = write_sample(model, texts, chosen, shape, writer, found, lambda text: f"text {ids[text]!r}")
     if sampled.missing is not None:
-        log.warning("%s: no attention patterns: %s", place, sampled.missing)
-        return sampled.missing
+        return sampled.missing, [f"no attention patterns: {sampled.missing}"]
     log.info(
         "%s: attention patterns of %s texts; with eager attention the states differ from the stored ones by at most "
         "%.1e of the largest state of a layer%s",
@@ -203,7 +204,9 @@ def sample_attention(
         sampled.difference,
         f"; {sampled.rest:.0%} of the attention goes to a learned sink" if sampled.rest > LEAST_REST else "",
     )
-    return None
+    if sampled.blocks == shape.depth:
+        return None, []
+    return None, [f"attention patterns of {sampled.blocks} of {shape.depth} blocks, the others give none"]
 
 
 def window_batches(texts: TokenisedTexts, first: int, last: int, token_budget: int) -> list[Batch]:

@@ -128,6 +128,10 @@ class ActivationsSettings(Settings):
     keep more: `tokens` (all of them), `mean`, `embedding_mean` (that of layer 0 alone), `last`, `spans` (the last token
     of every marked span) or `span:<name>` (of one), and `normed_mean` and `normed_last`, the same after the model's
     final norm at every layer. Every mean is stored twice, with all tokens and without the sink tokens."""
+    paraphrase_tokens: bool = False
+    """Whether `tokens` are stored of paraphrases too: views that word a text once more and are neither perturbed nor a
+    control. Metrics of tokens measure the texts whose tokens are stored. Those of a paraphrase tell the same again and
+    take as much room as the original's, so: no."""
     sinks: SinkSettings = SinkSettings()
     """Which tokens are sinks."""
     attention_texts: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
@@ -168,3 +172,5 @@ class KeptActivations(ActivationsSettings):
     """What of a text."""
     attention_texts: int
     """Texts whose attention patterns are stored."""
+    views: tuple[str, ...] | None = None
+    """Views of texts that run; all of them if left out. Of a model of random weights, experiments read no controls."""

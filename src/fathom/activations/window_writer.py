@@ -27,6 +27,7 @@ from fathom.store.layout import (
     array_dtype,
     is_pooled,
     of_embedding,
+    of_tokens,
 )
 from fathom.store.writer import StoreWriter
 
@@ -140,7 +141,18 @@ class WindowWriter:
         filled = {key: array[:, : last - first if is_pooled(key) else tokens] for key, array in buffer.items()}
         for key, states in filled.items():
             self._refuse_not_finite(key, states, first)
-        self._store.append(filled)
+        for key, states in filled.items():
+            for rows in self._token_rows(first, last) if of_tokens(key) else (slice(None),):
+                self._store.append({key: states[:, rows]})
+
+    def _token_rows(self, first: int, last: int) -> list[slice]:
+        """Runs of rows of texts first .. last - 1 whose token states are stored; those of others gave a mean alone."""
+        stored = self._shape.with_tokens
+        if stored is None:
+            return [slice(None)]
+        edges = np.flatnonzero(np.diff(np.concatenate(([False], stored[first:last], [False])).astype(np.int8)))
+        rows = (self._ends[first + edges] - self._ends[first]).tolist()
+        return [slice(start, end) for start, end in zip(rows[::2], rows[1::2], strict=True)]
 
     def _refuse_not_finite(self, key: ArrayKey, states: npt.NDArray[Any], first: int) -> None:
         site, position = key

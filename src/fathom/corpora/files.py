@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from fathom.runtime.errors import FathomError, first_line
 if TYPE_CHECKING:
     from fathom.corpora.sources import Sources
 
+LONGEST_CELL = 2**31 - 1  # characters
 ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
 
 
@@ -70,7 +72,8 @@ def read_table(path: Path, column: str, place: str, encoding: str) -> pd.DataFra
         msg = f"{place}: not in the encoding {encoding} ({first_line(error)}); say which it is with encoding"
         raise FathomError(msg) from error
     except (ValueError, OSError) as error:
-        msg = f"{place}: cannot be read as {path.suffix} ({first_line(error)})"
+        advice = "; expected one JSON object a line" if path.suffix == ".jsonl" else ""
+        msg = f"{place}: cannot be read as {path.suffix} ({first_line(error)}){advice}"
         raise FathomError(msg) from error
     if column not in table.columns:
         found = ", ".join(map(str, table.columns))
@@ -94,7 +97,7 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
             with path.open(encoding=encoding) as stream:
                 return pd.DataFrame({column: pd.Series([line.removesuffix("\n") for line in stream], dtype=str)})
         case ".csv":
-            return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding)
+            return _read_csv(path, encoding)
         case ".jsonl":
             # Otherwise pandas turns texts that look like numbers or dates into numbers and dates.
             return pd.read_json(path, lines=True, dtype=False, encoding=encoding)
@@ -103,6 +106,27 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
         case _:
             msg = f"{path}: expected a file that ends with {', '.join(ENDINGS)}"
             raise FathomError(msg)
+
+
+def _read_csv(path: Path, encoding: str) -> pd.DataFrame:
+    """A table whose rows have as many cells as its first row names columns, each another name.
+
+    Pandas takes the first cells of rows that are longer for names of rows, which puts every cell in the column beside
+    its own, and fills rows that are shorter, such as those that an unquoted line break cuts in two.
+    """
+    head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding=encoding).iloc[0]
+    twice = head[head.duplicated() & (head != "")]
+    if len(twice):
+        msg = f"its first row names the column {twice.iloc[0]!r} twice"
+        raise ValueError(msg)
+    csv.field_size_limit(LONGEST_CELL)
+    with path.open(encoding=encoding, newline="") as stream:
+        for number, row in enumerate(filter(None, csv.reader(stream))):
+            if len(row) != len(head):
+                where = f"row {number} has {len(row)} cells, the first row names {len(head)} columns"
+                msg = f"{where}; put a text with a comma or a line break in quotes"
+                raise ValueError(msg)
+    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, index_col=False)
 
 
 def chosen(

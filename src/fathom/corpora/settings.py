@@ -97,6 +97,11 @@ class Corpus(Settings):
         return ONE_VIEW
 
     @property
+    def view_count(self) -> int:
+        """How many views of a text metrics are measured on, each a curve of its own."""
+        return 1
+
+    @property
     def label_names(self) -> tuple[str, ...] | None:
         """Labels that it carries; None where its settings do not tell, since they are in a table of one's own."""
         return ()
@@ -164,6 +169,11 @@ class BibleCorpus(Corpus):
     module: ClassVar[str] = "fathom.corpora.bible"
 
     @property
+    def view_count(self) -> int:
+        """A paraphrase is a second one."""
+        return 1 if self.paraphrase is None else 2
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The testament of a passage."""
         return ("testament",)
@@ -210,6 +220,11 @@ class RandomTokensCorpus(Corpus):
     module: ClassVar[str] = "fathom.corpora.random_tokens"
     written: ClassVar[bool] = False
     swept: ClassVar[str | None] = "length of the text"
+
+    @property
+    def view_count(self) -> int:
+        """One a length."""
+        return 1 if isinstance(self.tokens, int) else len(self.tokens)
 
     @property
     def measurable_as(self) -> frozenset[str]:
@@ -274,6 +289,12 @@ class DesignCorpus(Corpus):
     def data(self) -> tuple[str, ...]:
         """Fathom's own table, unless there is another source."""
         return (self.own_table,) if self.table is None else ()
+
+    @property
+    def view_count(self) -> int:
+        """Each wording, and the first once more with its words in another order."""
+        first, further = len(self.default_views), len(getattr(self, "more_templates", ()))
+        return first * (2 if self.shuffled else 1) + further
 
     @property
     def source(self) -> str:
@@ -529,7 +550,26 @@ def _compiled(pattern: str) -> str:
     return pattern
 
 
-Endings = StringConstraints(pattern=r"\.(txt|csv|jsonl|parquet)$")
+_ENDINGS = r"\.(txt|csv|jsonl|parquet)$"
+_OTHER_FORMS = {
+    (".gz", ".bz2", ".xz", ".zst", ".zip"): "unpack it first",
+    (".tsv", ".xls", ".xlsx", ".ods"): "save it as .csv, with commas",
+    (".json",): "write one JSON object a line, as .jsonl",
+}
+
+
+def _a_table(path: str) -> str:
+    """One sentence with the way out for the usual other forms; a pattern alone says neither."""
+    if re.search(_ENDINGS, path):
+        return path
+    advice = next((way for ends, way in _OTHER_FORMS.items() if path.lower().endswith(ends)), "")
+    if not advice and re.search(_ENDINGS, path.lower()):
+        advice = "in small letters"
+    expected = "expected one file that ends with .txt, .csv, .jsonl or .parquet" + (f": {advice}" if advice else "")
+    raise PydanticCustomError(NOT_EXPECTED, "{expected}", {"expected": expected})
+
+
+Endings = (AfterValidator(_a_table), Field(json_schema_extra={"pattern": _ENDINGS}))
 
 
 LabelKind = Literal["classes", "numbers"]
@@ -675,6 +715,11 @@ class _Table(Corpus):
         return self.model_dump(mode="json", exclude={"kind", "measured"})
 
     @property
+    def view_count(self) -> int:
+        """The text, its paraphrases, and with labels the same with their words in another order."""
+        return (1 + len(self.views)) * (2 if self.labels and self.shuffled else 1)
+
+    @property
     def label_names(self) -> tuple[str, ...]:
         """The columns."""
         return tuple(self.labels)
@@ -729,7 +774,7 @@ class FileCorpus(_Table):
     """A file of your own: .txt (a line a text, blank lines left aside), .csv, .jsonl or .parquet."""
 
     kind: Literal["file"]
-    path: Annotated[PathLine, Endings]
+    path: Annotated[PathLine, *Endings]
     """The file, relative to where Snakemake runs."""
 
     module: ClassVar[str] = "fathom.corpora.files"
@@ -753,7 +798,7 @@ class HubCorpus(_Table):
     """Commit hash, branch or tag; the default branch if left out. A branch or tag is looked up once: the commit that it
     led to is in the corpus's record, and stays until the setting changes or `results/corpora/{corpus}.commit.json` is
     deleted. A paper's config names full commit hashes."""
-    file: Annotated[MemberPath, Endings]
+    file: Annotated[MemberPath, *Endings]
     """File in the repository."""
 
     module: ClassVar[str] = "fathom.corpora.hub"
@@ -892,6 +937,11 @@ class RepetitionCorpus(_PerturbedCorpus):
     swept: ClassVar[str | None] = "repeated tokens"
     replaced_by: ClassVar[str] = "tokens of the text itself"
 
+    @property
+    def view_count(self) -> int:
+        """One a probability."""
+        return len(self.probabilities)
+
 
 class RandomnessCorpus(_PerturbedCorpus):
     """Texts whose tokens are replaced, with a probability, by random ones (Skean et al. 2025, Figure 6b).
@@ -907,6 +957,11 @@ class RandomnessCorpus(_PerturbedCorpus):
 
     swept: ClassVar[str | None] = "random tokens"
     replaced_by: ClassVar[str] = "random tokens"
+
+    @property
+    def view_count(self) -> int:
+        """One a probability."""
+        return len(self.probabilities)
 
 
 CorpusSettings = Annotated[

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -23,7 +23,8 @@ Names = Annotated[tuple[Name, ...], Field(min_length=1)]
 Estimator = Literal["svm", "ridge", "logistic"]
 CURVES = ("text", "corpus", "views")  # what metrics are of that are curves over depth
 STEPS = range(3)  # of the hierarchy: items, relations, analogies
-MOST_EXPERIMENTS = 6  # that colours tell apart in one figure
+MOST_EXPERIMENTS = 6  # that colours tell apart in one panel
+MOST_CURVES = 36  # that colours and markers tell apart in one figure of several panels
 
 
 @dataclass(frozen=True)
@@ -33,16 +34,19 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, `tasks`, or `texts`: the corpus itself."""
-    control: Literal["", "random"] = ""
-    """`random` where the model is another one's shape with random weights."""
+    """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`, `hits`,
+    `coordination`), `tasks`, or `texts`: the corpus itself."""
     task: str = ""
     """Task on whose texts a metric is measured."""
+    control: Literal["", "random"] = ""
+    """`random` where the model is another one's shape with random weights."""
+    summary: bool = False
+    """Whether it is the summary of a metric: one row a curve and layer, with the interval."""
 
     @property
     def of_experiment(self) -> bool:
         """Whether the table is of an experiment, not of a corpus."""
-        return self.content in {"probes", "hits", "coordination"}
+        return self.content in {"probes", "choices", "told", "confusion", "hits", "coordination"}
 
 
 class Figure(Settings):
@@ -168,6 +172,14 @@ def tables_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list
     return [FigureTable(model, corpus, content) for model in models for corpus, content in columns]
 
 
+def summaries_of(
+    models: Sequence[str], columns: Sequence[tuple[str, str]], claim: ClaimName | None = None
+) -> list[FigureTable]:
+    """Summaries of (corpus, metric) of each model; with a claim the tables of single texts, on which it is judged."""
+    summaries = [replace(table, summary=True) for table in tables_of(models, columns)]
+    return summaries + ([] if claim is None else tables_of(models, columns))
+
+
 def measured_as(config: ConfigView, *shapes: str) -> list[str]:
     """Metrics that are measured and of one of some shapes."""
     return [metric for metric in config.metric_settings if config.metric_words(metric).of in shapes]
@@ -264,7 +276,7 @@ class ProbeFigure(Figure):
                     tables.append(FigureTable(model, name, content))
                     if content == "probes" and random is not None and "random" in config.experiments[name].controls:
                         tables.append(FigureTable(random, name, content, control="random"))
-        if "hits" in self.contents:
+        if {"hits", "told"} & set(self.contents):
             corpora = dict.fromkeys(config.experiments[name].corpus for name in experiments)
             tables += [FigureTable(None, corpus, "texts") for corpus in corpora]
         return tables
@@ -341,6 +353,22 @@ def hierarchy(config: ConfigView, names: Collection[str]) -> tuple[str, ...]:
 def default_estimator(experiment: ExperimentView) -> Any:
     """Whose scores a figure shows that an experiment calls for."""
     return "ridge" if "ridge" in experiment.estimators else experiment.estimators[0]
+
+
+def too_many_models(models: Sequence[str]) -> Iterator[Problem]:
+    """More models without an order than one figure tells apart."""
+    if len(models) > MOST_CURVES:
+        expected = f"at most {MOST_CURVES} in one figure, which colours and markers can tell apart (or ordered: true)"
+        yield "models", f"{len(models)} models", expected
+
+
+def too_many_corpora(config: ConfigView, corpora: Sequence[str], *, views: bool) -> Iterator[Problem]:
+    """More corpora, or views of their texts where each has a curve, than one figure tells apart."""
+    known = [config.corpora[name] for name in corpora if name in config.corpora]
+    count = sum(corpus.view_count if views else 1 for corpus in known)
+    if count > MOST_CURVES:
+        expected = f"at most {MOST_CURVES} in one figure, which colours and markers can tell apart; name some here"
+        yield "corpora", f"{len(known)} corpora" + (f" with {count} views" if views else ""), expected
 
 
 def more_than_colours(names: Sequence[str]) -> Iterator[Problem]:

@@ -70,7 +70,7 @@ def draw(tables: Tables, job: FigureJob) -> Drawn:
         judged = [
             (table.model, table.corpus_or_experiment, table.content, frame)
             for table, frame in tables
-            if table.content != "texts"
+            if table.content != "texts" and not table.summary
         ]
         if hasattr(module, "claim_tables"):
             judged = module.claim_tables(**job.options)

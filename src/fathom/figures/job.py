@@ -29,6 +29,8 @@ class Table(Settings):
     """Corpus of the experiment that a table is of."""
     control: Literal["", "random"] = ""
     """`random` where it is of the model's shape with random weights."""
+    summary: bool = False
+    """Whether it is the summary of a metric."""
 
 
 class JudgedClaim(Settings):

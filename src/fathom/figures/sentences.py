@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fathom.schema import ConfigView
+from fathom.schema import ConfigView, ExperimentView
 
 PREPARATIONS = {
     "none": "raw states",
@@ -140,7 +140,8 @@ def probes_sentences(config: ConfigView, names: Sequence[str], estimator: str | 
         "the sum of the tokens' static vectors, a control task of random labels on a split by templates (selectivity: "
         "template split minus control task). Not every corpus has every control."
     )
-    return [design, f"Texts: {corpora_phrase(config, [one.corpus for one in experiments])}.", fit, controls]
+    texts = f"Texts: {corpora_phrase(config, [one.corpus for one in experiments])}."
+    return [design, texts, fit, controls, *_read_sentences(config, experiments)]
 
 
 def labelled_sentences(config: ConfigView, name: str, estimator: str) -> list[str]:
@@ -159,7 +160,22 @@ def labelled_sentences(config: ConfigView, name: str, estimator: str) -> list[st
         "the sum of the tokens' static vectors, a control task of random labels where texts have paraphrases, and the "
         "surface of the text on the same folds: its words in a bag (tf-idf), its length, its first word."
     )
-    return [f"Linear probes of the labels of texts: {corpora_phrase(config, [one.corpus])}.", fit, controls]
+    texts = f"Linear probes of the labels of texts: {corpora_phrase(config, [one.corpus])}."
+    return [texts, fit, controls, *_read_sentences(config, [one])]
+
+
+def _read_sentences(config: ConfigView, experiments: Sequence[ExperimentView]) -> list[str]:
+    """Which tokens are sinks, how a layer is chosen, and on which corpora probes are tested besides."""
+    tested = {one.test: one.corpus for one in experiments if one.test is not None}
+    return [
+        f"Sink tokens: {config.sink_rule}.",
+        "The peak is the best layer in hindsight; beside it stands the layer that inner folds choose.",
+        *(
+            f"Tested besides on {test} ({config.corpora[test].describe()}), trained on all of {corpus}, without texts "
+            "that a training text gives away; gap: the curve inside minus the one outside."
+            for test, corpus in tested.items()
+        ),
+    ]
 
 
 def _different(phrases: Sequence[str]) -> str:

@@ -29,7 +29,10 @@ from fathom.figures.base import (
     measured_as,
     metric_problems,
     more_than_colours,
+    summaries_of,
     tables_of,
+    too_many_corpora,
+    too_many_models,
 )
 from fathom.figures.sentences import (
     ESTIMATORS,
@@ -63,7 +66,9 @@ class OneMetricFigure(ModelsFigure):
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model and corpus."""
         corpora = self.corpora or config.corpora_of(self.metric)
-        return tables_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
+        return summaries_of(
+            self.plotted_models(config), [(corpus, self.metric) for corpus in corpora], self.paper_claim
+        )
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -91,6 +96,9 @@ class MetricFigure(OneMetricFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         known = measured_as(config, *CURVES)
         yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+        if self.metric in config.metric_settings:
+            corpora = self.corpora or config.corpora_of(self.metric)
+            yield from too_many_corpora(config, corpora, views=config.metric_words(self.metric).of != "views")
 
 
 class ComparisonFigure(ModelsFigure, ClaimedFigure):
@@ -119,7 +127,7 @@ class ComparisonFigure(ModelsFigure, ClaimedFigure):
             for metric in self.metrics
             if corpus in config.corpora_of(metric)
         ]
-        return tables_of(self.plotted_models(config), columns)
+        return summaries_of(self.plotted_models(config), columns, self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metrics."""
@@ -134,6 +142,8 @@ class ComparisonFigure(ModelsFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         yield from unknown_names("metrics", self.metrics, measured_as(config, *CURVES))
         yield from unknown_names("corpora", self.corpora, config.metric_corpora)
+        if not self.ordered:
+            yield from too_many_models(self.plotted_models(config))
 
 
 class SweepFigure(ModelsFigure, ClaimedFigure):
@@ -156,7 +166,7 @@ class SweepFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metric, and what is varied."""
@@ -218,12 +228,11 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """Entropy, sink tokens and margins of each model and corpus."""
-        columns = [
-            (corpus, content)
-            for corpus in self.corpora or config.corpora_of("sinks")
-            for content in ("prompt_entropy", "sinks", "sink_margins")
-        ]
-        return tables_of(self.plotted_models(config), columns)
+        corpora = self.corpora or config.corpora_of("sinks")
+        models = self.plotted_models(config)
+        curves = [(corpus, content) for corpus in corpora for content in ("prompt_entropy", "sinks")]
+        margins = tables_of(models, [(corpus, "sink_margins") for corpus in corpora])
+        return [*summaries_of(models, curves, self.claim), *margins]
 
     def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
         """What the three rows of panels show."""
@@ -238,6 +247,7 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
         yield from unknown_names("models", self.models or (), config.models)
         yield from unknown_names("", ["sinks"], config.metric_settings)
         yield from unknown_names("corpora", self.corpora or (), config.corpora_of("sinks"))
+        yield from too_many_corpora(config, self.corpora or config.corpora_of("sinks"), views=False)
 
 
 class BlockSitesFigure(ModelsFigure, ClaimedFigure):
@@ -258,7 +268,7 @@ class BlockSitesFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
 
     def title(self, config: ConfigView) -> str:
         """The metric, and where."""
@@ -486,19 +496,20 @@ class PropertiesFigure(OneModelFigure):
         return figures
 
 
-class LabelledFigure(OneModelFigure):
-    """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
+class OwnTextsFigure(OneModelFigure):
+    """A figure of an experiment on the labels of one's own texts."""
 
-    kind: Literal["labelled"]
-
-    module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    suffix: ClassVar[str] = ""
+    """Ends its name in the default run."""
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
         """One an experiment on labelled texts, and model."""
+        (kind,) = get_args(cls.model_fields["kind"].annotation)
         return {
-            f"{name}-{model}": cls(kind="labelled", model=model, experiment=name, estimator=default_estimator(one))
+            f"{name}-{model}{cls.suffix}": cls.model_validate(
+                {"kind": kind, "model": model, "experiment": name, "estimator": default_estimator(one)}
+            )
             for name, one in config.experiments.items()
             if one.corpus in config.corpora and config.corpora[one.corpus].has_own_figure
             for model in config.trained_models
@@ -511,6 +522,43 @@ class LabelledFigure(OneModelFigure):
     def _lacking(self, config: ConfigView, experiment: ExperimentView) -> str:
         corpus = config.corpora.get(experiment.corpus)
         return "" if corpus is None or corpus.has_own_figure else "an experiment on a table with labels"
+
+
+class LabelledFigure(OwnTextsFigure):
+    """The labels of one's own texts, a panel each, with what a reader must know of the labels, and of leaks."""
+
+    kind: Literal["labelled"]
+
+    module: ClassVar[str] = "fathom.figures.probes.labelled"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+
+
+class ConfusionFigure(OwnTextsFigure):
+    """Which classes a probe takes for which, at the peak of each label of one's own texts: a panel a label."""
+
+    kind: Literal["confusion"]
+
+    module: ClassVar[str] = "fathom.figures.probes.confusion"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "confusion")
+    suffix: ClassVar[str] = "-confusion"
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"{experiment_title(config, self.experiment)}: classes and what they are taken for"
+
+
+class ToldFigure(OwnTextsFigure):
+    """The texts that a probe tells rightly from the lowest layer on, and those from the highest or never: a table."""
+
+    kind: Literal["told"]
+
+    module: ClassVar[str] = "fathom.figures.probes.told"
+    contents: ClassVar[tuple[str, ...]] = ("probes", "told")
+    suffix: ClassVar[str] = "-told"
+
+    def title(self, config: ConfigView) -> str:
+        """The experiment."""
+        return f"{experiment_title(config, self.experiment)}: texts told first and last"
 
 
 class SpansFigure(TrainedModelsFigure, EstimatorFigure):
@@ -653,7 +701,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -857,6 +905,8 @@ FigureSettings = Annotated[
     | ProbesFigure
     | PropertiesFigure
     | LabelledFigure
+    | ConfusionFigure
+    | ToldFigure
     | SpansFigure
     | SitesFigure
     | EarlyContextFigure

@@ -14,7 +14,12 @@ RESIDUAL = "residual"
 
 
 def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
-    """Sentences on the tables of a figure; `titles` are those of metrics."""
+    """Sentences on the tables of a figure; `titles` are those of metrics.
+
+    Of a metric whose summary is there, nothing is said of its table of texts.
+    """
+    known = {_key(table) for table, _ in tables if table.summary}
+    tables = [(table, frame) for table, frame in tables if table.summary or _key(table) not in known]
     reading = [
         f"{_place(table)}: {note}." for table, frame in tables for note in frame.attrs.get("notes", ()) if table.model
     ]
@@ -32,6 +37,10 @@ def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
     return notes
 
 
+def _key(table: Table) -> tuple[str, str, str, str]:
+    return table.model, table.corpus_or_experiment, table.content, table.control
+
+
 def _place(table: Table) -> str:
     random = " with random weights" if table.control else ""
     return f"{table.model}{random} on {table.corpus or table.corpus_or_experiment}"
@@ -39,6 +48,9 @@ def _place(table: Table) -> str:
 
 def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
     """How many texts were left out since they repeat another."""
+    if table.summary:
+        # Of a metric of whole corpora, the texts that are left out are those; it is of no groups.
+        frame = frame[frame["groups"].isna()].rename(columns={"left_out": "repeats"})
     if "repeats" not in frame.columns or not frame["repeats"].gt(0).any():
         return []
     most = frame.iloc[int(frame["repeats"].astype("float64").argmax())]
@@ -51,10 +63,16 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
     """That there are too few texts for an interval."""
     if not {"value", "reason", "view"} <= set(frame.columns):
         return []
-    named = "text" in frame.columns and frame["text"].notna().any()
-    if not named and "texts" not in frame.columns:
+    if table.summary:
+        of_texts = frame["groups"].notna()
+        counts = (frame["texts"] + frame["left_out"].where(of_texts, 0)).dropna()
+        texts = int(counts.max()) if len(counts) else FEWEST_TEXTS
+    elif "text" in frame.columns and frame["text"].notna().any():
+        texts = frame["text"].nunique()
+    elif "texts" in frame.columns:
+        texts = frame["texts"].max()
+    else:
         return []
-    texts = frame["text"].nunique() if named else frame["texts"].max()
     if not texts < FEWEST_TEXTS:
         return []
     counted = "1 text" if texts == 1 else f"{texts:.0f} texts"
@@ -66,7 +84,11 @@ def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) ->
     if not {"value", "reason", "layer"} <= set(frame.columns):
         return []
     own = frame[frame["site"] == RESIDUAL] if "site" in frame.columns else frame
-    lost = own[own["value"].isna() & own["reason"].notna()]
+    if table.summary:
+        own = own.assign(variant=own["variant"].replace("", None))
+        lost = own[own["reason"] != ""]
+    else:
+        lost = own[own["value"].isna() & own["reason"].notna()]
     if lost.empty:
         return []
     # Numbers in a reason are those of one text: without them it is the same for all.
@@ -74,15 +96,23 @@ def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) ->
     notes = []
     for _, rows in lost.groupby(kinds, sort=False):
         where = _layers(rows["layer"], own["layer"])
-        forms = [rows[column] for column in ("view", "sinks", "preparation", "variant") if column in rows.columns]
         what = f"{titles.get(table.content, table.content)}, {_place(table)}{_forms(rows, own)}"
-        if "text" in rows.columns and rows["text"].notna().all():
-            count = int(rows.groupby([*forms, "layer"], dropna=False)["text"].nunique().max())
-            missing = f"{count} of {own['text'].nunique()} texts have no value {where}"
-        else:
-            missing = f"no value {where}"
+        count, total = _missing(table, rows, own)
+        missing = f"{count} of {total} texts have no value {where}" if count else f"no value {where}"
         notes.append(f"{what}: {missing} ({rows['reason'].iloc[0]}).")
     return notes
+
+
+def _missing(table: Table, rows: pd.DataFrame, own: pd.DataFrame) -> tuple[int, int]:
+    """How many texts have no value at a layer at most, and of how many; 0 of a metric of whole corpora."""
+    if table.summary:
+        if rows["groups"].isna().any():
+            return 0, 0
+        return int(rows["left_out"].max()), int((own["texts"] + own["left_out"]).max())
+    if "text" not in rows.columns or rows["text"].isna().any():
+        return 0, 0
+    forms = [rows[column] for column in ("view", "sinks", "preparation", "variant") if column in rows.columns]
+    return int(rows.groupby([*forms, "layer"], dropna=False)["text"].nunique().max()), own["text"].nunique()
 
 
 def _forms(rows: pd.DataFrame, own: pd.DataFrame) -> str:

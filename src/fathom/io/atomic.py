@@ -1,11 +1,11 @@
-"""Files that take their place when they are whole.
+"""Atomic writes: a file takes its place when it is complete.
 
 Two jobs may make the same file at once: a machine that the cluster believes to be dead goes on writing, while the job
 is repeated on another one. So each writes a file with a name of its own, and the name that others read changes in one
 step.
 
-A job that is killed leaves its draft behind. Its lock ends with it, so that the next job that makes the same file knows
-that nobody writes there any more, and takes the draft away.
+A job that is killed leaves its temporary file behind. Its lock ends with it, so that the next job that makes the same
+file knows that nobody writes there any more, and deletes it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fathom.runtime.errors import FathomError
 SUFFIX = ".part"
 
 
-class Draft:
+class AtomicFile:
     """A new file, open for reading and writing, that becomes `path` or nothing."""
 
     def __init__(self, path: Path) -> None:
@@ -33,13 +33,13 @@ class Draft:
         self._own = path.with_name(f"{path.name}.{secrets.token_hex(4)}{SUFFIX}")
         self.descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         self.discard = weakref.finalize(self, _discard, self._own, self.descriptor)
-        """Take the draft away, as at the end of the process; nothing once it took its place."""
+        """Delete the temporary file, as at the end of the process; nothing once it took its place."""
         _lock(self.descriptor)
 
     def publish(self) -> None:
         """Wait until the disk holds the file, and let it take its place.
 
-        Errors: FathomError if another job took the draft away, which it does where a file system does not keep locks.
+        Errors: FathomError if another job deleted the temporary file, as it does where a file system keeps no locks.
         """
         os.fsync(self.descriptor)
         try:
@@ -52,34 +52,34 @@ class Draft:
 
 
 @contextmanager
-def draft_of(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """A stream to write a file to, which takes its place at the end of the block, unless that ends with an error."""
-    draft = Draft(path)
+    file = AtomicFile(path)
     try:
-        with open(draft.descriptor, "wb", closefd=False) as stream:
+        with open(file.descriptor, "wb", closefd=False) as stream:
             yield stream
-        draft.publish()
+        file.publish()
     except BaseException:
-        draft.discard()
+        file.discard()
         raise
 
 
 def clear_abandoned(path: Path) -> None:
-    """Take away drafts of a file whose writers were killed."""
-    for draft in path.parent.glob(f"{path.name}.*{SUFFIX}"):
+    """Delete temporary files whose writers were killed."""
+    for left in path.parent.glob(f"{path.name}.*{SUFFIX}"):
         try:
-            descriptor = os.open(draft, os.O_RDWR)
+            descriptor = os.open(left, os.O_RDWR)
         except (FileNotFoundError, PermissionError):
             continue  # it took its place meanwhile, or is another user's
         try:
             if _lock(descriptor):
-                draft.unlink(missing_ok=True)
+                left.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
 
 
-def _discard(draft: Path, descriptor: int) -> None:
-    draft.unlink(missing_ok=True)
+def _discard(temporary: Path, descriptor: int) -> None:
+    temporary.unlink(missing_ok=True)
     os.close(descriptor)
 
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -133,7 +135,7 @@ def read_corpus(path: Path, rows: tuple[int, int] | None = None) -> pd.DataFrame
 def read_facts(path: Path) -> pd.DataFrame:
     """Id, view, group and labels of the texts of a corpus, without the texts.
 
-    Errors: FathomError if it is missing, torn, or no corpus.
+    Errors: FathomError if it is missing, corrupt, or no corpus.
     """
     columns = read_columns(path)
     missing = [column for column in ("id", "view", "group") if column not in columns]
@@ -157,6 +159,17 @@ def template_views(corpus: pd.DataFrame) -> list[str]:
     """Names of the views that hold the same items in different templates, the original first."""
     views = _views(corpus)
     return [str(view) for view in views.loc[(views["view"] == ORIGINAL) | (views["control"] == TEMPLATE), "view"]]
+
+
+def of_views(corpus: pd.DataFrame, views: Sequence[str] | None) -> pd.DataFrame:
+    """The texts of some views, in their order; all texts where none are named."""
+    return corpus if views is None else corpus[corpus["view"].isin(views)].reset_index(drop=True)
+
+
+def paraphrases(corpus: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Texts that word an original once more, neither perturbed (a quantity) nor meant as a control, (texts,)."""
+    plain = corpus["quantity"].isna() & corpus["control"].isin(["", TEMPLATE])
+    return ((corpus["view"] != ORIGINAL) & plain).to_numpy()
 
 
 def with_facts_of_view(

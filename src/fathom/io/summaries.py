@@ -1,4 +1,8 @@
-"""The columns that summaries of all stages share: one row a curve and layer, in `{name}.layers.parquet`."""
+"""The columns that summaries of all stages share: one row a curve and layer, in `{name}.layers.parquet`.
+
+Choices among the layers and the coordination of layers have tables of their own with these columns, where a row may
+have no layer.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +27,19 @@ SUMMARY_TYPES = {
     "selection": "string",
     "measure": "string",
     "control": "string",
+    "test_corpus": "string",
+    "choice": "string",
     "distance": "float64",
     # Where.
-    "layer": "int64",
+    "layer": "Int64",
     "depth": "float64",
     # What was found.
     "value": "float64",
     "low": "float64",
     "high": "float64",
+    "raw": "float64",
+    "raw_low": "float64",
+    "raw_high": "float64",
     "chance": "float64",
     "p": "float64",
     "texts": "Int64",
@@ -42,9 +51,10 @@ SUMMARY_TYPES = {
     "reason": "string",
 }
 """Column -> its type. `stage` and `name` say which metric or experiment; `quantity` what a view varies; `normalisation`
-what the values are divided by; `p` is family-wise over layers; `left_out` counts texts without a value."""
+what the values are divided by; `test_corpus` on which other corpus probes are tested; `choice` how a layer is chosen;
+`raw` is the value in the metric's own unit; `p` is family-wise over layers; `left_out` counts texts without a value."""
 SUMMARY_COLUMNS = tuple(SUMMARY_TYPES)
-PAIR_TYPES = {"other_layer": "int64", "other_depth": "float64"}
+PAIR_TYPES = {"other_layer": "Int64", "other_depth": "float64"}
 """The columns besides, where a row is of a pair of layers."""
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fathom.io.atomic import draft_of
+from fathom.io.atomic import atomic_write
 from fathom.runtime.errors import FathomError, first_line
 
 ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
@@ -28,7 +28,7 @@ def write_table(frame: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> N
 
 def write_arrow(table: pa.Table, path: Path) -> None:
     """Write a table as Parquet; the file takes its place when it is complete."""
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         pq.write_table(table, stream, compression="zstd", row_group_size=ROW_GROUP)
 
 

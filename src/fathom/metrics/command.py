@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus, with_facts_of_view
+from fathom.io.corpus_table import of_views, read_corpus, with_facts_of_view
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import write_table
 from fathom.metrics.job import MetricJob
 from fathom.metrics.measure import make_measure
-from fathom.metrics.summaries import summarise
+from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.runtime.malloc import keep_freed_memory
@@ -42,6 +42,7 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
     activations.require_corpus(sha256_of(corpus_file), corpus_file)
+    corpus = of_views(corpus, activations.views)
     measures = [make_measure(one) for one in job.measured]
     of_texts = {one.name for one in job.measured if one.of == "text"}
     tables: dict[str, pd.DataFrame] = {}
@@ -56,6 +57,8 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     summaries = {
         f"{one.name}.layers": summarise(tables[one.name], one, job) for one in job.measured if one.of != "sinks"
     }
+    if any(one.of == "sinks" for one in job.measured):
+        summaries |= {f"{name}.layers": summary for name, summary in summaries_of_sinks(tables, job).items()}
     files = {folder / f"{name}.parquet": table for name, table in (tables | summaries).items()}
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())

@@ -61,6 +61,8 @@ class Metric(Settings):
     """Module that makes its tables, by the function `make_tables`."""
     tables: ClassVar[tuple[str, ...]] = ()
     """Tables beside the one that is called after it."""
+    more_summaries: ClassVar[tuple[str, ...]] = ()
+    """Those of them that are summarised by layer as well."""
     default_figure: ClassVar[Literal["metric", "matrix", "sinks"]] = "metric"
     """Kind of its figure in the default run."""
     together_with: ClassVar[str | None] = None
@@ -303,6 +305,7 @@ class SinksSettings(Metric):
     position = "tokens"
     table_module = "fathom.metrics.text_tables"
     tables = ("token_norms", "sink_margins")
+    more_summaries = ("token_norms",)
     default_figure = "sinks"
     together_with = "prompt_entropy"
     module = "fathom.metrics.definitions.sinks"

@@ -107,10 +107,13 @@ def _measure_maps(activations: Activations, measures: Sequence[Measure]) -> dict
     functions = {measure.name: measure.attention for measure in measures if measure.attention is not None}
     if not functions:
         return {}
-    return {
-        text: {name: function(maps) for name, function in functions.items()}
-        for text, maps in activations.attention_patterns()
-    }
+    found = {}
+    for text, maps in activations.attention_patterns():
+        given = ~np.isnan(maps[:, 0, 0, 0])  # of a hybrid, blocks without attention have none
+        of_blocks = np.full((len(functions), *maps.shape[:2]), np.nan)
+        of_blocks[:, given] = [function(maps[given]) for function in functions.values()]
+        found[text] = dict(zip(functions, of_blocks, strict=True))
+    return found
 
 
 def _measure_residual(
@@ -123,6 +126,8 @@ def _measure_residual(
 ) -> list[Found]:
     def measured(numbered: tuple[int, States]) -> Found:
         text, states = numbered
+        if not states.shape[1]:  # a paraphrase, whose token states are not stored
+            return Found(pd.DataFrame(columns=VALUE_COLUMNS))
         values = measure_text(states, marked[text], measures=measures)
         if sinks is None:
             return Found(values)
@@ -190,6 +195,8 @@ def _measure_site(
 
     def measured(numbered: tuple[int, States]) -> pd.DataFrame:
         text, states = numbered
+        if not states.shape[1]:
+            return pd.DataFrame(columns=VALUE_COLUMNS)
         return measure_text(states, marked[text], measures=measures)
 
     found: list[pd.DataFrame] = []
@@ -201,14 +208,15 @@ def _measure_site(
 
 
 def _of_maps(metric: str, maps: Mapping[int, MapValues], texts: int) -> list[pd.DataFrame]:
-    """Mean over heads of what a metric gives for the attention maps of the sampled texts."""
+    """Mean over heads of what a metric gives for the attention maps of the sampled texts, of blocks that have some."""
     tables = [pd.DataFrame(columns=VALUE_COLUMNS)] * texts
     for text, values in maps.items():
-        means = values[metric].mean(axis=1)
+        given = np.flatnonzero(~np.isnan(values[metric]).all(axis=1))
+        means = values[metric][given].mean(axis=1)
         tables[text] = pd.DataFrame(
             {
                 "metric": metric,
-                "row": np.arange(len(means)),
+                "row": given,
                 "preparation": "none",
                 "sinks": "with",
                 "value": means,
@@ -244,6 +252,8 @@ def _profile_table(
     tables = []
     for view, members in texts.groupby("view", sort=False).groups.items():
         profiles = [profile for profile in (found[at].profile for at in members) if profile is not None]
+        if not profiles:
+            continue
         table = summarise_profiles(profiles, positions=sinks.profiler.positions)
         tables.append(number_layers(table, activations.layer_axis(RESIDUAL), "row").assign(view=str(view)))
     first = ["view", "layer", "depth"]

@@ -10,7 +10,8 @@ import logging
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ FIRST_BLOCKS = 2
 # and in a padded batch it was 2.5e-6 for SmolLM2 (30 blocks) and 1.8e-6 for MiniLM in float32, 2.4e-2 and 1.6e-2 in
 # bfloat16. A model whose texts differ more between two equal rows of a batch without pads is allowed MARGIN times that.
 ROUND_OFF = {torch.float32: 2e-5, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+MOST_WIDENED = 2_000_000_000
+"""Weights of a model in half precision that is tried in float32 too, which takes 4 bytes each while it is tried."""
 MARGIN = 8.0
 MOST_ROUND_OFF = 10.0
 """Times ROUND_OFF: a larger difference is none, whatever two equal rows show."""
@@ -83,16 +86,46 @@ class BatchCheck:
 def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, *, context: int | None) -> BatchCheck:
     """Run a few texts alone and together and compare the states of their tokens.
 
+    A model in half precision is tried in float32 too: there round-off hides no text that leans on its neighbours.
     Errors: FathomError if a text has other states when it runs a second time, so that no state is the text's own.
     """
     trial = _Trial(module, anatomy, fresh, name)
+    found = _check(trial, context)
+    numbers = sum(one.numel() for one in module.parameters())
+    if found.texts_alone or trial.round_off == ROUND_OFF[torch.float32] or numbers > MOST_WIDENED:
+        return found
+    try:
+        with _in_float32(module) as widened:
+            exact = _check(_Trial(module, anatomy, widened, name), context)
+    except FathomError as error:
+        log.debug("model %s: not tried in float32 (%s)", name, error)
+        return found
+    finally:
+        fresh.restore()
+    return replace(found, texts_alone=exact.texts_alone, difference=max(found.difference, exact.difference))
+
+
+@contextmanager
+def _in_float32(module: nn.Module) -> Iterator[Fresh]:
+    """While active, a model's weights are float32 copies; they must be put back by what kept the model as it was."""
+    for part in module.modules():
+        for key, weight in part._parameters.items():
+            if weight is not None and weight.is_floating_point():
+                part._parameters[key] = nn.Parameter(weight.detach().to(torch.float32), requires_grad=False)
+        for key, buffer in part._buffers.items():
+            if buffer is not None and buffer.is_floating_point():
+                part._buffers[key] = buffer.to(torch.float32)
+    yield Fresh(module)
+
+
+def _check(trial: _Trial, context: int | None) -> BatchCheck:
     limit = context if context is not None else MOST_TOKENS
     short = [trial.text(min(length, limit), seed) for seed, length in enumerate(SHORT)]
     alone = [trial.run([ids])[0] for ids in short]
     again = trial.run([short[-1]])[0]
     if (drift := _difference(alone[-1], again)) > MOST_ROUND_OFF * trial.round_off:
-        msg = f"model {name}: {trial.kind} gives a text other states when the text runs once more (by {drift:.1g} of "
-        msg += "their norm): it draws at random as it runs, and no state is the text's own"
+        msg = f"model {trial.name}: {trial.kind} gives a text other states when the text runs once more "
+        msg += f"(by {drift:.1g} of their norm): it draws at random as it runs, and no state is the text's own"
         raise FathomError(msg)
     allowed = trial.allowed(short[-1], alone[-1])
     worst = max(map(_difference, alone, trial.run(short)))
@@ -105,7 +138,7 @@ def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, 
     reason = None
     if not worst <= allowed:
         reason = f"in a batch {trial.kind} gives a text other states than alone (by {worst:.1g} of their norm)"
-    elif not_tried and _length_dependent(text_config(module.config, None)):  # type: ignore[arg-type]  # nn.Module types it a Tensor
+    elif not_tried and _length_dependent(text_config(trial.module.config, None)):  # type: ignore[arg-type]  # nn.Module types it a Tensor
         reason = f"the rotary factors of {trial.kind} depend on the longest text of a batch"
     return BatchCheck(reason, worst, long or max(map(len, short)), not_tried)
 
@@ -153,7 +186,7 @@ class _Trial:
         self.kind = getattr(module, "kind", type(module).__name__)
         self._anatomy = anatomy
         self._fresh = fresh
-        self._name = name
+        self.name = name
         self._device = device_of(module)
         self.round_off = ROUND_OFF[next(module.parameters()).dtype]
 
@@ -191,7 +224,7 @@ class _Trial:
             state = state.transpose(0, 1) if self._anatomy.tokens_first else state
             if not self._anatomy.pads_inside and state.shape[1] != longest:
                 msg = (
-                    f"model {self._name}: {self.kind} reads {state.shape[1]} tokens where a text has {longest}, and as "
+                    f"model {self.name}: {self.kind} reads {state.shape[1]} tokens where a text has {longest}, and as "
                 )
                 msg += "many as it has where a text is short; where its config has an attention_type, set original_full"
                 raise FathomError(msg)
@@ -211,7 +244,7 @@ class _Trial:
         try:
             with (
                 torch.inference_mode(),
-                first_pass(self.module, self._name, but=_Enough),
+                first_pass(self.module, self.name, but=_Enough),
                 hooking(self._anatomy.blocks, before=before, after=after),
             ):
                 output = call(self.module, ids.to(self._device), mask.to(self._device))

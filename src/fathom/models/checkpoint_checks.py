@@ -15,7 +15,8 @@ from typing import Any
 
 from fathom.io.strict_json import read_json
 from fathom.models.folders import ADAPTER
-from fathom.models.weight_headers import Weights, read_safetensors_header
+from fathom.models.weight_headers import Weights
+from fathom.models.weights.ways import way_of
 from fathom.runtime.errors import FathomError, first_line
 
 CONFIG, TOKENIZER_CONFIG, INDEX = "config.json", "tokenizer_config.json", "model.safetensors.index.json"
@@ -130,11 +131,9 @@ def check_checkpoint(folder: Path) -> Weights:
     if (folder / TOKENIZER_CONFIG).exists():
         _check_tokenizer_class(folder / TOKENIZER_CONFIG, read_object(folder / TOKENIZER_CONFIG))
     _check_indices(folder)
-    shapes: dict[str, tuple[int, ...]] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        shapes |= read_safetensors_header(path).shapes
-    _check_prefixes(folder, shapes)
-    return Weights(shapes)
+    weights = way_of(folder).declared(folder)
+    _check_prefixes(folder, weights.shapes)
+    return weights
 
 
 def _check_prefixes(folder: Path, shapes: dict[str, tuple[int, ...]]) -> None:

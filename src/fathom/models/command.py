@@ -27,7 +27,7 @@ log = logging.getLogger("fathom")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
 @click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
 def command(settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
-    """Fetch, convert or draw a checkpoint as a plain safetensors folder."""
+    """Fetch or convert a checkpoint, or draw its weights, into a folder without code."""
     job = ModelJob.model_validate_json(settings_json)
     if base is not None and job.base is None:
         msg = f"--base: expected none, model {job.name} has the shape of no other; found {base}"
@@ -41,8 +41,12 @@ def command(settings_json: str, folder: Path, manifest: Path, base: Path | None)
         place = Place(draft, Path(scratch), folder.with_name(f"{folder.name}.commit.json"), base)
         # By name, so that the code of one kind of source is no part of another's.
         origin: Origin = importlib.import_module(job.module).bring(place, **options)
-        kept = keep_plain(draft)
-        facts = describe(draft, job.name, depth=job.depth, part=job.part)
+        try:
+            kept = keep_plain(draft)
+            facts = describe(draft, job.name, depth=job.depth, part=job.part)
+        except FathomError as error:  # the draft goes; what it is made of stays
+            msg = str(error).replace(str(draft), str(origin.folder or folder))
+            raise FathomError(msg) from error
         draft.rename(folder)
     files = {path.name: file_facts(folder / path.name) for path in kept}
     where = {"source": job.source, "revision": origin.revision, **origin.facts}

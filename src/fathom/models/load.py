@@ -1,7 +1,8 @@
-"""Load a prepared checkpoint: safetensors only, no code of its own, every weight accounted for."""
+"""Load a prepared checkpoint: no pickle, no code of its own, every weight accounted for."""
 
 from __future__ import annotations
 
+import logging as logs
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
+from transformers.utils import logging
 
 from fathom.models.architecture import Anatomy, Dtype, check_anatomy, find_anatomy, stream_dtype
 from fathom.models.batch_check import BatchCheck, check_batches
@@ -17,7 +19,10 @@ from fathom.models.checkpoint_checks import check_prepared
 from fathom.models.offline import close_doors
 from fathom.models.passes import Fresh, Half, call
 from fathom.models.sizes import Part
+from fathom.models.weights.ways import way_of
 from fathom.runtime.errors import FathomError, first_line
+
+log = logs.getLogger("fathom")
 
 
 @dataclass(frozen=True)
@@ -135,22 +140,47 @@ def understand(
     return LoadedModel(module, anatomy, device, fresh, states_dtype, check, reload)
 
 
-def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
+def check_names(folder: Path, name: str, part: Part | None) -> None:
+    """Whether the files of a checkpoint hold every weight that is read, by their names and shapes: none is loaded.
+
+    Errors: FathomError as `load_model`. What cannot be loaded without its weights is left to that.
+    """
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # transformers draws a table of the names; the line below says what is wrong
+    logging.disable_progress_bar()
     try:
         whole, info = AutoModel.from_pretrained(
             folder,
-            dtype=getattr(torch, dtype),
+            device_map="meta",
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
             output_loading_info=True,
-            **({} if attention is None else {"attn_implementation": attention}),
         )
+    except Exception as error:  # noqa: BLE001 - a model may want the values of some weights as it is built
+        log.debug("model %s: its names cannot be compared without its weights (%s)", name, first_line(error))
+        return
+    finally:
+        logging.set_verbosity(verbosity)
+    _check_weights(info, name, whole, _that_runs(whole, part))
+
+
+def _that_runs(whole: Any, part: Part | None) -> nn.Module:
+    """The half of an encoder-decoder that runs; any other model whole."""
+    halves = bool(getattr(whole.config, "is_encoder_decoder", False)) and hasattr(whole, "get_encoder")
+    return Half(whole, part or "encoder") if halves else whole
+
+
+def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
+    try:
+        whole, info = way_of(folder).load(folder, dtype=dtype, attention=attention)
+    except FathomError as error:
+        msg = f"model {name}: {error}"
+        raise FathomError(msg) from error
     except Exception as error:  # a bad config or file makes the libraries raise anything
         msg = f"model {name}: cannot be loaded from {folder} ({first_line(error)})"
         raise FathomError(msg) from error
-    halves = bool(getattr(whole.config, "is_encoder_decoder", False)) and hasattr(whole, "get_encoder")
-    module: nn.Module = Half(whole, part or "encoder") if halves else whole
+    module = _that_runs(whole, part)
     _check_weights(info, name, whole, module)
     return module.eval()
 
@@ -168,4 +198,8 @@ def _check_weights(info: dict[str, Any], name: str, whole: nn.Module, module: nn
     if missing or differing:
         wrong = missing or differing
         msg = f"model {name}: {len(wrong)} weights are missing or of another shape in its checkpoint, first {wrong[0]}"
+        alike = sorted(str(key) for key in info["unexpected_keys"] if str(key).endswith(f".{wrong[0]}"))
+        if alike:
+            prefix = alike[0].removesuffix(wrong[0])
+            msg += f"; there it is called {alike[0]}: take {prefix!r} from the names, or save the model inside instead"
         raise FathomError(msg)

@@ -1,4 +1,4 @@
-"""Bring a checkpoint into one plain form: a folder with config.json, *.safetensors and a tokenizer."""
+"""Bring a checkpoint into one plain form: a folder with config.json, a tokenizer and weights (`weights.ways`)."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from fathom.models.checkpoint_checks import (
 )
 from fathom.models.folders import what_it_is
 from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
+from fathom.models.weights.ways import marks_in, way_of
 from fathom.runtime.errors import FathomError
 
 SAFETENSORS = ".safetensors"
@@ -46,6 +47,7 @@ PATTERNS = (*OTHERS, WEIGHTS, f"model-?????-of-?????{SAFETENSORS}")
 # Files that name the longest text that a model was made for, in tokens.
 LENGTHS_OF_TEXTS = ((TOKENIZER_CONFIG, "model_max_length"), (SENTENCE_TRANSFORMER, "max_seq_length"))
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+OTHER_FORMS = (".gguf", ".h5", ".msgpack", ".onnx")
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 
 
@@ -58,10 +60,13 @@ def plain_files(folder: Path) -> list[Path]:
         msg = f"{folder}: not a model folder, it holds no config.json; expected {what_it_is(folder)}"
         raise FathomError(msg)
     names = [path.name for path in folder.iterdir() if path.is_file()]
-    weights = weight_files(names, folder.joinpath)
+    weights = weight_files(names, folder.joinpath) or marks_in(names)
     if not weights:
         found = sorted(path for end in PICKLES for path in folder.glob(f"*{end}"))
         why = f", only {found[0].name}, a pickle, which is never loaded" if found else ""
+        forms = sorted(path for end in OTHER_FORMS for path in folder.glob(f"*{end}"))
+        if not found and forms:
+            found, why = forms, f", only {forms[0].name}"
         if not found and (others := sorted(name for name in names if name.endswith(SAFETENSORS))):
             why = f" that transformers would load ({WEIGHTS}, or what {INDEX} names), only {others[0]}"
         out = "load it with transformers where you trust it, and save it again with model.save_pretrained(folder)"
@@ -90,10 +95,15 @@ def weight_files(names: Collection[str], bring: Callable[[str], Path]) -> list[s
 def check_own(folder: Path) -> list[Path]:
     """The files that are kept of a folder that fathom did not make.
 
-    Errors: as `plain_files`; FathomError too if one is a link out of the folder.
+    Errors: as `plain_files`; FathomError too if one is a link out of the folder, or if there are no weights, only the
+    seed of some.
     """
     files = plain_files(folder)
     check_links(files)
+    if not way_of(folder).BOUND:
+        msg = f"{folder}: a model of random weights that fathom made, it holds none; write {{source: random, of: ...}} "
+        msg += "in the config instead"
+        raise FathomError(msg)
     return files
 
 
@@ -158,6 +168,9 @@ def describe(folder: Path, name: str, *, depth: int | None, part: Part | None = 
     from fathom.models.outline import outline  # it brings torch, and only now is it known that a model can be built
 
     found = outline(config, name, facts["part"], weights.numbers)
+    from fathom.models.load import check_names
+
+    check_names(folder, name, facts["part"])
     return facts | {"vocabulary": found["vocabulary"] or facts["vocabulary"]} | _context(folder, facts, found)
 
 

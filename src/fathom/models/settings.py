@@ -160,6 +160,9 @@ class RandomModel(Model):
     """Name of the other model in the config."""
     seed: Seed = 0
     """Seed of the weights. Another one is another draw, for the spread among untrained models."""
+    stored: bool = False
+    """Whether the weights are stored, and take as much room as the other model's, in place of drawn whenever they are
+    loaded. They have to be where a run mixes kinds of processors (x86 and ARM, say), which draw other numbers."""
 
     module: ClassVar[str] = "fathom.models.sources.random_weights"
     random: ClassVar[bool] = True

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 
 from fathom.runtime.errors import FathomError, first_line
 
+_PLAIN = ("F64", "F32", "F16", "BF16")  # types of weights in safetensors' words
 _GGUF_VERSIONS = (2, 3)
 _GGUF_MOST_DIMENSIONS = 4
 _GGUF_STRING, _GGUF_ARRAY = 8, 9
@@ -41,18 +42,26 @@ class Weights:
         return {side for shape in self.shapes.values() for side in shape}
 
 
-def read_safetensors_header(path: Path) -> Weights:
+def read_safetensors_header(path: Path, *, in_blocks: bool = False) -> Weights:
     """Tensors that a safetensors file declares.
 
     The library checks the header itself: its length, every type, shape and offset, that the tensors cover the file byte
-    by byte. No tensor is read. Errors: FathomError if it refuses the file.
+    by byte. No tensor is read. Errors: FathomError if it refuses the file, or if weights are integers or of 8 bits:
+    what they stand for is not what the file holds. `in_blocks`: its metadata says what such weights stand for.
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            return Weights({name: tuple(file.get_slice(name).get_shape()) for name in file.keys()})  # noqa: SIM118
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+            shapes = {name: tuple(one.get_shape()) for name, one in slices.items()}
+            kinds = {name: str(one.get_dtype()) for name, one in slices.items()}
     except (OSError, SafetensorError) as error:
         msg = f"{path}: not a safetensors file ({first_line(error)})"
         raise FathomError(msg) from error
+    for name, kind in kinds.items():
+        if not in_blocks and name.endswith("weight") and kind not in _PLAIN:
+            msg = f"{path}: {name} is stored as {kind}: quantised weights are not read; take those they were made of"
+            raise FathomError(msg)
+    return Weights(shapes)
 
 
 @dataclass(frozen=True)

@@ -11,49 +11,65 @@ from fathom.io.tables import read_table
 from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
 
-SUMMARIES = {"metrics": "*/*/*.layers.parquet", "probes": "*/*.layers.parquet", "tasks": "*/*.layers.parquet"}
-SCORES = {"score": "value", "p_family_wise": "p"}
+SUMMARIES = {
+    "metrics": ("*/*/*.layers.parquet",),
+    "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet"),
+    "tasks": ("*/*.layers.parquet",),
+}
+SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
-FIRST = ["stage", "metric", "experiment", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
+CHOICE = "choice"  # the control of rows that are choices of a layer
+FIRST = ["stage", "metric", "experiment", "task", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
 DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
 MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r2": "R²"}
 
 
 def read_results(results: str | Path = "results") -> pd.DataFrame:
-    """Read every summary of a run: one row a curve and layer, of all metrics and all probing experiments.
+    """Read every summary of a run: one row a curve and layer, of all metrics, probing experiments and tasks.
+
+    Tables of sinks, of norms by position in the text (`metric` `token_norms`, whose `position` is a token's place), of
+    choices among the layers (`choice`) and of the coordination of layers are among them.
 
     Args:
         results: folder of the run's results.
 
     Returns:
-        A frame with these columns. What a row is of: `stage` (metrics or probes), `metric` or `experiment` (the other
-        one is empty), `title` (in words), `model`, `corpus`, `layer`, `depth` (0 to 1), `form` (what was done to the
-        states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning), `view`, `site`,
-        `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `distance`. Words are empty
-        where they have no meaning. What was found: `value`, its interval `low` to `high`, `unit`, `chance`, `p`
-        (family-wise over layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`,
-        `peak_high`, and the `reason` where a value is missing. Metrics of pairs of layers have `other_layer` and
-        `other_depth`, which are missing elsewhere.
+        A frame with these columns. What a row is of: `stage` (metrics, probes or tasks), `metric`, `experiment` or
+        `task` (the others are empty), `title` (in words), `model`, `corpus`, `layer`, `depth` (0 to 1), `form` (what
+        was done to the states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning),
+        `view`, `site`, `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `test_corpus`
+        (on which other corpus probes are tested), `choice` (how a layer is chosen: `control` is then `choice`, and
+        `layer` that layer, where it is one), `distance`. Words are empty where they have no meaning. What was found:
+        `value`, its interval `low` to `high`, `unit`, `raw` (in the metric's own unit), `chance`, `p` (family-wise over
+        layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`, `peak_high`, and the
+        `reason` where a value is missing. What is of pairs of layers has `other_layer` and `other_depth`, which are
+        missing elsewhere.
 
     Raises:
-        FathomError: if the folder holds no summary, or one is torn.
+        FathomError: if the folder holds no summary, or one is corrupt.
     """
     folder = Path(results)
     frames = [
-        _summary(path) for stage, places in SUMMARIES.items() for path in sorted(folder.joinpath(stage).glob(places))
+        _summary(path)
+        for stage, places in SUMMARIES.items()
+        for place in places
+        for path in sorted(folder.joinpath(stage).glob(place))
     ]
     if not frames:
-        msg = f"{folder}: holds no results of metrics or probes; expected the folder `results` of a finished run"
+        msg = f"{folder}: holds no results of metrics, probes or tasks; expected the folder `results` of a finished run"
         raise FathomError(msg)
     joined = pd.concat(frames, ignore_index=True)
     for column in PAIR_TYPES:  # which no frame has where there are no metrics of pairs of layers
         joined[column] = joined[column].astype("Float64") if column in joined else pd.Series(dtype="Float64")
-    joined = joined.astype({"other_layer": "Int64"})
+    whole = {"other_layer": "Int64"} | ({} if joined["layer"].isna().any() else {"layer": "int64"})
+    joined = joined.astype(whole)
     metric = joined["name"].where(joined["stage"] == "metrics", "")
     experiment = joined["name"].where(joined["stage"] == "probes", "")
+    task = joined["name"].where(joined["stage"] == "tasks", "")
     named = joined.rename(columns={"preparation": "form"}).assign(
         metric=metric,
         experiment=experiment,
+        task=task,
         title=[_title(name) for name in joined["name"]],
         unit=[_unit(*row) for row in joined[["stage", "name", "normalisation", "measure"]].itertuples(index=False)],
     )
@@ -66,7 +82,9 @@ def _summary(path: Path) -> pd.DataFrame:
     if "stage" not in table.columns:
         msg = f"{path}: an earlier version wrote this table, which does not say what it is of; run snakemake again"
         raise FathomError(msg)
-    return as_summary(table.rename(columns=SCORES))
+    summary = as_summary(table.rename(columns=SCORES))
+    # They are what a curve is set against, and none of its points; `test_corpus` tells those on another corpus.
+    return summary.assign(control=summary["control"].mask(summary["choice"] != "", CHOICE))
 
 
 def _title(name: str) -> str:
@@ -74,7 +92,7 @@ def _title(name: str) -> str:
 
 
 def _unit(stage: str, name: str, normalisation: str, measure: str) -> str:
-    if stage == "probes":
+    if stage != "metrics":
         return MEASURES.get(measure, measure)
     unit = METRICS[name].unit if name in METRICS else ""
     return f"{unit} / {DIVIDED_BY[normalisation]}" if normalisation in DIVIDED_BY else unit

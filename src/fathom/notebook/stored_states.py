@@ -13,7 +13,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from fathom.io.corpus_table import read_facts
+from fathom.io.corpus_table import of_views, read_facts
 from fathom.io.manifests import read_manifest, sha256_of
 from fathom.io.shards import MANIFEST, shard_manifests
 from fathom.runtime.errors import FathomError
@@ -42,8 +42,8 @@ def open_activations(
     Args:
         model: its name in the config.
         corpus: its name in the config.
-        position: `tokens` for the states of all tokens, or a pooled one: `mean`,
-            `mean_without_sinks`, `last`, `span:NAME`.
+        position: `tokens` for the states of all tokens (of paraphrases too where these are stored), or a pooled one:
+            `mean`, `mean_without_sinks`, `last`, `span:NAME`.
         site: `residual`, or another one that was stored.
         token_strings: whether the tokens are named by their strings, for which the model's tokenizer is loaded.
         results: folder of the run's results.
@@ -71,7 +71,7 @@ def open_activations(
         rows = {name: ("text", values) for name, values in texts.items()}
     else:
         dimension, count = "token", activations.tokens
-        of = np.repeat(np.arange(activations.texts), activations.lengths)
+        of = np.repeat(np.arange(activations.texts), activations.stored_lengths)
         rows = {name: ("token", values[of]) for name, values in texts.items()}
         rows |= _tokens(activations, folder / "models" / model if token_strings else None)
     lazy = _StoredArray(activations, site, position, (len(names), count, activations.width))
@@ -152,14 +152,15 @@ def _manifests(folder: Path, shards: int | None) -> list[Path]:
 
 def _texts(path: Path, activations: Activations) -> dict[str, npt.NDArray[Any]]:
     """What the corpus says of its texts, in the order of the states."""
-    facts = read_facts(path)
+    facts = of_views(read_facts(path), activations.views)
     activations.require_corpus(sha256_of(path), path)
     return {"text" if name == "id" else str(name): facts[name].to_numpy() for name in facts}
 
 
 def _tokens(activations: Activations, model: Path | None) -> dict[str, tuple[str, Any]]:
-    ids = np.concatenate(activations.token_ids())
-    places = np.concatenate([np.arange(length) for length in activations.lengths])
+    stored = activations.stored_lengths
+    ids = np.concatenate([ids for ids, length in zip(activations.token_ids(), stored, strict=True) if length])
+    places = np.concatenate([np.arange(length) for length in stored])
     facts: dict[str, tuple[str, Any]] = {"token_id": ("token", ids), "place": ("token", places)}
     if model is not None:
         from fathom.models.load import load_tokenizer

@@ -7,13 +7,16 @@ from pathlib import Path
 import click
 import pandas as pd
 
-from fathom.io.corpus_table import read_corpus
+from fathom.io.corpus_table import of_views, read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
+from fathom.probes.coordination.table import SITE as COORDINATION_SITE
 from fathom.probes.coordination.table import coordination_table
+from fathom.probes.directions import write_directions
 from fathom.probes.job import ProbeJob
-from fathom.probes.tables import probe_tables
+from fathom.probes.tables import kept_directions, probe_tables
+from fathom.probes.transfer import OtherCorpus
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.store.reader import Activations
@@ -22,6 +25,9 @@ from fathom.store.reader import Activations
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
+@click.option("--test-corpus", type=click.Path(path_type=Path), help="Corpus that is tested besides.")
+@click.option("--test-states", type=click.Path(path_type=Path), help="Folder of its stores.")
+@click.option("--test-shards", type=click.IntRange(min=1), default=1, help="Shards that its states are cut into.")
 @click.option("--texts", "texts_file", type=click.Path(path_type=Path), help="What the probes found, for coordination.")
 @click.option("--states", required=True, type=click.Path(path_type=Path), help="Folder of the stores to read.")
 @click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
@@ -30,6 +36,9 @@ from fathom.store.reader import Activations
 def command(
     settings_json: str,
     corpus_file: Path,
+    test_corpus: Path | None,
+    test_states: Path | None,
+    test_shards: int,
     texts_file: Path | None,
     states: Path,
     shards: int,
@@ -38,45 +47,75 @@ def command(
 ) -> Work:
     """Fit linear probes on every layer of stored states.
 
-    Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves) and EXPERIMENT.texts.parquet
-    (accuracy per text) into the folder; for coordination, EXPERIMENT.coordination.parquet.
+    Writes EXPERIMENT.parquet (scores of folds), EXPERIMENT.layers.parquet (curves), EXPERIMENT.choices.parquet (choices
+    among the layers), EXPERIMENT.texts.parquet (accuracy per text), EXPERIMENT.told.parquet (since which layer a text
+    is told) and EXPERIMENT.confusion.parquet (class by predicted class) into the folder; for coordination,
+    EXPERIMENT.coordination.parquet; for directions, EXPERIMENT.directions.safetensors.
     """
     job = ProbeJob.model_validate_json(settings_json)
     corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
-    activations = Activations(manifests)
-    activations.require_corpus(sha256_of(corpus_file), corpus_file)
+    activations = _states(manifests, corpus_file)
+    corpus = of_views(corpus, activations.views)
+    other, others = None, []
+    if job.test is not None and job.coordination is None:
+        if test_corpus is None or test_states is None:
+            msg = f"--test-corpus, --test-states: expected those of {job.test}, on which {job.experiment} is tested"
+            raise FathomError(msg)
+        others = shard_manifests(test_states, test_shards)
+        tested = _states(others, test_corpus)
+        other = OtherCorpus(job.test, of_views(read_corpus(test_corpus), tested.views), tested)
+        others = [test_corpus, *others]
+    folder.mkdir(parents=True, exist_ok=True)
+    texts = [] if texts_file is None else [texts_file]
+    read = [corpus_file, *texts, *manifests, *others]
     try:
-        tables = _tables(job, corpus, activations, texts_file, threads)
+        if job.directions:
+            kept = folder / f"{job.experiment}.directions.safetensors"
+            facts = {name: getattr(job, name) for name in ("model", "corpus", "experiment")}
+            facts |= {"penalty": job.design.penalty, "layers_of": activations.depth}
+            write_directions(kept_directions(job, corpus, activations), facts, kept)
+            return Work(settings_json, read=read, written=[kept])
+        tables = _tables(job, corpus, activations, other, texts_file, threads)
     except ValueError as error:
         msg = f"experiment {job.experiment} of model {job.model}: {error}"
         raise FathomError(msg) from error
-    folder.mkdir(parents=True, exist_ok=True)
     files = {folder / f"{name}.parquet": table for name, table in tables.items()}
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())
-    texts = [] if texts_file is None else [texts_file]
-    return Work(settings_json, read=[corpus_file, *texts, *manifests], written=[*files])
+    return Work(settings_json, read=read, written=[*files])
+
+
+def _states(manifests: list[Path], corpus: Path) -> Activations:
+    """The states of a corpus; refused if they are of another version of it."""
+    activations = Activations(manifests)
+    activations.require_corpus(sha256_of(corpus), corpus)
+    return activations
 
 
 def _tables(
-    job: ProbeJob, corpus: pd.DataFrame, activations: Activations, texts_file: Path | None, threads: int
+    job: ProbeJob,
+    corpus: pd.DataFrame,
+    activations: Activations,
+    other: OtherCorpus | None,
+    texts_file: Path | None,
+    threads: int,
 ) -> dict[str, pd.DataFrame]:
     """File name without ending -> table."""
+    named = {"stage": "probes", "name": job.experiment, "model": job.model, "corpus": job.corpus}
     if job.coordination is not None:
         if texts_file is None:
             msg = "--texts: expected the texts table of the experiment, for coordination"
             raise FathomError(msg)
-        return {
-            f"{job.experiment}.coordination": coordination_table(
-                job, job.coordination, corpus, activations, read_table(texts_file)
-            )
-        }
-    tables = probe_tables(job, corpus, activations, threads)
+        table = coordination_table(job, job.coordination, corpus, activations, read_table(texts_file))
+        place = {"view": job.views[0], "site": COORDINATION_SITE, "position": job.positions[0]}
+        return {f"{job.experiment}.coordination": table.assign(**named, **place)}
+    tables = probe_tables(job, corpus, activations, threads, other)
     return {
         job.experiment: tables.folds,
-        f"{job.experiment}.layers": tables.curves.assign(
-            stage="probes", name=job.experiment, model=job.model, corpus=job.corpus
-        ),
+        f"{job.experiment}.layers": tables.curves.assign(**named),
+        f"{job.experiment}.choices": tables.choices.assign(**named),
         f"{job.experiment}.texts": tables.texts,
+        f"{job.experiment}.confusion": tables.confusion.assign(**named),
+        f"{job.experiment}.told": tables.told.assign(**named),
     }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fathom.probes import ridge
 from fathom.probes.estimators import predict
@@ -27,11 +28,14 @@ class Outcome:
         predictions: (texts, repeats, width), out of fold.
         penalties: (repeats, folds).
         statistics: (labellings,), the primary measure in the first repeat.
+        inside: (texts, repeats, folds, width), what inner folds predict of the texts that an outer fold trains on, with
+            the fixed penalty, 0 elsewhere; none where there are no inner folds for the estimator.
     """
 
     predictions: FloatArray
     penalties: FloatArray
     statistics: FloatArray
+    inside: npt.NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def probe_layer(states: FloatArray, batch: Batch, make: MakeFold = make_fold) ->
             choices = _Choices(batch, chunks, make)
             if batch.inner is not None:
                 choices.add_folds(states, batch.inner[repeat, fold_number])
+                for curve, inside in choices.inside.items():
+                    fits[curve].add_inside(repeat, fold_number, inside)
             outer = _Outer(repeat, fold_number, training, make(states, training))
             _fit_margin_classifiers(batch, outer, choices, fits)
             _fit_ridge(batch, outer, choices, fits)
@@ -118,6 +124,9 @@ class _Fit:
         self._predictions = np.zeros((len(batch.rows), repeats, self._target.width))
         self.penalties = np.full((repeats, folds), batch.design.penalty)
         self._running: dict[int, RunningScore] = {}
+        self._inside: npt.NDArray[np.float32] | None = None
+        if curve in predicted_inside(batch):
+            self._inside = np.zeros((len(batch.rows), repeats, folds, self._target.width), dtype=np.float32)
 
     def add(self, outer: _Outer, piece: _Piece, predictions: FloatArray) -> None:
         """Add predictions (test texts, labellings of the piece * width) of one fold."""
@@ -130,10 +139,21 @@ class _Fit:
             running = self._running.setdefault(piece.first, RunningScore(self._target, labellings))
             running.add(apart, self._batch.labellings[self._target.name][test, piece.first : piece.last])
 
+    def add_inside(self, repeat: int, fold: int, predictions: FloatArray) -> None:
+        """Add predictions (texts, width) that the inner folds of one outer fold make of its training texts."""
+        if self._inside is not None:
+            self._inside[:, repeat, fold] = predictions
+
     def outcome(self) -> Outcome:
         """Return the whole."""
         statistics = [running.value() for _, running in sorted(self._running.items())]
-        return Outcome(self._predictions, self.penalties, np.concatenate(statistics))
+        return Outcome(self._predictions, self.penalties, np.concatenate(statistics), self._inside)
+
+
+def predicted_inside(batch: Batch) -> list[Curve]:
+    """Curves of the fixed penalty that inner folds predict too, by which layers are compared inside a training fold."""
+    nested = {curve[:2] for curve in batch.curves if curve[2] == "inner"}
+    return [curve for curve in batch.curves if curve[2] == "fixed" and curve[:2] in nested]
 
 
 class _Choices:
@@ -146,6 +166,9 @@ class _Choices:
         self._ridge = any(estimator == "ridge" for _, estimator, _ in inner)
         self._scores = {
             curve: np.zeros(len(batch.design.penalties(curve[1]))) for curve in inner if curve[1] != "ridge"
+        }
+        self.inside = {
+            curve: np.zeros((len(batch.rows), batch.targets[curve[0]].width)) for curve in predicted_inside(batch)
         }
 
     def add_folds(self, states: FloatArray, inner: IntArray) -> None:
@@ -162,6 +185,9 @@ class _Choices:
                 scores += [
                     self._score(curve, fold, training, test, one) for one in self._batch.design.penalties(curve[1])
                 ]
+            for curve, predictions in self.inside.items():
+                columns = _columns(self._batch, (_Piece(self._batch.targets[curve[0]], 0, 1),), training)
+                predictions[test] = predict(curve[1], fold, columns, self._batch.design.penalty)
 
     def of_columns(self, chunk: int) -> FloatArray:
         """Return the penalty of each column of a chunk of ridge: that of the least error of its labelling."""

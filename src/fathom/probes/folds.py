@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from fathom.probes.checks import check_count
-from fathom.statistics.arrays import IntArray
+from fathom.statistics.arrays import BoolArray, IntArray
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_codes
 
@@ -44,7 +44,13 @@ def check_groups(groups: npt.ArrayLike, items: Sequence[Collection[str]] | None 
 
 
 def grouped_folds(
-    stratify_by: npt.ArrayLike | None, groups: npt.ArrayLike, *, folds: int, repeats: int, seed: int
+    stratify_by: npt.ArrayLike | None,
+    groups: npt.ArrayLike,
+    *,
+    folds: int,
+    repeats: int,
+    seed: int,
+    counted: npt.ArrayLike | None = None,
 ) -> IntArray:
     """Assign whole groups to folds, anew in each repeat.
 
@@ -55,12 +61,13 @@ def grouped_folds(
         folds: number of folds, at least 2.
         repeats: number of assignments, at least 1.
         seed: seed of the assignments.
+        counted: (texts,) which texts count where classes are balanced, at least one of each group; all if left out.
 
     Returns:
         (repeats, texts): the fold, from 0, in which a text is tested.
 
     Raises:
-        ValueError: if there are fewer groups than folds, or no class has as many texts as there are folds.
+        ValueError: if there are fewer groups than folds, or no class has as many texts that count as there are folds.
     """
     codes = check_groups(groups)
     check_count("folds", folds, 2)
@@ -68,18 +75,43 @@ def grouped_folds(
     if codes.max() + 1 < folds:
         msg = f"groups: {codes.max() + 1} for {folds} folds"
         raise ValueError(msg)
-    classes = None if stratify_by is None else _classes(stratify_by, len(codes), folds)
+    rows = np.arange(len(codes)) if counted is None else np.flatnonzero(counted)
+    classes = None if stratify_by is None else _classes(stratify_by, len(codes), rows, folds)
+    fold_of = np.empty(codes.max() + 1, dtype=np.int64)
     assignment = np.empty((repeats, len(codes)), dtype=np.int64)
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(repeats)):
         splitter = GroupKFold if classes is None else StratifiedGroupKFold
-        split = splitter(n_splits=folds, shuffle=True, random_state=int(state)).split(codes, classes, codes)
+        split = splitter(n_splits=folds, shuffle=True, random_state=int(state)).split(rows, classes, codes[rows])
         with warnings.catch_warnings():
             # A class that is rarer than the folds is absent from some of them: no harm where it only balances folds,
             # and a label that is so rare is refused by `check_folds`.
             warnings.filterwarnings("ignore", message="The least populated class in y")
             for fold, (_, test) in enumerate(split):
-                assignment[repeat, test] = fold
+                fold_of[codes[rows[test]]] = fold
+        assignment[repeat] = fold_of[codes]
     return assignment
+
+
+def exchangeable_texts(classes: npt.ArrayLike, groups: IntArray) -> BoolArray:
+    """Return the texts by which folds are stratified so that the label that they follow can be permuted among groups.
+
+    Permutations exchange the classes of groups that have one class each (`fathom.probes.permutations`). Where these
+    groups are of several sizes, folds that are balanced in texts fit the observed labels better than permuted ones,
+    whose scores are too low then. So each of these groups counts once, by its first text. Groups of one size hold as
+    many texts whatever their class, and of groups of several classes no permutation changes the numbers: all their
+    texts count.
+
+    Args:
+        classes: (texts,).
+        groups: (texts,), numbers from 0.
+    """
+    texts = pd.Series(np.asarray(classes)).groupby(groups)
+    pure = (texts.nunique() == 1).to_numpy()
+    if len(np.unique(texts.size().to_numpy()[pure])) <= 1:
+        return np.ones(len(groups), dtype=np.bool_)
+    first = np.zeros(len(groups), dtype=np.bool_)
+    first[np.unique(groups, return_index=True)[1]] = True
+    return np.asarray(first | ~pure[groups])
 
 
 def inner_folds(
@@ -153,7 +185,8 @@ def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
                 raise ValueError(msg)
 
 
-def _classes(stratify_by: npt.ArrayLike, texts: int, folds: int) -> IntArray:
+def _classes(stratify_by: npt.ArrayLike, texts: int, rows: IntArray, folds: int) -> IntArray:
+    """The classes of the texts that count, as numbers."""
     values = np.asarray(stratify_by, dtype=object)
     if values.shape != (texts,):
         msg = f"stratify_by: shape {values.shape}; expected ({texts},)"
@@ -162,7 +195,7 @@ def _classes(stratify_by: npt.ArrayLike, texts: int, folds: int) -> IntArray:
     if (codes < 0).any():
         msg = f"stratify_by: no class for text {int((codes < 0).argmax())}"
         raise ValueError(msg)
-    if np.bincount(codes).max() < folds:
+    if np.bincount(codes[rows]).max() < folds:
         msg = f"stratify_by: no class has {folds} texts, one a fold; use fewer folds or classes"
         raise ValueError(msg)
-    return np.asarray(codes, dtype=np.int64)
+    return np.asarray(codes[rows], dtype=np.int64)

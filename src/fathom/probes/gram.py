@@ -50,6 +50,15 @@ class Fold:
         return Spectrum(np.maximum(values, 0.0), vectors, self.test @ vectors)
 
 
+def scaler(seen: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
+    """Mean and standard deviation of each feature of states (texts, width), and which features are constant.
+
+    One that is constant deviates by round-off only; it can tell nothing and is left out.
+    """
+    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
+    return mean, deviation, deviation <= len(seen) * np.finfo(np.float64).eps * np.abs(mean)
+
+
 def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
     """Standardise with the mean and standard deviation of the training texts, and return the products.
 
@@ -58,9 +67,7 @@ def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
         training: (texts,), which texts are trained on; the others are tested.
     """
     seen = states[training]
-    mean, deviation = seen.mean(axis=0), seen.std(axis=0)
-    # A feature that is constant in training deviates by round-off only; it can tell nothing and is left out.
-    constant = deviation <= len(seen) * np.finfo(np.float64).eps * np.abs(mean)
+    mean, deviation, constant = scaler(seen)
     scale = np.where(constant, 0.0, 1.0 / np.where(constant, 1.0, deviation)) / np.sqrt(states.shape[1])
     unseen = states[~training]
     for part in (seen, unseen):  # copies, which a mask always makes

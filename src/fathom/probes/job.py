@@ -31,5 +31,9 @@ class ProbeJob(Settings):
     designed: bool = True
     """Whether spans mark items whose design is checked: no two groups share one, and none tells the label."""
     control_draws: int
+    test: Name | None = None
+    """Another corpus that what is trained on this one is tested on besides."""
+    directions: bool = False
+    """Keep the directions of the probes, in place of scoring them."""
     coordination: CoordinationJob | None = None
     """Measure the coordination of adjacent layers from what the probes found, in place of fitting them."""

@@ -8,7 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.probes.design import Estimator, ProbeDesign, Selection
-from fathom.probes.folds import OUTSIDE, check_folds, check_groups, grouped_folds, inner_folds
+from fathom.probes.folds import (
+    OUTSIDE,
+    check_folds,
+    check_groups,
+    exchangeable_texts,
+    grouped_folds,
+    inner_folds,
+)
 from fathom.probes.permutations import permuted_labels
 from fathom.probes.targets import Labels, Target
 from fathom.statistics.arrays import BoolArray, IntArray
@@ -80,12 +87,16 @@ def make_batch(
     rows = targets[0].rows
     own = check_groups(groups[rows])
     classes: npt.NDArray[np.generic] | None = None
+    counted: BoolArray | None = None
     if stratify_by is not None:
         classes = stratify_by[rows]
     elif len(targets) == 1 and not targets[0].continuous:
         classes = targets[0].values
+        counted = exchangeable_texts(classes, own)
     if tested is None:
-        assignment = grouped_folds(classes, own, folds=design.folds, repeats=design.repeats, seed=design.seed)
+        assignment = grouped_folds(
+            classes, own, folds=design.folds, repeats=design.repeats, seed=design.seed, counted=counted
+        )
     else:
         assignment = np.where(tested[rows], 0, OUTSIDE)[None]
     labellings = {}

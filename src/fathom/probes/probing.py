@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 from fathom.probes.checks import States, check_count, read_layer
 from fathom.probes.curve_tables import ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
-from fathom.probes.fitting import probe_layer
+from fathom.probes.fitting import Outcome, probe_layer
 from fathom.probes.folds import check_groups
 from fathom.probes.label_batches import Batch, Curve, make_batch
+from fathom.probes.layer_choice import Choice, choice_table, choose_layers
 from fathom.probes.scoring import Samples, Scored, make_samples, score_curve
 from fathom.probes.targets import by_rows, read_targets
 from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
@@ -33,6 +34,7 @@ def run_probes(
     stratify_by: npt.ArrayLike | None = None,
     items: Sequence[Collection[str]] | None = None,
     tested: npt.ArrayLike | None = None,
+    choices: bool = False,
     jobs: int = 1,
     progress: Callable[[], None] | None = None,
 ) -> ProbeTables:
@@ -76,6 +78,7 @@ def run_probes(
         items: the items of each text; if given, the design is checked by `fathom.statistics.item_graph.check_design`.
         tested: (texts,) true for the texts of a given split that are tested, false for those that are trained on. There
             are no folds and repeats then, and intervals resample the groups that are tested.
+        choices: whether layers are chosen from as well (`fathom.probes.layer_choice`), with the fixed penalty.
         jobs: layers probed at the same time, in threads. BLAS is held to one thread meanwhile. What is held of a layer
             is its states and the Gram matrices of one training fold.
         progress: called after each layer.
@@ -89,22 +92,50 @@ def run_probes(
         raise ValueError(msg)
     plan = plan_probes(labels, groups, design, stratify_by=stratify_by, items=items, tested=tested)
 
-    def probe(layer: int) -> dict[Curve, Scored]:
-        layer_states = read_layer(states, layer, plan.texts)
-        scored: dict[Curve, Scored] = {}
-        # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            for batch, sampled in zip(plan.batches, plan.samples, strict=True):
-                for curve, outcome in probe_layer(layer_states, batch).items():
-                    scored[curve] = score_curve(batch, sampled, curve, outcome)
+    def probe(layer: int) -> tuple[dict[Curve, Scored], dict[Curve, Outcome]]:
+        found = _probe(plan, read_layer(states, layer, plan.texts))
         if progress is not None:
             progress()
-        return scored
+        scored = {curve: one for curve, (one, _) in found.items()}
+        return scored, {curve: outcome for curve, (_, outcome) in found.items() if choices and curve[2] == "fixed"}
 
     with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
         layers = list(pool.map(probe, range(len(states))))
     of_labels = {name: batch for batch in plan.batches for name in batch.targets}
-    return make_tables(layers, of_labels, plan.curves, design.level)
+    tables = make_tables([scored for scored, _ in layers], of_labels, plan.curves, design.level)
+    if not choices:
+        return tables
+    with threadpool_limits(limits=1):
+        return replace(tables, choices=choice_table(_choices(states, plan, layers), of_labels, design.level))
+
+
+def _probe(plan: ProbePlan, states: FloatArray) -> dict[Curve, tuple[Scored, Outcome]]:
+    """Fit, predict and score every curve on the states (texts, width) of a layer."""
+    found: dict[Curve, tuple[Scored, Outcome]] = {}
+    # What scikit-learn would check again at each of many thousand small fits costs it more than the fit.
+    with config_context(assume_finite=True, skip_parameter_validation=True):
+        for batch, sampled in zip(plan.batches, plan.samples, strict=True):
+            for curve, outcome in probe_layer(states, batch).items():
+                found[curve] = (score_curve(batch, sampled, curve, outcome), outcome)
+    return found
+
+
+def _choices(
+    states: States, plan: ProbePlan, layers: Sequence[tuple[dict[Curve, Scored], dict[Curve, Outcome]]]
+) -> dict[Curve, dict[str, Choice]]:
+    """What each way to choose among the layers scores, of every curve of the fixed penalty."""
+    total = np.zeros(1)
+    for layer in range(len(states)):
+        total = total + read_layer(states, layer, plan.texts)
+    of_mean = _probe(plan.untested(), total / len(states))
+    return {
+        curve: choose_layers(
+            batch, sampled, curve, [(scored[curve], outcomes[curve]) for scored, outcomes in layers], of_mean[curve][0]
+        )
+        for batch, sampled in zip(plan.batches, plan.samples, strict=True)
+        for curve in batch.curves
+        if curve[2] == "fixed"
+    }
 
 
 @dataclass(frozen=True)
@@ -122,6 +153,19 @@ class ProbePlan:
     curves: list[Curve]
     batches: list[Batch]
     samples: list[Samples]
+
+    def untested(self) -> ProbePlan:
+        """The same curves of the fixed penalty on the same folds, without permuted labels."""
+        batches = [
+            replace(
+                batch,
+                inner=None,
+                labellings={name: labelling[:, :1] for name, labelling in batch.labellings.items()},
+                curves=[curve for curve in batch.curves if curve[2] == "fixed"],
+            )
+            for batch in self.batches
+        ]
+        return replace(self, curves=[curve for curve in self.curves if curve[2] == "fixed"], batches=batches)
 
 
 def plan_probes(

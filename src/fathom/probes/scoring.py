@@ -24,12 +24,15 @@ class Scored:
         folds: repeat, fold, texts, score and penalty of each fold.
         correct: (texts,), share of repeats in which a text is classified correctly; none of numbers.
         statistics: (labellings,), the primary measure in the first repeat.
+        confusion: (classes, classes), texts of each class that are told to be of each, averaged over repeats; none of
+            numbers.
     """
 
     measures: dict[str, FloatArray]
     folds: list[tuple[int, int, int, float, float]]
     correct: FloatArray | None
     statistics: FloatArray
+    confusion: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -55,18 +58,41 @@ def make_samples(batch: Batch, weights: FloatArray) -> Samples:
 def score_curve(batch: Batch, samples: Samples, curve: Curve, outcome: Outcome) -> Scored:
     """Score what was predicted of one label by one estimator."""
     target = batch.targets[curve[0]]
+    measures = score_predictions(batch, samples, curve, outcome.predictions)
+    folds = list(_score_folds(batch, target, outcome))
+    if target.continuous:
+        return Scored(measures, folds, None, outcome.statistics)
+    correct = _correct(target, outcome.predictions)
+    return Scored(measures, folds, correct, outcome.statistics, _confusion(batch, target, outcome.predictions))
+
+
+def score_predictions(batch: Batch, samples: Samples, curve: Curve, predictions: FloatArray) -> dict[str, FloatArray]:
+    """Every measure of out-of-fold predictions (texts, repeats, width), in all texts and then in each sample."""
+    target = batch.targets[curve[0]]
     measures: dict[str, FloatArray] = {}
-    correct = None
     if not target.continuous:
-        correct = (target.predicted(outcome.predictions) == target.values[:, None]).mean(axis=1)
+        correct = _correct(target, predictions)
         measures["balanced_accuracy"] = scores.balanced_accuracy(correct, target.values, samples.weights)
-        measures["auc"] = samples.pairs[target.name].auc(outcome.predictions)
+        measures["auc"] = samples.pairs[target.name].auc(predictions)
     if curve[1] == "ridge" and target.width == 1:
         numbers = target.columns(target.values[:, None])[:, 0]
-        arguments = outcome.predictions[:, :, 0], numbers, batch.assignment, samples.weights
+        arguments = predictions[:, :, 0], numbers, batch.assignment, samples.weights
         measures["r"] = scores.correlation(*arguments)
         measures["r2"] = scores.determination(*arguments)
-    return Scored(measures, list(_score_folds(batch, target, outcome)), correct, outcome.statistics)
+    return measures
+
+
+def _correct(target: Target, predictions: FloatArray) -> FloatArray:
+    """Share of the repeats in which each text is classified correctly, (texts,)."""
+    return np.asarray((target.predicted(predictions) == target.values[:, None]).mean(axis=1))
+
+
+def _confusion(batch: Batch, target: Target, predictions: FloatArray) -> FloatArray:
+    """Texts of each class that are told to be of each, (classes, classes), averaged over repeats."""
+    predicted = target.predicted(predictions[batch.tested])
+    counts = np.zeros((len(target.classes), len(target.classes)))
+    np.add.at(counts, (target.values[batch.tested].astype(np.int64)[:, None], predicted), 1 / predicted.shape[1])
+    return counts
 
 
 def _score_folds(batch: Batch, target: Target, outcome: Outcome) -> Iterator[tuple[int, int, int, float, float]]:

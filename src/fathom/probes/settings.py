@@ -59,6 +59,10 @@ class ExperimentSettings(Settings):
 
     corpus: Name
     """Corpus with the labelled texts."""
+    test: Name | None = None
+    """Another corpus with the same labels, on which what is trained on this one is tested besides: a curve out of the
+    domain of the training, and how far the curve inside is ahead. Its classes must be the same. Texts that are equal or
+    nearly equal to a training text are left out, of a design those that share an item with one."""
     title: Line | None = None
     """Name in figures; the key if left out."""
     views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
@@ -113,6 +117,9 @@ class ExperimentSettings(Settings):
     `selectivity` need the views that the corpus makes for them."""
     control_draws: Annotated[int, Field(ge=1)] = 5
     """Random labellings of the control task; their scores are averaged."""
+    keep_directions: bool = False
+    """Also keep the directions of the probes with their scaler (`{experiment}.directions.safetensors`), fitted to all
+    texts with the fixed penalty: `fathom.probes.apply` scores other states with them, or every token of a text."""
     coordination: CoordinationSettings | None = None
     """Also measure how the attention outputs of adjacent layers coordinate. Needs the site `attention`, and attention
     patterns of the corpus."""
@@ -127,6 +134,11 @@ class ExperimentSettings(Settings):
             facts = {"key": "strata"}
             raise PydanticCustomError(UNKNOWN_KEY, "unknown key; expected its new name, stratify_by", facts)
         return data
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """Corpora whose states are read: the one that is trained on, and one that is tested besides."""
+        return (self.corpus,) if self.test is None else (self.corpus, self.test)
 
     def design(self, uncertainty: Uncertainty, *, control: bool = False) -> ProbeDesign:
         """How the labels are probed; of a model that is a control with the fixed penalty and without a test."""
@@ -176,7 +188,22 @@ class ExperimentSettings(Settings):
             controls=() if control else self.controls,
             designed=designed,
             control_draws=self.control_draws,
+            test=None if control else self.test,
         )
+
+    def directions_job(
+        self,
+        model: str,
+        experiment: str,
+        views: tuple[str, ...],
+        uncertainty: Uncertainty,
+        *,
+        control: bool = False,
+        designed: bool = True,
+    ) -> ProbeJob:
+        """The settings of the job that keeps the directions of the probes."""
+        job = self.job(model, experiment, views, uncertainty, control=control, designed=designed)
+        return job.model_copy(update={"directions": True, "test": None, "controls": ()})
 
     def coordination_job(
         self,

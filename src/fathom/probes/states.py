@@ -20,7 +20,7 @@ class LayerStates:
     """States of some texts at one site and position: `states[layer]` reads (texts, width), nothing is kept."""
 
     def __init__(self, activations: Activations, site: str, position: str, texts: IntArray) -> None:
-        self._activations, self._site, self._position, self._texts = activations, site, position, texts
+        self._activations, self._site, self._position, self.texts = activations, site, position, texts
 
     def __len__(self) -> int:
         return len(self._activations.layers_of(self._site))
@@ -29,7 +29,22 @@ class LayerStates:
         if not 0 <= layer < len(self):
             raise IndexError(layer)
         states = self._activations.pooled(self._position, layer, self._site)
-        return states[self._texts].astype(np.float64)
+        return states[self.texts].astype(np.float64)
+
+
+class StackedStates:
+    """States of the texts of two corpora, one after the other: `states[layer]` is (texts of both, width)."""
+
+    def __init__(self, first: LayerStates, second: LayerStates) -> None:
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def __getitem__(self, layer: int) -> FloatArray:
+        if not 0 <= layer < len(self):
+            raise IndexError(layer)
+        return np.vstack([self._first[layer], self._second[layer]])
 
 
 class AdjacentLayers:

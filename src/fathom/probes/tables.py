@@ -23,12 +23,16 @@ from fathom.io.tables import MEAN
 from fathom.probes.checks import States
 from fathom.probes.curve_tables import ProbeTables
 from fathom.probes.design import ProbeDesign
+from fathom.probes.directions import Directions, Place, fit_directions
 from fathom.probes.job import ProbeJob
+from fathom.probes.layer_choice import layer_choices
 from fathom.probes.probing import plan_probes, run_probes
 from fathom.probes.selectivity import plan_split, template_split
 from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
+from fathom.probes.targets import read_targets
+from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.arrays import IntArray
@@ -44,6 +48,9 @@ class Tables:
     curves: pd.DataFrame
     folds: pd.DataFrame
     texts: pd.DataFrame
+    choices: pd.DataFrame
+    confusion: pd.DataFrame
+    told: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -65,17 +72,23 @@ class _Part(NamedTuple):
     views: list[str]
 
 
-def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, threads: int) -> Tables:
-    """Probe every view, site and position of an experiment, with its controls.
+def probe_tables(
+    job: ProbeJob,
+    corpus: pd.DataFrame,
+    activations: Activations,
+    threads: int,
+    other: OtherCorpus | None = None,
+) -> Tables:
+    """Probe every view, site and position of an experiment, with its controls, and on another corpus if there is one.
 
     A mean over tokens is probed in both forms, with and without sink tokens. Where no text has a sink the two are the
     same and fitted once. Where texts are left out that have no other token, and the rest are too few for such probes,
     there is no form without.
 
-    Errors: FathomError if the corpus lacks a view or label of the experiment; ValueError if its design does not allow
-    leak-free folds.
+    Errors: FathomError if a corpus lacks a view or label of the experiment, or two corpora have different classes;
+    ValueError if the design does not allow leak-free folds.
     """
-    probing = _Probing(job, corpus, activations, threads)
+    probing = _Probing(job, corpus, activations, threads, other)
     readings = [
         Reading(view, site, position) for view in probing.views() for site in job.sites for position in job.positions
     ]
@@ -89,28 +102,46 @@ def probe_tables(job: ProbeJob, corpus: pd.DataFrame, activations: Activations, 
                 found.append(_without_sinks(found[-1]))
     distances = probing.distances()
     table = pd.concat([one.curves for one in found], ignore_index=True)
-    table = table.reindex(columns=[*table.columns, *(column for column in GAP if column not in table)])
+    table = table.reindex(columns=[*table.columns, *(column for column in (*GAP, *OF_TEST) if column not in table)])
+    table["test_corpus"] = table["test_corpus"].astype(object).fillna("").astype("str")
+    table["texts_known"] = table["texts_known"].fillna(0).astype(np.int64)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
         curves=with_facts_of_view(table.assign(distance=table["view"].map(distances)), corpus, ("quantity", "pair_at")),
         folds=with_facts_of_view(pd.concat([one.folds for one in found], ignore_index=True), corpus),
         texts=with_facts_of_view(pd.concat([one.texts for one in found], ignore_index=True), corpus),
+        choices=pd.concat([one.choices for one in found], ignore_index=True),
+        confusion=pd.concat([one.confusion for one in found], ignore_index=True),
+        told=pd.concat([one.told for one in found], ignore_index=True),
     )
+
+
+def kept_directions(job: ProbeJob, corpus: pd.DataFrame, activations: Activations) -> list[Directions]:
+    """The directions of the probes of an experiment; of a position that no sink is in, those of one form."""
+    return _Probing(job, corpus, activations, 1, None).directions()
 
 
 def _without_sinks(tables: Tables) -> Tables:
     """The same numbers as those without sinks."""
-    frames = (tables.curves, tables.folds, tables.texts)
+    frames = (tables.curves, tables.folds, tables.texts, tables.choices, tables.confusion, tables.told)
     return Tables(*(frame.assign(sinks=WITHOUT) for frame in frames))
 
 
 class _Probing:
     """The texts of an experiment and how they are probed."""
 
-    def __init__(self, job: ProbeJob, corpus: pd.DataFrame, activations: Activations, threads: int) -> None:
+    def __init__(
+        self,
+        job: ProbeJob,
+        corpus: pd.DataFrame,
+        activations: Activations,
+        threads: int,
+        other: OtherCorpus | None,
+    ) -> None:
         self._job, self._corpus, self._activations, self._threads = job, corpus, activations, threads
         self._labels = self._chosen_labels()
         self._sinks = SinkFacts(activations)
+        self._transfer = None if other is None else Transfer(job, corpus, other, self._labels)
         self._static: dict[tuple[str, Sinks], ProbeTables] = {}
         self._surface: dict[tuple[str, Sinks], dict[str, ProbeTables]] = {}
 
@@ -148,18 +179,33 @@ class _Probing:
     def fitted_forms(self, reading: Reading) -> list[Reading]:
         """The forms of a reading that are fitted: without sinks only where some text has one and enough are left."""
         forms = [replace(reading, sinks=sinks) for sinks in forms_of(reading.position)]
-        return [form for form in forms if form.sinks == WITH or (self._sinks.counts.any() and self._allows(form))]
+        return [form for form in forms if form.sinks == WITH or (self._any_sinks() and self._allows(form))]
 
     def is_same_without(self, reading: Reading) -> bool:
         """Whether the form without sinks has the same numbers."""
-        return WITHOUT in forms_of(reading.position) and not self._sinks.counts.any()
+        return WITHOUT in forms_of(reading.position) and not self._any_sinks()
+
+    def _any_sinks(self) -> bool:
+        return bool(self._sinks.counts.any()) or (self._transfer is not None and self._transfer.any_sinks)
 
     def tables(self, reading: Reading, progress: Callable[[], None]) -> Tables:
         """What is found at one reading, with its controls."""
         main = self._main(reading, progress)
         axis, place = self._activations.layer_axis(reading.site), vars(reading)
-        curves = []
-        for part in (_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)):
+        curves, parts = [], [_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)]
+        choices = [_choices(main, axis).assign(control="", test_corpus="")]
+        if self._transfer is not None:
+            states = self._states(reading, self._texts([reading.view], reading.sinks))
+            across = self._transfer.probe(states, self._texts_to_probe(states.texts), reading, self._threads)
+            own_curves = with_gaps(across.tables, main, self._job.design.level)
+            curves.append(
+                _numbered(shaped(own_curves, across.tables.replicates, axis[1], self._job.design.level), axis).assign(
+                    **place, control=TRANSFER, **across.counts
+                )
+            )
+            own_choices = _choices(across.tables, axis)
+            choices.append(own_choices.assign(control=TRANSFER, test_corpus=across.counts["test_corpus"]))
+        for part in parts:
             # Static vectors are those before the first block, whichever layers of the site are stored; of all tokens.
             # The surface of a text has no layers.
             static = part.control in WITHOUT_LAYERS
@@ -179,12 +225,44 @@ class _Probing:
             curves=pd.concat(curves, ignore_index=True),
             folds=_numbered(main.folds, axis).assign(**place),
             texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
+            choices=pd.concat(choices, ignore_index=True).assign(**place),
+            confusion=_numbered(main.confusion, axis).assign(**place),
+            told=self._told(main.told, reading, axis).assign(**place),
         )
+
+    def directions(self) -> list[Directions]:
+        """Directions of every label and estimator at every place, fitted to all texts that are trained on."""
+        job, found = self._job, []
+        readings = [
+            Reading(view, site, position) for view in self.views() for site in job.sites for position in job.positions
+        ]
+        for reading in [form for one in readings for form in self.fitted_forms(one)]:
+            texts = self._texts([reading.view], reading.sinks)
+            asked = self._texts_to_probe(texts)
+            trained = np.ones(len(texts), dtype=np.bool_) if asked["tested"] is None else ~asked["tested"]
+            labels = {label: np.where(trained, values, None) for label, values in asked["labels"].items()}
+            numbers = self._activations.layer_axis(reading.site)[0].tolist()
+            for target in read_targets(labels, len(texts)):
+                for estimator in job.design.estimators:
+                    if estimator == "ridge" or not target.continuous:
+                        place = Place(target.name, estimator, **vars(reading))
+                        states = self._states(reading, texts)
+                        penalty = job.design.penalty
+                        found.append(fit_directions(states, target, estimator, penalty, place, numbers))
+        return found
 
     def _main(self, reading: Reading, progress: Callable[[], None]) -> ProbeTables:
         """The experiment itself: every estimator and selection, with a test against permuted labels."""
         texts = self._texts([reading.view], reading.sinks)
-        return self._run(self._states(reading, texts), texts, self._job.design, progress)
+        states = self._states(reading, texts)
+        return run_probes(
+            states,
+            **self._texts_to_probe(texts),
+            design=self._job.design,
+            choices=True,
+            jobs=self._threads,
+            progress=progress,
+        )
 
     def _controls(self, reading: Reading, main: ProbeTables) -> list[_Part]:
         """The controls that the corpus has texts for."""
@@ -258,11 +336,9 @@ class _Probing:
             for control, curves in rows.groupby("control", sort=False)
         ]
 
-    def _run(
-        self, states: States, texts: IntArray, design: ProbeDesign, progress: Callable[[], None] | None = None
-    ) -> ProbeTables:
+    def _run(self, states: States, texts: IntArray, design: ProbeDesign) -> ProbeTables:
         """Probe some texts."""
-        return run_probes(states, **self._texts_to_probe(texts), design=design, jobs=self._threads, progress=progress)
+        return run_probes(states, **self._texts_to_probe(texts), design=design, jobs=self._threads)
 
     def _allows(self, reading: Reading) -> bool:
         """Whether the texts that have a state in the form of a reading can be probed as those with sinks can."""
@@ -302,7 +378,18 @@ class _Probing:
         """How many texts of some views have no state in a form."""
         return len(self._texts(views, WITH)) - len(self._texts(views, sinks))
 
+    def _told(self, told: pd.DataFrame, reading: Reading, axis: LayerAxis) -> pd.DataFrame:
+        """From which layer on each text is told, the texts by their ids and the layers by their numbers."""
+        named = self._with_ids(told, reading)
+        for column in ("first", "since"):
+            named = number_layers(named, axis, column, layer=column, depth=None)
+        return named
+
     def _named(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+        """Hits of texts by their id, with group and class, in place of their numbers."""
+        return self._with_ids(texts.assign(hit=texts["hit"].astype(np.float32)), reading)
+
+    def _with_ids(self, texts: pd.DataFrame, reading: Reading) -> pd.DataFrame:
         """Texts by their id, with group and class, in place of their numbers."""
         part = self._corpus.iloc[self._texts([reading.view], reading.sinks)]
         rows = texts["text"].to_numpy()
@@ -314,7 +401,6 @@ class _Probing:
         named = texts.assign(
             text=part["id"].to_numpy()[rows],
             group=part["group"].to_numpy()[rows],
-            hit=texts["hit"].astype(np.float32),
         )
         named["class"] = classes
         return named
@@ -328,6 +414,14 @@ class _Probing:
             return dict.fromkeys(lengths.index, np.nan)
         shortest = lengths[self._corpus.loc[bare, "view"].iloc[0]]
         return {str(view): float(length - shortest) for view, length in lengths.items()}
+
+
+def _choices(tables: ProbeTables, axis: LayerAxis) -> pd.DataFrame:
+    """Choices among the layers, which are numbered."""
+    found = layer_choices(tables)
+    for column in ("layer", "layer_low", "layer_high"):
+        found = number_layers(found, axis, column, layer=column, depth=None)
+    return found
 
 
 def _numbered(table: pd.DataFrame, axis: LayerAxis) -> pd.DataFrame:

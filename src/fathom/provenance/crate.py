@@ -36,10 +36,10 @@ def write_crate(folder: Path, steps: Sequence[tuple[Path, Step]]) -> Path:
     """Write the crate of some results into a folder that holds them, or is beside them; returns the file written."""
     path = folder / NAME
     crate = crate_of(folder, steps)
-    draft = path.with_name(path.name + ".part")
+    temporary = path.with_name(path.name + ".part")
     folder.mkdir(parents=True, exist_ok=True)
-    draft.write_text(json.dumps(crate, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    draft.replace(path)
+    temporary.write_text(json.dumps(crate, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
     return path
 
 

@@ -28,7 +28,7 @@ from fathom.workflow.wildcards import Wildcards
 
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
-COORDINATION = ".coordination"
+COORDINATION, DIRECTIONS = ".coordination", ".directions"
 TASK_DATA = "_data"  # folder of the data of tasks
 
 
@@ -101,6 +101,9 @@ class PlannedJobs:
             case "probes" if name.endswith(COORDINATION):
                 experiment = name.removesuffix(COORDINATION)
                 return plan.probes.coordination_settings(Wildcards(model=folder, experiment=experiment))
+            case "probes" if name.endswith(DIRECTIONS):
+                experiment = name.removesuffix(DIRECTIONS)
+                return plan.probes.directions_settings(Wildcards(model=folder, experiment=experiment))
             case "probes":
                 return plan.probes.settings(Wildcards(model=folder, experiment=name))
             case "tasks" if folder == TASK_DATA:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 KIND = "activations"
 CHUNK_BYTES = 1 << 20  # what one read wants: about a megabyte of one layer
 MINIMUM_ROWS = 64  # of a chunk of wide states: padding can take one row a chunk, which stays under 2 %
@@ -49,7 +49,12 @@ def to_float32(stored: States) -> Float32Array:
 
 def is_pooled(key: ArrayKey) -> bool:
     """Whether an array holds one vector a text (mean, last, span) and not one a token."""
-    return key[0] != TOKEN_FACTS and key[1] != "tokens"
+    return key[0] != TOKEN_FACTS and not of_tokens(key)
+
+
+def of_tokens(key: ArrayKey) -> bool:
+    """Whether an array holds the states of tokens, which may be left out of some texts."""
+    return key[0] != TOKEN_FACTS and key[1] == "tokens"
 
 
 def without_sinks(position: str) -> str:
@@ -74,6 +79,8 @@ def array_dtype(key: ArrayKey, dtype: Dtype) -> np.dtype[Any]:
 
 def chunk_rows(length: int, row_bytes: int, chunk_bytes: int | None = None) -> int:
     """Rows of a chunk of an axis of `length` rows of `row_bytes`: cut evenly, so that the last one is hardly padded."""
+    if not length:
+        return MINIMUM_ROWS
     wanted = max(MINIMUM_ROWS, (chunk_bytes or CHUNK_BYTES) // row_bytes)
     return math.ceil(length / math.ceil(length / wanted))
 
@@ -92,6 +99,10 @@ class Shape:
     dtype: Dtype
     positions: tuple[str, ...]
     """Positions that are stored of every site, both forms of a mean among them."""
+    with_tokens: npt.NDArray[np.bool_] | None = field(default=None, compare=False)
+    """Texts whose token states are stored, (texts,); all of them if left out."""
+    token_rows: int | None = None
+    """Tokens of these texts."""
 
     @property
     def states(self) -> tuple[ArrayKey, ...]:
@@ -116,6 +127,11 @@ class Shape:
         layers = 1 if of_embedding(position) else len(self.layers[site])
         return layers, texts if is_pooled(key) else tokens, self.width
 
+    def stored_extent(self, key: ArrayKey) -> tuple[int, int, int]:
+        """Shape of a whole array: (layers, tokens or texts, width)."""
+        layers, rows, width = self.extent(key, self.texts, self.tokens)
+        return layers, rows if self.token_rows is None or not of_tokens(key) else self.token_rows, width
+
     def sizes(self, lengths: IntArray) -> IntArray:
         """Bytes of all states and facts of every text, (texts,), from their tokens."""
         sizes = np.zeros(len(lengths), dtype=np.int64)
@@ -127,7 +143,7 @@ class Shape:
 
     def layout(self, key: ArrayKey, compression: Compression = "none") -> Layout:
         """How an array is laid out on disk."""
-        layers, rows, width = self.extent(key, self.texts, self.tokens)
+        layers, rows, width = self.stored_extent(key)
         dtype = array_dtype(key, self.dtype)
         chunk_bytes = FACTS_CHUNK_BYTES if key[0] == TOKEN_FACTS else None
         chunk = chunk_rows(rows, width * dtype.itemsize, chunk_bytes)

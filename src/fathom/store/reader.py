@@ -5,7 +5,8 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     token_ids   (tokens,)               the ids that the model read
     offsets     (texts + 1,)            text i holds tokens offsets[i] .. offsets[i + 1]
     span_tokens (spans * texts * 2,)    where spans are marked: first and last token of each in every text
-    <site>/tokens        (layers, tokens, width)
+    with_tokens (texts,)                1 for a text whose token states are stored, where those of any are
+    <site>/tokens        (layers, tokens, width)   of these texts
     <site>/mean          (layers, texts, width)    float32, accumulated in float32
     <site>/mean_without_sinks   the same over the tokens that are no sinks; NaN for a text that has no other
     residual/embedding_mean  (1, texts, width)     the mean of layer 0 alone, where nothing reads means of other layers
@@ -16,7 +17,8 @@ A store is one Zarr v3 group in one file (a Zarr ZipStore), written by one job (
     token_facts/head_shares  (depth, tokens, 1)       share of the block's heads that attend to it; NaN if unknown
     token_facts/sink_scores  (1, tokens, 1)           score of the rule that finds sinks; a token above 1 is one
     attention_texts      (sample,)                       where a sample of attention patterns is stored: its texts
-    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled
+    attention_patterns   (blocks, heads, sum of T * T)   float32, the patterns (T, T) of a text of T tokens, raveled;
+                                                         NaN of a block without attention
 
 Layers are those of the site: sub-layer sites have none before the first block. Texts keep the order of the corpus.
 States are stored bit for bit in the dtype that the model computed in; NumPy has no bfloat16, so its bits are stored as
@@ -127,6 +129,8 @@ class Store:
             self.width = int(facts["width"])
             self.positions = tuple(str(position) for position in facts["positions"])
             self.spans = tuple(str(span) for span in facts["spans"])
+            views = facts.get("views")
+            self.views = None if views is None else tuple(str(view) for view in views)
             self.sampled = int(facts["attention_texts"])
             self.depth = int(facts["depth"])
             self.sink_rule = str(facts["sinks"]["rule"])
@@ -141,6 +145,11 @@ class Store:
         self.facts = facts
         with self._naming_the_file():
             check_size(self.path, self.seal)
+
+    @property
+    def held(self) -> tuple[object, ...]:
+        """What is the same in all shards of a corpus."""
+        return self.layers, self.width, self.depth, self.positions, self.spans, self.views, self.sink_rule
 
     @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -164,11 +173,23 @@ class Store:
 
     def _read(self, name: str, shape: tuple[int, int, int], layers: range, first: int, last: int) -> Float32Array:
         """Rows first .. last - 1 along the second axis of an array of states."""
+        if not shape[1]:  # of a shard of paraphrases alone
+            return np.empty((len(layers), 0, shape[2]), dtype=np.float32)
         with self._naming_the_file():
             arrays = _opened(self)
             layout = arrays.layout(name, 1)
             _require_shape(name, layout, shape)
             return to_float32(read_chunk_rows(arrays.archive, name, layout, layers, first, last))
+
+    @cached_property
+    def with_tokens(self) -> npt.NDArray[np.bool_]:
+        """Texts whose token states are stored, where those of any are, (texts,)."""
+        return np.asarray(self._read_list("with_tokens", self.texts), dtype=np.bool_)
+
+    @cached_property
+    def token_offsets(self) -> IntArray:
+        """Where the states of each text begin among the stored token states, and their number, (texts + 1,)."""
+        return np.concatenate(([0], np.cumsum(np.diff(self.offsets) * self.with_tokens))).astype(np.int64)
 
     @cached_property
     def offsets(self) -> IntArray:
@@ -203,16 +224,16 @@ class Store:
         """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
         self._require(site, position)
         layers = 1 if of_embedding(position) else len(self.layers[site])
-        shape = (layers, self.texts if is_pooled((site, position)) else self.total_tokens, self.width)
+        shape = (layers, self.texts if is_pooled((site, position)) else int(self.token_offsets[-1]), self.width)
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
         return np.asarray(states)
 
     def tokens(self, first: int, last: int, site: str = "residual") -> Float32Array:
-        """Token states of texts first .. last - 1 at all layers, (layers, tokens of these texts, width)."""
+        """Stored token states of texts first .. last - 1 at all layers, (layers, tokens, width)."""
         self._require(site, "tokens")
-        start, end = int(self.offsets[first]), int(self.offsets[last])
-        shape = (len(self.layers[site]), self.total_tokens, self.width)
+        start, end = int(self.token_offsets[first]), int(self.token_offsets[last])
+        shape = (len(self.layers[site]), int(self.token_offsets[-1]), self.width)
         return self._read(f"{site}/tokens", shape, range(shape[0]), start, end)
 
     def token_facts(self, fact: str) -> list[Float32Array]:
@@ -270,9 +291,8 @@ class Activations:
         self.stores = [Store(manifest) for manifest in manifests]
         first = self.stores[0]
         for store in self.stores[1:]:
-            held = (store.layers, store.width, store.depth, store.positions, store.spans, store.sink_rule)
-            if held != (first.layers, first.width, first.depth, first.positions, first.spans, first.sink_rule):
-                msg = f"{store.path}: sites, layers, width, positions, spans or the rule of sinks differ from "
+            if store.held != first.held:
+                msg = f"{store.path}: sites, layers, width, positions, spans, views or the rule of sinks differ from "
                 msg += f"{first.path}; {store.advice}"
                 raise FathomError(msg)
         self.sites = tuple(first.layers)
@@ -295,6 +315,11 @@ class Activations:
     def layer_axis(self, site: str = "residual") -> LayerAxis:
         """Numbers and relative depths of the layers of a site, (layers,) each."""
         return layer_axis(self.layers_of(site), self.depth)
+
+    @property
+    def views(self) -> tuple[str, ...] | None:
+        """Views of the corpus whose texts have states; None for all of them."""
+        return self.stores[0].views
 
     def require_corpus(self, sha256: str, corpus: Path) -> None:
         """Refuse states that were extracted from another corpus than the file of this digest."""
@@ -357,6 +382,11 @@ class Activations:
         """Tokens of every text, (texts,)."""
         return np.concatenate([np.diff(store.offsets) for store in self.stores])
 
+    @property
+    def stored_lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of every text whose states are stored: all of a text or none, (texts,)."""
+        return np.concatenate([np.diff(store.token_offsets) for store in self.stores])
+
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width) in float32."""
         if len(self.stores) == 1:
@@ -369,8 +399,8 @@ class Activations:
 
     @property
     def tokens(self) -> int:
-        """Tokens of all texts."""
-        return sum(store.total_tokens for store in self.stores)
+        """Tokens of all texts whose states are stored."""
+        return sum(int(store.token_offsets[-1]) for store in self.stores)
 
     def require_position(self, position: str) -> None:
         """Refuse a position that was not stored."""
@@ -380,7 +410,7 @@ class Activations:
         """States first .. last - 1 of one layer along all texts of a position (or all tokens), (rows, width)."""
         parts, before = [np.empty((0, self.width), dtype=np.float32)], 0
         for store in self.stores:
-            length = store.texts if is_pooled((site, position)) else store.total_tokens
+            length = store.texts if is_pooled((site, position)) else int(store.token_offsets[-1])
             start, end = max(first - before, 0), min(last - before, length)
             if start < end:
                 parts.append(store.rows(position, layer, start, end, site))
@@ -390,23 +420,24 @@ class Activations:
     def token_blocks(self, max_bytes: int, site: str = "residual") -> Iterator[list[Float32Array]]:
         """Token states in the order of the corpus: lists of (layers, tokens, width), one a text.
 
-        A block is one read of at most `max_bytes` of float32 (or one text, where that is larger).
+        A text whose token states are not stored has no tokens there. A block is one read of at most `max_bytes` of
+        float32 (or one text, where that is larger).
         """
         row_bytes = 4 * len(self.layers_of(site)) * self.width
         for store in self.stores:
             first = 0
             while first < store.texts:
-                limit = store.offsets[first] + max_bytes // row_bytes
-                last = max(first + 1, int(np.searchsorted(store.offsets, limit, side="right")) - 1)
+                limit = store.token_offsets[first] + max_bytes // row_bytes
+                last = max(first + 1, int(np.searchsorted(store.token_offsets, limit, side="right")) - 1)
                 states = store.tokens(first, last, site)
-                edges = (store.offsets[first + 1 : last] - store.offsets[first]).tolist()
+                edges = (store.token_offsets[first + 1 : last] - store.token_offsets[first]).tolist()
                 yield np.split(states, edges, axis=1)
                 first = last
 
     def attention_patterns(self) -> Iterator[tuple[int, Float32Array]]:
         """Index of a text in the corpus and its attention patterns, (blocks, heads, T, T); nothing if none are stored.
 
-        Row i of a pattern says how much token i looks at every token, and sums to 1.
+        Row i of a pattern says how much token i looks at every token, and sums to 1; a block without attention has NaN.
         """
         first = 0
         for store in self.stores:

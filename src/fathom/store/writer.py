@@ -118,9 +118,9 @@ class StoreWriter:
         return self._path.parent
 
     def append(self, states: Mapping[ArrayKey, States]) -> None:
-        """Append the rows of the next texts: (layers, tokens or texts, width) of every array, in the stored dtype."""
-        for key, rows in self._rows.items():
-            rows.append(states[key])
+        """Append the rows of the next texts to arrays: (layers, tokens or texts, width) each, in the stored dtype."""
+        for key, rows in states.items():
+            self._rows[key].append(rows)
 
     def end_states(self) -> None:
         """Write what is left of the states; from here on they can be read back."""
@@ -160,6 +160,9 @@ class StoreWriter:
     def close(self, token_ids: npt.NDArray[np.int32], lengths: IntArray) -> None:
         """Write what is left, the token ids, the offsets and the metadata. The store is whole then."""
         self.end_states()
+        marked = self._shape.with_tokens
+        with_tokens = np.ones(len(lengths), dtype=np.uint8) if marked is None else marked.astype(np.uint8)
+        self._write_list("with_tokens", with_tokens, "text")
         self._write_list("token_ids", token_ids, "token")
         self._write_list("offsets", np.concatenate(([0], np.cumsum(lengths))).astype(np.int64), "text_edge")
         for name, document in self._metadata.documents():

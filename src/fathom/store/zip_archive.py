@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
-from fathom.io.atomic import Draft
+from fathom.io.atomic import AtomicFile
 from fathom.runtime.errors import first_line
 
 BLOCK_BYTES = 1 << 22  # of one read, where a file is read from end to end
@@ -170,9 +170,9 @@ class ArchiveWriter(_Pieces):
     """Writes one file. What was added can be read back; `end` makes it whole, `publish` lets it take its place."""
 
     def __init__(self, path: Path) -> None:
-        self._draft = Draft(path)
-        self._stream = _Stream(self._draft.descriptor)
-        super().__init__(self._draft.descriptor)
+        self._file = AtomicFile(path)
+        self._stream = _Stream(self._file.descriptor)
+        super().__init__(self._file.descriptor)
         self._zip = _Zip(self._stream, "w", zipfile.ZIP_STORED)  # write and tell are enough
 
     def add(self, name: str, content: bytes | npt.NDArray[Any]) -> None:
@@ -195,11 +195,11 @@ class ArchiveWriter(_Pieces):
 
     def publish(self) -> None:
         """Wait until the disk holds the file, and let it take its place. It was ended before."""
-        self._draft.publish()
+        self._file.publish()
 
     def discard(self) -> None:
         """Take away what was written, unless it was published."""
-        self._draft.discard()
+        self._file.discard()
 
     def _find(self, name: str) -> zipfile.ZipInfo:
         return self._zip.getinfo(name)
@@ -234,4 +234,4 @@ class _Stream:
         """Nothing waits."""
 
     def close(self) -> None:
-        """Nothing to do: the file belongs to the draft."""
+        """Nothing to do: the file is closed when it takes its place or is deleted."""

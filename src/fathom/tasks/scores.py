@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fathom.io.atomic import draft_of
+from fathom.io.atomic import atomic_write
 from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
@@ -282,6 +282,6 @@ def _write_library_result(evaluation: _Evaluation, one: Scored, cache: Path) -> 
     result.to_disk(draft)
     draft.replace(path)
     described = path.with_name("model_meta.json")
-    with draft_of(described) as stream:
+    with atomic_write(described) as stream:
         stream.write(json.dumps(meta.to_dict(), default=str, indent=1).encode())
     return [path, described]

@@ -20,7 +20,9 @@ def command(files: tuple[str, ...]) -> None:
     is fetched is not looked at. The exit status is 1 if anything is wrong.
     """
     config = load_config(read_config_files(files), files)
-    problems = refused_models(config)
+    problems, notes = look_at_models(config)
+    for note in notes:
+        click.echo(note)
     for problem in problems:
         click.echo(f"fathom: error: {problem}", err=True)
     if problems:
@@ -28,15 +30,23 @@ def command(files: tuple[str, ...]) -> None:
     click.echo(f"{', '.join(files)}: fine, {len(config.all_models)} models, {len(config.corpora)} corpora")
 
 
-def refused_models(config: Config) -> list[str]:
-    """One line for each model folder of the user's that `fathom models` would refuse."""
-    problems = []
+def look_at_models(config: Config) -> tuple[list[str], list[str]]:
+    """One line for each model folder of the user's that `fathom models` would refuse, and what it would say of others.
+
+    Said is the longest text of a model whose files do not agree on it.
+    """
+    problems, notes = [], []
     for name, model in config.models.items():
         if model.own_folder is not None:
             try:
                 check_own(model.own_folder)
-                describe(model.own_folder, name, depth=model.depth, part=model.part)
+                facts = describe(model.own_folder, name, depth=model.depth, part=model.part)
             except FathomError as error:
                 place = f"models.{name}"
                 problems.append(str(error) if str(error).startswith(place) else f"{place}: {error}")
-    return problems
+            else:
+                if "(" in (facts["context_from"] or ""):
+                    notes.append(
+                        f"models.{name}: texts of at most {facts['context']:,} tokens, {facts['context_from']}"
+                    )
+    return problems, notes

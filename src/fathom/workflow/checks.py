@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from fathom.activations.settings import CorpusActivations, holds
 from fathom.corpora.settings import CorpusSettings
 from fathom.metrics.settings import METRICS
 from fathom.models.settings import ModelSettings
+from fathom.probes.settings import ExperimentSettings
 from fathom.runtime.errors import FathomError
 from fathom.schema import Problem, unknown_names
 from fathom.tasks.published import PUBLISHED
@@ -17,7 +18,12 @@ from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
 
 FEWEST_MAPS = 20  # texts with attention maps, over which layers are correlated
-EXPERIMENT_TABLES = ("layers", "texts", "coordination")  # files of an experiment beside the one called after it
+EXPERIMENT_TABLES = (
+    "layers",
+    "choices",
+    "texts",
+    "coordination",
+)  # files of an experiment beside the one called after it
 
 
 def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
@@ -83,15 +89,17 @@ def _colliding_names(config: Config) -> Iterator[Problem]:
             yield f"tasks.{name}", name, f"another name, since results of {base} have this one"
     for name in config.experiments:
         base, _, table = name.rpartition(".")
-        if table in EXPERIMENT_TABLES and base in config.experiments:
-            yield f"probes.{name}", name, f"another name, since results of {base} have this one"
+        if table in EXPERIMENT_TABLES:
+            whose = base if base in config.experiments else "an experiment"
+            yield f"probes.{name}", name, f"another name, since results of {whose} have this one"
 
 
 def _missing_files(config: Config) -> Iterator[Problem]:
     for place, source in _sources(config).items():
         for key, path, expected in source.required_files:
             if not Path(path).is_file():
-                yield f"{place}.{key}", getattr(source, key), expected
+                home = "; ~ is not expanded, write the path out" if path.startswith("~") else ""
+                yield f"{place}.{key}", getattr(source, key), expected + home
 
 
 def _wrong_bases(config: Config) -> Iterator[Problem]:
@@ -151,6 +159,10 @@ def _unknown_names(config: Config) -> Iterator[Problem]:
         (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))
         for name, experiment in config.experiments.items()
     ]
+    references += [
+        (f"probes.{name}.test", experiment.corpora[1:], list(config.corpora))
+        for name, experiment in config.experiments.items()
+    ]
     for place, found, known in references:
         yield from unknown_names(place, found, known)
 
@@ -179,6 +191,8 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
         corpus = corpora.get(one.corpus)
         if corpus is None:
             continue  # said elsewhere
+        if one.test is not None and one.test in corpora:
+            yield from _impossible_test(name, one, corpus, corpora[one.test])
         for position in one.positions:
             if position.startswith("span:") and position.removeprefix("span:") not in corpus.span_names:
                 spans = ", ".join(f"span:{span}" for span in corpus.span_names) or "none"
@@ -193,11 +207,46 @@ def impossible_experiments(experiments: Experiments, corpora: Corpora) -> Iterat
             yield f"probes.{name}.sites", list(one.sites), "'attention' too, since coordination reads it"
 
 
+def _impossible_test(
+    name: str, one: ExperimentSettings, corpus: CorpusSettings, tested: CorpusSettings
+) -> Iterator[Problem]:
+    """What an experiment reads of the corpus that it is tested on besides, and that one lacks."""
+    if one.test == one.corpus:
+        yield f"probes.{name}.test", one.test, "another corpus than the one that is trained on"
+    if corpus.designed != tested.designed:
+        kind = "a design of items" if corpus.designed else "a corpus that is no design of items"
+        yield f"probes.{name}.test", one.test, f"{kind}, as {one.corpus} is"
+    for position in one.positions:
+        span = position.removeprefix("span:")
+        if position.startswith("span:") and span not in tested.span_names and span in corpus.span_names:
+            yield (
+                f"probes.{name}.test",
+                one.test,
+                f"a corpus that marks the span {span!r}, which is read in {one.corpus}",
+            )
+    labels = one.labels or corpus.label_names or ()
+    known = tested.label_names
+    for label in labels if known is not None else ():
+        if label not in (known or ()):
+            expected = f"a corpus with the label {label!r} of {one.corpus}; it has {', '.join(known or ()) or 'none'}"
+            yield f"probes.{name}.test", one.test, expected
+
+
 def impossible_figures(config: Config) -> Iterator[Problem]:
     """What figures ask for and the config has not."""
     for name, figure in config.all_figures.items():
         for key, found, expected in figure.problems(config):
             yield f"figures.{name}.{key}" if key else f"figures.{name}", found, expected
+
+
+def _unstored_sites(config: Config, corpus: str, needed: Collection[str], reader: str) -> Iterator[Problem]:
+    """Sites that something reads and that are not kept of a corpus."""
+    own = config.activations.corpora.get(corpus, CorpusActivations()).sites
+    sites = own or config.activations.sites
+    missing = [] if isinstance(sites, str) else sorted(set(needed) - set(sites))
+    if missing:
+        place = "activations.sites" if own is None else f"activations.corpora.{corpus}.sites"
+        yield place, list(sites), f"'auto', or {', '.join(missing)} too, since {reader} reads it"
 
 
 def _unstored_for_probes(config: Config) -> Iterator[Problem]:
@@ -206,7 +255,8 @@ def _unstored_for_probes(config: Config) -> Iterator[Problem]:
         if experiment.corpus not in config.corpora:
             continue  # said elsewhere
         for position in experiment.positions:
-            yield from _unstored(config, experiment.corpus, position, f"probes.{name}")
+            for corpus in experiment.corpora:
+                yield from _unstored(config, corpus, position, f"probes.{name}")
         own = config.activations.corpora.get(experiment.corpus, CorpusActivations())
         needed = set(experiment.sites)
         if "static" in experiment.controls:
@@ -216,11 +266,9 @@ def _unstored_for_probes(config: Config) -> Iterator[Problem]:
             layers = config.activations.layers
             if not isinstance(layers, str) and 0 not in layers:
                 yield "activations.layers", list(layers), f"layer 0 too, since {reader} reads it"
-        sites = own.sites or config.activations.sites
-        missing = [] if isinstance(sites, str) else sorted(needed - set(sites))
-        if missing:
-            place = "activations.sites" if own.sites is None else f"activations.corpora.{experiment.corpus}.sites"
-            yield place, list(sites), f"'auto', or {', '.join(missing)} too, since probes.{name} reads it"
+        yield from _unstored_sites(config, experiment.corpus, needed, f"probes.{name}")
+        for corpus in experiment.corpora[1:]:
+            yield from _unstored_sites(config, corpus, set(experiment.sites), f"probes.{name}")
         reads_maps = experiment.coordination is not None and len(config.corpora[experiment.corpus].span_names) > 1
         maps = config.activations.attention_texts if own.attention_texts is None else own.attention_texts
         if reads_maps and maps != "auto" and maps < FEWEST_MAPS:

@@ -58,10 +58,22 @@ def _plain_code(module: str) -> str:
 
 def plain_code(source: str) -> str:
     """Python source without comments, docstrings and layout."""
-    return ast.unparse(_WithoutDocstrings().visit(ast.parse(source)))
+    tree = ast.parse(source)
+    _drop_docstrings(tree)
+    return ast.unparse(tree)
 
 
-class _WithoutDocstrings(ast.NodeTransformer):
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
-        """Drop strings that stand alone: docstrings of modules, classes, functions and attributes."""
-        return None if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str) else node
+def _drop_docstrings(node: ast.AST) -> None:
+    """Drop strings that stand alone: docstrings of modules, classes, functions and attributes.
+
+    Only statements are looked at, not every expression in them: each start of Snakemake waits for this.
+    """
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        statements = getattr(node, part, [])
+        statements[:] = [one for one in statements if not _is_string(one)]
+        for statement in statements:
+            _drop_docstrings(statement)
+
+
+def _is_string(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -44,6 +44,11 @@ def default_experiments(corpora: Corpora, activations: ActivationsSettings) -> d
     return experiments
 
 
+def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
+    """The views that an experiment probes."""
+    return experiment.views or corpora[experiment.corpus].default_views
+
+
 def keeps_static(activations: ActivationsSettings, corpus: str) -> bool:
     """Whether the states are kept that static vectors are made of: the mean of the tokens before the first block."""
     own = activations.corpora.get(corpus, CorpusActivations())

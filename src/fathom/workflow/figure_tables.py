@@ -8,6 +8,9 @@ from fathom.workflow.paths import task_corpus
 
 PLACES = {
     "probes": "results/probes/{model}/{name}.layers.parquet",
+    "choices": "results/probes/{model}/{name}.choices.parquet",
+    "told": "results/probes/{model}/{name}.told.parquet",
+    "confusion": "results/probes/{model}/{name}.confusion.parquet",
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
@@ -25,7 +28,9 @@ def table_files(config: Config, figure: str) -> list[str]:
     """The files of these tables."""
     return [
         PLACES.get(table.content, METRIC_PLACE).format(
-            model=table.model, name=table.corpus_or_experiment, content=table.content
+            model=table.model,
+            name=table.corpus_or_experiment,
+            content=f"{table.content}.layers" if table.summary else table.content,
         )
         for table in figure_tables(config, figure)
     ]
@@ -37,3 +42,11 @@ def table_corpus(config: Config, table: FigureTable) -> str:
     if table.content == "tasks":
         return task_corpus(name)
     return config.experiments[name].corpus if table.of_experiment else name
+
+
+def table_corpora(config: Config, table: FigureTable) -> tuple[str, ...]:
+    """The corpora whose states are behind a table: of an experiment also the one that it is tested on besides."""
+    if not table.of_experiment:
+        return (table_corpus(config, table),)
+    control = table.model is not None and config.all_models[table.model].random
+    return config.experiments[table.corpus_or_experiment].corpora[: 1 if control else None]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from fathom.activations.settings import POSITIONS, CorpusActivations, KeptActivations, Site, holds
 from fathom.metrics.settings import METRICS
+from fathom.workflow.defaults import probed_views
 from fathom.workflow.paths import states_folder
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
         found["sites"] = EVERY_SITE if every else tuple(one for one in get_args(Site) if one in sites) or ("residual",)
     if kept.attention_texts == "auto":
         found["attention_texts"] = _maps_read(config, model, corpus)
+    found["views"] = _views_read(config, model, corpus) if kept.shards == 1 else None
     needed = KeptActivations.model_validate(kept.model_dump() | found)
     return _stored_already(needed, left_open=set(found), folder=Path(states_folder(model, corpus)))
 
@@ -64,6 +66,7 @@ def _stored_already(needed: KeptActivations, *, left_open: set[str], folder: Pat
         all(holds(stored.positions, position) for position in needed.positions)
         and (stored.sites == EVERY_SITE or set(needed.sites) <= set(stored.sites))
         and needed.attention_texts <= stored.attention_texts
+        and (stored.views is None or set(needed.views or [""]) <= set(stored.views))
     )
     return needed.model_copy(update=kept) if enough else needed
 
@@ -84,14 +87,23 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
             if corpus in config.task_metric_corpora(name).values():
                 yield "residual", METRICS[name].position
     for experiment in config.experiments.values():
-        if experiment.corpus != corpus:
+        control = config.all_models[model].random
+        if corpus not in (experiment.corpora[:1] if control else experiment.corpora):
             continue
-        # A model that is a control itself has no controls.
-        if "static" in experiment.controls and not config.all_models[model].random:
+        # A model that is a control itself has no controls, and neither has the corpus that is tested besides.
+        if corpus == experiment.corpus and "static" in experiment.controls and not control:
             yield "residual", "embedding_mean"
         for site in experiment.sites:
             for position in experiment.positions:
                 yield site, position
+
+
+def _views_read(config: Config, model: str, corpus: str) -> tuple[str, ...] | None:
+    """Views that are read of a model of random weights, which experiments alone read and without controls; else all."""
+    if not config.all_models[model].random or model in config.models:
+        return None
+    read = [probed_views(one, config.corpora) for one in config.experiments.values() if one.corpus == corpus]
+    return tuple(dict.fromkeys(view for views in read for view in views)) or None
 
 
 def _maps_read(config: Config, model: str, corpus: str) -> int:

@@ -7,7 +7,7 @@ that is what Snakemake can compare with the last run.
 from __future__ import annotations
 
 from fathom.workflow.config import Config
-from fathom.workflow.figure_tables import figure_tables, table_corpus
+from fathom.workflow.figure_tables import figure_tables, table_corpora
 from fathom.workflow.jobs.activations import ActivationJobs
 from fathom.workflow.jobs.corpora import CorpusJobs
 from fathom.workflow.jobs.figures import FigureJobs
@@ -35,7 +35,12 @@ class Plan:
     def extractions(self) -> tuple[tuple[str, str], ...]:
         """Model and corpus of all states that figures come from, each pair once."""
         tables = [table for figure in self.figures.names for table in figure_tables(self.config, figure)]
-        pairs = {(table.model, table_corpus(self.config, table)): None for table in tables if table.model is not None}
+        pairs = {
+            (table.model, corpus): None
+            for table in tables
+            if table.model is not None
+            for corpus in table_corpora(self.config, table)
+        }
         return tuple((str(model), corpus) for model, corpus in pairs)
 
     @property

@@ -68,7 +68,7 @@ def per_attempt(
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A checkpoint: bytes of its files of weights and of a weight when it runs; its parameters, blocks and width."""
+    """A checkpoint: bytes it takes beside the model while it loads, bytes of a weight, parameters, blocks, width."""
 
     file_bytes: int
     itemsize: int
@@ -124,8 +124,11 @@ ITEMSIZE = {"float32": 4, "float16": 2, "bfloat16": 2}
 def model_size(manifest: str, dtype: str) -> ModelSize:
     """The size of a prepared model, from its manifest."""
     facts = _manifest(manifest, "parameters", "depth", "width", "files")
-    weights = [file["bytes"] for name, file in facts["files"].items() if name.endswith(".safetensors")]
-    return ModelSize(sum(weights), ITEMSIZE[dtype], facts["parameters"], facts["depth"], facts["width"])
+    held = sum(file["bytes"] for name, file in facts["files"].items() if name.endswith(".safetensors"))
+    if held < ITEMSIZE["float16"] * facts["parameters"]:
+        # Quantised weights, or the seed of random ones: they are made in float32 before they become the model.
+        held += ITEMSIZE["float32"] * facts["parameters"]
+    return ModelSize(held, ITEMSIZE[dtype], facts["parameters"], facts["depth"], facts["width"])
 
 
 def corpus_size(texts: str) -> CorpusSize:

@@ -6,19 +6,19 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.checks import CURVE_VALUES, check_curves, check_words
 from fathom.figures.drawing.curve import draw_with_and_without, has_both_forms, panel_note, sinks_handles, split_forms
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
-from fathom.figures.drawing.style import MARKERS, PALETTE, SOLID, house_style, ordered_colours
+from fathom.figures.drawing.style import MARKERS, SOLID, house_style, look, ordered_colours, pages_of_colours
 from fathom.figures.drawing.text import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -58,51 +58,52 @@ def draw_comparison(
 
     Raises:
         ValueError: if columns or rows are missing, sinks or preparation are unknown, two rows are the same point, a
-            metric has no unit, or there are more models without an order than colours.
+            metric has no unit, or there are more models without an order than can be told apart.
     """
     check_curves(curves, columns=(*CURVE_KEY, *CURVE_VALUES), numbers=("value", "low", "high"), key=CURVE_KEY)
     check_words(curves)
     models = list(dict.fromkeys(curves["model"]))
-    if not ordered and len(models) > len(PALETTE):
-        msg = f"curves: column model: at most {len(PALETTE)} can be told apart without an order, found {len(models)}"
-        raise ValueError(msg)
+    groups = [list(enumerate(models))] if ordered else pages_of_colours(models, "curves: column model")
     without_unit = [metric for metric in dict.fromkeys(curves["metric"]) if metric not in units]
     if without_unit:
         msg = f"units: no label for the axis of {', '.join(without_unit)}"
         raise ValueError(msg)
-    colours = ordered_colours(len(models)) if ordered else PALETTE
+    scale = ordered_colours(len(models)) if ordered else []
+    looks = [(scale[at], MARKERS[at % len(MARKERS)]) if ordered else look(at) for at in range(len(models))]
     with house_style():
-        return _draw(curves, models, colours, title=title, units=units, layers=layers, notes=notes)
+        return _draw(curves, groups, looks, title=title, units=units, layers=layers, notes=notes)
 
 
 def _draw(
     curves: pd.DataFrame,
-    models: Sequence[str],
-    colours: Sequence[str],
+    groups: Sequence[Sequence[tuple[int, str]]],
+    looks: Sequence[tuple[str, str]],
     *,
     title: str,
     units: Mapping[str, str],
     layers: str,
     notes: Sequence[str],
 ) -> Figure:
-    def draw(axes: Axes, rows: pd.DataFrame) -> None:
-        for at, model in enumerate(models):
+    def draw(axes: Axes, rows: pd.DataFrame, group: Sequence[tuple[int, str]]) -> None:
+        for turn, (at, model) in enumerate(group):
+            colour, marker = looks[at]
             draw_with_and_without(
                 axes,
                 rows[rows["model"] == model],
                 label=model,
-                colour=colours[at],
-                marker=MARKERS[at % len(MARKERS)],
-                turn=(at, len(models)),
+                colour=colour,
+                marker=marker,
+                turn=(turn, len(group)),
             )
 
+    models = [model for group in groups for _, model in group]
     lasts = {model: last_layer(curves[curves["model"] == model]) for model in models}
     last = lasts[models[0]] if len(set(lasts.values())) == 1 else None
 
-    def panel(rows: pd.DataFrame, form: str = "") -> Panel:
+    def panel(rows: pd.DataFrame, group: Sequence[tuple[int, str]], form: str = "") -> Panel:
         metric = str(rows["metric"].iloc[0])
         return Panel(
-            draw=partial(draw, rows=rows),
+            draw=partial(draw, rows=rows, group=group),
             unit=units[metric],
             name=metric,
             note=panel_note(rows, form=form),
@@ -110,20 +111,22 @@ def _draw(
             scale=f"{metric}, {rows['preparation'].iloc[0]}",
         )
 
-    of_metrics = [rows for _, rows in curves.groupby(["metric", "preparation"], sort=False)]
-    # Those of two panels first, so that they stand in the same rows.
-    of_metrics.sort(key=_is_crowded, reverse=True)
     grid: list[list[Panel | None]] = []
-    for page in pages(of_metrics, MOST_COLUMNS):
-        forms = [split_forms(rows) if _is_crowded(rows) else {"": rows} for rows in page]
-        panels = [[panel(rows, form) for form, rows in of_metric.items()] for of_metric in forms]
-        grid += [list(row) for row in zip_longest(*panels)]
+    for group in groups:
+        of_group = curves[curves["model"].isin([model for _, model in group])]
+        of_metrics = [rows for _, rows in of_group.groupby(["metric", "preparation"], sort=False)]
+        # Those of two panels first, so that they stand in the same rows.
+        of_metrics.sort(key=_is_crowded, reverse=True)
+        for page in pages(of_metrics, MOST_COLUMNS):
+            forms = [split_forms(rows) if _is_crowded(rows) else {"": rows} for rows in page]
+            panels = [[panel(rows, group, form) for form, rows in of_metric.items()] for of_metric in forms]
+            grid += [list(row) for row in zip_longest(*panels)]
     handles = [
         Line2D(
             [],
             [],
-            color=colours[at],
-            marker=MARKERS[at % len(MARKERS)],
+            color=looks[at][0],
+            marker=looks[at][1],
             linestyle=SOLID,
             label=model if last is not None else f"{model} ({count(lasts[model], 'layer')})",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 import numpy as np
 from matplotlib import colormaps, style
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.typing import LineStyleType, RcKeyType
 
 
+Thing = TypeVar("Thing")
 Format = Literal["svg", "png"]
 # Inches: the column, one and a half of them, and the text width of the usual two-column journals and proceedings.
 SINGLE_COLUMN = 3.35
@@ -45,6 +46,8 @@ GRID = "#E4E4E4"
 # colour has a contrast to white of 2.7 or more. Markers have the same order, so no curve is known by colour alone.
 PALETTE = ("#004488", "#D55E00", "#44AA99", INK, "#882255", "#3A9BDC")
 MARKERS = ("o", "s", "^", "D", "v", "P")
+MOST_TOLD_APART = len(PALETTE) * len(MARKERS)
+"""Things without an order that one figure tells apart, of which a panel holds as many as there are colours."""
 # For ordered things (scales, checkpoints, amounts): from dark to light, so that the order survives colour blindness and
 # a black and white print. The map's yellow end is left out, for it would vanish on white.
 SEQUENTIAL = ListedColormap(colormaps["plasma"](np.linspace(0, 0.74, 256)), name="fathom")
@@ -118,6 +121,24 @@ STYLE: dict[RcKeyType, Any] = {
 def house_style() -> AbstractContextManager[None]:
     """Context in which figures are made and rendered: matplotlib's defaults and STYLE, not the user's own settings."""
     return style.context(STYLE, after_reset=True)  # type: ignore[arg-type]  # the stub wants str keys, rcParams are narrower
+
+
+def look(at: int) -> tuple[str, str]:
+    """Colour and marker of the thing `at` among up to MOST_TOLD_APART: no two have both, and neighbours neither."""
+    return PALETTE[at % len(PALETTE)], MARKERS[(at + at // len(PALETTE)) % len(MARKERS)]
+
+
+def pages_of_colours(things: Sequence[Thing], column: str) -> list[list[tuple[int, Thing]]]:
+    """Cut things that have no order into groups of as many as there are colours, each with its place among all.
+
+    Raises:
+        ValueError: if there are more than can be told apart, naming the `column` that holds them.
+    """
+    if len(things) > MOST_TOLD_APART:
+        msg = f"{column}: at most {MOST_TOLD_APART} can be told apart in one figure, found {len(things)}"
+        raise ValueError(msg)
+    placed = list(enumerate(things))
+    return [placed[at : at + len(PALETTE)] for at in range(0, len(placed), len(PALETTE))]
 
 
 def open_figure(width: float, height: float) -> Figure:

@@ -14,7 +14,7 @@ from fathom.figures.drawing.curve import draw_curve, has_both_forms, panel_note,
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, MARKERS, PALETTE, SOLID, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, curves_of_job, first_preparation
+from fathom.figures.metrics.rows import ORIGINAL, curve_rows, first_preparation, summaries, with_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,10 +144,10 @@ SITES = {
 ON_THE_STREAM = ("attention_residual", "residual")
 
 
-def site_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
+def site_curves(tables: Tables) -> pd.DataFrame:
     """One row a model, stage of a block, sinks and layer."""
     curves = []
-    for table, frame in tables:
+    for table, frame in summaries(tables):
         states = first_preparation(frame[frame["site"] != "attention_patterns"])
         # Attention patterns are no states: nothing is prepared, and they stand beside the states in one panel.
         patterns = frame[frame["site"] == "attention_patterns"].assign(preparation=states["preparation"].iloc[0])
@@ -156,13 +156,15 @@ def site_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         for site in SITES:
             rows = found[found["site"] == site]
             if len(rows):
-                curve = curves_of_job(rows, job).assign(model=table.model, stage=SITES[site])
-                curves.append(curve.assign(residual=site in ON_THE_STREAM))
+                curve = curve_rows(rows)
+                if site == "attention_patterns":
+                    curve = with_gaps(curve, range(1, int(curve["layer"].max())))
+                curves.append(curve.assign(model=table.model, stage=SITES[site], residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str) -> Drawn:
     """Curves of one metric, a colour a site of a block."""
-    curves = site_curves(tables, job)
+    curves = site_curves(tables)
     picture = draw_stages(curves, title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
     return Drawn(curves, picture, notes)

@@ -6,23 +6,22 @@ import pandas as pd
 
 from fathom.figures.drawing.models import draw_comparison as draw_comparison
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, one_view
+from fathom.figures.metrics.rows import RESIDUAL, curve_rows, first_preparation, one_view, summaries
 
 
 def comparison_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
     """One row a metric, model, sinks and layer: of texts their original view, in the first preparation."""
+    known = summaries(tables)
     corpora = {
-        table.content: {other.corpus_or_experiment for other, _ in tables if other.content == table.content}
-        for table, _ in tables
+        table.content: {other.corpus_or_experiment for other, _ in known if other.content == table.content}
+        for table, _ in known
     }
     curves = []
-    for table, frame in tables:
+    for table, frame in known:
         title = job.titles[table.content]
         name = title if len(corpora[table.content]) == 1 else f"{title}, {table.corpus_or_experiment}"
         rows = one_view(first_preparation(frame[frame["site"] == RESIDUAL]))
-        curves.append(
-            curves_of_job(rows, job).assign(metric=name, model=table.model, corpus=table.corpus_or_experiment)
-        )
+        curves.append(curve_rows(rows).assign(metric=name, model=table.model, corpus=table.corpus_or_experiment))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -27,7 +27,7 @@ from fathom.figures.drawing.text import (
     write_foot,
 )
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import first_preparation, one_view
+from fathom.figures.metrics.rows import first_preparation, one_view, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -216,7 +216,7 @@ def matrix_cells(tables: Tables) -> pd.DataFrame:
     return pd.concat(
         [
             one_view(first_preparation(frame)).assign(model=table.model, corpus=table.corpus_or_experiment)
-            for table, frame in tables
+            for table, frame in summaries(tables)
         ],
         ignore_index=True,
     )

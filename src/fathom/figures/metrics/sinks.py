@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,103 +14,26 @@ from fathom.figures.drawing.axes import last_layer
 from fathom.figures.drawing.checks import check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
-from fathom.figures.drawing.style import INK, MARKERS, PALETTE, SMALL, SOLID, fold, house_style
+from fathom.figures.drawing.style import INK, SMALL, SOLID, fold, house_style, look, pages_of_colours
 from fathom.figures.drawing.text import count, panel_width, three_digits
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curves_of_job, first_preparation
-from fathom.statistics.resampling import bootstrap_mean
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curve_rows, first_preparation
+from fathom.statistics.sink_curves import summarise_sinks as summarise_sinks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from fathom.statistics.arrays import FloatArray
+    # Corpora that share a panel, each with its place among all.
+    Group = Sequence[tuple[int, str]]
 
-
-TOKEN_COLUMNS = ("text", "group", "view", "layer", "depth", "norm_ratio", "heads")
-SUMMARY_COLUMNS = ("view", "layer", "depth", "value", "low", "high", "texts")
 NUMBERS = ("value", "low", "high")
 CURVE_COLUMNS = ("model", "corpus", "layer", "depth", *NUMBERS, "texts")
 CURVE_KEY = ("model", "corpus", "layer")
+MARGINS = "sink_margins"
 VALLEY_HEIGHT = 1.3
 OTHER_HEIGHT = 0.95
-
-
-def summarise_sinks(sinks: pd.DataFrame, *, samples: int, level: float, seed: int) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Turn the sink tokens of one model and corpus into the curves that `draw_sinks` draws.
-
-    Both are over the texts that have a sink. Norms: of each text, at every layer, the largest norm among its sink
-    tokens, relative to the median norm of the text; then median and quartiles over texts. Heads: of each text, at every
-    layer, the largest share of heads that attend to one of its sink tokens; then the mean over texts with a group
-    bootstrap interval. Values of a single group have no interval (NaN).
-
-    Args:
-        sinks: text, group, view, layer, depth, norm_ratio (NaN after the final norm), heads (NaN where not known); one
-            row a sink token and layer
-        samples: bootstrap samples over groups
-        level: of the intervals, such as 0.95
-        seed: of the bootstrap
-
-    Returns:
-        norms, heads: view, layer, depth, value, low, high, texts; no rows for a view without sinks, nor of heads at a
-        layer where nothing is known of attention
-
-    Raises:
-        ValueError: if columns are missing, a text lacks a layer, or is in two groups.
-    """
-    missing = [column for column in TOKEN_COLUMNS if column not in sinks.columns]
-    if missing:
-        msg = f"sinks: columns are missing: {', '.join(missing)}"
-        raise ValueError(msg)
-    norms: list[pd.DataFrame] = []
-    heads: list[pd.DataFrame] = []
-    for view, tokens in sinks.groupby("view", sort=False):
-        groups = _groups(tokens)
-        largest = _largest(tokens, "norm_ratio")
-        if not largest.empty:
-            low, median, high = np.quantile(largest.to_numpy(), [0.25, 0.5, 0.75], axis=0)
-            norms.append(_curve(_depths(tokens, largest), median, low, high, texts=len(largest)).assign(view=view))
-        attending = _largest(tokens, "heads")
-        if not attending.empty:
-            names, _ = pd.factorize(groups.loc[attending.index])
-            curve = _mean_curve(
-                _depths(tokens, attending), attending.to_numpy(), names, samples=samples, level=level, seed=seed
-            )
-            heads.append(curve.assign(view=view))
-    return _joined(norms), _joined(heads)
-
-
-def _joined(curves: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The curves below one another."""
-    if not curves:
-        return pd.DataFrame(columns=list(SUMMARY_COLUMNS), dtype=np.float64)
-    return pd.concat(curves, ignore_index=True)[list(SUMMARY_COLUMNS)]
-
-
-def _groups(tokens: pd.DataFrame) -> pd.Series:
-    """Group of every text."""
-    of_text = tokens.groupby("text")["group"].agg(["nunique", "first"])
-    if (of_text["nunique"] != 1).any():
-        msg = f"sinks: column group: text {of_text.index[of_text['nunique'] != 1][0]} is not in exactly one group"
-        raise ValueError(msg)
-    layers = tokens.groupby("text")["layer"].nunique()
-    if (layers < layers.max()).any():
-        msg = f"sinks: column layer: text {layers.idxmin()} has no row at some layer of the others"
-        raise ValueError(msg)
-    return of_text["first"]
-
-
-def _largest(tokens: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Largest value among the sink tokens of a text, texts by layers, where it is known."""
-    largest = tokens.groupby(["text", "layer"])[column].max().unstack()
-    return largest.dropna(axis="columns", how="all").dropna()
-
-
-def _depths(tokens: pd.DataFrame, table: pd.DataFrame) -> pd.Series:
-    """Relative depth of the layers of a table."""
-    return tokens.drop_duplicates("layer").set_index("layer")["depth"].loc[table.columns]
 
 
 def margin_note(place: str, margins: pd.DataFrame) -> str:
@@ -128,27 +50,6 @@ def margin_note(place: str, margins: pd.DataFrame) -> str:
     if margins["nearest_other"].notna().any():
         parts.append(f"nearest other token {three_digits(margins['nearest_other'].max())} of it")
     return f"{place}: {', '.join(parts)}."
-
-
-def _mean_curve(
-    depths: pd.Series,
-    values: FloatArray,
-    groups: npt.NDArray[np.int64],
-    *,
-    samples: int,
-    level: float,
-    seed: int,
-) -> pd.DataFrame:
-    low = high = np.full(values.shape[1], np.nan)
-    if len(set(groups.tolist())) > 1:
-        _, low, high = bootstrap_mean(values, groups, samples=samples, level=level, seed=seed)
-    return _curve(depths, values.mean(axis=0), low, high, texts=len(values))
-
-
-def _curve(depths: pd.Series, value: FloatArray, low: FloatArray, high: FloatArray, *, texts: int) -> pd.DataFrame:
-    return pd.DataFrame(
-        {"layer": depths.index, "depth": depths.to_numpy(), "value": value, "low": low, "high": high, "texts": texts}
-    )
 
 
 def draw_sinks(
@@ -181,7 +82,7 @@ def draw_sinks(
 
     Raises:
         ValueError: if columns or, in `valley`, rows are missing, sinks are unknown, two rows are the same point, a norm
-            is not above 0, a model or corpus is not in `valley`, or there are more corpora than colours.
+            is not above 0, a model or corpus is not in `valley`, or there are more corpora than can be told apart.
     """
     check_curves(
         valley,
@@ -197,11 +98,9 @@ def draw_sinks(
         msg = "norms: a logarithmic axis needs values and quartiles above 0"
         raise ValueError(msg)
     corpora = list(dict.fromkeys(valley["corpus"]))
-    if len(corpora) > len(PALETTE):
-        msg = f"valley: column corpus: at most {len(PALETTE)} can be told apart in one figure, found {len(corpora)}"
-        raise ValueError(msg)
+    groups = pages_of_colours(corpora, "valley: column corpus")
     with house_style():
-        return _draw(valley, norms, heads, corpora, title=title, unit=unit, layers=layers, notes=notes)
+        return _draw(valley, norms, heads, groups, title=title, unit=unit, layers=layers, notes=notes)
 
 
 def _check_others(
@@ -225,7 +124,7 @@ def _draw(
     valley: pd.DataFrame,
     norms: pd.DataFrame,
     heads: pd.DataFrame,
-    corpora: Sequence[str],
+    groups: Sequence[Group],
     *,
     title: str,
     unit: str,
@@ -235,47 +134,51 @@ def _draw(
     models = list(dict.fromkeys(valley["model"]))
     width = panel_width(min(len(models), MOST_COLUMNS))
 
-    def draw_valley(axes: Axes, model: str) -> None:
-        for at, corpus in enumerate(corpora):
+    def draw_valley(axes: Axes, model: str, group: Group) -> None:
+        for turn, (at, corpus) in enumerate(group):
+            colour, marker = look(at)
             draw_with_and_without(
                 axes,
                 _of(valley, model, corpus),
                 label=corpus,
-                colour=PALETTE[at],
-                marker=MARKERS[at],
-                turn=(at, len(corpora)),
+                colour=colour,
+                marker=marker,
+                turn=(turn, len(group)),
             )
 
-    def draw_all(axes: Axes, model: str, curves: pd.DataFrame, what: str) -> None:
-        for at, corpus in enumerate(corpora):
+    def draw_all(axes: Axes, model: str, group: Group, curves: pd.DataFrame, what: str) -> None:
+        for turn, (at, corpus) in enumerate(group):
+            colour, marker = look(at)
             draw_curve(
                 axes,
                 _of(curves, model, corpus),
                 label=f"{corpus}, {what}",
-                colour=PALETTE[at],
-                marker=MARKERS[at],
-                turn=(at, len(corpora)),
+                colour=colour,
+                marker=marker,
+                turn=(turn, len(group)),
             )
 
-    def draw_norms(axes: Axes, model: str) -> None:
-        draw_all(axes, model, norms, "norm")
+    def draw_norms(axes: Axes, model: str, group: Group) -> None:
+        draw_all(axes, model, group, norms, "norm")
+        corpora = [corpus for _, corpus in group if not _of(valley, model, corpus).empty]
         without = [corpus for corpus in corpora if _of(norms, model, corpus).empty]
         if without:
             _say(axes, "no token is a sink by the rule", without, corpora, width)
 
-    def draw_heads(axes: Axes, model: str) -> None:
-        draw_all(axes, model, heads, "heads")
+    def draw_heads(axes: Axes, model: str, group: Group) -> None:
+        draw_all(axes, model, group, heads, "heads")
         axes.set_ylim(-0.04, 1.04)
+        corpora = [corpus for _, corpus in group]
         without = [
             corpus for corpus in corpora if _of(heads, model, corpus).empty and not _of(norms, model, corpus).empty
         ]
         if without:
             _say(axes, "attention to the sink is not known", without, corpora, width)
 
-    def top(model: str) -> Panel:
-        rows = valley[valley["model"] == model]
+    def top(model: str, group: Group) -> Panel:
+        rows = valley[(valley["model"] == model) & valley["corpus"].isin([corpus for _, corpus in group])]
         return Panel(
-            draw=partial(draw_valley, model=model),
+            draw=partial(draw_valley, model=model, group=group),
             unit=unit,
             name=model,
             note=panel_note(rows),
@@ -284,24 +187,32 @@ def _draw(
             height=VALLEY_HEIGHT,
         )
 
-    def middle(model: str) -> Panel:
+    def middle(model: str, group: Group) -> Panel:
         return Panel(
-            draw=partial(draw_norms, model=model),
+            draw=partial(draw_norms, model=model, group=group),
             unit="norm of sink /\nmedian norm",
             scale="norm",
             logarithmic=True,
             height=OTHER_HEIGHT,
         )
 
-    def bottom(model: str) -> Panel:
+    def bottom(model: str, group: Group) -> Panel:
         unit = "heads that\nattend to it"
-        return Panel(draw=partial(draw_heads, model=model), unit=unit, scale="share", height=OTHER_HEIGHT)
+        return Panel(draw=partial(draw_heads, model=model, group=group), unit=unit, scale="share", height=OTHER_HEIGHT)
 
-    rows = [[kind(model) for model in page] for page in pages(models, MOST_COLUMNS) for kind in (top, middle, bottom)]
+    # A model is measured on every corpus of the figure, but a frame of one's own may lack some.
+    pairs = set(zip(valley["model"], valley["corpus"], strict=True))
+    rows = [
+        [kind(model, group) if any((model, corpus) in pairs for _, corpus in group) else None for model in page]
+        for group in groups
+        for page in pages(models, MOST_COLUMNS)
+        for kind in (top, middle, bottom)
+    ]
     legend = [
         [
-            Line2D([], [], color=PALETTE[at], marker=MARKERS[at], linestyle=SOLID, label=corpus)
-            for at, corpus in enumerate(corpora)
+            Line2D([], [], color=look(at)[0], marker=look(at)[1], linestyle=SOLID, label=corpus)
+            for group in groups
+            for at, corpus in group
         ],
         sinks_handles(list(valley["sinks"].unique())),
     ]
@@ -331,12 +242,13 @@ def _say(axes: Axes, words: str, of: Sequence[str], corpora: Sequence[str], widt
 
 
 def sink_frames(
-    tables: Tables, job: FigureJob
+    tables: Tables,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[tuple[str, str], pd.DataFrame]]:
     """Entropy, norms and heads of the original views, as `draw_sinks` takes them, and margins by model and corpus."""
-    uncertainty = job.uncertainty
     by_place: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for table, frame in tables:
+        if not table.summary and table.content != MARGINS:
+            continue  # what a claim is judged on
         by_place.setdefault((table.model, table.corpus_or_experiment), {})[table.content] = frame[
             frame["view"] == ORIGINAL
         ]
@@ -345,25 +257,37 @@ def sink_frames(
         place = {"model": model, "corpus": corpus}
         entropy = found["prompt_entropy"]
         rows = first_preparation(entropy[entropy["site"] == RESIDUAL])
-        valleys.append(curves_of_job(rows, job).assign(**place))
-        norm, attending = summarise_sinks(
-            found["sinks"], samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
-        )
-        norms.append(norm.assign(**place))
-        heads.append(attending.assign(**place))
+        valleys.append(curve_rows(rows).assign(**place))
+        sinks = found["sinks"]
+        norms.append(curve_rows(sinks[sinks["measure"] == "norm_ratio"]).assign(**place))
+        heads.append(curve_rows(sinks[sinks["measure"] == "heads"]).assign(**place))
     return (
         pd.concat(valleys, ignore_index=True),
         pd.concat(norms, ignore_index=True),
         pd.concat(heads, ignore_index=True),
-        {place: found["sink_margins"] for place, found in by_place.items()},
+        {place: found[MARGINS] for place, found in by_place.items()},
     )
+
+
+def blocks_notes(valley: pd.DataFrame, heads: pd.DataFrame) -> list[str]:
+    """One sentence for each model of some blocks of which no attention is known; those of a hybrid have none."""
+    notes = []
+    for model, known in heads.dropna(subset="value").groupby("model", sort=False):
+        layers = sorted({*valley.loc[valley["model"] == model, "layer"]} - {0})
+        unknown = [layer for layer in layers if layer not in set(known["layer"])]
+        # The final norm is a layer, but no block.
+        if unknown and unknown != layers[-1:]:
+            shown = f"{len(layers) - len(unknown)} of {count(len(layers), 'block')}"
+            notes.append(f"{model}: attention is known of {shown}; the others have none, or one that is not seen.")
+    return notes
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """The valley of the entropy, the norms of sinks, the heads that attend to them, and how near texts are to more."""
-    valley, norms, heads, margins = sink_frames(tables, job)
+    valley, norms, heads, margins = sink_frames(tables)
     unit = job.axes["prompt_entropy"]
     near = [margin_note(f"{model} on {corpus}", table) for (model, corpus), table in margins.items()]
+    notes = [*blocks_notes(valley, heads), *notes]
     rule = next(iter(margins.values()))["rule"].iloc[0]
     said = [f"Sink tokens: {rule}.", *near, *notes]
     picture = draw_sinks(valley, norms, heads, title=job.title, unit=unit, layers=job.layers, notes=said)

@@ -18,7 +18,7 @@ from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_pan
 from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
 from fathom.figures.drawing.text import plain_number
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import RESIDUAL, curves_of_job, first_preparation, in_own_unit, quantities_of
+from fathom.figures.metrics.rows import RESIDUAL, curve_rows, first_preparation, in_own_unit, quantities_of, summaries
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,19 +132,19 @@ def _colour_scale(values: Sequence[float]) -> ScalarMappable:
 PROBABILITY, LENGTH = "probability that a token is replaced", "tokens of a text"
 
 
-def sweep_curves(tables: Tables, job: FigureJob, *, raw: bool) -> pd.DataFrame:
+def sweep_curves(tables: Tables, *, raw: bool) -> pd.DataFrame:
     """One row a model, quantity (of the view), sinks and layer, in the first preparation."""
     curves = []
-    for table, frame in tables:
+    for table, frame in summaries(tables):
         rows = first_preparation(frame[frame["site"] == RESIDUAL])
-        curve = curves_of_job(in_own_unit(rows) if raw else rows, job)
+        curve = curve_rows(in_own_unit(rows) if raw else rows)
         curves.append(curve.assign(model=table.model, quantity=curve["view"].map(quantities_of(rows))))
     return pd.concat(curves, ignore_index=True)
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str, raw: bool) -> Drawn:
     """Curves of one metric, coloured by what is varied."""
-    curves = sweep_curves(tables, job, raw=raw)
+    curves = sweep_curves(tables, raw=raw)
     quantity = PROBABILITY if curves["quantity"].max() <= 1 else LENGTH
     unit = job.axes[metric]
     picture = draw_sweep(curves, title=job.title, unit=unit, quantity=quantity, layers=job.layers, notes=notes)

@@ -542,6 +542,21 @@ def _legend(main: pd.DataFrame, coordination: pd.DataFrame, words: _Words) -> li
     ]
 
 
+def _unmeasured_notes(measures: pd.DataFrame) -> list[str]:
+    """Say where means were measured with sink tokens alone, which is so where too few groups have other tokens."""
+    of_means = measures[measures["position"].astype(str).str.endswith("mean")]
+    forms = of_means.groupby(["experiment", "model"], sort=False)["sinks"].agg(set).reset_index()
+    lacking = [
+        f"{experiment} ({model})"
+        for experiment, model, found in zip(forms["experiment"], forms["model"], forms["sinks"], strict=True)
+        if "without" not in found
+    ]
+    if not lacking:
+        return []
+    fewest = "too few groups have texts with other tokens"
+    return [f"Coordination is not measured without sink tokens, since {fewest}: {', '.join(lacking)}."]
+
+
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Scores at the attention's output of the labels whose coordination was measured; of too many the first ones."""
     measures = pd.concat(
@@ -555,7 +570,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) 
     curves = fixed_curves(tables, estimator=estimator)
     rows = one_place(curves[curves["site"] == "attention"])
     rows = rows[(rows["label"] != MEAN) & (rows["measure"] == main_measure(rows))]
-    notes = [*notes, *forms_notes(rows)]
+    notes = [*notes, *forms_notes(rows), *_unmeasured_notes(measures)]
     labels = list(rows["label"].unique())
     shown = labels[: len(PALETTE)]
     under = (

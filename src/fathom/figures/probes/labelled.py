@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.choices import choice_notes, experiment_choices
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
 from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_place
@@ -28,7 +29,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) 
     corpus = next(frame for table, frame in tables if table.content == "texts")
     rows = one_place(fixed_curves(tables, estimator=estimator))
     alike, behind = surface_notes(rows)
-    notes = [*notes, *forms_notes(rows), *label_notes(corpus, rows), *alike]
+    chosen = choice_notes(experiment_choices(tables, estimator=estimator), forms_that_differ(rows))
+    notes = [*notes, *forms_notes(rows), *label_notes(corpus, rows), *alike, *chosen]
     picture = draw_properties(rows, title=job.title, layers=job.layers, notes=notes)
     return Drawn(rows, picture, [*notes, *behind])
 

@@ -55,6 +55,8 @@ COLOURED = 0.6
 # More curves than this that lack a control are counted, not named.
 MOST_NAMED = 5
 SURFACES = ("surface", "length", "first_word")  # controls of what the surface of a text tells
+TRANSFER = "transfer"  # what is trained on the texts of the curve and tested on another corpus
+UNMISSED = (*SURFACES, TRANSFER)  # rows beside a curve that nobody misses where no curve has them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +81,7 @@ CONTROLS = {
     "surface": Look(label="words in a bag (tf-idf)", colour="#1F7A6B", line=(0, (6.0, 1.5)), width=1.1),
     "length": Look(label="length of the text", colour="#1F7A6B", line=(0, (1.0, 1.2)), width=0.8),
     "first_word": Look(label="first word", colour="#1F7A6B", line=(0, (3.0, 1.2, 1.0, 1.2)), width=0.6),
+    "transfer": Look(label="tested on another corpus", colour="#8C2D62", line=SOLID, width=1.3),
     "template split": Look(label="template split", colour="#7A5510", line=SOLID),
     "control task": Look(label="control task on that split", colour="#B07F24", line=(0, (1.8, 1.4))),
 }
@@ -304,6 +307,16 @@ def draw_controls(axes: Axes, rows: pd.DataFrame, *, name: str, colour: str | No
         if curve.empty:
             continue
         level = len(curve) == 1
+        if control == TRANSFER:
+            axes.fill_between(
+                curve["depth"],
+                curve["low"],
+                curve["high"],
+                color=colour or look.colour,
+                alpha=0.14,
+                linewidth=0,
+                label=f"{name}, {control}",
+            )
         axes.plot(
             [0, 1] if level else curve["depth"],
             [curve["score"].iloc[0]] * 2 if level else curve["score"],
@@ -423,8 +436,8 @@ def missing_controls(curves: pd.DataFrame, of: str = "experiment") -> str:
     names, models = list(dict.fromkeys(curves[of])), list(dict.fromkeys(curves["model"]))
     parts = []
     for control, look in CONTROLS.items():
-        if control == EMBEDDING or (control in SURFACES and not (curves["control"] == control).any()):
-            continue  # the surface is a control of labelled texts; of a design nobody misses it
+        if control == EMBEDDING or (control in UNMISSED and not (curves["control"] == control).any()):
+            continue  # the surface is a control of labelled texts, another corpus is asked for
         found = set(map(tuple, curves.loc[curves["control"] == control, [of, "model"]].to_numpy()))
         lacking = [(name, model) for name in names for model in models if (name, model) in wanted - found]
         if not lacking:

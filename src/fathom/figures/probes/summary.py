@@ -22,6 +22,7 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.drawing.text import foot_height, set_title, title_height, write_foot
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.probes.choices import INNER, choice_columns, experiment_choices
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
 from fathom.figures.probes.notes import dip_columns
 from fathom.figures.probes.rows import fixed_curves, one_label, one_place, with_site_labels
@@ -92,6 +93,7 @@ NARROWEST = 0.45
 # The columns of words, which give way where the table is too wide, and the one of the score.
 WORD_COLUMNS = (0, 6)
 SCORE_COLUMN = 3
+CHOSEN = "inner\nfolds"
 
 
 def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
@@ -208,7 +210,7 @@ def _draw(table: pd.DataFrame, *, title: str, layers: str, notes: Sequence[str])
     table = table.assign(form=table["sinks"].map(FORMS).where(in_both, ""))
     varied.append("form")
     blocks = {
-        str(model): [_cells(row, varied) for _, row in rows.iterrows()]
+        str(model): [_cells(row, varied, chosen=_has_choices(table)) for _, row in rows.iterrows()]
         for model, rows in table.groupby("model", sort=False)
     }
     significant = {
@@ -261,10 +263,15 @@ def _heads(table: pd.DataFrame, layers: str) -> list[str]:
         "p",
         "texts",
         "groups",
+        *([CHOSEN] if _has_choices(table) else []),
     ]
 
 
-def _cells(row: pd.Series, varied: Sequence[str]) -> list[str]:
+def _has_choices(table: pd.DataFrame) -> bool:
+    return INNER in table and bool(table[INNER].notna().any())
+
+
+def _cells(row: pd.Series, varied: Sequence[str], *, chosen: bool) -> list[str]:
     """Write the cells of one row."""
     what = [
         str(row["experiment"]),
@@ -285,6 +292,7 @@ def _cells(row: pd.Series, varied: Sequence[str]) -> list[str]:
         _p(row["p_family_wise"]),
         _number(row["texts"], digits=0),
         _number(row["groups"], digits=0),
+        *([_number(row[INNER])] if chosen else []),
     ]
 
 
@@ -310,6 +318,11 @@ def _explain(table: pd.DataFrame) -> list[str]:
         "Selectivity: template split \N{MINUS SIGN} control task.",
         "Strongest control: highest of embedding layer, random weights, shuffled words, static vectors and surface.",
     ]
+    if _has_choices(table):
+        lines.append(
+            "Inner folds: the score where the layer is chosen inside every training fold. The peak is an oracle: it is "
+            "chosen on the tested texts."
+        )
     if table["measure"].nunique() > 1:
         lines.append("Scores: balanced accuracy where chance is above 0, else the correlation r.")
     return lines
@@ -371,8 +384,9 @@ def _write_line(
 def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """A table of all experiments: of every place in the numbers, of the first in the picture."""
     curves = fixed_curves(tables)
-    every = dip_columns(tables, job, summary_table(one_label(curves)))
+    choices = experiment_choices(tables)
+    every = choice_columns(choices, dip_columns(tables, job, summary_table(one_label(curves))))
     first = one_label(one_place(curves))
     notes = [*notes, *forms_notes(first)]
-    shown = with_site_labels(summary_table(forms_that_differ(first)))
+    shown = with_site_labels(choice_columns(choices, summary_table(forms_that_differ(first))))
     return Drawn(every, draw_summary(shown, title=job.title, layers=job.layers, notes=notes), notes)

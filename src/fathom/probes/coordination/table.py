@@ -32,6 +32,7 @@ from fathom.statistics.accuracy_curve import AccuracyCurve
 from fathom.statistics.arrays import FloatArray, IntArray
 from fathom.store.reader import Activations, LayerAxis, block_axis, number_layers
 
+FEWEST_BLOCKS = 2  # with attention maps
 SITE = "attention"  # the residual stream sums what all layers wrote, which hides turns that they take
 PRIMARY = "balanced_accuracy"
 
@@ -52,7 +53,7 @@ def coordination_table(
         activations: states at the attention site, and attention patterns.
         found: accuracy per text of the probes, as they wrote it.
 
-    Errors: FathomError if the store holds no attention patterns where it should, the model has fewer blocks than are
+    Errors: FathomError if no sampled text has items that attention can be read of, the model has fewer blocks than are
     needed, or `found` holds other texts.
     """
     view, position, design = job.views[0], job.positions[0], job.design
@@ -82,9 +83,11 @@ def coordination_table(
         measured = _of_states(job, how, corpus, activations, of_form, texts, sinks, resampling)
         tables.append(_numbered(measured, axis).assign(sinks=sinks))
     if len(activations.spans) > 1:
-        of_patterns = _attention(job, corpus, activations, resampling).assign(estimator="")
-        # Patterns are those of all blocks, whichever layers are stored.
-        tables.append(_numbered(of_patterns, block_axis(activations.depth)).assign(sinks=WITH))
+        of_patterns = _attention(job, corpus, activations, resampling)
+        if of_patterns is not None:
+            # Patterns are those of all blocks, whichever layers are stored.
+            of_patterns = _numbered(of_patterns.assign(estimator=""), block_axis(activations.depth))
+            tables.append(of_patterns.assign(sinks=WITH))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -169,14 +172,20 @@ def _complements(
 
 def _attention(
     job: ProbeJob, corpus: pd.DataFrame, activations: Activations, resampling: CoordinationResampling
-) -> pd.DataFrame:
-    """How the blocks' attention from the last item to the others goes together over the sampled texts."""
+) -> pd.DataFrame | None:
+    """How the blocks' attention from the last item to the others goes together over the sampled texts.
+
+    None where no patterns are stored, or of fewer than two blocks: the store says why, and the states are right.
+    """
     spans = activations.spans
     places = {span: activations.span_tokens(span) for span in spans}
     weights: list[FloatArray] = []
     sampled: list[int] = []
     token_counts: list[str] = []
+    sampled_texts = blocks = 0
     for text, pattern in activations.attention_patterns():
+        sampled_texts += 1
+        blocks = int(np.isfinite(pattern[:, 0, 0, 0]).sum())
         tokens = [range(int(places[span][text, 0]), int(places[span][text, 1]) + 1) for span in spans]
         # The first token draws most attention whatever the text, so it is left out; so are items that it is part of.
         queried = max(item[-1] for item in tokens)
@@ -185,6 +194,8 @@ def _attention(
             weights.append(item_weights(pattern, queried, kept))
             sampled.append(text)
             token_counts.append(" ".join(str(len(item)) for item in tokens))
+    if not sampled_texts or blocks < FEWEST_BLOCKS:
+        return None
     alike = {one.shape for one in weights}
     if len(alike) != 1:
         msg = (

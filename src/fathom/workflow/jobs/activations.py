@@ -113,7 +113,8 @@ class ActivationJobs:
         """What a store holds, in words that a dry run shows where it changed."""
         kept = self._kept(wildcards.model, wildcards.corpus)
         sites = kept["sites"] if isinstance(kept["sites"], str) else ", ".join(kept["sites"])
-        return f"{', '.join(kept['positions'])} of {sites}; attention maps of {kept['attention_texts']} texts"
+        views = f" of the views {', '.join(kept['views'])}" if kept["views"] else ""
+        return f"{', '.join(kept['positions'])} of {sites}{views}; attention maps of {kept['attention_texts']} texts"
 
     def _kept(self, model: str, corpus: str) -> dict[str, Any]:
         """What is kept of a corpus, the same for all its shards."""

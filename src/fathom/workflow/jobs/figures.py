@@ -91,6 +91,7 @@ def _told(config: Config, table: FigureTable) -> Table:
         of_task=task_title(config, table.task) if table.task else "",
         corpus=table_corpus(config, table) if table.of_experiment else "",
         control=table.control,
+        summary=table.summary,
     )
 
 

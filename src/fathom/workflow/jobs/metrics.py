@@ -48,8 +48,8 @@ class MetricJobs:
 
     @property
     def token_summaries(self) -> tuple[str, ...]:
-        """Those of these tables that are summarised; sinks are single tokens."""
-        return tuple(name for name in self._config.token_metrics if METRICS[name].of == "text")
+        """Those of these tables that are summarised."""
+        return tuple(table for name in self._config.token_metrics for table in (name, *METRICS[name].more_summaries))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 from fathom.probes.job import ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.defaults import Corpora
+from fathom.workflow.defaults import probed_views
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
@@ -51,6 +53,20 @@ class ProbeJobs:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
         return self._settings(wildcards, ExperimentSettings.coordination_job)
 
+    def directions_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom probes` that keeps the directions of an experiment."""
+        return self._settings(wildcards, ExperimentSettings.directions_job)
+
+    @property
+    def directions(self) -> list[str]:
+        """Files of the directions that experiments keep, of every model but those of random weights."""
+        return [
+            f"results/probes/{model}/{name}.directions.safetensors"
+            for name, one in self._config.experiments.items()
+            if one.keep_directions
+            for model in self._config.trained_models
+        ]
+
     def corpus(self, wildcards: Wildcards) -> str:
         """The table of the texts that an experiment probes."""
         return f"results/corpora/{self._corpus(wildcards)}.parquet"
@@ -67,12 +83,54 @@ class ProbeJobs:
         """How many shards the states are cut into."""
         return self._config.shards_of(self._corpus(wildcards))
 
+    def test_corpus(self, wildcards: Wildcards) -> list[str]:
+        """The table of the texts that an experiment is tested on besides, where it names such a corpus."""
+        return [f"results/corpora/{test}.parquet" for test in self._tests(wildcards)]
+
+    def test_manifests(self, wildcards: Wildcards) -> list[str]:
+        """Manifests of all shards of its states."""
+        return [
+            manifest
+            for test in self._tests(wildcards)
+            for manifest in manifests_of(wildcards.model, test, self._config.shards_of(test))
+        ]
+
+    def test_stores(self, wildcards: Wildcards) -> list[str]:
+        """Stores of all shards of its states."""
+        return [
+            store
+            for test in self._tests(wildcards)
+            for store in stores_of(wildcards.model, test, self._config.shards_of(test))
+        ]
+
+    def test_options(self, wildcards: Wildcards, input: Inputs) -> str:
+        """Options of `fathom probes` that name them."""
+        options = [
+            f"--test-corpus {shlex.quote(str(input.test_corpus[0]))} --test-states "
+            f"{shlex.quote(str(Path(input.test_manifests[0]).parent))} --test-shards {self._config.shards_of(test)}"
+            for test in self._tests(wildcards)
+        ]
+        return " ".join(options)
+
+    def _tests(self, wildcards: Wildcards) -> tuple[str, ...]:
+        """The corpus that is tested besides, if there is one; a model of random weights is tested on none."""
+        one, _, control = self._design(wildcards)
+        return () if control else one.corpora[1:]
+
     def group(self, wildcards: Wildcards) -> str | None:
         """Jobs on a corpus of one shard are small: several go to the cluster as one, as the profile says how many."""
         return "measuring" if self.shards(wildcards) == 1 else None
 
     def resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
         """Memory and time of an experiment's probes; a model of random weights is a control, with fewer fits."""
+        tested = states_size(input.test_manifests).texts if self._tests(wildcards) else 0
+        return self._resources(wildcards, input, threads, tested)
+
+    def directions_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
+        """Memory and time of directions: at most those of the probes."""
+        return self._resources(wildcards, input, threads, 0)
+
+    def _resources(self, wildcards: Wildcards, input: Inputs, threads: int, tested: int) -> Resources:
         one, views, control = self._design(wildcards)
         corpus = corpus_size(input.corpus)
         labels = corpus.labels if one.labels is None else len(one.labels)
@@ -85,6 +143,8 @@ class ProbeJobs:
             labels=labels,
             columns=labels * (1 if control else 1 + one.permutations),
             threads=threads,
+            tested=tested,
+            predictions=one.repeats * (4 * one.folds * bool(one.inner) + 8),
         )
 
     def coordination_resources(
@@ -113,26 +173,30 @@ class ProbeJobs:
         return one, probed_views(one, self._config.corpora), self._config.all_models[wildcards.model].random
 
 
-def probed_views(experiment: ExperimentSettings, corpora: Corpora) -> tuple[str, ...]:
-    """The views that an experiment probes."""
-    return experiment.views or corpora[experiment.corpus].default_views
-
-
 def probe_resources(
-    states: StatesSize, corpus: CorpusSize, *, fits: int, labels: int, columns: int, threads: int
+    states: StatesSize,
+    corpus: CorpusSize,
+    *,
+    fits: int,
+    labels: int,
+    columns: int,
+    threads: int,
+    tested: int = 0,
+    predictions: int = 0,
 ) -> Resources:
     """Resources of one experiment: `fits` training folds a layer, each with `columns` labellings of `labels` labels.
 
-    All views are held at one layer; a fold has the texts of one view.
+    All views are held at one layer; a fold has the texts of one view, and those of another corpus that are `tested`
+    besides. Of every layer and label `predictions` bytes a text are kept, by which layers are compared.
     """
-    texts = math.ceil(states.texts / states.passes)
-    held = states.texts * states.width * 8 / MB
+    texts = math.ceil(states.texts / states.passes) + tested
+    held = (states.texts + tested) * states.width * 8 / MB
     megabytes = (
         SNAKEMAKE
         + FITTING
         + 4 * held
         + threads * (MATRICES * square_mb(texts) + 4 * texts * columns * 8 / MB)
-        + labels * (LABEL + states.layers * texts * 250 / MB)
+        + labels * (LABEL + states.layers * texts * (250 + predictions) / MB)
         + table_mb(corpus)
     )
     # One eigenvalue problem a fold serves all labellings.

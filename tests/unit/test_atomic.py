@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fathom.io.atomic import Draft, clear_abandoned, draft_of
+from fathom.io.atomic import AtomicFile, atomic_write, clear_abandoned
 from fathom.runtime.errors import FathomError
 
 WRITER = """
 import os, sys
 from pathlib import Path
-from fathom.io.atomic import Draft
-draft = Draft(Path(sys.argv[1]))
-os.write(draft.descriptor, b"half")
+from fathom.io.atomic import AtomicFile
+file = AtomicFile(Path(sys.argv[1]))
+os.write(file.descriptor, b"half")
 print("half", flush=True)
 sys.stdin.read()
 """
@@ -27,7 +27,7 @@ def names(folder: Path) -> list[str]:
 
 
 def write_and_fail(path: Path) -> None:
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(b"new")
         stream.flush()
         assert path.read_bytes() == b"old"
@@ -40,17 +40,17 @@ def test_a_file_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="bytes-like"):
         write_and_fail(path)
     assert (path.read_bytes(), names(tmp_path)) == (b"old", ["a.json"])
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(b"new")
     assert (path.read_bytes(), names(tmp_path)) == (b"new", ["a.json"])
 
 
 def test_two_writers_of_one_file_do_not_mix(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
-    with draft_of(path) as one:
+    with atomic_write(path) as one:
         one.write(b"one")
         one.flush()
-        with draft_of(path) as two:  # its start leaves the draft of the first alone: that one still writes
+        with atomic_write(path) as two:  # its start leaves the temporary file of the first alone: that one still writes
             two.write(b"two, longer")
         assert path.read_bytes() == b"two, longer"
     assert (path.read_bytes(), names(tmp_path)) == (b"one", ["a.json"])
@@ -66,13 +66,13 @@ def test_what_a_killed_writer_left_is_taken_away_by_the_next_one(tmp_path: Path)
         (left,) = names(tmp_path)
         writer.kill()
     assert names(tmp_path) == [left]
-    with draft_of(path) as stream:
+    with atomic_write(path) as stream:
         stream.write(b"whole")
     assert names(tmp_path) == ["a.json"]
 
 
-def test_a_draft_that_another_job_took_away_is_an_error(tmp_path: Path) -> None:
-    draft = Draft(tmp_path / "a.json")
+def test_a_temporary_file_that_another_job_deleted_is_an_error(tmp_path: Path) -> None:
+    file = AtomicFile(tmp_path / "a.json")
     (tmp_path / names(tmp_path)[0]).unlink()
     with pytest.raises(FathomError, match=r"a\.json: another job makes this file at the same time; run"):
-        draft.publish()
+        file.publish()

@@ -1,0 +1,45 @@
+"""The ways to hold weights that there are, and which one a folder has."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fathom.models.weight_headers import Weights
+from fathom.models.weights import drawn, files, packed
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Way(Protocol):
+    """What every module of a way has."""
+
+    BOUND: bool
+    """Whether its files are as large as what they declare; if not, only what fathom itself made is read."""
+
+    def declared(self, folder: Path) -> Weights:
+        """What the files declare, read from their heads alone. Errors: FathomError if they are refused."""
+
+    def load(self, folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrainedModel, dict[str, Any]]:
+        """The model, and what transformers says of its weights: missing, unexpected and of another shape.
+
+        Errors: FathomError, or whatever the libraries raise.
+        """
+
+
+FILES: Way = files
+MARKED: dict[str, Way] = {drawn.MARK: drawn, packed.MARK: packed}
+"""File that a folder has in place of those that transformers reads -> what reads it."""
+
+
+def way_of(folder: Path) -> Way:
+    """How a folder holds its weights."""
+    marks = marks_in({path.name for path in folder.iterdir()})
+    return MARKED[marks[0]] if marks else FILES
+
+
+def marks_in(names: Collection[str]) -> list[str]:
+    """Those of the names of files that stand in place of what transformers reads."""
+    return [name for name in MARKED if name in names]
