@@ -380,7 +380,7 @@ def test_metric_figure_refuses_what_it_cannot_draw() -> None:
         draw_metric(curves.assign(depth=curves["depth"] ** 2), title="t", unit="u")
     with pytest.raises(ValueError, match="column sinks: expected one of with, without, none, found 'some'"):
         draw_metric(metric_curve("m", 6).assign(sinks="some"), title="t", unit="u")
-    with pytest.raises(ValueError, match=r"column preparation: expected one of none, rows, .*, found .other.$"):
+    with pytest.raises(ValueError, match=r"column preparation: expected one of none, .*, found .other.$"):
         draw_metric(metric_curve("m", 6).assign(preparation="other"), title="t", unit="u")
     with pytest.raises(ValueError, match="column corpus: at most 36"):
         draw_metric(pd.concat(metric_curve("m", 6, f"c{at}") for at in range(37)), title="t", unit="u")

@@ -488,7 +488,7 @@ def test_random_weights_have_the_shape_of_another_model(
     facts = read_manifest(tmp_path / "m" / "manifest.json", "model")
     assert facts["revision"] == "random weights, seed 0, shape of local folder"
     assert facts["base_manifest_sha256"] == sha256_of(base)
-    assert facts["source"] == {"source": "random", "of": "other", "seed": 0}
+    assert facts["source"] == {"source": "random", "of": "other", "seed": 0, "stored": False}
     assert (facts["architecture"], facts["depth"], facts["width"]) == (name, 3, 16)
     theirs = load_file(source / "model.safetensors")
     # BERT's pooler is drawn too; it is not read.

@@ -301,7 +301,8 @@ def test_shards_whose_spans_differ_are_refused(tmp_path: Path) -> None:
     Activations([manifests["both"], manifests["both"]])
     for other in ("bare", "first", "order"):
         with pytest.raises(
-            FathomError, match=rf"{other}\.zarr\.zip: .* spans or the rule of sinks differ from .*both\.zarr\.zip"
+            FathomError,
+            match=rf"{other}\.zarr\.zip: .* views or the rule of sinks differ from .*both\.zarr\.zip",
         ):
             Activations([manifests["both"], manifests[other]])
 
@@ -334,7 +335,7 @@ def test_shards_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     for other in manifests[1:]:
         with pytest.raises(
             FathomError,
-            match=r"\w\.zarr\.zip: sites, layers, .*, spans or the rule of sinks differ from .*a\.zarr\.zip",
+            match=r"\w\.zarr\.zip: sites, layers, .*, spans, views or the rule of sinks differ from .*a\.zarr\.zip",
         ):
             Activations([manifests[0], other])
 

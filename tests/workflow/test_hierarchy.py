@@ -129,7 +129,7 @@ COLUMNS: dict[str, list[str]] = {
         *("control", "measure", "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
         *("quantity", "pair_at", "texts_with_sinks", "texts_left_out", "gap", "gap_low", "gap_high"),
-        *("stage", "name", "model", "corpus"),
+        *("test_corpus", "texts_known", "stage", "name", "model", "corpus"),
     ],
     "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
     "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],
@@ -148,6 +148,7 @@ COLUMNS: dict[str, list[str]] = {
             "high",
         ),
         *("null", "null_low", "null_high", "p", "texts", "groups"),
+        *("stage", "name", "model", "corpus", "view", "site", "position"),
     ],
 }
 

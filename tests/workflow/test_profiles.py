@@ -11,6 +11,11 @@ from tests.workflow.project import ROOT, Project, said
 
 MOST = 20  # jobs that a default run may give to a scheduler
 GPU_RULES = {"Extracting"}
+LOCAL = {"Preparing", "Building", "Bringing", "Listing", "Drawing"}
+TASKS, MODELS = 5, 2  # of the default run; experiments read its other corpora of their random twins as well
+EXTRACTIONS = MODELS * (6 + TASKS) + MODELS * 4
+MEASURED = MODELS * (14 + TASKS)
+PROBED, SCORED = 2 * MODELS * 5, MODELS * TASKS
 
 
 def planned(folder: Path, profile: str, *arguments: str) -> str:
@@ -29,8 +34,10 @@ def test_default_run_submits_few_jobs(tmp_path: Path, profile: str) -> None:
     groups = re.split(r"^.*Group job (?=\w+ \(jobs)", plan, flags=re.MULTILINE)[1:]
     grouped = [re.findall(r"^    Job \d+: (\w+)", group, flags=re.MULTILINE) for group in groups]
     alone = re.findall(r"^Job \d+: (\w+)", plan, flags=re.MULTILINE)
-    submitted_alone = [message for message in alone if message not in {"Preparing", "Building", "Drawing"}]
-    assert sum(map(len, grouped)) + len(submitted_alone) == 20 + 24 + 4 + 20  # all that is not local
+    submitted_alone = [message for message in alone if message not in LOCAL]
+    assert (
+        sum(map(len, grouped)) + len(submitted_alone) == EXTRACTIONS + MEASURED + PROBED + SCORED
+    )  # all that is not local
     assert 0 < len(groups) + len(submitted_alone) <= MOST
     for jobs in grouped:  # a GPU is never held by jobs that have no use for it
         assert set(jobs) <= GPU_RULES or not set(jobs) & GPU_RULES
@@ -42,4 +49,4 @@ def test_shards_are_submitted_one_by_one(tmp_path: Path) -> None:
     plan = planned(tmp_path, "slurm", "--configfile", str(own))
     # Small jobs before them share submissions.
     assert set(re.findall(r"Group job (\w+)", plan)) == {"cutting"}
-    assert len(re.findall(r"^Job \d+: Extracting", plan, flags=re.MULTILINE)) == 20 * 3
+    assert len(re.findall(r"^Job \d+: Extracting", plan, flags=re.MULTILINE)) == EXTRACTIONS * 3

@@ -61,7 +61,8 @@ rule probes:
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " probes --settings {params.settings:q} --corpus {input.corpus:q}"
-        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads} {params.test}"
+        " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+        " {params.test:q}"
 
 
 rule coordination:

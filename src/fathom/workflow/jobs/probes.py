@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -103,14 +102,14 @@ class ProbeJobs:
             for store in stores_of(wildcards.model, test, self._config.shards_of(test))
         ]
 
-    def test_options(self, wildcards: Wildcards, input: Inputs) -> str:
-        """Options of `fathom probes` that name them."""
-        options = [
-            f"--test-corpus {shlex.quote(str(input.test_corpus[0]))} --test-states "
-            f"{shlex.quote(str(Path(input.test_manifests[0]).parent))} --test-shards {self._config.shards_of(test)}"
-            for test in self._tests(wildcards)
-        ]
-        return " ".join(options)
+    def test_options(self, wildcards: Wildcards, input: Inputs) -> list[str]:
+        """Options of `fathom probes` that name them, as words that the rule quotes one by one."""
+        words: list[str] = []
+        for test in self._tests(wildcards):
+            words += ["--test-corpus", str(input.test_corpus[0])]
+            words += ["--test-states", str(Path(input.test_manifests[0]).parent)]
+            words += ["--test-shards", str(self._config.shards_of(test))]
+        return words
 
     def _tests(self, wildcards: Wildcards) -> tuple[str, ...]:
         """The corpus that is tested besides, if there is one; a model of random weights is tested on none."""
