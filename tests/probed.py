@@ -112,8 +112,9 @@ def probe_job(kind: str = "probe", **settings: Any) -> ProbeJob:
         "controls": (),
     }
     experiment = ExperimentSettings(**(few | settings))
-    job = experiment.job if kind == "probe" else experiment.coordination_job
-    return job("m", "e", experiment.views or (ORIGINAL,), Uncertainty(bootstrap=100))
+    uncertainty = Uncertainty(bootstrap=100)
+    job = experiment.job("m", "e", experiment.views or (ORIGINAL,), uncertainty)
+    return job if kind == "probe" else experiment.coordination_job(job, uncertainty)
 
 
 def run_probes_command(job: ProbeJob, corpus: Path, manifests: Sequence[Path], texts: Path | None = None) -> Result:

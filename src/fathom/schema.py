@@ -67,6 +67,13 @@ def named_revision(revision: str | None) -> str:
 LONGEST_LINE = 1000  # characters: settings are an argument of a command, which Linux limits to 128 KB
 
 
+def each_once(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Refuse a list that names something twice."""
+    if len(set(values)) != len(values):
+        raise PydanticCustomError(NOT_EXPECTED, "expected every entry once")
+    return values
+
+
 def _one_line(text: str) -> str:
     """Labels, titles and paths end in commands, logs, SVG and HTML: there a control character would be an order."""
     if not text.isprintable():

@@ -248,6 +248,9 @@ def test_a_corpus_may_keep_something_of_its_own() -> None:
     assert config.kept_states(model, "hub").attention_texts == 2
     assert config.kept_states(model, "plain").sites == ("residual",)
     assert config.kept_states(model, "plain").attention_texts == 5
+    # Who lists positions has them of every text, paraphrases among them.
+    assert config.kept_states(model, "views").paraphrase_tokens
+    assert not config.kept_states(model, "plain").paraphrase_tokens
     assert config.kept_states(model, "views").positions == ("mean", "last", "normed_mean")
     assert config.kept_states(model, "hub").corpora == {}  # what others keep is no matter of this corpus
     assert refusal(activations={"corpora": {"hab": {}}}).startswith("activations.corpora: expected one of bible, plain")

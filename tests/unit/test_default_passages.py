@@ -67,7 +67,7 @@ def run(command: click.Command, *arguments: object) -> None:
 @pytest.fixture(scope="module")
 def passages(tmp_path_factory: pytest.TempPathFactory) -> Passages:
     folder = tmp_path_factory.mktemp("passages")
-    plan = Plan(load_config({"activations": {"paraphrase_tokens": True}}, []))
+    plan = Plan(load_config({"activations": {"corpora": {CORPUS: {"positions": ["tokens", "mean"]}}}}, []))
     at = Wildcards(model=MODEL, corpus=CORPUS, shard="1-of-1")
     model, texts, store = folder / "model", folder / "texts.parquet", folder / "store" / "1-of-1"
     run(prepare_model, "--settings", plan.models.settings(at), "--folder", model, "--manifest", model / "manifest.json")

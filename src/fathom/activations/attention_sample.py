@@ -132,7 +132,7 @@ def switched_attention(model: LoadedModel) -> Iterator[tuple[LoadedModel, list[i
     try:
         yield model, _giving(model)
     finally:
-        model.module.set_attn_implementation(before)  # type: ignore[operator]  # as above
+        model.module.set_attn_implementation(before)  # type: ignore[operator]  # nn.Module types it a Tensor
 
 
 @contextmanager

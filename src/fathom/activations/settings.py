@@ -124,14 +124,12 @@ class ActivationsSettings(Settings):
     `attention_residual` (the stream between the two). `auto` stores those that an experiment or figure reads, `all`
     those that the architecture has, which makes the store nearly five times as large."""
     positions: Positions = "auto"
-    """What of a text is stored. `auto`: what a metric, an experiment or a figure reads of the corpus. Or a list, to
-    keep more: `tokens` (all of them), `mean`, `embedding_mean` (that of layer 0 alone), `last`, `spans` (the last token
-    of every marked span) or `span:<name>` (of one), and `normed_mean` and `normed_last`, the same after the model's
-    final norm at every layer. Every mean is stored twice, with all tokens and without the sink tokens."""
-    paraphrase_tokens: bool = False
-    """Whether `tokens` are stored of paraphrases too: views that word a text once more and are neither perturbed nor a
-    control. Metrics of tokens measure the texts whose tokens are stored. Those of a paraphrase tell the same again and
-    take as much room as the original's, so: no."""
+    """What of a text is stored. `auto`: what a metric, an experiment or a figure reads of the corpus; of paraphrases
+    (views that word a text once more, neither perturbed nor a control) no tokens, which tell the same again and take as
+    much room. Or a list, to keep more: `tokens` (all of them, of every text), `mean`, `embedding_mean` (that of layer 0
+    alone), `last`, `spans` (the last token of every marked span) or `span:<name>` (of one), and `normed_mean` and
+    `normed_last`, the same after the model's final norm at every layer. Every mean is stored twice, with all tokens and
+    without the sink tokens."""
     sinks: SinkSettings = SinkSettings()
     """Which tokens are sinks."""
     attention_texts: Annotated[int, Field(ge=0)] | Literal["auto"] = "auto"
@@ -172,5 +170,7 @@ class KeptActivations(ActivationsSettings):
     """What of a text."""
     attention_texts: int
     """Texts whose attention patterns are stored."""
+    paraphrase_tokens: bool = False
+    """Whether `tokens` are stored of paraphrases too. Metrics of tokens measure the texts whose tokens are stored."""
     views: tuple[str, ...] | None = None
     """Views of texts that run; all of them if left out. Of a model of random weights, experiments read no controls."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +12,12 @@ import pandas as pd
 
 from fathom.corpora.labelled import OPTIONS, Columns, labelled_texts
 from fathom.corpora.plain_texts import check_plain
+from fathom.io.csv_files import read_csv
 from fathom.runtime.errors import FathomError, first_line
 
 if TYPE_CHECKING:
     from fathom.corpora.sources import Sources
 
-LONGEST_CELL = 2**31 - 1  # characters
 ENDINGS = (".txt", ".csv", ".jsonl", ".parquet")
 
 
@@ -97,7 +96,7 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
             with path.open(encoding=encoding) as stream:
                 return pd.DataFrame({column: pd.Series([line.removesuffix("\n") for line in stream], dtype=str)})
         case ".csv":
-            return _read_csv(path, encoding)
+            return read_csv(path, encoding)
         case ".jsonl":
             # Otherwise pandas turns texts that look like numbers or dates into numbers and dates.
             return pd.read_json(path, lines=True, dtype=False, encoding=encoding)
@@ -106,27 +105,6 @@ def _read(path: Path, column: str, encoding: str) -> pd.DataFrame:
         case _:
             msg = f"{path}: expected a file that ends with {', '.join(ENDINGS)}"
             raise FathomError(msg)
-
-
-def _read_csv(path: Path, encoding: str) -> pd.DataFrame:
-    """A table whose rows have as many cells as its first row names columns, each another name.
-
-    Pandas takes the first cells of rows that are longer for names of rows, which puts every cell in the column beside
-    its own, and fills rows that are shorter, such as those that an unquoted line break cuts in two.
-    """
-    head = pd.read_csv(path, header=None, nrows=1, dtype=str, keep_default_na=False, encoding=encoding).iloc[0]
-    twice = head[head.duplicated() & (head != "")]
-    if len(twice):
-        msg = f"its first row names the column {twice.iloc[0]!r} twice"
-        raise ValueError(msg)
-    csv.field_size_limit(LONGEST_CELL)
-    with path.open(encoding=encoding, newline="") as stream:
-        for number, row in enumerate(filter(None, csv.reader(stream))):
-            if len(row) != len(head):
-                where = f"row {number} has {len(row)} cells, the first row names {len(head)} columns"
-                msg = f"{where}; put a text with a comma or a line break in quotes"
-                raise ValueError(msg)
-    return pd.read_csv(path, dtype=str, keep_default_na=False, encoding=encoding, index_col=False)
 
 
 def chosen(

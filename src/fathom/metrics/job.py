@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
-from fathom.schema import NOT_EXPECTED, Name, Seed, Settings
+from fathom.schema import Name, Seed, Settings, each_once
 
 
 def _listed(value: Any) -> Any:
@@ -15,16 +14,10 @@ def _listed(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def _once(forms: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(forms)) != len(forms):
-        raise PydanticCustomError(NOT_EXPECTED, "expected every preparation once")
-    return forms
-
-
 Prepared = Literal["none", "rows", "centred"]
 Form = Literal["none", "rows", "centred", "as_published"]
-Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
-Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(_once)]
+Preparations = Annotated[tuple[Prepared, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(each_once)]
+Forms = Annotated[tuple[Form, ...], BeforeValidator(_listed), Field(min_length=1), AfterValidator(each_once)]
 Normalisation = Literal["raw", "logN", "logD", "max"]
 Position = Literal["tokens", "mean"]
 Shape = Literal["text", "corpus", "views", "layers", "sinks"]

@@ -11,18 +11,12 @@ from pydantic_core import PydanticCustomError
 
 from fathom.probes.design import MARGIN_PENALTIES, RIDGE_PENALTIES, Estimator, ProbeDesign
 from fathom.probes.job import CoordinationJob, ProbeJob
-from fathom.schema import NOT_EXPECTED, UNKNOWN_KEY, Line, Name, Seed, Settings, Uncertainty
+from fathom.schema import NOT_EXPECTED, UNKNOWN_KEY, Line, Name, Seed, Settings, Uncertainty, each_once
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
 Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
 Control = Literal["random", "shuffled", "static", "selectivity", "surface"]
 FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
-
-
-def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) != len(values):
-        raise PydanticCustomError(NOT_EXPECTED, "expected every entry once")
-    return values
 
 
 def _enough(permutations: int) -> int:
@@ -65,24 +59,24 @@ class ExperimentSettings(Settings):
     nearly equal to a training text are left out, of a design those that share an item with one."""
     title: Line | None = None
     """Name in figures; the key if left out."""
-    views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    views: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(each_once)] | None = None
     """Views that are probed, each for itself; those of the corpus' design if left out (`original`, or the distances of
     an early-context corpus). Shuffled texts and further templates are controls of them."""
-    sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(_once)] = ("residual",)
+    sites: Annotated[tuple[Site, ...], Field(min_length=1), AfterValidator(each_once)] = ("residual",)
     """Where in a block."""
-    positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)]
+    positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(each_once)]
     """Where in a text the state is read: `mean`, `last` or `span:<name>`."""
-    labels: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(_once)] | None = None
+    labels: Annotated[tuple[Line, ...], Field(min_length=1), AfterValidator(each_once)] | None = None
     """Labels to probe for; all of the corpus if left out. Those with two values are averaged into one curve as well."""
     stratify_by: Line | None = None
     """Label whose classes are spread evenly over the folds, which all labels share. Left out, it is the label itself
     where there is one only."""
-    estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(_once)] = ("svm", "ridge")
+    estimators: Annotated[tuple[Estimator, ...], Field(min_length=1), AfterValidator(each_once)] = ("svm", "ridge")
     """Linear probes. Continuous labels are for `ridge` only."""
     penalty: Penalty = 1.0
     """Strength of the L2 penalty (alpha of ridge, 1 / C of SVM and logistic) on standardised states divided by the
     square root of the width, so that it means the same at every layer. Fixed: no choice of it can shape the curve."""
-    inner: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("ridge",)
+    inner: Annotated[tuple[Estimator, ...], AfterValidator(each_once)] = ("ridge",)
     """Estimators that are run once more with nested cross-validation: the penalty is chosen for every layer and
     training fold by folds inside it, as good as the probe can be. Ridge alone by default: it answers all penalties at
     once, while an SVM is fitted 130 times a layer and repeat."""
@@ -99,11 +93,11 @@ class ExperimentSettings(Settings):
     assignment to another is less than its interval over groups already with 3."""
     permutations: Annotated[int, Field(ge=0), AfterValidator(_enough)] = 200
     """Permuted labels for the chance level; 0 leaves it untested. The smallest p is 1 / (permutations + 1)."""
-    permuted: Annotated[tuple[Estimator, ...], AfterValidator(_once)] = ("svm", "ridge")
+    permuted: Annotated[tuple[Estimator, ...], AfterValidator(each_once)] = ("svm", "ridge")
     """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen
     one; the others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long
     as an SVM."""
-    controls: Annotated[tuple[Control, ...], AfterValidator(_once)] = (
+    controls: Annotated[tuple[Control, ...], AfterValidator(each_once)] = (
         "random",
         "shuffled",
         "static",
@@ -191,32 +185,12 @@ class ExperimentSettings(Settings):
             test=None if control else self.test,
         )
 
-    def directions_job(
-        self,
-        model: str,
-        experiment: str,
-        views: tuple[str, ...],
-        uncertainty: Uncertainty,
-        *,
-        control: bool = False,
-        designed: bool = True,
-    ) -> ProbeJob:
-        """The settings of the job that keeps the directions of the probes."""
-        job = self.job(model, experiment, views, uncertainty, control=control, designed=designed)
+    def directions_job(self, job: ProbeJob) -> ProbeJob:
+        """What the job is told that keeps the directions of the probes that another one fits."""
         return job.model_copy(update={"directions": True, "test": None, "controls": ()})
 
-    def coordination_job(
-        self,
-        model: str,
-        experiment: str,
-        views: tuple[str, ...],
-        uncertainty: Uncertainty,
-        *,
-        control: bool = False,
-        designed: bool = True,
-    ) -> ProbeJob:
-        """The settings of the job that measures the coordination of adjacent layers."""
+    def coordination_job(self, job: ProbeJob, uncertainty: Uncertainty) -> ProbeJob:
+        """What the job is told that measures how adjacent layers coordinate, after the one that fits the probes."""
         how = self.coordination or CoordinationSettings()
         coordination = CoordinationJob(splits=how.splits, k=how.k, samples=how.samples, seed=uncertainty.seed)
-        job = self.job(model, experiment, views, uncertainty, control=control, designed=designed)
         return job.model_copy(update={"coordination": coordination})

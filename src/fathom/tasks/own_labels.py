@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.runtime.errors import FathomError
-from fathom.tasks.sources import read_csv
+from fathom.tasks.sources import columns_of_csv
 from fathom.tasks.task_data import OwnTask
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def build(
 ) -> OwnTask:
     """The rows of a table; examples are drawn from those for training."""
     columns = {"text": text, "label": label} | ({} if split is None else {"split": split})
-    rows = read_csv(path, columns)
+    rows = columns_of_csv(path, columns)
     if rows["label"].nunique() < 2:
         msg = f"{path}: column {label!r} holds one label only, {rows['label'].iloc[0]!r}; expected two or more"
         raise FathomError(msg)

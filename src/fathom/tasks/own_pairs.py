@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fathom.runtime.errors import FathomError
-from fathom.tasks.sources import as_numbers, read_csv
+from fathom.tasks.sources import as_numbers, columns_of_csv
 from fathom.tasks.task_data import OwnTask
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ FEWEST = 3  # pairs that a rank correlation takes
 
 def build(_sources: TaskSources, *, path: str, first: str, second: str, score: str, instruction: str | None) -> OwnTask:
     """Pairs that belong together or do not, where all scores are 0 or 1; else pairs that are more or less alike."""
-    rows = read_csv(path, {"sentence1": first, "sentence2": second, "score": score})
+    rows = columns_of_csv(path, {"sentence1": first, "sentence2": second, "score": score})
     rows["score"] = as_numbers(rows["score"], path, score)
     if rows["score"].nunique() < 2 or len(rows) < FEWEST:
         msg = f"{path}: {len(rows)} pairs, scores {sorted(set(rows['score']))[:3]}; expected at least {FEWEST} pairs, "

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fathom.runtime.errors import FathomError
-from fathom.tasks.sources import as_numbers, read_csv
+from fathom.tasks.sources import as_numbers, columns_of_csv
 from fathom.tasks.task_data import OwnTask
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def build(
     _sources: TaskSources, *, path: str, query: str, candidate: str, relevant: str, instruction: str | None
 ) -> OwnTask:
     """Rows with the same query are its candidates; a candidate of several queries is one text."""
-    rows = read_csv(path, {"query": query, "candidate": candidate, "relevant": relevant})
+    rows = columns_of_csv(path, {"query": query, "candidate": candidate, "relevant": relevant})
     rows["relevance"] = as_numbers(rows["relevant"], path, relevant)
     wrong = (~rows["relevance"].isin((0.0, 1.0))).to_numpy()
     if wrong.any():

