@@ -157,7 +157,7 @@ def test_a_rewritten_manifest_is_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("held", "needed"), [(0, 4000), (560, 4560), (2000, 2000), (4000, 4000)])
 def test_weights_that_are_not_stored_as_they_run_need_memory_to_be_made(tmp_path: Path, held: int, needed: int) -> None:
     manifest = tmp_path / "manifest.json"
-    files = {"a.safetensors": {"bytes": held}} if held else {"drawn_weights.json": {"bytes": 99}}
+    files = {"a.safetensors": {"bytes": held}} if held else {"initialised_weights.json": {"bytes": 99}}
     manifest.write_text(json.dumps({"parameters": 1000, "depth": 2, "width": 4, "files": files}), encoding="utf-8")
     assert model_size(str(manifest), "float32").file_bytes == needed
 

@@ -32,8 +32,8 @@ from fathom.models.load import LoadedModel, load_model
 from fathom.models.prepare import check_own, copy_plain, describe
 from fathom.models.sources.random_weights import draw_weights
 from fathom.models.sources.wheel import convert_gguf
-from fathom.models.weights import drawn, packed
-from fathom.models.weights.ways import way_of
+from fathom.models.weights import initialised, packed
+from fathom.models.weights.storage import storage_of
 from fathom.runtime.errors import FathomError
 
 CPU = torch.device("cpu")
@@ -99,7 +99,7 @@ def test_drawn_weights_are_those_that_a_file_would_hold(tmp_path: Path, name: st
     assert {path.suffix for path in folder.iterdir()} == {".json"}
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    ours, found = way_of(folder).load(folder, dtype=dtype, attention=None)
+    ours, found = storage_of(folder).load(folder, dtype=dtype, attention=None)
     assert torch.equal(torch.get_rng_state(), before)
     assert not any(found.values())
     assert_equal_models(ours, AutoModel.from_pretrained(source, dtype=getattr(torch, dtype)))
@@ -120,7 +120,7 @@ def test_weights_are_stored_where_they_are_asked_for(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     kept.mkdir()
     draw_weights(source, kept, seed=1, stored=True)
-    assert not (kept / drawn.MARK).exists()
+    assert not (kept / initialised.MARK).exists()
     found, expected = load(kept).module.state_dict(), load(draw(source, tmp_path / "drawn", seed=1)).module.state_dict()
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], expected[name]) for name in found)
@@ -148,16 +148,16 @@ def changed(folder: Path, file: str, **facts: Any) -> None:
     ("file", "facts", "expected"),
     [
         (
-            drawn.MARK,
+            initialised.MARK,
             {"xxh3_128": "0" * 32, "versions": {"torch": "1.0", "transformers": "2.0"}},
             r"its seed gave other weights with torch 1\.0 and transformers 2\.0 than it gives now, with torch ",
         ),
-        (drawn.MARK, {"seed": 1}, "its seed gave other weights"),
+        (initialised.MARK, {"seed": 1}, "its seed gave other weights"),
         ("config.json", {"initializer_range": 0.5}, "its seed gave other weights"),
         ("config.json", {"intermediate_size": 1 << 40}, "are not those of config.json beside it"),
-        (drawn.MARK, {"seed": -1}, "does not say how weights are drawn"),
-        (drawn.MARK, {"shapes": {"a": [-1]}}, "does not say how weights are drawn"),
-        (drawn.MARK, {"more": 1}, "does not say how weights are drawn"),
+        (initialised.MARK, {"seed": -1}, "does not say how weights are drawn"),
+        (initialised.MARK, {"shapes": {"a": [-1]}}, "does not say how weights are drawn"),
+        (initialised.MARK, {"more": 1}, "does not say how weights are drawn"),
     ],
 )
 def test_other_weights_than_were_drawn_are_one_line(
@@ -177,7 +177,7 @@ def test_a_drawn_model_is_no_folder_of_the_users(tmp_path: Path, llama: Path) ->
     folder = draw(llama, tmp_path / "m")
     with pytest.raises(FathomError, match=r"a model of random weights .*; write \{source: random, of: \.\.\.\}"):
         check_own(folder)
-    (folder / drawn.MARK).rename(folder / "weights.json")
+    (folder / initialised.MARK).rename(folder / "weights.json")
     with pytest.raises(FathomError, match=r"holds no weights as \*\.safetensors"):
         check_own(folder)
 
@@ -298,7 +298,7 @@ def as_transformers_reads(file: Path, dtype: str, folder: Path) -> nn.Module:
 def test_packed_weights_are_those_that_transformers_reads(tmp_path: Path, make: Any, kind: str, dtype: str) -> None:
     file = make(tmp_path / "m.gguf", kind)
     folder = converted(file, tmp_path / "m")
-    ours, found = way_of(folder).load(folder, dtype=dtype, attention=None)
+    ours, found = storage_of(folder).load(folder, dtype=dtype, attention=None)
     theirs = as_transformers_reads(file, dtype, tmp_path / "plain")
     assert not any(found.values())
     assert_equal_models(ours, theirs)
@@ -329,7 +329,7 @@ def test_a_folder_that_transformers_loads_is_made_of_any_other(tmp_path: Path, w
         "packed": lambda: converted(llama_file(tmp_path / "m.gguf", "Q4_1"), tmp_path / "m"),
     }
     folder = made[way]()
-    model, _ = way_of(folder).load(folder, dtype="float32", attention=None)
+    model, _ = storage_of(folder).load(folder, dtype="float32", attention=None)
     model.save_pretrained(tmp_path / "plain")
     assert_equal_models(AutoModel.from_pretrained(tmp_path / "plain"), model)
 

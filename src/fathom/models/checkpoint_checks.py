@@ -16,7 +16,7 @@ from typing import Any
 from fathom.io.strict_json import read_json
 from fathom.models.folders import ADAPTER
 from fathom.models.weight_headers import Weights
-from fathom.models.weights.ways import way_of
+from fathom.models.weights.storage import storage_of
 from fathom.runtime.errors import FathomError, first_line
 
 CONFIG, TOKENIZER_CONFIG, INDEX = "config.json", "tokenizer_config.json", "model.safetensors.index.json"
@@ -131,7 +131,7 @@ def check_checkpoint(folder: Path) -> Weights:
     if (folder / TOKENIZER_CONFIG).exists():
         _check_tokenizer_class(folder / TOKENIZER_CONFIG, read_object(folder / TOKENIZER_CONFIG))
     _check_indices(folder)
-    weights = way_of(folder).declared(folder)
+    weights = storage_of(folder).declared(folder)
     _check_prefixes(folder, weights.shapes)
     return weights
 

@@ -19,7 +19,7 @@ from fathom.models.checkpoint_checks import check_prepared
 from fathom.models.offline import close_doors
 from fathom.models.passes import Fresh, Half, call
 from fathom.models.sizes import Part
-from fathom.models.weights.ways import way_of
+from fathom.models.weights.storage import storage_of
 from fathom.runtime.errors import FathomError, first_line
 
 log = logs.getLogger("fathom")
@@ -173,7 +173,7 @@ def _that_runs(whole: Any, part: Part | None) -> nn.Module:
 
 def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
     try:
-        whole, info = way_of(folder).load(folder, dtype=dtype, attention=attention)
+        whole, info = storage_of(folder).load(folder, dtype=dtype, attention=attention)
     except FathomError as error:
         msg = f"model {name}: {error}"
         raise FathomError(msg) from error

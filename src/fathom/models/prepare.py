@@ -1,4 +1,4 @@
-"""Bring a checkpoint into one plain form: a folder with config.json, a tokenizer and weights (`weights.ways`)."""
+"""Bring a checkpoint into one plain form: a folder with config.json, a tokenizer and weights (`weights.storage`)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from fathom.models.checkpoint_checks import (
 )
 from fathom.models.folders import what_it_is
 from fathom.models.sizes import LARGEST_SIZE, Part, read_config, sizes
-from fathom.models.weights.ways import marks_in, way_of
+from fathom.models.weights.storage import marks_in, storage_of
 from fathom.runtime.errors import FathomError
 
 SAFETENSORS = ".safetensors"
@@ -100,7 +100,7 @@ def check_own(folder: Path) -> list[Path]:
     """
     files = plain_files(folder)
     check_links(files)
-    if not way_of(folder).BOUND:
+    if not storage_of(folder).BOUND:
         msg = f"{folder}: a model of random weights that fathom made, it holds none; write {{source: random, of: ...}} "
         msg += "in the config instead"
         raise FathomError(msg)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from fathom.statistics.arrays import FloatArray
+from fathom.statistics.resampling import bootstrap_mean
 
 LAST, MIDDLE, BEST, ORACLE, RANDOM, POOLED = (
     "last layer",
@@ -20,6 +21,7 @@ LAST, MIDDLE, BEST, ORACLE, RANDOM, POOLED = (
     "mean of all layers' vectors",
 )
 Extreme = Literal["lowest", "highest"]
+FEWEST_TASKS = 2
 
 
 def complete_tasks(scores: pd.DataFrame) -> list[str]:
@@ -151,12 +153,8 @@ def bootstrap_over_tasks(
         low, high: (columns,) each; NaN of one task, which has no spread.
     """
     table = np.asarray(values, dtype=np.float64)
-    count = len(table)
-    if count < 2:
+    if len(table) < FEWEST_TASKS:
         nothing = np.full(table.shape[1], np.nan)
         return nothing, nothing
-    drawn = np.random.default_rng(seed).integers(count, size=(samples, count))
-    means = table[drawn].mean(axis=1)
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, (tail, 1 - tail), axis=0)
+    _, low, high = bootstrap_mean(table, np.arange(len(table)), samples=samples, level=level, seed=seed)
     return low, high

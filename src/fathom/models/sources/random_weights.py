@@ -10,8 +10,8 @@ from fathom.models.checkpoint_checks import INDEX, check_checkpoint
 from fathom.models.offline import close_doors
 from fathom.models.prepare import plain_files
 from fathom.models.sources.place import Origin, Place
-from fathom.models.weights import drawn
-from fathom.models.weights.ways import MARKED
+from fathom.models.weights import initialised
+from fathom.models.weights.storage import MARKED
 from fathom.runtime.errors import FathomError, first_line
 
 MOST_UNREAD = 2  # a config's model may have heads (BERT's pooler) that its files lack, never as many weights again
@@ -45,9 +45,9 @@ def draw_weights(source: Path, target: Path, *, seed: int, stored: bool = False)
             msg = f"its config claims {claimed:,} weights, its files hold {checked.numbers:,}"
             raise ValueError(msg)
         if stored:
-            drawn.draw(config, seed).save_pretrained(target)
+            initialised.initialise(config, seed).save_pretrained(target)
         else:
-            drawn.write(target, config, seed=seed)
+            initialised.write(target, config, seed=seed)
     except Exception as error:  # a bad config makes transformers raise anything
         msg = f"{source}: transformers cannot build a model of this shape ({first_line(error)})"
         raise FathomError(msg) from error

@@ -1,1 +1,1 @@
-"""How the weights of a prepared folder are held: one module a way, each with what `ways.Way` asks for."""
+"""How the weights of a prepared folder are held: one module each, with what `storage.Storage` asks for."""

@@ -1,4 +1,4 @@
-"""The ways to hold weights that there are, and which one a folder has."""
+"""How weights can be stored, and how a folder stores them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fathom.models.weight_headers import Weights
-from fathom.models.weights import drawn, files, packed
+from fathom.models.weights import files, initialised, packed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-class Way(Protocol):
-    """What every module of a way has."""
+class Storage(Protocol):
+    """What every module of this folder that holds weights has."""
 
     BOUND: bool
     """Whether its files are as large as what they declare; if not, only what fathom itself made is read."""
@@ -29,13 +29,13 @@ class Way(Protocol):
         """
 
 
-FILES: Way = files
-MARKED: dict[str, Way] = {drawn.MARK: drawn, packed.MARK: packed}
+FILES: Storage = files
+MARKED: dict[str, Storage] = {initialised.MARK: initialised, packed.MARK: packed}
 """File that a folder has in place of those that transformers reads -> what reads it."""
 
 
-def way_of(folder: Path) -> Way:
-    """How a folder holds its weights."""
+def storage_of(folder: Path) -> Storage:
+    """How a folder stores its weights."""
     marks = marks_in({path.name for path in folder.iterdir()})
     return MARKED[marks[0]] if marks else FILES
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PretrainedConfig, PreTrainedModel
 
-MARK = "drawn_weights.json"
+MARK = "initialised_weights.json"
 BOUND = False
 DRAWN_BY = ("torch", "transformers")
 """Packages whose version decides what a seed gives."""
@@ -43,7 +43,7 @@ def write(folder: Path, config: PretrainedConfig, *, seed: int) -> None:
     """Draw the weights of a config's model once, and write down how."""
     from fathom.models.weights.memory import weights_of
 
-    weights = weights_of(draw(config, seed))
+    weights = weights_of(initialise(config, seed))
     recipe = {
         "seed": seed,
         "versions": _versions(),
@@ -71,7 +71,7 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
     if shapes != recipe.shapes:
         msg = f"{folder / MARK}: the weights that were drawn are not those of config.json beside it; {_again(folder)}"
         raise FathomError(msg)
-    model = draw(config, recipe.seed)
+    model = initialise(config, recipe.seed)
     weights = weights_of(model)
     if digest_of(weights) != recipe.xxh3_128:
         msg = f"{folder / MARK}: its seed gave other weights with {_named(recipe.versions)} than it gives now, with "
@@ -93,7 +93,7 @@ def digest_of(weights: Mapping[str, Tensor]) -> str:
     return state.hexdigest()
 
 
-def draw(config: PretrainedConfig, seed: int) -> PreTrainedModel:
+def initialise(config: PretrainedConfig, seed: int) -> PreTrainedModel:
     """A model with the weights of a seed, on the CPU in float32."""
     import torch
 
