@@ -1,0 +1,91 @@
+// What stands under a view: definition, texts, captions, verdicts, and what the numbers came from.
+
+/** @param {Data} data @param {Curve[]} curves of one metric, experiment or task @param {Speaker} say */
+function notesOf(data, curves, say) {
+  const first = curves[0];
+  if (!first) return make("div");
+  const about = say.about(first.key);
+  const figures = data.packed.figures.filter((figure) => figure.shows.includes(about.name));
+  const details = make("details", { class: "notes" }, make("summary", {}, `${about.title}: definition, texts, provenance`));
+  for (const sentence of about.sentences) details.append(make("p", {}, sentence));
+  for (const corpus of data.packed.corpora.filter((one) => curves.some((curve) => curve.key.corpus === one.name))) {
+    details.append(make("p", {}, make("b", {}, corpus.name), `: ${corpus.about}`));
+  }
+  for (const model of data.packed.models.filter((one) => curves.some((curve) => curve.key.model === one.name))) {
+    details.append(make("p", {}, make("b", {}, model.title), `: ${model.origin}`));
+  }
+  const reasons = once(curves.flatMap((curve) => data.points.reason.slice(curve.start, curve.start + curve.count))).filter(Boolean);
+  for (const reason of reasons) details.append(make("p", {}, `A value is missing: ${reason}`));
+  for (const figure of figures) details.append(figureNotes(figure));
+  details.append(jobsOf(data, curves));
+  return details;
+}
+
+/** A static figure with its caption. @param {Figure} figure */
+function figureNotes(figure) {
+  const link = (/** @type {string} */ kind) => make("a", { href: `figures/${encodeURIComponent(figure.name)}.${kind}` }, kind.toUpperCase());
+  const caption = make("details", {}, make("summary", {}, "its caption"), make("p", {}, figure.caption), ...figure.notes.map((note) => make("p", {}, note)));
+  return make("div", { class: "figure-note" },
+    make("p", {}, make("b", {}, `Figure ${figure.name}`), ` ${figure.title}: `, link("svg"), " ", link("png"), " ", link("csv"), " · made by ", make("code", {}, `snakemake results/figures/${figure.name}.svg`)),
+    caption);
+}
+
+/** What a paper claims, and what this run says to it. @param {Data} data @param {string[]} names @returns {Node[]} */
+function verdictsOf(data, names) {
+  const figures = data.packed.figures.filter((figure) => (figure.claim || figure.judged) && figure.shows.some((name) => names.includes(name)));
+  return figures.map((figure) => {
+    const said = figure.claim ? figure.verdicts : figure.notes.filter((note) => /: (agree|disagree|undecided)\b/.test(note));
+    const list = make("ul", {}, ...said.map((verdict) => make("li", {}, verdict)));
+    const head = figure.claim ? `A paper's claim: ${figure.claim}` : `The hypothesis of the order of peaks (figure ${figure.name})`;
+    return said.length ? make("section", { class: "claim" }, make("p", {}, make("b", {}, head)), list) : "";
+  }).filter((part) => part !== "").map((part) => /** @type {Node} */ (part));
+}
+
+/** Jobs behind some curves, from the summaries back to models and corpora. @param {Data} data @param {Curve[]} curves */
+function jobsOf(data, curves) {
+  const { jobs } = data.packed.provenance;
+  const wanted = new Set(curves.map((curve) => `${curve.key.stage}/${curve.key.model}/${curve.key.name}/${curve.key.corpus}`));
+  const starts = jobs.flatMap((job, number) => (isOf(job.path, wanted, data) ? [number] : []));
+  const found = new Set(starts);
+  for (const number of found) for (const source of jobs[number]?.from ?? []) found.add(source);
+  const rows = [...found].map((number) => /** @type {Job} */ (jobs[number]));
+  if (!rows.length) return make("p", {}, "No record of a job was found.");
+  const details = make("details", {}, make("summary", {}, `provenance: ${rows.length} jobs`), jobTable(data, rows));
+  return details;
+}
+
+/** Whether a job wrote a summary of one of some curves. @param {string} path @param {Set<string>} wanted @param {Data} data */
+function isOf(path, wanted, data) {
+  const tables = tablesOf(data).get(path) || [];
+  return tables.some((table) => {
+    const parts = table.split("/");
+    const [stage = "", model = "", third = ""] = parts.slice(1);
+    const name = (parts.at(-1) ?? "").split(".")[0] ?? "";
+    return [...wanted].some((one) => {
+      const [itsStage, itsModel, itsName, itsCorpus] = one.split("/");
+      return stage === itsStage && model === itsModel && name === itsName && (stage !== "metrics" || third === itsCorpus);
+    });
+  });
+}
+
+/** @type {Map<string, string[]> | null} */
+let tablesByJob = null;
+
+/** The summaries that each job wrote. @param {Data} data */
+function tablesOf(data) {
+  tablesByJob ||= new Map([...grouped(Object.entries(data.packed.records), ([, record]) => record)].map(([record, pairs]) => [record, pairs.map(([table]) => table)]));
+  return tablesByJob;
+}
+
+/** @param {Data} data @param {Job[]} jobs */
+function jobTable(data, jobs) {
+  const machine = (/** @type {Job} */ job) => {
+    const facts = data.packed.provenance.machines[job.machine] || {};
+    return ["host", "cpu", "gpus"].map((name) => facts[name]).filter((fact) => fact && String(fact)).map(String).join(", ");
+  };
+  const head = ["result", "ended", "seconds", "machine", "seeds", "code", "revision"];
+  const rows = jobs.map((job) => [job.path, job.ended.replace("T", " ").slice(0, 16), String(job.seconds ?? ""), machine(job), job.seeds.join(", "), job.code, job.revision.slice(0, 12)]);
+  return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "jobs" }, make("table", { class: "plain" },
+    make("thead", {}, make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)))),
+    make("tbody", {}, ...rows.map((row) => make("tr", {}, ...row.map((text) => make("td", {}, text)))))));
+}
