@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from fathom.io.summaries import as_summary
@@ -68,7 +69,7 @@ def read_curves(tables: Iterable[tuple[Path, str, str]]) -> Curves:
     Errors: FathomError if a table is corrupt or of another version.
     """
     frames = [_read(path, control, model) for path, control, model in tables]
-    return as_curves(pd.concat(frames, ignore_index=True))
+    return as_curves(as_summary(pd.concat(frames, ignore_index=True)))
 
 
 def _read(path: Path, control: str, model: str) -> pd.DataFrame:
@@ -76,11 +77,11 @@ def _read(path: Path, control: str, model: str) -> pd.DataFrame:
     if "stage" not in table.columns:
         msg = f"{path}: an earlier version wrote this table, which does not say what it is of; run snakemake again"
         raise FathomError(msg)
-    summary = as_summary(table.rename(columns=IN_COMMON))
+    table = table.rename(columns=IN_COMMON)
     if control:
         # Of a control only the curve itself: what is a control of a control has no meaning.
-        summary = summary[summary["control"] == ""].assign(control=control, model=model)
-    return summary
+        table = table[table["control"] == ""].assign(control=control, model=model)
+    return table
 
 
 def as_curves(rows: pd.DataFrame) -> Curves:
@@ -137,7 +138,9 @@ def _mirrored(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
 def as_columns(curves: Curves) -> dict[str, object]:
     """Curves and points as columns of a JSON document: words once and by number, values as whole numbers.
 
-    A value is in units of the last decimal of its curve, an end of its interval the distance from it.
+    A value is in units of the last decimal of its curve and told as the step from the value before it; the lower end
+    of an interval as its distance from the value, told as the step from the one before; the upper end as how much
+    longer its distance is than the lower one's. Steps have fewer digits than values, which makes the page smaller.
     """
     head: dict[str, object] = {name: _words(curves.curves[name]) for name in KEYS}
     for name in ("points", "depth", "decimals", *PEAK):
@@ -145,12 +148,13 @@ def as_columns(curves: Curves) -> dict[str, object]:
     head |= {name: _whole(curves.curves[name].astype("Int64")) for name in ("other_layers", "mirrored")}
     counts = curves.curves["points"].to_numpy(dtype=np.int64)
     unit = np.repeat(10.0 ** curves.curves["decimals"].to_numpy(dtype=np.float64), counts)
-    sizes = {name: curves.points[name].to_numpy(dtype=np.float64, na_value=np.nan) * unit for name in SIZES}
-    steps = {name: np.round(one) for name, one in sizes.items()}
+    value, low, high = (
+        np.round(curves.points[name].to_numpy(dtype=np.float64, na_value=np.nan) * unit) for name in SIZES
+    )
     body: dict[str, object] = {
-        "value": _whole(pd.Series(steps["value"])),
-        "low": _whole(pd.Series(steps["value"] - steps["low"])),
-        "high": _whole(pd.Series(steps["high"] - steps["value"])),
+        "value": _steps(value, counts),
+        "low": _steps(value - low, counts),
+        "high": _whole(pd.Series((high - value) - (value - low))),
         "chance": _words(curves.points["chance"].map(_number)),
         "p": _words(curves.points["p"].map(_number)),
         "reason": _words(curves.points["reason"].fillna("")),
@@ -177,7 +181,19 @@ def _whole(column: pd.Series) -> list[int | None] | None:
     return [None if np.isnan(one) else int(one) for one in numbers.to_numpy()]
 
 
-def by_stage(curves: Curves) -> Mapping[str, int]:
-    """How many points each stage has."""
-    counts = curves.curves.groupby("stage", sort=False)["points"].sum()
-    return {str(stage): int(count) for stage, count in counts.items()}
+def _steps(numbers: npt.NDArray[np.float64], counts: npt.NDArray[np.int64]) -> list[int | None] | None:
+    """Each number less the one before it in its curve; a missing one is None and is passed over."""
+    if not np.isfinite(numbers).any():
+        return None
+    starts = set(np.cumsum(counts).tolist())
+    steps: list[int | None] = []
+    last = 0
+    for row, number in enumerate(numbers.tolist()):
+        if row in starts:
+            last = 0
+        if np.isfinite(number):
+            steps.append(int(number) - last)
+            last = int(number)
+        else:
+            steps.append(None)
+    return steps

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import html
 import json
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 
@@ -40,7 +41,7 @@ PARTS = tuple(f"explore/page/{name}" for name in (BODY, STYLE, *SCRIPTS))
 
 def write_page(data: Mapping[str, object], title: str) -> bytes:
     """The page with its data. The same data give the same bytes."""
-    style, script = _part(STYLE), "\n".join(_part(name) for name in SCRIPTS)
+    style, script = _part(STYLE), without_comments("\n".join(_part(name) for name in SCRIPTS))
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     packed = base64.b64encode(gzip.compress(text.encode(), compresslevel=9, mtime=0)).decode("ascii")
     # Nothing but these two texts may run or style, and nothing may be asked for.
@@ -56,6 +57,13 @@ def write_page(data: Mapping[str, object], title: str) -> bytes:
     for name, content in filled.items():
         page = page.replace(f"[[{name}]]", content, 1)
     return page.encode()
+
+
+def without_comments(script: str) -> str:
+    """The page's own code without comments and indents, which are half of it: they are for those who change it."""
+    plain = re.sub(r"/\*\*.*?\*/ ?", "", script, flags=re.DOTALL)
+    lines = (line.strip() for line in plain.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("// "))
 
 
 def _part(name: str) -> str:

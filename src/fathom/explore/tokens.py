@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -74,13 +75,18 @@ def _as_text(values: npt.NDArray[np.uint8]) -> str:
 
 def _strings(texts: Sequence[npt.NDArray[np.int32]], tokenizer: Path) -> Iterator[list[str]]:
     """Each token as it stands in its text; its number in angle brackets where the model has no tokenizer.json."""
-    reader = Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None
+    reader = _reader(tokenizer)
     for ids in texts:
         numbers = ids.tolist()
         if reader is None:
             yield [f"⟨{number}⟩" for number in numbers]
         else:
             yield [_written(reader, numbers, place) for place in range(len(numbers))]
+
+
+@cache
+def _reader(tokenizer: Path) -> Tokenizer | None:
+    return Tokenizer.from_file(str(tokenizer)) if tokenizer.is_file() else None
 
 
 def _written(reader: Tokenizer, ids: list[int], place: int) -> str:

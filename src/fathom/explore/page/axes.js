@@ -55,6 +55,8 @@ function tickText(tick) {
 
 const BINS = 48;
 const RISING = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+// Letters are read on these: what is usual is pale, what stands out is dark.
+const ON_PAPER = ["#f7f4ef", "#f6dfb8", "#f3b96b", "#e8893b", "#c95a1e", "#8e2f13", "#4d1209"];
 const APART = ["#2c5aa0", "#6f9bd1", "#bcd3ea", "#f2f2f2", "#f3c9a5", "#dd8452", "#a63d0a"];
 
 /** A colour along some stops, share from 0 to 1. @param {string[]} stops @param {number} share */

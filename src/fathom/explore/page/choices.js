@@ -45,6 +45,7 @@ function choicesOf(data, all, state, say) {
     if (!chosen) {
       if (key === "name") chosen = openNames(all, values, say);
       else if (key === "texts") chosen = unasked(curves, values, own);
+      else if (key === "model" && all[0]?.section === "matrices" && values.length > MANY) chosen = values.slice(0, 3);
       else chosen = values;
     }
     const kept = new Set(chosen);

@@ -2,8 +2,10 @@
 
 const CURVE_COLUMNS = ["stage", "name", "model", "corpus", "view", "site", "position", "preparation", "sinks", "variant",
   "normalisation", "label", "estimator", "selection", "measure", "control", "test_corpus", "choice", "distance"];
-const POINT_COLUMNS = ["layer", "other_layer", "depth", "value", "low", "high", "chance", "p", "texts", "groups",
-  "left_out", "reason"];
+// What is asked for first stands first: a table is wider than a screen.
+const COLUMNS = ["name", "model", "corpus", "view", "sinks", "label", "control", "choice", "layer", "other_layer", "depth",
+  "value", "low", "high", "p", "chance", "texts", "groups", "left_out", "measure", "estimator", "selection", "site",
+  "position", "preparation", "variant", "normalisation", "test_corpus", "distance", "stage", "reason"];
 
 /** @param {string[][]} rows */
 function csv(rows) {
@@ -44,12 +46,11 @@ function cells(data, curve, row) {
 
 /** Every point of some curves. @param {Data} data @param {Curve[]} curves @returns {string[][]} */
 function rowsOf(data, curves) {
-  const columns = [...CURVE_COLUMNS, ...POINT_COLUMNS];
-  const rows = [columns];
+  const rows = [COLUMNS];
   for (const curve of curves) {
     for (let row = curve.start; row < curve.start + curve.count; row++) {
       const found = cells(data, curve, row);
-      rows.push(columns.map((column) => found[column] ?? ""));
+      rows.push(COLUMNS.map((column) => found[column] ?? ""));
     }
   }
   return rows;

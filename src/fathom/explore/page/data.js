@@ -80,13 +80,12 @@ function pointsOf(packed) {
   let row = 0;
   counts.forEach((count, id) => {
     const unit = 10 ** (decimals[id] || 0);
+    let [middle, below] = [0, 0];
     for (let last = row + (count || 0); row < last; row++) {
-      const middle = values?.[row];
-      if (middle === null || middle === undefined) continue;
-      value[row] = middle / unit;
-      const [below, above] = [lows?.[row], highs?.[row]];
-      if (below !== null && below !== undefined) low[row] = (middle - below) / unit;
-      if (above !== null && above !== undefined) high[row] = (middle + above) / unit;
+      const [step, lower, longer] = [values?.[row] ?? null, lows?.[row] ?? null, highs?.[row] ?? null];
+      if (step !== null) value[row] = (middle += step) / unit;
+      if (lower !== null) low[row] = (middle - (below += lower)) / unit;
+      if (longer !== null) high[row] = (middle + below + longer) / unit;
     }
   });
   return {
@@ -110,15 +109,15 @@ function rowAt(data, curve, layer) {
   return -1;
 }
 
-/** The lowest and highest of values and intervals. @param {Data} data @param {Curve[]} curves @returns {[number, number]} */
-function extent(data, curves) {
+/** The lowest and highest of values and intervals. @param {Data} data @param {Curve[]} curves @param {boolean} [intervals] @returns {[number, number]} */
+function extent(data, curves, intervals = true) {
   let [from, to] = [Infinity, -Infinity];
   for (const curve of curves) {
     for (let row = curve.start; row < curve.start + curve.count; row++) {
-      for (const one of [data.points.value[row] ?? NaN, data.points.low[row] ?? NaN, data.points.high[row] ?? NaN]) {
-        if (one < from) from = one;
-        if (one > to) to = one;
-      }
+      const value = data.points.value[row] ?? NaN;
+      const [low, high] = intervals ? [data.points.low[row] ?? NaN, data.points.high[row] ?? NaN] : [value, value];
+      from = Math.min(from, Number.isNaN(value) ? from : value, Number.isNaN(low) ? from : low);
+      to = Math.max(to, Number.isNaN(value) ? to : value, Number.isNaN(high) ? to : high);
     }
   }
   return from <= to ? [from, to] : [0, 1];

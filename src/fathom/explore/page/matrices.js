@@ -13,9 +13,7 @@ function matricesSection(data, state, say) {
   const width = byId("main").clientWidth - 24;
   const columns = Math.max(1, Math.min(matrices.length, Math.floor(width / 300)));
   const size = Math.min(420, Math.floor((width - (columns - 1) * 16) / columns));
-  const domain = extent(data, curves.map((curve) => curve));
-  const values = matrices.flatMap((matrix) => rowsOfMatrix(data, matrix.curve)).filter(Number.isFinite);
-  const ends = /** @type {[number, number]} */ (values.length ? [Math.min(...values), Math.max(...values)] : domain);
+  const ends = extent(data, curves, false);
   if (own.chosen[0] === "difference") main.append(differenceOf(data, matrices, state, Math.min(560, width)));
   else {
     const about = curves[0] ? say.about(curves[0].key) : null;
@@ -24,18 +22,17 @@ function matricesSection(data, state, say) {
     const grid = make("div", { class: "panels" });
     for (const matrix of matrices) {
       const note = `${matrix.size - 1} layers`;
-      grid.append(drawnMatrix(data, { ...matrix, share: (value) => (value - ends[0]) / (ends[1] - ends[0] || 1), stops: RISING, note }, size));
+      const figure = make("figure", { class: "panel-figure" });
+      figure.style.width = `${size}px`;
+      figure.style.minHeight = `${size}px`;
+      whenSeen(figure, () => figure.append(drawnMatrix(data, { ...matrix, share: (value) => (value - ends[0]) / (ends[1] - ends[0] || 1), stops: RISING, note }, size)));
+      grid.append(figure);
     }
     main.append(grid);
   }
   main.append(make("p", { class: "tools" }, button("CSV of what is shown", () => save("matrices.csv", csv(rowsOf(data, curves)), "text/csv"))));
   for (const [, some] of grouped(curves, (curve) => curve.key.name ?? "")) main.append(notesOf(data, some, say));
   return { menu, main };
-}
-
-/** @param {Data} data @param {Curve} curve */
-function rowsOfMatrix(data, curve) {
-  return [...data.points.value.slice(curve.start, curve.start + curve.count)];
 }
 
 /** @param {Data} data @param {Curve} curve @param {Curve[]} curves @param {Speaker} say @returns {Matrix & {rows: Map<number, number>}} */
@@ -122,9 +119,8 @@ function drawnMatrix(data, matrix, width) {
     show();
     event.preventDefault();
   });
-  const figure = make("figure", { class: "panel-figure" }, make("figcaption", {}, make("b", {}, matrix.title), make("small", {}, ` ${matrix.note}`)), holder,
+  const figure = make("div", {}, make("figcaption", {}, make("b", {}, matrix.title), make("small", {}, ` ${matrix.note}`)), holder,
     make("p", { class: "tools" }, button("SVG", () => saveSvg(matrix.title, svg), "small")));
-  figure.style.width = `${width}px`;
   return figure;
 }
 

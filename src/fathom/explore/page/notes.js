@@ -7,6 +7,22 @@ function notesOf(data, curves, say) {
   const about = say.about(first.key);
   const figures = data.packed.figures.filter((figure) => figure.shows.includes(about.name));
   const details = make("details", { class: "notes" }, make("summary", {}, `${about.title}: definition, texts, provenance`));
+  whenOpened(details, () => details.append(...noteParts(data, curves, about, figures)));
+  return details;
+}
+
+/** Fill a part of the page when it is opened, or printed open. @param {HTMLDetailsElement} details @param {() => void} filling */
+function whenOpened(details, filling) {
+  let filled = false;
+  details.addEventListener("toggle", () => {
+    if (details.open && !filled) filling();
+    filled ||= details.open;
+  });
+}
+
+/** @param {Data} data @param {Curve[]} curves @param {About} about @param {Figure[]} figures */
+function noteParts(data, curves, about, figures) {
+  const details = make("div");
   for (const sentence of about.sentences) details.append(make("p", {}, sentence));
   for (const corpus of data.packed.corpora.filter((one) => curves.some((curve) => curve.key.corpus === one.name))) {
     details.append(make("p", {}, make("b", {}, corpus.name), `: ${corpus.about}`));
@@ -18,7 +34,7 @@ function notesOf(data, curves, say) {
   for (const reason of reasons) details.append(make("p", {}, `A value is missing: ${reason}`));
   for (const figure of figures) details.append(figureNotes(figure));
   details.append(jobsOf(data, curves));
-  return details;
+  return [...details.children];
 }
 
 /** A static figure with its caption. @param {Figure} figure */
@@ -44,8 +60,8 @@ function verdictsOf(data, names) {
 /** Jobs behind some curves, from the summaries back to models and corpora. @param {Data} data @param {Curve[]} curves */
 function jobsOf(data, curves) {
   const { jobs } = data.packed.provenance;
-  const wanted = new Set(curves.map((curve) => `${curve.key.stage}/${curve.key.model}/${curve.key.name}/${curve.key.corpus}`));
-  const starts = jobs.flatMap((job, number) => (isOf(job.path, wanted, data) ? [number] : []));
+  const wanted = new Set(curves.flatMap((curve) => placesOf(curve.key)));
+  const starts = jobs.flatMap((job, number) => ((tablesOf(data).get(job.path) || []).some((table) => wanted.has(table)) ? [number] : []));
   const found = new Set(starts);
   for (const number of found) for (const source of jobs[number]?.from ?? []) found.add(source);
   const rows = [...found].map((number) => /** @type {Job} */ (jobs[number]));
@@ -54,18 +70,10 @@ function jobsOf(data, curves) {
   return details;
 }
 
-/** Whether a job wrote a summary of one of some curves. @param {string} path @param {Set<string>} wanted @param {Data} data */
-function isOf(path, wanted, data) {
-  const tables = tablesOf(data).get(path) || [];
-  return tables.some((table) => {
-    const parts = table.split("/");
-    const [stage = "", model = "", third = ""] = parts.slice(1);
-    const name = (parts.at(-1) ?? "").split(".")[0] ?? "";
-    return [...wanted].some((one) => {
-      const [itsStage, itsModel, itsName, itsCorpus] = one.split("/");
-      return stage === itsStage && model === itsModel && name === itsName && (stage !== "metrics" || third === itsCorpus);
-    });
-  });
+/** Where the summaries with a curve may stand, without their endings. @param {Key} key */
+function placesOf(key) {
+  const { stage, model, name, corpus } = key;
+  return stage === "metrics" ? [`results/metrics/${model}/${corpus}/${name}`] : [`results/${stage}/${model}/${name}`];
 }
 
 /** @type {Map<string, string[]> | null} */
@@ -73,7 +81,7 @@ let tablesByJob = null;
 
 /** The summaries that each job wrote. @param {Data} data */
 function tablesOf(data) {
-  tablesByJob ||= new Map([...grouped(Object.entries(data.packed.records), ([, record]) => record)].map(([record, pairs]) => [record, pairs.map(([table]) => table)]));
+  tablesByJob ||= new Map([...grouped(Object.entries(data.packed.records), ([, record]) => record)].map(([record, pairs]) => [record, pairs.map(([table]) => table.replace(/\.[a-z]+\.parquet$/, ""))]));
   return tablesByJob;
 }
 

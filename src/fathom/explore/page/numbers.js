@@ -14,7 +14,7 @@ function numbersSection(data, state, say) {
   const menu = [control(table), make("fieldset", {}, make("legend", {}, "Filter"), find, make("p", { class: "hint" }, "Rows with all of these words; layer=13 asks for a layer. Enter filters."))];
   const rows = sorted(data, filtered(data, curves, filter, say), sort, down === "down");
   const total = curves.reduce((sum, curve) => sum + curve.count, 0);
-  const columns = [...CURVE_COLUMNS, ...POINT_COLUMNS].filter((column) => used(data, rows, column));
+  const columns = COLUMNS.filter((column) => used(data, rows, column));
   const shownRows = () => [columns, ...rows.map(({ curve, row }) => {
     const found = cells(data, curve, row);
     return columns.map((column) => found[column] ?? "");

@@ -1,5 +1,7 @@
 // The table above the panels of probes, and the file of a panel.
 
+const FEW = 40;
+
 /**
  * Where each probe is best: a row an experiment and model; its button shows the panel alone.
  *
@@ -7,9 +9,10 @@
  */
 function summaryOf(data, chosen, say) {
   const curves = chosen.filter((curve) => !curve.key.control && curve.peak !== null);
+  const inner = new Map(data.curves.filter((one) => one.section === "choices" && one.key.choice === "inner_folds").map((one) => [probeOf(one.key), one]));
   const forms = once(curves.map((curve) => curve.key.sinks)).length > 1;
   const head = ["experiment", "model", ...(forms ? ["sink tokens"] : []), "label", "best layer", "of", "score there", "p", "last layer", "chosen by inner folds"];
-  const rows = curves.map((curve) => {
+  const rowOf = (/** @type {Curve} */ curve) => {
     const row = rowAt(data, curve, curve.peak ?? -1);
     const last = rowAt(data, curve, curve.depth);
     const name = curve.key.name ?? "";
@@ -17,12 +20,17 @@ function summaryOf(data, chosen, say) {
     const span = curve.peakLow === null ? "" : ` (${curve.peakLow} to ${curve.peakHigh})`;
     return make("tr", {},
       make("th", { scope: "row" }, open),
-      ...[say.model(curve.key.model), ...(forms ? [curve.key.sinks] : []), say.value("label", curve.key.label ?? ""), `${curve.peak}${span}`, String(curve.depth), valueAt(data, row), data.points.p[row] ?? "", valueAt(data, last), innerChoice(data, curve)].map((text) => make("td", {}, text)));
-  });
-  if (!rows.length) return make("div");
+      ...[say.model(curve.key.model), ...(forms ? [curve.key.sinks] : []), say.value("label", curve.key.label ?? ""), `${curve.peak}${span}`, String(curve.depth), valueAt(data, row), data.points.p[row] ?? "", valueAt(data, last), innerChoice(data, curve, inner)].map((text) => make("td", {}, text)));
+  };
+  if (!curves.length) return make("div");
+  const body = make("tbody", {}, ...curves.slice(0, FEW).map(rowOf));
+  const rest = button(`All ${curves.length} rows`, () => {
+    body.append(...curves.slice(FEW).map(rowOf));
+    rest.remove();
+  }, "small");
   return make("section", {}, make("h2", {}, "Where each probe is best"),
     make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "where each probe is best" },
-      make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)))), make("tbody", {}, ...rows))),
+      make("table", { class: "plain" }, make("thead", {}, make("tr", {}, ...head.map((name) => make("th", { scope: "col" }, name)))), body)), curves.length > FEW ? rest : "",
     make("p", { class: "hint" }, "The best layer is that of hindsight, with the interval of where it is; p is family-wise over layers. In the panels a dot is filled where p < 0.05, the ring is the best layer, the bar below it the interval, the dotted line chance, thin lines controls."));
 }
 
@@ -33,10 +41,14 @@ function valueAt(data, row) {
   return short(data.points.value[row] ?? NaN) + (Number.isFinite(low) ? ` (${short(low)} to ${short(high)})` : "");
 }
 
-/** The layer that inner folds choose, and its score. @param {Data} data @param {Curve} curve */
-function innerChoice(data, curve) {
-  const same = ["name", "model", "view", "site", "position", "sinks", "label", "estimator", "selection", "measure"];
-  const found = data.curves.find((one) => one.section === "choices" && one.key.choice === "inner_folds" && same.every((key) => one.key[key] === curve.key[key]));
+/** What a choice of a layer and a curve have in common. @param {Key} key */
+function probeOf(key) {
+  return [key.name, key.model, key.view, key.site, key.position, key.sinks, key.label, key.estimator, key.selection, key.measure, key.test_corpus].join("\n");
+}
+
+/** The layer that inner folds choose, and its score. @param {Data} data @param {Curve} curve @param {Map<string, Curve>} inner */
+function innerChoice(data, curve, inner) {
+  const found = inner.get(probeOf(curve.key));
   if (!found || !Number.isFinite(data.points.value[found.start])) return "";
   const layer = data.points.layer[found.start];
   return `${layer === null || layer === undefined ? "several layers" : layer}: ${short(data.points.value[found.start] ?? NaN)}`;

@@ -7,6 +7,11 @@ const UNKNOWN = 255;
 const LEAST_NORM = 0.5;
 const MOST_NORM = 256;
 
+/** Pale on a light ground, dark on a dark one. */
+function tokenColours() {
+  return window.matchMedia("(prefers-color-scheme: dark)").matches ? RISING : ON_PAPER;
+}
+
 /** @typedef {{title: string, values: Float64Array, first: number, layers: number, share: (value: number) => number, said: (value: number) => string, ends: [number, number]}} Tint */
 
 /** @param {TokenText} text @param {string} colour @returns {Tint} */
@@ -59,7 +64,7 @@ function tokensSection(data, state, say) {
     slider.value = String(layer);
     spans.forEach((span, place) => {
       const share = tint.share(valueOf(place, layer));
-      const shade = Number.isFinite(share) ? colourAt(RISING, share) : "#bbbbbb";
+      const shade = Number.isFinite(share) ? colourAt(tokenColours(), share) : "#bbbbbb";
       span.style.backgroundColor = shade;
       span.style.color = lettersOn(shade);
     });
@@ -106,7 +111,7 @@ function tokensSection(data, state, say) {
   main.append(
     make("h2", {}, `${text.corpus}, ${text.text}`, make("small", {}, ` ${say.model(text.model)} · ${text.tokens.length} tokens, ${text.sinks.length} of them sinks`)),
     make("p", { class: "slider" }, make("label", {}, `${data.packed.layers} `, slider), " ", output),
-    paragraph, box, colourKey(RISING, tint.ends, `${tint.title}; outlined: sinks`),
+    paragraph, box, colourKey(tokenColours(), tint.ends, `${tint.title}; outlined: sinks`),
     make("p", {}, make("b", {}, "Every layer (up) and token (across); a click picks the layer")),
     make("div", { class: "scroll" }, svg),
     make("p", { class: "tools" }, button("CSV of this text", () => save("tokens.csv", csv(tokenRows(text, tint)), "text/csv")), button("SVG", () => saveSvg("tokens", svg))));
@@ -125,7 +130,7 @@ function heatOf(text, tint, width, layers) {
     }
   }
   const across = left + cell.width * text.tokens.length;
-  const svg = /** @type {SVGSVGElement} */ (draw("svg", { viewBox: `0 0 ${across} ${height}`, width: across, height, class: "heat", tabindex: 0, role: "img", "aria-label": `${layers} by token; arrow keys read the cells` }, ...cellsOf(cells, RISING)));
+  const svg = /** @type {SVGSVGElement} */ (draw("svg", { viewBox: `0 0 ${across} ${height}`, width: across, height, class: "heat", tabindex: 0, role: "img", "aria-label": `${layers} by token; arrow keys read the cells` }, ...cellsOf(cells, tokenColours())));
   for (const tick of ticksOf(tint.first, tint.first + tint.layers - 1, 5).filter(Number.isInteger)) {
     svg.append(draw("text", { x: left - 5, y: (tint.first + tint.layers - 1 - tick) * cell.height + cell.height / 2 + 4, class: "end" }, String(tick)));
   }
