@@ -80,9 +80,7 @@ def _without(content: Content, dropped: pd.Series, said: str) -> tuple[Content, 
     return replace(content, curves=content.curves.only(~gone)), said
 
 
-def _main_only(
-    content: Content, words: Sequence[Words], keys: Sequence[str], what: str
-) -> tuple[Content, str]:
+def _main_only(content: Content, words: Sequence[Words], keys: Sequence[str], what: str) -> tuple[Content, str]:
     """Only the curves that are shown unasked, as far as some keys go."""
     curves = content.curves.curves
     names = curves["stage"] + "/" + curves["name"]

@@ -43,12 +43,16 @@ def command(settings_json: str, page: Path) -> Work:
 
 
 def page_of(job: ExploreJob) -> bytes:
-    """The page, as large as it may be.
+    """The page from the files that its settings name.
 
     Errors: FathomError if a file is corrupt, or if not even the smallest page is small enough.
     """
     curves = read_curves([(Path(one.path), one.control, one.control_of) for one in job.tables])
-    content = Content(curves=curves, tokens=_tokens(job))
+    return fitting_page(job, Content(curves=curves, tokens=_tokens(job)))
+
+
+def fitting_page(job: ExploreJob, content: Content) -> bytes:
+    """The page with as much of its content as it may be large."""
     told = _told(job)
     made = _written(job, content, told)
     if len(made) > job.megabytes * MEGABYTE:

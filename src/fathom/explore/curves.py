@@ -69,7 +69,8 @@ def read_curves(tables: Iterable[tuple[Path, str, str]]) -> Curves:
     Errors: FathomError if a table is corrupt or of another version.
     """
     frames = [_read(path, control, model) for path, control, model in tables]
-    return as_curves(as_summary(pd.concat(frames, ignore_index=True)))
+    # A run may draw figures that are of no model, and have no summary.
+    return as_curves(as_summary(pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()))
 
 
 def _read(path: Path, control: str, model: str) -> pd.DataFrame:
@@ -129,10 +130,13 @@ def _mirrored(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
     pairs = rows["other_layer"].notna()
     found = pd.Series(data=False, index=number.unique())
     for one, part in rows[pairs].groupby(number[pairs]):
-        square = part.pivot_table(index="layer", columns="other_layer", values="value", aggfunc="first")
-        values = square.to_numpy(dtype=np.float64)
-        found[one] = values.shape[0] == values.shape[1] and bool(np.array_equal(values, values.T, equal_nan=True))
+        found[one] = all(_symmetric(part, name) for name in SIZES)
     return found
+
+
+def _symmetric(pairs: pd.DataFrame, name: str) -> bool:
+    square = pairs.pivot(index="layer", columns="other_layer", values=name).to_numpy(dtype=np.float64, na_value=np.nan)
+    return square.shape[0] == square.shape[1] and bool(np.array_equal(square, square.T, equal_nan=True))
 
 
 def as_columns(curves: Curves) -> dict[str, object]:

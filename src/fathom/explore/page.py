@@ -1,4 +1,4 @@
-"""The page as one string: its parts, which stand in `page/`, and the data, packed."""
+"""The page as one string: its parts, which stand in `browser/`, and the data, packed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SCRIPTS = (
     "main.js",
 )
 """In the order in which they stand in the page: each uses what is above it."""
-PARTS = tuple(f"explore/page/{name}" for name in (BODY, STYLE, *SCRIPTS))
+PARTS = tuple(f"explore/browser/{name}" for name in (BODY, STYLE, *SCRIPTS))
 """The parts as data files of the package, for the digest of the code."""
 
 
@@ -67,7 +67,7 @@ def without_comments(script: str) -> str:
 
 
 def _part(name: str) -> str:
-    return files("fathom.explore").joinpath("page", name).read_text(encoding="utf-8")
+    return files("fathom.explore").joinpath("browser", name).read_text(encoding="utf-8")
 
 
 def _digest(text: str) -> str:

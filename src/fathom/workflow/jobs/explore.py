@@ -147,9 +147,7 @@ class ExploreJobs:
                 case metric:
                     folder = f"results/metrics/{model}/{name}"
                     job = OF_TOKENS if metric in self._config.token_metrics else metric
-                    found.append(
-                        Table(path=f"{folder}/{metric}.layers.parquet", record=f"{folder}/{job}.record.json")
-                    )
+                    found.append(Table(path=f"{folder}/{metric}.layers.parquet", record=f"{folder}/{job}.record.json"))
         return found
 
     def _words(self) -> list[Words]:
@@ -196,9 +194,7 @@ class ExploreJobs:
         config, one = self._config, self._config.experiments[name]
         estimator = default_estimator(one)
         labelled = config.corpora[one.corpus].has_own_figure
-        sentences = (
-            labelled_sentences(config, name, estimator) if labelled else probes_sentences(config, [name], None)
-        )
+        sentences = labelled_sentences(config, name, estimator) if labelled else probes_sentences(config, [name], None)
         labels = one.labels or config.corpora[one.corpus].label_names or ()
         main = labels[0] if len(labels) == 1 or labelled else MEAN
         return Words(

@@ -76,9 +76,22 @@ function blockOf(data, name, curves, how, order, state, say) {
 let watching = null;
 /** @type {WeakMap<Element, () => void>} */
 const waiting = new WeakMap();
+const AT_ONCE = 12; // panels: more than a screen shows
+/** @type {(() => void)[]} */
+let first = [];
+
+/** Draw the first panels, which stand in the page now. */
+function drawFirst() {
+  for (const drawing of first) drawing();
+  first = [];
+}
 
 /** Draw a panel when it is scrolled to: of a hundred models most never are. @param {HTMLElement} figure @param {() => void} drawing */
 function whenSeen(figure, drawing) {
+  if (first.length < AT_ONCE) {
+    first.push(drawing);
+    return;
+  }
   watching ||= new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;

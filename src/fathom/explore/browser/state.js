@@ -17,6 +17,9 @@ function addressOf(state) {
   return `#${encodeURIComponent(state.section)}${rest ? `?${rest}` : ""}`;
 }
 
+/** The address that was noted last: what it says is shown already. */
+let quiet = "";
+
 /** @type {() => void} */
 let redraw = () => {};
 
@@ -34,11 +37,10 @@ function choose(changes, section) {
     else state.chosen.set(name, values.length ? values : [""]);
   }
   const address = addressOf(state);
+  quiet = "";
   if (address === location.hash) redraw();
   else location.hash = address;
 }
-
-let quiet = "";
 
 /** Note something in the address without drawing anew and without a new entry. @param {string} name @param {string} value */
 function remember(name, value) {
@@ -58,8 +60,9 @@ function oneOf(state, name, otherwise) {
 function whenChosen(drawing) {
   redraw = drawing;
   window.addEventListener("hashchange", () => {
-    const known = quiet !== "" && location.hash === quiet;
+    // Several notes may be taken before the browser tells of the first.
+    if (quiet !== "" && location.hash === quiet) return;
     quiet = "";
-    if (!known) drawing();
+    drawing();
   });
 }

@@ -67,9 +67,9 @@ function save(name, content, type) {
 function short(value) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  const text = size !== 0 && (size < 1e-4 || size >= 1e6) ? value.toExponential(3) : String(Number(value.toPrecision(4)));
-  const wanted = size >= 1 && size < 1000 ? value.toPrecision(4) : text;
-  return wanted.replace("-", "−");
+  if (size === 0) return "0";
+  const text = size < 1e-4 || size >= 1e6 ? value.toExponential(3) : size < 1000 ? value.toPrecision(4) : value.toFixed(0);
+  return text.replaceAll("-", "−");
 }
 
 /** A count with thousands. @param {number} count */

@@ -35,6 +35,7 @@ function drawPage(data, say) {
   const choices = byId("choices");
   choices.querySelector("div")?.replaceChildren(...menu);
   byId("main").replaceChildren(main);
+  drawFirst();
   if (focused) {
     const again = [...choices.querySelectorAll("input")].find((input) => input.name === focused[0] && input.type === focused[2] && (input.type === "search" || input.value === focused[1]));
     again?.focus({ preventScroll: true });
