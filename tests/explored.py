@@ -1,4 +1,4 @@
-"""A small run as the explore stage sees it: summaries with truths that can be read off, captions, tokens, and bad names."""
+"""A small run as the explore stage sees it: summaries whose truths can be read off, captions, tokens, and bad names."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def task_table(model: str, task: str, measure: str) -> pd.DataFrame:
 
 
 def explored(folder: Path, **changes: Any) -> tuple[ExploreJob, Content]:
-    """A job of the explore stage with its files, and what it reads from them; paths are as in a run, from its folder."""
+    """A job of the explore stage with its files, and what it reads from them; paths are as in a run."""
     with contextlib.chdir(folder):
         return _explored(changes)
 
