@@ -22,8 +22,8 @@ function curvesSection(data, state, section, say) {
   const swatch = (/** @type {string} */ key) => (/** @type {string} */ one) => swatchesOf(key, one, how.panel, order);
   const menu = [...choices.map((choice) => control(choice, swatch(choice.key))), ...own.map((choice) => control(choice))];
   const main = make("div");
-  main.append(...verdictsOf(data, once(chosen.map((curve) => curve.key.name ?? ""))));
   if (section === "probes") main.append(summaryOf(data, chosen, say));
+  main.append(...verdictsOf(data, once(chosen.map((curve) => curve.key.name))));
   if (!chosen.length) main.append(make("p", {}, "Nothing is chosen: choose a name, a model and a text."));
   const byName = grouped(chosen, (curve) => curve.key.name);
   for (const name of inOrder(data, [...byName.keys()])) {
@@ -56,7 +56,7 @@ function blockOf(data, name, curves, how, order, state, say) {
   const block = make("section", { class: "block", "data-name": name });
   block.append(make("h2", {}, about.title, about.gist ? make("small", {}, ` ${about.gist}`) : ""));
   const legend = new Map(panels.flatMap((panel) => panel.series.filter((one) => !one.thin).map((one) => /** @type {[string, Series]} */ ([one.label, one]))));
-  if (how.as === "curves") block.append(make("p", { class: "legend" }, ...[...legend].flatMap(([label, series]) => [make("span", {}, swatchOf(series), ` ${label}`)])));
+  if (how.as === "curves" && legend.size > 1) block.append(make("p", { class: "legend" }, ...[...legend].flatMap(([label, series]) => [make("span", {}, swatchOf(series), ` ${label}`)])));
   const width = byId("main").clientWidth - 24;
   const domain = extent(data, shown);
   if (how.as === "strips") block.append(stripsOf(data, panels, width, { layers: data.packed.layers, domain }));
@@ -68,7 +68,9 @@ function blockOf(data, name, curves, how, order, state, say) {
     for (const panel of panels) grid.append(figureOf(data, panel, { ...how, domain: how.height === "common" ? domain : null, width: size, deepest, layers: data.packed.layers }, name, state));
     block.append(grid);
   }
-  block.append(make("p", { class: "tools" }, button(`CSV of ${about.title}`, () => save(`${name}.csv`, csv(rowsOf(data, shown)), "text/csv"))), notesOf(data, shown, say));
+  const corpora = once(shown.map((curve) => curve.key.corpus)).filter((corpus) => data.packed.tokens.some((text) => text.corpus === corpus));
+  const links = corpora.map((corpus) => make("a", { href: addressOf({ section: "tokens", chosen: new Map([["corpus", [corpus]]]) }) }, `${corpus}, token by token`));
+  block.append(make("p", { class: "tools" }, button(`CSV of ${about.title}`, () => save(`${name}.csv`, csv(rowsOf(data, shown)), "text/csv")), ...links), notesOf(data, shown, say));
   return block;
 }
 

@@ -53,7 +53,8 @@ function verdictsOf(data, names) {
     const said = figure.claim ? figure.verdicts : figure.notes.filter((note) => /: (agree|disagree|undecided)\b/.test(note));
     const list = make("ul", {}, ...said.map((verdict) => make("li", {}, verdict)));
     const head = figure.claim ? `A paper's claim: ${figure.claim}` : `The hypothesis of the order of peaks (figure ${figure.name})`;
-    return said.length ? make("section", { class: "claim" }, make("p", {}, make("b", {}, head)), list) : "";
+    const open = window.matchMedia("(min-width: 760px)").matches;
+    return said.length ? make("details", { class: "claim", open }, make("summary", {}, make("b", {}, head)), list) : "";
   }).filter((part) => part !== "").map((part) => /** @type {Node} */ (part));
 }
 

@@ -8,7 +8,9 @@ const FEW = 40;
  * @param {Data} data @param {Curve[]} chosen @param {Speaker} say
  */
 function summaryOf(data, chosen, say) {
-  const curves = chosen.filter((curve) => !curve.key.control && curve.peak !== null);
+  const order = inOrder(data, once(chosen.map((curve) => curve.key.name)));
+  const peaked = chosen.filter((curve) => !curve.key.control && curve.peak !== null);
+  const curves = order.flatMap((name) => peaked.filter((curve) => curve.key.name === name));
   const inner = new Map(data.curves.filter((one) => one.section === "choices" && one.key.choice === "inner_folds").map((one) => [probeOf(one.key), one]));
   const forms = once(curves.map((curve) => curve.key.sinks)).length > 1;
   const head = ["experiment", "model", ...(forms ? ["sink tokens"] : []), "label", "best layer", "of", "score there", "p", "last layer", "chosen by inner folds"];
@@ -20,7 +22,7 @@ function summaryOf(data, chosen, say) {
     const span = curve.peakLow === null ? "" : ` (${curve.peakLow} to ${curve.peakHigh})`;
     return make("tr", {},
       make("th", { scope: "row" }, open),
-      ...[say.model(curve.key.model), ...(forms ? [curve.key.sinks] : []), say.value("label", curve.key.label ?? ""), `${curve.peak}${span}`, String(curve.depth), valueAt(data, row), data.points.p[row] ?? "", valueAt(data, last), innerChoice(data, curve, inner)].map((text) => make("td", {}, text)));
+      ...[say.model(curve.key.model), ...(forms ? [curve.key.sinks] : []), say.value("label", curve.key.label ?? ""), `${curve.peak}${span}`, String(curve.depth), valueAt(data, row), data.points.p[row] ?? "", last < 0 ? "" : short(data.points.value[last] ?? NaN), innerChoice(data, curve, inner)].map((text) => make("td", {}, text)));
   };
   if (!curves.length) return make("div");
   const body = make("tbody", {}, ...curves.slice(0, FEW).map(rowOf));

@@ -121,7 +121,7 @@ function tokensSection(data, state, say) {
 /** @param {TokenText} text @param {Tint} tint @param {number} width @param {string} layers */
 function heatOf(text, tint, width, layers) {
   const left = 30;
-  const cell = { left, width: Math.max(3, (width - left) / text.tokens.length), height: Math.max(5, Math.min(12, 300 / tint.layers)) };
+  const cell = { left, width: Math.min(48, Math.max(3, (width - left) / text.tokens.length)), height: Math.max(5, Math.min(12, 300 / tint.layers)) };
   const height = cell.height * tint.layers + 4;
   const cells = [];
   for (let row = 0; row < tint.layers; row++) {
