@@ -358,8 +358,6 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
     "probes": [
         ("small", "items", "probes"),
         ("drawn", "items", "probes", "", "random"),
-        ("small", "items", "hits"),
-        (None, "items", "texts"),
     ],
     "properties": [
         ("large", "items-properties", "probes"),
@@ -369,8 +367,6 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
         ("small", "items", "probes"),
         ("drawn", "items", "probes", "", "random"),
         ("small", "items", "choices"),
-        ("small", "items", "hits"),
-        (None, "items", "texts"),
     ],
 }
 

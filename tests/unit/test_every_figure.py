@@ -226,7 +226,7 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         return path.with_suffix(".layers.parquet")
     if path.exists():
         return path
-    if table.of_experiment or table.corpus_or_experiment in corpora():
+    if table.of_experiment or table.content == "order" or table.corpus_or_experiment in corpora():
         return of_probes.write(plan, table, folder)
     match table.content:
         case "texts":

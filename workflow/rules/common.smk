@@ -35,6 +35,7 @@ wildcard_constraints:
     task=one_of(plan.config.tasks),
     metric=one_of(plan.metrics.names),
     experiment=one_of(plan.config.experiments),
+    order=one_of(plan.probes.orders),
     figure=one_of(plan.figures.names),
     shard=r"\d+-of-\d+",
 

@@ -45,6 +45,7 @@ from fathom.figures.sentences import (
     metric_axis,
     model_label,
 )
+from fathom.io.tables import ORDERED
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
 MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
@@ -404,7 +405,6 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     are drawn, the order of their peaks is tested."""
 
     module: ClassVar[str] = "fathom.figures.probes.curves"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -426,6 +426,18 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
         """Those of its settings, or those of the hierarchy, or all."""
         return self.experiments or hierarchy(config, config.experiments) or tuple(config.experiments)
+
+    def order(self, config: ConfigView) -> tuple[str, ...]:
+        """Its experiments of the hierarchy."""
+        return hierarchy(config, self.plotted_experiments(config))
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Curves, and in which order they peak where they are several of the hierarchy."""
+        order = self.order(config)
+        if len(order) < 2:
+            return super().tables(config)
+        orders = tables_of(self.plotted_models(config), [(ORDERED.join(order), "order")])
+        return [*super().tables(config), *orders]
 
     def title(self, config: ConfigView) -> str:
         """The whole hierarchy, or the titles of the experiments."""
@@ -530,7 +542,8 @@ class LabelledFigure(OwnTextsFigure):
     kind: Literal["labelled"]
 
     module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
+    reads_texts: ClassVar[bool] = True
 
 
 class ConfusionFigure(OwnTextsFigure):
@@ -554,6 +567,7 @@ class ToldFigure(OwnTextsFigure):
 
     module: ClassVar[str] = "fathom.figures.probes.told"
     contents: ClassVar[tuple[str, ...]] = ("probes", "told")
+    reads_texts: ClassVar[bool] = True
     suffix: ClassVar[str] = "-told"
 
     def title(self, config: ConfigView) -> str:
@@ -701,7 +715,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:

@@ -28,7 +28,7 @@ from fathom.workflow.wildcards import Wildcards
 
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
-COORDINATION, DIRECTIONS = ".coordination", ".directions"
+COORDINATION, DIRECTIONS, ORDER = ".coordination", ".directions", ".order"
 TASK_DATA = "_data"  # folder of the data of tasks
 
 
@@ -104,6 +104,8 @@ class PlannedJobs:
             case "probes" if name.endswith(DIRECTIONS):
                 experiment = name.removesuffix(DIRECTIONS)
                 return plan.probes.directions_settings(Wildcards(model=folder, experiment=experiment))
+            case "probes" if name.endswith(ORDER):
+                return plan.probes.order_settings(Wildcards(model=folder, order=name.removesuffix(ORDER)))
             case "probes":
                 return plan.probes.settings(Wildcards(model=folder, experiment=name))
             case "tasks" if folder == TASK_DATA:

@@ -15,6 +15,7 @@ class Wildcards:
     shard: str = ""
     metric: str = ""
     experiment: str = ""
+    order: str = ""
     task: str = ""
     figure: str = ""
 
