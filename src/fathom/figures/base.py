@@ -121,6 +121,10 @@ class Figure(Settings):
         """Sites of a model on a corpus whose token states it shows beside the residual stream; `all` for every one."""
         return ()
 
+    def dip_samples(self, model: str, corpus: str, metric: str) -> int:  # noqa: ARG002 - of bimodality
+        """Uniform samples of the dip that it asks of a metric of a model on a corpus; 0 where it asks none."""
+        return 0
+
     def problems(self, config: ConfigView) -> Iterator[Problem]:
         """What it asks for and the config has not: key below the figure, what was found, what was expected."""
         raise NotImplementedError

@@ -306,23 +306,28 @@ class BimodalityFigure(ClaimedFigure):
     sinks: Literal["with", "without"] = "with"
     """All tokens, as in the paper, or without sink tokens."""
     samples: Annotated[int, Field(ge=100)] = 2000
-    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005."""
+    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005. Of several figures of one
+    model and corpus the largest number holds."""
 
     module: ClassVar[str] = "fathom.figures.metrics.bimodality"
 
     @property
     def options(self) -> dict[str, Any]:
-        """Which metric, which tokens, and how many samples of the dip."""
-        return {"metric": self.metric, "sinks": self.sinks, "samples": self.samples}
+        """Which metric, and which tokens."""
+        return {"metric": self.metric, "sinks": self.sinks}
+
+    def dip_samples(self, model: str, corpus: str, metric: str) -> int:
+        """Its samples, of its metric of its model on its corpus."""
+        return self.samples if (model, corpus, metric) == (self.model, self.corpus, self.metric) else 0
 
     def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
         """Its one model."""
         return (self.model,)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """The metric, and the texts."""
-        values = tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
-        return [*values, FigureTable(None, self.corpus, "texts")]
+        """The metric, its dips, and the texts at the modes."""
+        contents = (self.metric, f"{self.metric}.modes", f"{self.metric}.mode_texts")
+        return tables_of(self.plotted_models(config), [(self.corpus, content) for content in contents])
 
     def title(self, config: ConfigView) -> str:
         """The metric."""

@@ -14,6 +14,7 @@ class Wildcards:
     corpus: str = ""
     shard: str = ""
     metric: str = ""
+    text_metric: str = ""
     experiment: str = ""
     order: str = ""
     task: str = ""
