@@ -33,7 +33,7 @@ from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
 from fathom.probes.targets import read_targets
-from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps
+from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps, with_gaps_of_mean
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.arrays import IntArray
@@ -200,12 +200,10 @@ class _Probing:
         if self._transfer is not None:
             states = self._states(reading, self._texts([reading.view], reading.sinks))
             across = self._transfer.probe(states, self._texts_to_probe(states.texts), reading, self._threads)
-            own_curves = with_gaps(across.tables, main, self._job.design.level)
-            curves.append(
-                _numbered(shaped(own_curves, across.tables.replicates, axis[1], self._job.design.level), axis).assign(
-                    **place, control=TRANSFER, **across.counts
-                )
-            )
+            level = self._job.design.level
+            outside = shaped(with_gaps(across.tables, main, level), across.tables.replicates, axis[1], level)
+            outside = with_gaps_of_mean(outside, across.tables, main, level)
+            curves.append(_numbered(outside, axis).assign(**place, control=TRANSFER, **across.counts))
             own_choices = _choices(across.tables, axis)
             choices.append(own_choices.assign(control=TRANSFER, test_corpus=across.counts["test_corpus"]))
         for part in parts:
