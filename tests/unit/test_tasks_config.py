@@ -78,8 +78,22 @@ def test_a_metric_of_views_is_read_from_views_of_the_tasks_texts() -> None:
     figures = {"choice": {"kind": "layer-choice", "choose": {"infonce": "highest"}}}
     config = config_of(corpora=views, metrics=metrics, figures=figures)
     assert table_files(config, "choice")[1] == "results/metrics/mine/seen/infonce.layers.parquet"
-    message = refusal(metrics=metrics, figures=figures)
-    assert message.startswith("figures.choice.metrics: expected a corpus of the kind views `of: task-likeness`")
+    assert config.kept_states("mine", "seen").truncate  # as of the task's own texts
+    assert refusal(metrics=metrics).startswith("metrics.tasks: expected a corpus of the kind views `of: task-likeness`")
+    two = {"tasks": LEE | {"other": {"kind": "lee"}}, "corpora": views, "metrics": metrics, "figures": figures}
+    assert refusal(**two).startswith("figures.choice.metrics: expected a corpus of the kind views `of: task-other`")
+
+
+def test_a_metric_is_measured_on_an_excerpt_of_the_tasks_texts_where_there_is_one() -> None:
+    first = {"first": {"kind": "excerpt", "of": "task-likeness", "limit": 20}}
+    config = config_of(corpora=first, metrics={"tasks": ["prompt_entropy", "dataset_entropy"]})
+    assert table_files(config, "task-layer-choice")[1:] == [
+        "results/metrics/mine/first/prompt_entropy.layers.parquet",
+        "results/metrics/mine/first/dataset_entropy.layers.parquet",
+    ]
+    assert "tokens" in config.kept_states("mine", "first").positions
+    assert set(config.kept_states("mine", "task-likeness").positions) == {"normed_mean"}
+    assert config.metric_corpora == ()  # no figures of its own
 
 
 def test_prompts_are_part_of_texts_and_scores() -> None:
@@ -107,6 +121,8 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ),
         ({"embeddings": {"positions": ["mean", "mean"]}}, "embeddings.positions: expected every entry once"),
         ({"metrics": {"tasks": ["entropi"]}}, "metrics.tasks: expected one of prompt_entropy"),
+        ({"metrics": {"tasks": ["linear_cka"]}}, "metrics.tasks: expected one that has a value at each layer without"),
+        ({"metrics": {"tasks": ["label_overlap"]}}, "metrics.tasks: expected one that has a value at each layer"),
         (
             {"tasks": {"x": {"kind": "mteb", "name": "STS21"}}},
             "tasks.x.name: expected a task of mteb (task STS21: mteb",
