@@ -3,7 +3,7 @@
 `python -m benchmarks.tasks MODEL_FOLDER [TASK ...]` (a folder of SmolLM2-135M that `fathom models` has prepared) runs
 the default tasks in one process of one thread and prints CPU seconds, then the peak memory of scoring as texts grow.
 
-Two comparisons are made of every task, at the first layer, in the middle, and at the last one:
+Two comparisons are made of every task, after the first block, in the middle, and after the last one:
 
 - *In equal batches*: the model truncated there is a checkpoint of its own, prepared and extracted like any other; its
   states are set beside those of the one pass, and all scores that stock mteb gives to them beside the stored ones.
@@ -47,7 +47,6 @@ from fathom.workflow.wildcards import Wildcards
 
 MODEL = "smollm2-135m"
 DRAWN = {"news-likeness": 60}  # pairs
-DEPTHS = (0, 0.5, 1)  # at which peers run
 BATCH = 32  # texts, as mteb's own default
 POSITION = "normed_mean"
 MEMORY_TEXTS = (1_000, 10_000, 100_000)
@@ -92,7 +91,7 @@ def main(source: Path, tasks: Sequence[str]) -> None:
         folder = Path(scratch)
         run = Run(source, folder)
         depth = run.depth
-        at = [round(share * depth) for share in DEPTHS]
+        at = [1, depth // 2, depth]
         cut = {layer: run.truncated(layer) for layer in at}
         rows = [run.measured(task, at, cut) for task in tasks or run.plan.config.tasks]
     report(pd.DataFrame(rows), at, depth)
