@@ -151,7 +151,8 @@ class Run:
             same_states &= bool(np.array_equal(theirs, mine))
             stored = LayerEncoder(None, None, Rows(pd.read_parquet(corpus)["text"].tolist(), task), theirs)  # type: ignore[arg-type]
             scores, _ = stock_scores(data, stored)
-            same_scores &= all(scores[measure] == here[measure] for measure in here.index)
+            theirs_too = [float(scores[measure]) for measure in here.index]
+            same_scores &= bool(np.array_equal(theirs_too, here.to_numpy(), equal_nan=True))
             peer = TruncatedModel(cut[layer] / "source")
             scores, seconds = stock_scores(data, peer)
             encoding.append(peer.seconds)
