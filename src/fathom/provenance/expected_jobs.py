@@ -17,6 +17,7 @@ from fathom.models.job import ModelJob
 from fathom.provenance.records import SUFFIX, Record
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
+from fathom.workflow.jobs.explore import explore_code
 from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.metrics import metric_code, modes_code
 from fathom.workflow.jobs.models import model_code
@@ -53,6 +54,7 @@ CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "probes": lambda _: code_digest("fathom.probes.command"),
     "tasks": task_code,
     "figures": _figures,
+    "explore": lambda _: explore_code(),
 }
 
 
@@ -124,4 +126,6 @@ class PlannedJobs:
                 return plan.tasks.settings(Wildcards(model=_known(folder, plan.config.all_models), task=name))
             case "figures":
                 return plan.figures.settings(Wildcards(figure=name))
+            case "explore":
+                return plan.explore.settings(Wildcards())
         raise KeyError(verb)

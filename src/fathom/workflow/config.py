@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
+from fathom.explore.settings import ExploreSettings
 from fathom.figures.settings import FigureSettings
 from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
@@ -51,6 +52,8 @@ class Config(Settings):
     """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
     """Figures by name; one a metric and those that experiments and tasks call for if left out."""
+    explore: ExploreSettings = ExploreSettings()
+    """The page to explore the results."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
 
