@@ -63,6 +63,11 @@ class Model(Settings):
         return None
 
     @property
+    def training(self) -> str | None:
+        """Name of the training that it is a checkpoint of."""
+        return None
+
+    @property
     def pinned(self) -> bool:
         """Whether what is fetched is the same at any time."""
         return True
@@ -177,4 +182,25 @@ class RandomModel(Model):
         return f"randomly initialised weights, seed {self.seed}, shape of {self.of}"
 
 
-ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel, Field(discriminator="source")]
+class NurseryModel(Model):
+    """A checkpoint of a model that the nursery has trained."""
+
+    source: Literal["nursery"]
+    of: Name
+    """Name of the training in the section `nursery`."""
+    step: Annotated[int, Field(ge=0)] | None = None
+    """Step of the training: 0, 1, 2, 4, 8, ... or the last; the last if left out."""
+
+    module: ClassVar[str] = "fathom.models.sources.nursery"
+
+    @property
+    def training(self) -> str:
+        """The training."""
+        return self.of
+
+    def origin(self) -> str:
+        """Training and step."""
+        return f"trained here ({self.of}), {'last step' if self.step is None else f'step {self.step:,}'}"
+
+
+ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel | NurseryModel, Field(discriminator="source")]

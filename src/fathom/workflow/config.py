@@ -12,6 +12,7 @@ from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
 from fathom.figures.settings import FigureSettings
 from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
+from fathom.nursery.settings import TrainingSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.schema import MetricWords, Name, Settings, Uncertainty
 from fathom.tasks.job import MTEB
@@ -34,6 +35,8 @@ class Config(Settings):
 
     paper: Name | None = None
     """Name of the paper that a config reproduces. Then every hub source must be pinned by a full commit hash."""
+    nursery: dict[Name, TrainingSettings] = Field(default_factory=dict)
+    """Small models to train, by name. A model of source `nursery` is one of their checkpoints."""
     models: Annotated[dict[Name, ModelSettings], Field(min_length=1)] = Field(default_factory=default_models)
     """Models (checkpoints) by name; the name is the folder of their results."""
     corpora: Annotated[dict[Name, CorpusSettings], Field(min_length=1)] = Field(default_factory=default_corpora)
