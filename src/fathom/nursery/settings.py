@@ -41,7 +41,7 @@ class Training(Settings):
     """Corpora that are measured with this model. A document that shares 13 words in a row with a text of theirs is not
     trained on (the rule by which the authors of GPT-3 looked for test texts, arXiv 2005.14165)."""
     held_out: Share = 0.05
-    """Share of the documents that is held out, to measure the loss on: those of `apart_from` first, then drawn by seed."""
+    """Share of the documents that is held out, to measure the loss on: those of `apart_from`, and others by seed."""
     vocabulary: Annotated[int, Field(ge=262, le=1 << 20)] = 1000
     """Tokens of the byte-level BPE tokenizer, which is trained on the same documents: 256 bytes, a few special tokens,
     the rest merges. Small, since the bigrams of a larger one are not learned from a few million tokens."""
@@ -100,7 +100,7 @@ class _WithHeads(Training):
 
 
 class LlamaTraining(_WithHeads):
-    """A decoder: Llama's block (RMS norm before each sub-layer, rotary positions, gated feed-forward), tied embeddings."""
+    """A decoder: Llama's block (RMS norm before each sub-layer, rotary positions, gated feed-forward)."""
 
     kind: Literal["llama"]
 
@@ -120,7 +120,7 @@ class ModernBertTraining(_WithHeads):
 
 
 class MambaTraining(Training):
-    """A state-space model: Mamba's block, trained with a scan of fathom's own that gives transformers' loss and gradients."""
+    """A state-space model: Mamba's block, trained with a scan of fathom's own (same loss, same gradients)."""
 
     kind: Literal["mamba"]
     state: Count = 16

@@ -172,6 +172,6 @@ def _measure(
 
 def _diverged(recipe: Recipe, step: int, rate: float, loss: float) -> str:
     return (
-        f"nursery.{recipe.name}: diverged at step {step:,} with learning rate {rate:.3g}: loss {loss:.3g}, guessing has "
-        f"{math.log(recipe.vocabulary):.3g}; lower learning_rate or raise warmup"
+        f"nursery.{recipe.name}: diverged at step {step:,} with learning rate {rate:.3g}: loss {loss:.3g}, guessing "
+        f"has {math.log(recipe.vocabulary):.3g}; lower learning_rate or raise warmup"
     )

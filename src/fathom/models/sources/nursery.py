@@ -12,7 +12,7 @@ from fathom.runtime.errors import FathomError
 
 
 def bring(place: Place, *, of: str, step: int | None = None) -> Origin:
-    """Copy the weights of a step, the last if none is named, with config and tokenizer; `place.base` is the manifest."""
+    """Copy the weights of a step, the last if none is named, with config and tokenizer."""
     if place.base is None:
         msg = f"--base: expected the manifest of training {of}, of which this is a checkpoint"
         raise FathomError(msg)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def build(*, vocabulary: int, special: Special, context: int, layers: int, width: int, heads: int) -> PreTrainedModel:
-    """A model with the architecture's own initial weights, from torch's generator. Every layer sees the whole window."""
+    """A model with the architecture's own initial weights, from torch's generator. All layers see the whole window."""
     config = ModernBertConfig(
         vocab_size=vocabulary,
         hidden_size=width,
