@@ -176,6 +176,17 @@ class MetricWords(NamedTuple):
     """Kind of figure that it calls for."""
 
 
+class CheckpointView(Protocol):
+    """What figures say of a checkpoint."""
+
+    @property
+    def entry(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def step(self) -> int: ...  # noqa: D102
+
+
 class ModelView(Protocol):
     """What figures say of a model."""
 
@@ -185,8 +196,13 @@ class ModelView(Protocol):
     def note(self) -> str | None: ...  # noqa: D102
     @property
     def dtype(self) -> str: ...  # noqa: D102
+    @property
+    def checkpoint(self) -> CheckpointView | None: ...  # noqa: D102
     def origin(self) -> str:
         """Where it comes from, in a few words."""
+
+    def series_origin(self) -> str:
+        """Where all checkpoints come from, of which it is one."""
 
 
 class CorpusView(Protocol):
