@@ -187,6 +187,13 @@ class CheckpointView(Protocol):
     def step(self) -> int: ...  # noqa: D102
 
 
+class TrainingView(Protocol):
+    """What figures say of a training."""
+
+    def describe(self) -> str:
+        """What is trained on what, in one phrase."""
+
+
 class ModelView(Protocol):
     """What figures say of a model."""
 
@@ -287,6 +294,10 @@ class EmbeddingsView(Protocol):
 
 class ConfigView(Protocol):
     """The whole config, as the settings of one stage may see it."""
+
+    @property
+    def nursery(self) -> Mapping[str, TrainingView]:
+        """Models that are trained."""
 
     @property
     def models(self) -> Mapping[str, ModelView]:

@@ -12,7 +12,19 @@ from pydantic_core import PydanticCustomError
 
 from fathom.io.strict_json import read_json
 from fathom.models.folders import what_it_is
-from fathom.schema import NOT_EXPECTED, Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit, named_revision
+from fathom.schema import (
+    NOT_EXPECTED,
+    Line,
+    Name,
+    PathLine,
+    Repository,
+    Revision,
+    Seed,
+    Settings,
+    Wheel,
+    is_commit,
+    named_revision,
+)
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
 CHECKPOINT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)")

@@ -81,7 +81,7 @@ def mask(tokens: Ids, random: np.random.Generator, *, share: float, special: Spe
     shown = np.where(fate < MASKED, special.mask, np.where(fate < MASKED + REPLACED, others, tokens[rows, hidden]))
     inputs[rows, hidden] = shown
     nothing = np.full((count, 1), NOTHING, dtype=np.int64)
-    before = np.hstack([frame[0], frame[0], tokens[:, :-1], frame[1]])
+    before = np.hstack([frame[0], frame[0], tokens])
     return Batch(
         np.hstack([frame[0], inputs, frame[1]]),
         np.hstack([nothing, targets, nothing]),

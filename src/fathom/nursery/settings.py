@@ -74,6 +74,13 @@ class Training(Settings):
         """Arguments of the module's `build`."""
         return self.model_dump(mode="json", exclude=NOT_SHAPE)
 
+    def describe(self) -> str:
+        """What is trained on what, in one phrase for captions."""
+        size = f"{self.layers} blocks of width {self.width}, {self.vocabulary:,} tokens"
+        steps = f"{self.steps:,} steps of {self.batch} x {self.context} tokens of {self.text}"
+        apart = f", without what shares 13 words with {', '.join(self.apart_from)}" if self.apart_from else ""
+        return f"{getattr(self, 'kind', '')}, {size}; {steps}, seed {self.seed}{apart}"
+
     @property
     def checkpoints(self) -> tuple[int, ...]:
         """Steps with a checkpoint."""

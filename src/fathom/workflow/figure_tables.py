@@ -14,6 +14,7 @@ PLACES = {
     "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
+    "losses": "results/nursery/{name}/losses.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"
