@@ -277,7 +277,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (
             {"figures__curvature__kind": "pie"},
-            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'training', 'matrix', 'sinks', 'block-s",
+            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'training', 'matrix', 'sinks'",
         ),
         (
             {"corpora__mine": {"kind": "web"}},
