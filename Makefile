@@ -25,10 +25,12 @@ CODE := src tests benchmarks
 
 .PHONY: run report test test-cluster browser nightly check format benchmark clean lock config models
 
-# The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
+# The default corpora are small: a model takes longer to load than to run, so extractions take one core each. One at a time
+# runs on a GPU; where there is none two do, and no more, for each holds a model in memory.
+EXTRACTIONS := $(if $(wildcard /dev/nvidia[0-9]*),1,2)
 run: $(INSTALLED)
 	$(if $(CONFIG),fathom check $(CONFIG))
-	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=1 $(SNAKEMAKE_FLAGS)
+	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=$(EXTRACTIONS) $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
 	@echo "Figures:"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 STAGES = {
-    "models": "Fetch or convert a checkpoint, or draw its weights, into a folder without code.",
     "corpora": "Build the texts of a corpus and their views.",
+    "nursery": "Train a small model from scratch, with checkpoints.",
+    "models": "Fetch or convert a checkpoint, or draw its weights, into a folder without code.",
     "activations": "Run a model over a corpus and store its hidden states.",
     "metrics": "Measure a representation metric on every layer.",
     "probes": "Fit linear probes on every layer.",

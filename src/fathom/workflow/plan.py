@@ -14,6 +14,7 @@ from fathom.workflow.jobs.explore import ExploreJobs
 from fathom.workflow.jobs.figures import FigureJobs
 from fathom.workflow.jobs.metrics import MetricJobs
 from fathom.workflow.jobs.models import ModelJobs
+from fathom.workflow.jobs.nursery import NurseryJobs
 from fathom.workflow.jobs.probes import ProbeJobs
 from fathom.workflow.jobs.tasks import TaskJobs
 from fathom.workflow.paths import manifests_of
@@ -26,6 +27,7 @@ class Plan:
         self.config = config
         self.models = ModelJobs(config)
         self.corpora = CorpusJobs(config)
+        self.nursery = NurseryJobs(config)
         self.activations = ActivationJobs(config)
         self.metrics = MetricJobs(config)
         self.probes = ProbeJobs(config)
