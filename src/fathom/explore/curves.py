@@ -122,7 +122,8 @@ def _depths(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
 
 def _decimals(largest: pd.Series) -> pd.Series:
     sizes = largest.fillna(1.0).replace(0.0, 1.0)
-    return (DIGITS - 1 - np.floor(np.log10(sizes.astype("float64")))).clip(0, 12).astype("int64")
+    decimals = DIGITS - 1 - np.floor(np.log10(sizes.to_numpy(dtype=np.float64)))
+    return pd.Series(decimals.clip(0, 12).astype(np.int64), index=sizes.index)
 
 
 def _mirrored(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
@@ -167,8 +168,8 @@ def as_columns(curves: Curves) -> dict[str, object]:
         ("chance", curves.points["chance"].map(_number)),
         ("reason", curves.points["reason"].fillna("")),
     ):
-        column = _words(words)
-        body[name] = {"words": column["words"], "runs": _runs(np.array(column["rows"], dtype=np.int64))}
+        codes, found = pd.factorize(words)
+        body[name] = {"words": [str(word) for word in found], "runs": _runs(codes.astype(np.int64))}
     first = np.zeros(len(curves.points), dtype=bool)
     first[np.cumsum(counts)[:-1]] = True
     for name in ("layer", "other_layer"):
