@@ -8,6 +8,7 @@ import sys
 
 from fathom.runtime.errors import FathomError
 from fathom.workflow.jobs.models import base_option
+from fathom.workflow.jobs.nursery import apart_option
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.resources import per_attempt
@@ -30,6 +31,7 @@ def one_of(names):
 
 
 wildcard_constraints:
+    training=one_of(plan.config.nursery),
     model=one_of(plan.config.all_models),
     corpus=one_of([*plan.config.corpora, *plan.config.task_corpora]),
     task=one_of(plan.config.tasks),

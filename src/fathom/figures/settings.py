@@ -45,7 +45,7 @@ from fathom.figures.sentences import (
     metric_axis,
     model_label,
 )
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
 MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
@@ -188,6 +188,99 @@ class SweepFigure(ModelsFigure, ClaimedFigure):
         corpus = config.corpora.get(self.corpus)
         if corpus is not None and corpus.swept is None:
             yield "corpus", self.corpus, "a corpus whose views are steps: repetition, randomness, random tokens"
+
+
+class TrainingFigure(OneMetricFigure, ClaimedFigure):
+    """A metric over layers and training: a map of both beside curves over the steps, a row a training and corpus."""
+
+    kind: Literal["training"]
+
+    module: ClassVar[str] = "fathom.figures.metrics.training"
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all checkpoints."""
+        return self.models or tuple(name for name, model in config.models.items() if model.checkpoint is not None)
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:
+        """With the training and step of each model, by the model's name in figures."""
+        points = {name: config.models[name].checkpoint for name in self.plotted_models(config)}
+        steps = {
+            model_label(config, name): (point.label, point.step) for name, point in points.items() if point is not None
+        }
+        return self.options | {"steps": steps}
+
+    def title(self, config: ConfigView) -> str:
+        """The metric, and that it is over training."""
+        return f"{config.metric_words(self.metric).title} over layers and training"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpora, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, or models that are no checkpoints."""
+        yield from unknown_names("models", self.models or (), config.models)
+        known = measured_as(config, *CURVES)
+        yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+        entries: dict[str, int] = {}
+        for name in self.plotted_models(config):
+            point = config.models[name].checkpoint if name in config.models else None
+            if name in config.models and point is None:
+                yield "models", name, "entries with `checkpoints`, or some of their checkpoints"
+            elif point is not None:
+                entries[point.entry] = entries.get(point.entry, 0) + 1
+        alone = [entry for entry, count in entries.items() if count == 1]
+        if alone or not self.plotted_models(config):
+            yield "models", alone[0] if alone else "none", "at least two checkpoints of a training"
+
+
+class LossesFigure(Figure):
+    """Losses of trainings over their steps, with those of unigrams and bigrams: a panel a training."""
+
+    kind: Literal["losses"]
+    trainings: Names | None = None
+    """Trainings of the section `nursery`; all if left out."""
+
+    module: ClassVar[str] = "fathom.figures.metrics.losses"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where models are trained."""
+        return {"losses": cls(kind="losses")} if config.nursery else {}
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return "Nursery"
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it reads trainings
+        """None."""
+        return ()
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a training."""
+        return [FigureTable(None, name, "losses") for name in self.trainings or config.nursery]
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Loss in training"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """What is trained on what, and how loss and baselines are measured."""
+        names = self.trainings or tuple(config.nursery)
+        measured = (
+            "Cross entropy in nats a predicted token: of a decoder or state-space model the next token, of an encoder "
+            "the masked ones. Dashed: the same tokens by a uniform guess, by the frequencies of tokens in the text "
+            "trained on, and by those of pairs of tokens (given the true token before), both smoothed after Witten and "
+            "Bell 1991. Bands: 95 % intervals over windows of the text held out."
+        )
+        return [measured, *(f"{name}: {config.nursery[name].describe()}." for name in names if name in config.nursery)]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown trainings, or none."""
+        yield from unknown_names("trainings", self.trainings or (), config.nursery)
+        if not config.nursery:
+            yield "trainings", "none", "at least one training in the section `nursery`"
 
 
 class MatrixFigure(OneMetricFigure):
@@ -916,11 +1009,13 @@ FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
     | SweepFigure
+    | TrainingFigure
     | MatrixFigure
     | SinksFigure
     | BlockSitesFigure
     | BimodalityFigure
     | PowerLawFigure
+    | LossesFigure
     | ProbesFigure
     | PropertiesFigure
     | LabelledFigure

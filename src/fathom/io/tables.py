@@ -17,7 +17,6 @@ from fathom.runtime.errors import FathomError, first_line
 
 ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
 NOTES = b"fathom.notes"
-ORDERED = "+"  # between the names of experiments whose peaks are said to follow one another
 MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
 
 

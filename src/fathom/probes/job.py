@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 from fathom.probes.design import ProbeDesign
 from fathom.schema import Line, Name, Seed, Settings
 

@@ -14,12 +14,15 @@ from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
 from fathom.metrics.job import MetricJob, ModesJob
 from fathom.models.job import ModelJob
+from fathom.nursery.job import TrainingJob
 from fathom.provenance.records import SUFFIX, Record
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
+from fathom.workflow.jobs.explore import explore_code
 from fathom.workflow.jobs.figures import figure_code
 from fathom.workflow.jobs.metrics import metric_code, modes_code
 from fathom.workflow.jobs.models import model_code
+from fathom.workflow.jobs.nursery import training_code
 from fathom.workflow.jobs.tasks import task_code
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
@@ -47,12 +50,14 @@ def _figures(settings: Mapping[str, Any]) -> str:
 
 CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "models": lambda settings: model_code(ModelJob.model_validate(settings)),
+    "nursery": lambda settings: training_code(TrainingJob.model_validate(settings)),
     "corpora": lambda settings: corpus_code(CorpusJob.model_validate(settings)),
     "activations": lambda _: code_digest("fathom.activations.command"),
     "metrics": _metrics,
     "probes": lambda _: code_digest("fathom.probes.command"),
     "tasks": task_code,
     "figures": _figures,
+    "explore": lambda _: explore_code(),
 }
 
 
@@ -92,6 +97,8 @@ class PlannedJobs:
         match verb:
             case "models":
                 return plan.models.settings(Wildcards(model=name))
+            case "nursery":
+                return plan.nursery.settings(Wildcards(training=name))
             case "corpora":
                 return plan.corpora.settings(Wildcards(corpus=name))
             case "activations" if name == BOUNDARIES:
@@ -124,4 +131,6 @@ class PlannedJobs:
                 return plan.tasks.settings(Wildcards(model=_known(folder, plan.config.all_models), task=name))
             case "figures":
                 return plan.figures.settings(Wildcards(figure=name))
+            case "explore":
+                return plan.explore.settings(Wildcards())
         raise KeyError(verb)

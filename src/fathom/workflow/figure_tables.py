@@ -14,6 +14,7 @@ PLACES = {
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
     "order": "results/probes/{model}/{name}.order.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
+    "losses": "results/nursery/{name}/losses.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"

@@ -11,6 +11,7 @@ class Wildcards:
     """Names that tell one job of a rule from another. Snakemake brings its own object, with those that a rule has."""
 
     model: str = ""
+    training: str = ""
     corpus: str = ""
     shard: str = ""
     metric: str = ""

@@ -11,7 +11,7 @@ import pandas as pd
 from fathom.figures.job import Tables
 from fathom.figures.probes.forms import form_names
 from fathom.figures.probes.rows import ACCURACY, FIXED, experiment_curves, one_label, one_place
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 
 ORDER = "order"
 MINUS = "\N{MINUS SIGN}"

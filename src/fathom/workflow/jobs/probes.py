@@ -6,7 +6,7 @@ import math
 from functools import cached_property
 from pathlib import Path
 
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 from fathom.probes.job import OrderedStep, OrderJob, ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
