@@ -48,7 +48,10 @@ def compared(**tests: str) -> dict[str, list[str]]:
     """Of each corpus those that it is compared with, where experiments on the first are tested on the second."""
     names = ("first", "second", "third")
     files: dict[str, Any] = {name: {"kind": "file", "path": f"{name}.csv", "labels": ["mood"]} for name in names}
-    probes = {f"e-{one}": {"corpus": one, "test": other, "labels": ["mood"]} for one, other in tests.items()}
+    probes = {
+        f"e-{one}": {"corpus": one, "test": other, "labels": ["mood"], "positions": ["mean"]}
+        for one, other in tests.items()
+    }
     plan = Plan(load_config({"corpora": files, "probes": probes}, [], files_here=False))
     return {name: plan.corpora.compared(Wildcards(corpus=name)) for name in names}
 
