@@ -21,6 +21,7 @@ from fathom.workflow.wildcards import Wildcards
 
 MODELS = {"mine": {"source": "hub", "repository": "owner/name", "revision": "0123456789abcdef"}}
 LEE = {"likeness": {"kind": "lee"}}
+SCORED = "tasks.x.name: expected a task of mteb that can be scored (task "
 
 
 def config_of(**sections: Any) -> Config:
@@ -125,7 +126,19 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ({"metrics": {"tasks": ["label_overlap"]}}, "metrics.tasks: expected one that has a value at each layer"),
         (
             {"tasks": {"x": {"kind": "mteb", "name": "STS21"}}},
-            "tasks.x.name: expected a task of mteb (task STS21: mteb",
+            f"{SCORED}STS21: mteb 2.26.24 has none of this name; near it are: STS22",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "PersianTextTone"}}},
+            f"{SCORED}PersianTextTone: has another name in mteb",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "ArguAna"}}},
+            f"{SCORED}ArguAna: of the type Retrieval; fathom",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "STS17", "subset": "en"}}},
+            f"{SCORED}STS17: has no subset 'en', but 11 others: en-",
         ),
         (
             {

@@ -102,6 +102,11 @@ class Task(Settings):
         """Its name among mteb's own tasks; none of one that mteb does not have."""
         return None
 
+    @property
+    def known(self) -> bool:
+        """Whether it is known to be scored without asking mteb."""
+        return True
+
     def describe(self) -> str:
         """What it holds, in one phrase for captions."""
         raise NotImplementedError
@@ -153,6 +158,11 @@ class PublishedTask(Task):
     def mteb_name(self) -> str:
         """The name."""
         return self.name
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one of the 32, in the papers' subset."""
+        return self.name in PUBLISHED and self.subset in (None, PUBLISHED[self.name].subset)
 
     def describe(self) -> str:
         """Repository, revision and subset."""
