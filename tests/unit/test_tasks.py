@@ -53,7 +53,7 @@ def vectors(texts: list[str], width: int = 6) -> np.ndarray[tuple[int, int], np.
 
 def layer(manifest: Path, name: str, template: str | None = None) -> tuple[Any, LayerEncoder]:
     """A task, and an encoder of all texts that it asks for."""
-    texts, _ = recorded_texts(manifest, template)
+    texts = recorded_texts(manifest, template).texts
     return open_task(manifest), LayerEncoder(meta(), template, Rows(texts, name), vectors(texts))
 
 
@@ -91,25 +91,30 @@ def test_every_call_asks_for_the_same_texts_and_scores_alike(data: dict[str, Pat
 
 
 def test_texts_are_listed_once_with_their_prompts(data: dict[str, Path]) -> None:
-    texts, asked = recorded_texts(data["found"], None)
+    texts, asked, at_once = recorded_texts(data["found"], None)
     assert len(texts) == len(set(texts)) == 14
-    assert asked == 14
-    prompted, _ = recorded_texts(data["found"], "Do: {instruction} Text: {text}")
+    assert asked == at_once == 14
+    prompted, *_ = recorded_texts(data["found"], "Do: {instruction} Text: {text}")
     assert [text.startswith("Do: ") for text in prompted] == [True] * 4 + [False] * 10
     assert prompted[0].endswith(f"Text: {texts[0]}")
     assert sentence(0) in prompted
 
 
+def test_vectors_that_a_task_takes_at_a_time_are_counted_with_their_repetitions(data: dict[str, Path]) -> None:
+    texts, asked, at_once = recorded_texts(data["alike"], None)
+    assert (len(texts), asked, at_once) == (31, 60, 60)
+
+
 def test_an_own_instruction_stands_before_the_text(tmp_path: Path) -> None:
     path = csv_of(tmp_path, "first,second,score\na,b,0\nc,d,1\ne,f,1\n")
     task = OwnPairsTask(kind="pairs", path=path, instruction="Say {text} twice.")
-    texts, _ = recorded_texts(bring(task, "mine", tmp_path / "data"), "{text} <- {instruction}")
+    texts, *_ = recorded_texts(bring(task, "mine", tmp_path / "data"), "{text} <- {instruction}")
     assert texts[0] == "a <- Say {text} twice."
     assert worded("{instruction}: {text}", "{text}", "{instruction}") == "{text}: {instruction}"
 
 
 def test_a_text_that_is_not_stored_is_refused(data: dict[str, Path]) -> None:
-    texts, _ = recorded_texts(data["alike"], None)
+    texts, *_ = recorded_texts(data["alike"], None)
     encoder = LayerEncoder(meta(), None, Rows(texts[1:], "alike"), vectors(texts[1:]))
     with pytest.raises(FathomError, match=r"task alike: asks for a text whose states are not stored: 'the river"):
         scores_of(open_task(data["alike"]), encoder)
