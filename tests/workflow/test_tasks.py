@@ -97,7 +97,13 @@ def test_figures_hold_what_the_tables_say(project: Project) -> None:
     assert choices["choice"].str.startswith("lowest").any()
     assert (choices["tasks"] == 2).all()
     caption = (folder / "task-curves.txt").read_text(encoding="utf-8")
-    for word in ("mteb 2.26.24", "no prompts", "after the final norm", "label of labels.csv"):
+    for word in (
+        "mteb 2.26.24",
+        "no prompts",
+        "after the final norm",
+        "label of labels.csv",
+        "Different texts: mood 60, alike 33.",
+    ):
         assert word in caption
 
 
