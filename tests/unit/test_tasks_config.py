@@ -115,6 +115,10 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ({"tasks": {"x": {"kind": "lee"}, "X": {"kind": "lee"}}}, "tasks.X: expected a name that differs from others"),
         ({"tasks": {"x": {"kind": "labels", "path": "x.txt"}}}, "tasks.x.path: string should match pattern"),
         ({"tasks": {"x": {"kind": "labels", "path": "none.csv"}}}, "tasks.x.path: expected an existing CSV file"),
+        (
+            {"tasks": {"x": {"kind": "labels", "path": "x.csv", "type": "clustering", "split": "half"}}},
+            "tasks.x: expected no column `split` of a task of the type clustering",
+        ),
         ({"tasks": {"x": {"kind": "labelz"}}}, "tasks.x.kind: expected one of 'mteb', 'newsgroups'"),
         (
             {"embeddings": {"template": "{text}"}},

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from fathom.schema import (
@@ -302,6 +302,13 @@ class OwnLabelsTask(_OwnTable):
     """Seed of the split."""
 
     module: ClassVar[str] = "fathom.tasks.own_labels"
+
+    @model_validator(mode="after")
+    def _split_what_is_classified(self) -> Self:
+        if self.type == "clustering" and self.split is not None:
+            expected = "expected no column `split` of a task of the type clustering, of which all texts are clustered"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
 
     def describe(self) -> str:
         """File, columns."""
