@@ -142,7 +142,7 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ),
         (
             {"tasks": {"x": {"kind": "mteb", "name": "STS17", "subset": "en"}}},
-            f"{SCORED}STS17: has no subset 'en', but 11 others: en-",
+            f"{SCORED}STS17: has no subset 'en', but 11 others: ",
         ),
         (
             {
