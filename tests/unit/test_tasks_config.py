@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from fathom.runtime.errors import FathomError
 from fathom.tasks.published import PUBLISHED
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import table_files
+from fathom.workflow.jobs.tasks import task_resources
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.resources import CorpusSize, StatesSize
 from fathom.workflow.strict_yaml import read_config_files
 from fathom.workflow.wildcards import Wildcards
 
@@ -103,6 +106,16 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
     for settings in (jobs.texts_settings(wildcards), jobs.settings(wildcards)):
         assert '"template": "{instruction} > {text}"' in settings
     assert '"template": null' in Plan(config_of()).tasks.settings(wildcards)
+
+
+def test_memory_follows_the_vectors_that_a_task_takes_at_a_time_and_no_longer_all_its_texts() -> None:
+    layer = StatesSize(texts=8_932, passes=1, tokens=120_000, layers=25, width=1024, itemsize=4)
+    texts = CorpusSize(texts=8_932, characters=500_000, longest=223, labels=0, at_once=202_000)
+    pairs = task_resources(layer, texts, threads=1).mem_mb  # 101,000 pairs of few different texts
+    assert pairs > 3 * 202_000 * 1024 * 4 / 1e6
+    many = replace(layer, texts=600_000)
+    sets = task_resources(many, replace(texts, at_once=48_000), threads=1).mem_mb
+    assert sets < pairs
 
 
 @pytest.mark.parametrize(
