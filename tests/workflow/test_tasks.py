@@ -102,7 +102,7 @@ def test_figures_hold_what_the_tables_say(project: Project) -> None:
         "no prompts",
         "after the final norm",
         "label of labels.csv",
-        "Different texts: mood 60, alike 33.",
+        "Different texts: alike 33, mood 60.",
     ):
         assert word in caption
 
