@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.svm import SVC
 
+from fathom.probes.libsvm import balanced_svm, class_weights
 from fathom.statistics.arrays import FloatArray
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fathom.probes.gram import Fold
 
 
@@ -33,13 +31,14 @@ def svm(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
     # In the scale of features that are not divided by the root of the width: at strong penalties every text is a
     # support vector at its bound, any intercept between two numbers is optimal, and the last digits of the bounds
     # decide which of them libsvm takes. So it is given the bounds that it has on the features themselves.
-    training, test, bound = fold.training * fold.width, fold.test * fold.width, 1 / (penalty * fold.width)
-
-    def decide(target: FloatArray) -> FloatArray:
-        model = SVC(C=bound, kernel="precomputed", class_weight=_class_weight(target)).fit(training, target)
-        return np.asarray(test[:, model.support_] @ model.dual_coef_[0] + model.intercept_[0])
-
-    return _each(fold, columns, decide)
+    training, bound = fold.training * fold.width, 1 / (penalty * fold.width)
+    weights, decisions = np.zeros((len(training), columns.shape[1])), np.zeros(columns.shape[1])
+    for column, target in enumerate(columns.T):
+        if (target != target[0]).any():
+            weights[:, column], decisions[column] = balanced_svm(training, target, bound)
+        else:
+            decisions[column] = target[0]  # a rare class can be missing from an inner training fold
+    return np.asarray((fold.test * fold.width) @ weights + decisions)
 
 
 def logistic(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
@@ -51,24 +50,13 @@ def logistic(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
     training = spectrum.vectors * np.where(kept, scale, 0.0)
     test = spectrum.test * np.where(kept, 1 / scale, 0.0)
 
-    def decide(target: FloatArray) -> FloatArray:
-        model = LogisticRegression(C=1 / penalty, class_weight=_class_weight(target), max_iter=1000)
-        model.fit(training, target)
-        return np.asarray(test @ model.coef_[0] + model.intercept_[0])
-
-    return _each(fold, columns, decide)
-
-
-def _each(fold: Fold, columns: FloatArray, decide: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    decisions = np.empty((len(fold.test), columns.shape[1]))
+    decisions = np.empty((len(test), columns.shape[1]))
     for column, target in enumerate(columns.T):
-        # A rare class can be missing from an inner training fold: then it is never predicted.
-        known = (target != target[0]).any()
-        decisions[:, column] = decide(target) if known else target[0]
+        if (target == target[0]).all():
+            decisions[:, column] = target[0]  # a rare class can be missing from an inner training fold
+            continue
+        negative, positive = class_weights(target)
+        model = LogisticRegression(C=1 / penalty, class_weight={-1.0: negative, 1.0: positive}, max_iter=1000)
+        model.fit(training, target)
+        decisions[:, column] = test @ model.coef_[0] + model.intercept_[0]
     return decisions
-
-
-def _class_weight(target: FloatArray) -> dict[float, float]:
-    """Return scikit-learn's "balanced" weights, to the last digit, found faster."""
-    positive = int((target > 0).sum())
-    return {-1.0: len(target) / (2 * (len(target) - positive)), 1.0: len(target) / (2 * positive)}

@@ -1,0 +1,70 @@
+"""What is called below scikit-learn's public classes gives what they give."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.svm import SVC
+
+from fathom.probes import libsvm, svm_logistic
+from fathom.probes.gram import make_fold
+
+
+def _texts(texts: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    states = rng.normal(size=(texts, width)) + 3 * rng.normal(size=(texts, 1))
+    return states, np.where(states[:, 0] + rng.normal(size=texts) > 0, 1.0, -1.0)
+
+
+@pytest.mark.parametrize("penalty", [100.0, 1.0, 0.01])
+def test_direct_fits_decide_as_svc_does(penalty: float) -> None:
+    states, labels = _texts(120, 40, seed=1)
+    rng = np.random.default_rng(2)
+    training = np.arange(120) % 5 != 0
+    columns = np.column_stack([labels, *(rng.permutation(labels) for _ in range(20)), np.where(labels > 5, 1.0, -1.0)])
+    found = svm_logistic.svm(make_fold(states, training), columns[training], penalty)
+
+    seen = states[training]
+    scaled = (states - seen.mean(axis=0)) / seen.std(axis=0)
+    for column, labelling in zip(found.T[:-1], columns.T, strict=False):
+        model = SVC(C=1 / (penalty * 40), kernel="linear", class_weight="balanced")
+        expected = model.fit(scaled[training], labelling[training]).decision_function(scaled[~training])
+        np.testing.assert_allclose(column, expected, atol=2e-3)  # both solve to a tolerance of 1e-3
+        assert ((column > 0) != (expected > 0)).sum() <= 1
+    np.testing.assert_array_equal(found[:, -1], -1.0)
+
+
+def test_direct_call_is_taken_where_it_gives_what_svc_gives() -> None:
+    assert libsvm.is_same(libsvm.direct)
+    states, labels = _texts(90, 30, seed=3)
+    gram = states @ states.T
+    weights, intercept = libsvm.direct(gram, labels, 0.01)
+    expected, at = libsvm.through_svc(gram, labels, 0.01)
+    np.testing.assert_allclose(weights, expected, atol=1e-12)
+    assert intercept == pytest.approx(at, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda gram, target, bound: libsvm.through_svc(gram, -target, bound),
+        lambda gram, target, bound: libsvm.through_svc(gram, target, 2 * bound),
+        lambda gram, *_: libsvm.through_svc(gram),
+    ],
+)
+def test_svc_is_called_where_the_direct_call_gives_something_else(
+    wrong: libsvm.Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not libsvm.is_same(wrong)
+    monkeypatch.setattr(libsvm, "direct", wrong)
+    libsvm._fit.cache_clear()
+    try:
+        assert libsvm._fit() is libsvm.through_svc
+    finally:
+        libsvm._fit.cache_clear()
+
+
+def test_direct_fits_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    states, labels = _texts(60, 10, seed=4)
+    libsvm.direct(states @ states.T, labels, 0.1)
+    assert capfd.readouterr().out == ""
