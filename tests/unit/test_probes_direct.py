@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from sklearn.svm import SVC
 
-from fathom.probes import libsvm, svm_logistic
+from fathom.probes import libsvm, ridge, svm_logistic
 from fathom.probes.gram import make_fold
+from fathom.probes.tridiagonal import Tridiagonal
 
 
 def _texts(texts: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -68,3 +69,41 @@ def test_direct_fits_print_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     states, labels = _texts(60, 10, seed=4)
     libsvm.direct(states @ states.T, labels, 0.1)
     assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 40])
+def test_tridiagonal_form_inverts_with_every_penalty(size: int) -> None:
+    rng = np.random.default_rng(5)
+    half = rng.normal(size=(size, max(1, size - 2)))
+    matrix, test = half @ half.T, rng.normal(size=(7, size))
+    form = Tridiagonal(matrix, test)
+    penalties = (1000.0, 1.0, 0.001)
+    for place, penalty in enumerate(penalties):
+        expected = test @ np.linalg.inv(matrix + penalty * np.eye(size))
+        np.testing.assert_allclose(form.shrunk(penalty).T @ form.basis.T, expected, rtol=1e-8, atol=1e-10)
+        rounded = form.smoothers(penalties)[7 * place : 7 * place + 7]
+        np.testing.assert_allclose(rounded, expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_errors_in_half_the_digits_choose_the_same_penalties() -> None:
+    states, labels = _texts(200, 60, seed=6)
+    rng = np.random.default_rng(7)
+    training = np.arange(200) % 5 != 0
+    columns = np.column_stack([rng.permutation(labels) for _ in range(500)])
+    fold, penalties = make_fold(states, training), (1000.0, 100.0, 10.0, 1.0, 0.1, 0.01, 0.001)
+    exact = ridge.squared_errors(fold, columns[training], columns[~training], penalties)
+    rounded = ridge.rounded_errors(fold, columns[training], columns[~training], penalties)
+    np.testing.assert_allclose(rounded, exact, rtol=1e-4)
+    assert (rounded.argmin(axis=0) != exact.argmin(axis=0)).sum() <= 2
+
+
+def test_errors_do_not_depend_on_the_origin_of_numbers() -> None:
+    states, _ = _texts(100, 20, seed=8)
+    rng = np.random.default_rng(9)
+    training = np.arange(100) % 5 != 0
+    numbers = rng.normal(size=(100, 3))
+    fold = make_fold(states, training)
+    found = [
+        ridge.rounded_errors(fold, moved[training], moved[~training], (1.0, 0.1)) for moved in (numbers, numbers + 1e6)
+    ]
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from fathom.probes.tridiagonal import Tridiagonal
 from fathom.statistics.arrays import FloatArray
 
 
@@ -48,6 +49,11 @@ class Fold:
         """The eigendecomposition, made when it is first asked for."""
         values, vectors = np.linalg.eigh(self.training)
         return Spectrum(np.maximum(values, 0.0), vectors, self.test @ vectors)
+
+    @cached_property
+    def tridiagonal(self) -> Tridiagonal:
+        """The tridiagonal form, made when it is first asked for."""
+        return Tridiagonal(self.training, self.test)
 
 
 def scaler(seen: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
