@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.svm import SVC
 
-from fathom.probes import libsvm, ridge, svm_logistic
+from fathom.probes import folds, libsvm, measures, ridge, svm_logistic
 from fathom.probes.gram import make_fold
+from fathom.probes.targets import Target
 from fathom.probes.tridiagonal import Tridiagonal
+from fathom.statistics.resampling import group_weights
 
 
 def _texts(texts: int, width: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -107,3 +110,35 @@ def test_errors_do_not_depend_on_the_origin_of_numbers() -> None:
         ridge.rounded_errors(fold, moved[training], moved[~training], (1.0, 0.1)) for moved in (numbers, numbers + 1e6)
     ]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_folds_are_those_of_scikit_learn(classes: int) -> None:
+    rng = np.random.default_rng(10)
+    for seed in range(10):
+        texts = int(rng.integers(60, 200))
+        labels, groups = rng.integers(0, classes, texts), rng.integers(0, 40, texts)
+        found, expected = (
+            [test for _, test in splitter(5, shuffle=True, random_state=seed).split(labels, labels, groups)]
+            for splitter in (folds._StratifiedGroupKFold, StratifiedGroupKFold)
+        )
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_sorted_ranks_give_the_auc_of_all_pairs(classes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(11)
+    target = Target("label", np.arange(300), rng.integers(0, classes, 300), tuple("abc"[:classes]))
+    groups, assignment = np.arange(300) // 2, np.stack([np.arange(300) // 2 % 5, np.arange(300) // 2 % 4])
+    weights = group_weights(groups, samples=30, seed=0, dtype=np.float32)
+    decisions = rng.normal(size=(300, 2, target.width)).round(1)  # some tie
+    pairs = measures.RankedPairs(target, assignment, groups, weights).auc(decisions)
+    monkeypatch.setattr(measures, "MOST_PAIRS", 0)
+    monkeypatch.setattr(measures, "NUMBERS", 1000)
+    sorted_ranks = measures.RankedPairs(target, assignment, groups, weights)
+    np.testing.assert_allclose(sorted_ranks.auc(decisions), pairs, rtol=1e-12)
+    np.testing.assert_array_equal(
+        group_weights(groups, samples=30, seed=0),
+        np.random.default_rng(0).multinomial(150, np.full(150, 1 / 150), 30)[:, groups],
+    )
