@@ -78,5 +78,9 @@ def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
     unseen = states[~training]
     for part in (seen, unseen):  # copies, which a mask always makes
         part -= mean
+    # The mean of numbers far from 0 is rounded: what is left of it is taken off too.
+    rest = seen.mean(axis=0)
+    for part in (seen, unseen):
+        part -= rest
         part *= scale
     return Fold(training=seen @ seen.T, test=unseen @ seen.T, width=states.shape[1])
