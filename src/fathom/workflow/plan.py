@@ -16,6 +16,7 @@ from fathom.workflow.jobs.models import ModelJobs
 from fathom.workflow.jobs.probes import ProbeJobs
 from fathom.workflow.jobs.tasks import TaskJobs
 from fathom.workflow.paths import manifests_of
+from fathom.workflow.priorities import Priorities
 
 
 class Plan:
@@ -30,6 +31,7 @@ class Plan:
         self.probes = ProbeJobs(config)
         self.tasks = TaskJobs(config)
         self.figures = FigureJobs(config)
+        self.priorities = Priorities(config)
 
     @property
     def extractions(self) -> tuple[tuple[str, str], ...]:
