@@ -180,6 +180,24 @@ class MetricWords(NamedTuple):
     """Kind of figure that it calls for."""
 
 
+class CheckpointView(Protocol):
+    """What figures say of a checkpoint."""
+
+    @property
+    def entry(self) -> str: ...  # noqa: D102
+    @property
+    def label(self) -> str: ...  # noqa: D102
+    @property
+    def step(self) -> int: ...  # noqa: D102
+
+
+class TrainingView(Protocol):
+    """What figures say of a training."""
+
+    def describe(self) -> str:
+        """What is trained on what, in one phrase."""
+
+
 class ModelView(Protocol):
     """What figures say of a model."""
 
@@ -189,8 +207,13 @@ class ModelView(Protocol):
     def note(self) -> str | None: ...  # noqa: D102
     @property
     def dtype(self) -> str: ...  # noqa: D102
+    @property
+    def checkpoint(self) -> CheckpointView | None: ...  # noqa: D102
     def origin(self) -> str:
         """Where it comes from, in a few words."""
+
+    def series_origin(self) -> str:
+        """Where all checkpoints come from, of which it is one."""
 
 
 class CorpusView(Protocol):
@@ -275,6 +298,10 @@ class EmbeddingsView(Protocol):
 
 class ConfigView(Protocol):
     """The whole config, as the settings of one stage may see it."""
+
+    @property
+    def nursery(self) -> Mapping[str, TrainingView]:
+        """Models that are trained."""
 
     @property
     def models(self) -> Mapping[str, ModelView]:

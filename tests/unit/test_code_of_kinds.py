@@ -19,6 +19,7 @@ from fathom.models.settings import ModelSettings
 WHEEL = {"package": "p", "version": "1.0", "sha256": "0" * 64, "file": "f"}
 CORPORA = {
     "bible": {"translation": WHEEL},
+    "chapters": {"translation": WHEEL},
     "random-tokens": {},
     "items": {},
     "relations": {},
@@ -37,6 +38,7 @@ MODELS = {
     "hub": {"repository": "owner/name", "revision": "main"},
     "path": {"path": "folder"},
     "random": {"of": "b"},
+    "nursery": {"of": "b"},
 }
 PRINT_DIGESTS = """
 import json, sys

@@ -12,6 +12,7 @@ described.wanted = False  # before any settings are imported
 
 from fathom.runtime.errors import FathomError
 from fathom.workflow.jobs.models import base_option
+from fathom.workflow.jobs.nursery import apart_option
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.resources import per_attempt
@@ -34,11 +35,14 @@ def one_of(names):
 
 
 wildcard_constraints:
+    training=one_of(plan.config.nursery),
     model=one_of(plan.config.all_models),
     corpus=one_of([*plan.config.corpora, *plan.config.task_corpora]),
     task=one_of(plan.config.tasks),
     metric=one_of(plan.metrics.names),
+    text_metric=one_of(plan.metrics.token_tables),
     experiment=one_of(plan.config.experiments),
+    order=one_of(plan.probes.orders),
     figure=one_of(plan.figures.names),
     shard=r"\d+-of-\d+",
 

@@ -41,14 +41,29 @@ def models_sentences(config: ConfigView, models: Sequence[str]) -> list[str]:
     if not models:
         return []
     described = []
-    for name in models:
-        model = config.all_models[name]
+    for entry, names in _by_entry(config, models).items():
+        model = config.all_models[names[0]]
         note = f", {model.note}" if model.note else ""
-        described.append(f"{model_label(config, name)} ({model.origin()}{note}, {model.dtype})")
+        if model.checkpoint is None:
+            label, origin = model_label(config, entry), model.origin()
+        else:
+            points = [config.all_models[name].checkpoint for name in names]
+            steps = ", ".join(f"{point.step:,}" for point in points if point is not None)
+            label, origin = f"{model.checkpoint.label} at step {steps}", model.series_origin()
+        described.append(f"{label} ({origin}{note}, {model.dtype})")
     sentences = [f"Models: {'; '.join(described)}. Layer 0 is the embedding output."]
     if config.follows_transformers:
         sentences.append("Layers follow transformers' hidden_states: the last one is normed.")
     return sentences
+
+
+def _by_entry(config: ConfigView, models: Sequence[str]) -> dict[str, list[str]]:
+    """Models by their entry in the config: checkpoints of one training together."""
+    found: dict[str, list[str]] = {}
+    for name in models:
+        checkpoint = config.all_models[name].checkpoint
+        found.setdefault(name if checkpoint is None else checkpoint.entry, []).append(name)
+    return found
 
 
 def corpora_phrase(config: ConfigView, names: Sequence[str]) -> str:

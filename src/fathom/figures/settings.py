@@ -45,6 +45,7 @@ from fathom.figures.sentences import (
     metric_axis,
     model_label,
 )
+from fathom.io.names import ORDERED
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
 MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
@@ -189,6 +190,99 @@ class SweepFigure(ModelsFigure, ClaimedFigure):
             yield "corpus", self.corpus, "a corpus whose views are steps: repetition, randomness, random tokens"
 
 
+class TrainingFigure(OneMetricFigure, ClaimedFigure):
+    """A metric over layers and training: a map of both beside curves over the steps, a row a training and corpus."""
+
+    kind: Literal["training"]
+
+    module: ClassVar[str] = "fathom.figures.metrics.training"
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """Those of its settings, or all checkpoints."""
+        return self.models or tuple(name for name, model in config.models.items() if model.checkpoint is not None)
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:
+        """With the training and step of each model, by the model's name in figures."""
+        points = {name: config.models[name].checkpoint for name in self.plotted_models(config)}
+        steps = {
+            model_label(config, name): (point.label, point.step) for name, point in points.items() if point is not None
+        }
+        return self.options | {"steps": steps}
+
+    def title(self, config: ConfigView) -> str:
+        """The metric, and that it is over training."""
+        return f"{config.metric_words(self.metric).title} over layers and training"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """Definition, corpora, intervals."""
+        return [*self._metric_sentences(config), *interval_sentences(config, [self.metric])]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, or models that are no checkpoints."""
+        yield from unknown_names("models", self.models or (), config.models)
+        known = measured_as(config, *CURVES)
+        yield from metric_problems(config, self.metric, known, "corpora", self.corpora or ())
+        entries: dict[str, int] = {}
+        for name in self.plotted_models(config):
+            point = config.models[name].checkpoint if name in config.models else None
+            if name in config.models and point is None:
+                yield "models", name, "entries with `checkpoints`, or some of their checkpoints"
+            elif point is not None:
+                entries[point.entry] = entries.get(point.entry, 0) + 1
+        alone = [entry for entry, count in entries.items() if count == 1]
+        if alone or not self.plotted_models(config):
+            yield "models", alone[0] if alone else "none", "at least two checkpoints of a training"
+
+
+class LossesFigure(Figure):
+    """Losses of trainings over their steps, with those of unigrams and bigrams: a panel a training."""
+
+    kind: Literal["losses"]
+    trainings: Names | None = None
+    """Trainings of the section `nursery`; all if left out."""
+
+    module: ClassVar[str] = "fathom.figures.metrics.losses"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One where models are trained."""
+        return {"losses": cls(kind="losses")} if config.nursery else {}
+
+    @property
+    def category(self) -> str:
+        """Category in the report."""
+        return "Nursery"
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it reads trainings
+        """None."""
+        return ()
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """One a training."""
+        return [FigureTable(None, name, "losses") for name in self.trainings or config.nursery]
+
+    def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
+        """What it shows."""
+        return "Loss in training"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """What is trained on what, and how loss and baselines are measured."""
+        names = self.trainings or tuple(config.nursery)
+        measured = (
+            "Cross entropy in nats a predicted token: of a decoder or state-space model the next token, of an encoder "
+            "the masked ones. Dashed: the same tokens by a uniform guess, by the frequencies of tokens in the text "
+            "trained on, and by those of pairs of tokens (given the true token before), both smoothed after Witten and "
+            "Bell 1991. Bands: 95 % intervals over windows of the text held out."
+        )
+        return [measured, *(f"{name}: {config.nursery[name].describe()}." for name in names if name in config.nursery)]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown trainings, or none."""
+        yield from unknown_names("trainings", self.trainings or (), config.nursery)
+        if not config.nursery:
+            yield "trainings", "none", "at least one training in the section `nursery`"
+
+
 class MatrixFigure(OneMetricFigure):
     """Heat maps of a metric of pairs of layers: a panel a model and corpus."""
 
@@ -305,23 +399,28 @@ class BimodalityFigure(ClaimedFigure):
     sinks: Literal["with", "without"] = "with"
     """All tokens, as in the paper, or without sink tokens."""
     samples: Annotated[int, Field(ge=100)] = 2000
-    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005."""
+    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005. Of several figures of one
+    model and corpus the largest number holds."""
 
     module: ClassVar[str] = "fathom.figures.metrics.bimodality"
 
     @property
     def options(self) -> dict[str, Any]:
-        """Which metric, which tokens, and how many samples of the dip."""
-        return {"metric": self.metric, "sinks": self.sinks, "samples": self.samples}
+        """Which metric, and which tokens."""
+        return {"metric": self.metric, "sinks": self.sinks}
+
+    def dip_samples(self, model: str, corpus: str, metric: str) -> int:
+        """Its samples, of its metric of its model on its corpus."""
+        return self.samples if (model, corpus, metric) == (self.model, self.corpus, self.metric) else 0
 
     def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
         """Its one model."""
         return (self.model,)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """The metric, and the texts."""
-        values = tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
-        return [*values, FigureTable(None, self.corpus, "texts")]
+        """The metric, its dips, and the texts at the modes."""
+        contents = (self.metric, f"{self.metric}.modes", f"{self.metric}.mode_texts")
+        return tables_of(self.plotted_models(config), [(self.corpus, content) for content in contents])
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -404,7 +503,6 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     are drawn, the order of their peaks is tested."""
 
     module: ClassVar[str] = "fathom.figures.probes.curves"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -426,6 +524,18 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
         """Those of its settings, or those of the hierarchy, or all."""
         return self.experiments or hierarchy(config, config.experiments) or tuple(config.experiments)
+
+    def order(self, config: ConfigView) -> tuple[str, ...]:
+        """Its experiments of the hierarchy."""
+        return hierarchy(config, self.plotted_experiments(config))
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Curves, and in which order they peak where they are several of the hierarchy."""
+        order = self.order(config)
+        if len(order) < 2:
+            return super().tables(config)
+        orders = tables_of(self.plotted_models(config), [(ORDERED.join(order), "order")])
+        return [*super().tables(config), *orders]
 
     def title(self, config: ConfigView) -> str:
         """The whole hierarchy, or the titles of the experiments."""
@@ -530,7 +640,8 @@ class LabelledFigure(OwnTextsFigure):
     kind: Literal["labelled"]
 
     module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
+    reads_texts: ClassVar[bool] = True
 
 
 class ConfusionFigure(OwnTextsFigure):
@@ -554,6 +665,7 @@ class ToldFigure(OwnTextsFigure):
 
     module: ClassVar[str] = "fathom.figures.probes.told"
     contents: ClassVar[tuple[str, ...]] = ("probes", "told")
+    reads_texts: ClassVar[bool] = True
     suffix: ClassVar[str] = "-told"
 
     def title(self, config: ConfigView) -> str:
@@ -701,7 +813,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -897,11 +1009,13 @@ FigureSettings = Annotated[
     MetricFigure
     | ComparisonFigure
     | SweepFigure
+    | TrainingFigure
     | MatrixFigure
     | SinksFigure
     | BlockSitesFigure
     | BimodalityFigure
     | PowerLawFigure
+    | LossesFigure
     | ProbesFigure
     | PropertiesFigure
     | LabelledFigure

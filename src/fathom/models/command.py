@@ -25,7 +25,7 @@ log = logging.getLogger("fathom")
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder to make.")
 @click.option("--manifest", required=True, type=click.Path(path_type=Path), help="Manifest to write last.")
-@click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model whose shape a random model takes.")
+@click.option("--base", type=click.Path(path_type=Path), help="Manifest of the model, or training, that it is made of.")
 def command(settings_json: str, folder: Path, manifest: Path, base: Path | None) -> Work:
     """Fetch or convert a checkpoint, or draw its weights, into a folder without code."""
     job = ModelJob.model_validate_json(settings_json)

@@ -20,7 +20,7 @@ class ModelJob(Settings):
     source: dict[str, Any]
     """Where it comes from, as the manifest says: the kind of source and the arguments of the module's `bring`."""
     base: Name | None = None
-    """The model whose shape it has."""
+    """The model whose shape it has, or the training that it is a checkpoint of."""
     part: Part | None = None
     """The half of an encoder-decoder that is described; the encoder if left out."""
     depth: Annotated[int, Field(ge=1)] | None = None

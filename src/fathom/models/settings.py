@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from fathom.io.strict_json import read_json
 from fathom.models.folders import what_it_is
-from fathom.schema import Line, Name, PathLine, Repository, Revision, Seed, Settings, Wheel, is_commit, named_revision
+from fathom.schema import (
+    NOT_EXPECTED,
+    Line,
+    Name,
+    PathLine,
+    Repository,
+    Revision,
+    Seed,
+    Settings,
+    Wheel,
+    is_commit,
+    named_revision,
+)
 
 # Files of a folder that a checkpoint may need. Of any other name Snakemake might read more in it than a name.
 CHECKPOINT_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*\.(json|safetensors|txt|model)")
 LARGEST_CONFIG = 8 << 20  # bytes of a model's config.json
+
+
+class Checkpoint(NamedTuple):
+    """What a model is a checkpoint of."""
+
+    entry: str
+    """Name of the entry in the config."""
+    label: str
+    """Its name in figures."""
+    step: int
+    """Step of the training."""
+
+
+STEP_IN_NAME = re.compile(r"step[-_]?(\d+)", re.IGNORECASE)
+Steps = Annotated[int, Field(ge=0)]
 
 
 class Model(Settings):
@@ -36,6 +65,33 @@ class Model(Settings):
     """Module that brings its checkpoint, by its function `bring(place, **options)`."""
     random: ClassVar[bool] = False
     """Whether its weights are random ones: a control."""
+    _checkpoint: Checkpoint | None = PrivateAttr(default=None)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The entry that it is a checkpoint of, and its step; none of a model that stands for itself."""
+        return self._checkpoint
+
+    def expanded(self, name: str, trainings: Mapping[str, Sequence[int]]) -> dict[str, Self]:  # noqa: ARG002 - of the nursery
+        """The models that an entry of this name stands for: itself, or its checkpoints by name, in order of steps.
+
+        `trainings` are the steps of each training of the nursery. Errors: ValueError if it has no such step.
+        """
+        return {name: self}
+
+    def _at_steps(self, name: str, changes: Mapping[int, Mapping[str, object]]) -> dict[str, Self]:
+        """Its checkpoints, each with some fields of its own."""
+        found = {}
+        for step, change in sorted(changes.items()):
+            label = f"{self.label or name}, step {step:,}"
+            one = self.model_copy(update={**change, "checkpoints": None, "label": label})
+            one._checkpoint = Checkpoint(name, self.label or name, step)
+            found[f"{name}-step{step}"] = one
+        return found
+
+    def series_origin(self) -> str:
+        """Where all its checkpoints come from, in a few words for captions."""
+        return self.origin()
 
     @property
     def described(self) -> dict[str, Any]:
@@ -60,6 +116,11 @@ class Model(Settings):
     @property
     def base(self) -> str | None:
         """Name of the model whose shape it has."""
+        return None
+
+    @property
+    def training(self) -> str | None:
+        """Name of the training that it is a checkpoint of."""
         return None
 
     @property
@@ -99,7 +160,47 @@ class HubModel(Model):
     once: the commit that it led to is in the model's manifest, and stays until the setting changes or
     `results/models/{model}.commit.json` is deleted. A paper's config names full commit hashes."""
 
+    checkpoints: dict[Steps, Revision] | tuple[Revision, ...] | None = None
+    """Checkpoints of its training, in place of `revision`: revisions with their steps in their names, `[step1, step512,
+    step143000]`, or steps with their revisions, `{1: 0fe7c663..., 512: ...}`. Each is a model of its own, called
+    `{name}-step{step}`; where a figure names this entry, it shows all of them in the order of their steps."""
+
     module: ClassVar[str] = "fathom.models.sources.hub"
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Without the list of checkpoints, which each of them stands for by itself."""
+        return {key: value for key, value in super().described.items() if key != "checkpoints"}
+
+    @model_validator(mode="after")
+    def _name_steps(self) -> Self:
+        if self.checkpoints is not None:
+            if self.revision is not None:
+                expected = "expected revision or checkpoints, not both"
+                raise PydanticCustomError(NOT_EXPECTED, expected)
+            named = [*self.checkpoints]
+            unnumbered = [one for one in named if isinstance(one, str) and not STEP_IN_NAME.search(one)]
+            steps = self._steps() if not unnumbered else {}
+            if unnumbered or len(steps) != len(named) or not named:
+                expected = "expected checkpoints of different steps: [step1, step512], or {1: revision, 512: revision}"
+                raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
+
+    def _steps(self) -> dict[int, str]:
+        if isinstance(self.checkpoints, dict):
+            return self.checkpoints
+        found = [(STEP_IN_NAME.search(one), one) for one in self.checkpoints or ()]
+        return {int(match[1]): one for match, one in found if match is not None}
+
+    def expanded(self, name: str, trainings: Mapping[str, Sequence[int]]) -> dict[str, Self]:  # noqa: ARG002 - not of it
+        """Its checkpoints, each at its revision."""
+        if self.checkpoints is None:
+            return {name: self}
+        return self._at_steps(name, {step: {"revision": revision} for step, revision in self._steps().items()})
+
+    def series_origin(self) -> str:
+        """Repository."""
+        return self.repository
 
     @property
     def pinned(self) -> bool:
@@ -177,4 +278,58 @@ class RandomModel(Model):
         return f"randomly initialised weights, seed {self.seed}, shape of {self.of}"
 
 
-ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel, Field(discriminator="source")]
+class NurseryModel(Model):
+    """A checkpoint of a model that the nursery has trained."""
+
+    source: Literal["nursery"]
+    of: Name
+    """Name of the training in the section `nursery`."""
+    step: Annotated[int, Field(ge=0)] | None = None
+    """Step of the training: 0, 1, 2, 4, 8, ... or the last; the last if left out."""
+
+    checkpoints: Literal["all"] | tuple[Steps, ...] | None = None
+    """Steps of the training, in place of `step`, or `all` of them. Each is a model of its own, called
+    `{name}-step{step}`; where a figure names this entry, it shows all of them in the order of their steps."""
+
+    module: ClassVar[str] = "fathom.models.sources.nursery"
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """Without the list of checkpoints, which each of them stands for by itself."""
+        return {key: value for key, value in super().described.items() if key != "checkpoints"}
+
+    @model_validator(mode="after")
+    def _name_steps(self) -> Self:
+        if self.checkpoints is not None and (self.step is not None or not self.checkpoints):
+            expected = "expected step or checkpoints, not both, and some of them"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
+
+    def expanded(self, name: str, trainings: Mapping[str, Sequence[int]]) -> dict[str, Self]:
+        """Its checkpoints, each at its step."""
+        known = trainings.get(self.of)
+        named = [self.step] if isinstance(self.checkpoints, str | None) else [*self.checkpoints]
+        for step in named if known is not None else ():
+            if step is not None and step not in (known or ()):
+                msg = f"step {step:,}, expected one of {', '.join(map(str, known or ()))}"
+                raise ValueError(msg)
+        if self.checkpoints is None or known is None:  # an unknown training is said elsewhere
+            return {name: self}
+        steps = known if isinstance(self.checkpoints, str) else self.checkpoints
+        return self._at_steps(name, {step: {"step": step} for step in steps})
+
+    def series_origin(self) -> str:
+        """Training."""
+        return f"trained here ({self.of})"
+
+    @property
+    def training(self) -> str:
+        """The training."""
+        return self.of
+
+    def origin(self) -> str:
+        """Training and step."""
+        return f"trained here ({self.of}), {'last step' if self.step is None else f'step {self.step:,}'}"
+
+
+ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel | NurseryModel, Field(discriminator="source")]

@@ -18,7 +18,7 @@ class Progress:
 
     def __init__(self, title: str, total: int, unit: str) -> None:
         self._title, self._total, self._unit = title, total, unit
-        self._done = 0
+        self._done, self._note = 0, ""
         self._started = self._shown = time.monotonic()
         self._bar = tqdm(
             total=total,
@@ -40,9 +40,12 @@ class Progress:
         if kind is None:
             self._line()
 
-    def advance(self, units: int) -> None:
-        """Count `units` more."""
+    def advance(self, units: int, note: str = "") -> None:
+        """Count `units` more; `note` is shown beside the speed, a loss say."""
         self._done += units
+        self._note = note
+        if note:
+            self._bar.set_postfix_str(note, refresh=False)
         self._bar.update(units)
         if self._bar.disable and time.monotonic() - self._shown >= SECONDS_BETWEEN_LINES:
             self._line()
@@ -53,7 +56,7 @@ class Progress:
         left = (self._total - self._done) / max(speed, 1e-9)
         rest = f", {left:,.0f} s left" if self._done < self._total else f" in {self._shown - self._started:,.1f} s"
         log.info(
-            "%s: %s of %s %s, %s %s/s%s",
+            "%s: %s of %s %s, %s %s/s%s%s",
             self._title,
             f"{self._done:,}",
             f"{self._total:,}",
@@ -61,4 +64,5 @@ class Progress:
             f"{speed:,.0f}",
             self._unit,
             rest,
+            f", {self._note}" if self._note else "",
         )

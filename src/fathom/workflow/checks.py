@@ -38,6 +38,7 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     yield from _wrong_bases(config)
     if files_here:
         yield from _unknown_tasks(config)
+    yield from _unmeasurable_on_tasks(config)
     yield from _unknown_layers(config)
     yield from _unknown_names(config)
     yield from _unstored_positions(config)
@@ -68,6 +69,7 @@ def _unpinned(config: Config) -> Iterator[Problem]:
 def _colliding_names(config: Config) -> Iterator[Problem]:
     """Names whose results would be one file: another table's, or where upper and lower case are the same."""
     sections: dict[str, Mapping[str, object]] = {
+        "nursery": config.nursery,
         "models": config.models,
         "corpora": config.corpora,
         "probes": config.experiments,
@@ -107,6 +109,9 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
     for name, model in config.models.items():
         if model.base is not None and model.base not in config.trained_models:
             yield f"models.{name}.of", model.base, f"one of {', '.join(config.trained_models) or 'none'}"
+    for name, model in config.models.items():
+        if model.training is not None:
+            yield from unknown_names(f"models.{name}.of", [model.training], config.nursery)
     for name, random in random_models(config.models, config.experiments).items():
         if name in config.models:
             taken = f"another name, since the model of random weights that goes with {random.of} has this one"
@@ -128,6 +133,21 @@ def _unknown_tasks(config: Config) -> Iterator[Problem]:
             require_known(task.mteb_name)
         except FathomError as error:
             yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb ({error})"
+
+
+def _unmeasurable_on_tasks(config: Config) -> Iterator[Problem]:
+    """Metrics that have no value of a task's texts at a layer, or whose views of these texts there are not."""
+    known = [
+        name
+        for name, metric in METRICS.items()
+        if metric.of not in ("layers", "sinks") and "label" not in metric.model_fields
+    ]
+    for name in config.metrics.tasks:
+        if name in METRICS and name not in known:
+            yield "metrics.tasks", name, f"one that has a value at each layer without labels: {', '.join(known)}"
+        elif name in config.task_metrics and config.tasks and not config.task_metric_corpora(name):
+            task = next(iter(config.tasks))
+            yield "metrics.tasks", name, f"a corpus of the kind views `of: task-{task}`, whose views it reads"
 
 
 def _unknown_layers(config: Config) -> Iterator[Problem]:
@@ -155,6 +175,10 @@ def _unknown_names(config: Config) -> Iterator[Problem]:
         ("metrics.only", config.metrics.only or (), list(METRICS)),
         ("metrics.tasks", config.metrics.tasks, list(METRICS)),
     ]
+    for name, training in config.nursery.items():
+        written = [corpus for corpus, one in config.corpora.items() if one.written]
+        references += [(f"nursery.{name}.text", [training.text], written)]
+        references += [(f"nursery.{name}.apart_from", training.apart_from, list(config.corpora))]
     references += [
         (f"probes.{name}.corpus", [experiment.corpus], list(config.corpora))
         for name, experiment in config.experiments.items()

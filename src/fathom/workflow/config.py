@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
+from fathom.explore.settings import ExploreSettings
 from fathom.figures.settings import FigureSettings
 from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
+from fathom.nursery.settings import TrainingSettings
 from fathom.probes.settings import ExperimentSettings
-from fathom.schema import MetricWords, Name, Settings, Uncertainty
+from fathom.schema import NOT_EXPECTED, MetricWords, Name, Settings, Uncertainty
 from fathom.tasks.job import MTEB
 from fathom.tasks.settings import EmbeddingSettings, TaskSettings
 from fathom.workflow.defaults import (
@@ -34,6 +37,8 @@ class Config(Settings):
 
     paper: Name | None = None
     """Name of the paper that a config reproduces. Then every hub source must be pinned by a full commit hash."""
+    nursery: dict[Name, TrainingSettings] = Field(default_factory=dict)
+    """Small models to train, by name. A model of source `nursery` is one of their checkpoints."""
     models: Annotated[dict[Name, ModelSettings], Field(min_length=1)] = Field(default_factory=default_models)
     """Models (checkpoints) by name; the name is the folder of their results."""
     corpora: Annotated[dict[Name, CorpusSettings], Field(min_length=1)] = Field(default_factory=default_corpora)
@@ -51,8 +56,48 @@ class Config(Settings):
     """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
     """Figures by name; one a metric and those that experiments and tasks call for if left out."""
+    explore: ExploreSettings = ExploreSettings()
+    """The page to explore the results."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
+
+    @field_validator("models")
+    @classmethod
+    def _expand_checkpoints(cls, models: dict[str, ModelSettings], info: ValidationInfo) -> dict[str, ModelSettings]:
+        """An entry with checkpoints stands for one model a checkpoint."""
+        trainings = {name: training.checkpoints for name, training in info.data.get("nursery", {}).items()}
+        found: dict[str, ModelSettings] = {}
+        for name, model in models.items():
+            try:
+                expanded = model.expanded(name, trainings)
+            except ValueError as error:
+                raise PydanticCustomError(NOT_EXPECTED, "{why}", {"why": f"{name}: {error}"}) from None
+            taken = sorted({*expanded} & ({*found} | ({*models} - {name})))
+            if taken:
+                why = f"{name}: its checkpoint {taken[0]} has the name of another model; give one of them another name"
+                raise PydanticCustomError(NOT_EXPECTED, "{why}", {"why": why})
+            found |= expanded
+        return found
+
+    @field_validator("figures")
+    @classmethod
+    def _show_checkpoints(
+        cls, figures: dict[str, FigureSettings] | None, info: ValidationInfo
+    ) -> dict[str, FigureSettings] | None:
+        """A figure that names an entry with checkpoints shows all of them."""
+        series: dict[str, list[str]] = {}
+        for name, model in info.data.get("models", {}).items():
+            if model.checkpoint is not None:
+                series.setdefault(model.checkpoint.entry, []).append(name)
+        shown = {name: getattr(figure, "models", None) for name, figure in (figures or {}).items()}
+        return figures and {
+            name: figure
+            if shown[name] is None
+            else figure.model_copy(
+                update={"models": tuple(one for model in shown[name] for one in series.get(model, [model]))}
+            )
+            for name, figure in figures.items()
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -63,10 +108,13 @@ class Config(Settings):
 
     @property
     def metric_corpora(self) -> tuple[str, ...]:
-        """Corpora that are measured."""
+        """Corpora that are measured; of those made of a task's texts `metrics.tasks` says what is."""
         if self.metrics.corpora is not None:
             return self.metrics.corpora
-        return tuple(name for name, corpus in self.corpora.items() if corpus.measured_unasked)
+        of_tasks = self.task_corpora
+        return tuple(
+            name for name, corpus in self.corpora.items() if corpus.measured_unasked and corpus.base not in of_tasks
+        )
 
     @property
     def metric_settings(self) -> dict[str, Metric]:
@@ -103,15 +151,20 @@ class Config(Settings):
         return tuple(name for name in self.metrics.tasks if name in self.metric_settings)
 
     def task_metric_corpora(self, metric: str) -> dict[str, str]:
-        """Of each task, the corpus on which a metric of its own texts is measured: these texts, or views of them."""
+        """Of each task, the corpus on which a metric of its own texts is measured: an excerpt, these texts, or views.
+
+        A task without views is left out of what a metric of views is measured on.
+        """
         if metric not in self.task_metrics:
             return {}
-        if METRICS[metric].of in TOKEN_SHAPES | {"corpus"}:
-            return {task: task_corpus(task) for task in self.tasks}
-        views = {
-            corpus.base: name for name, corpus in self.corpora.items() if METRICS[metric].of in corpus.measurable_as
+        shape = METRICS[metric].of
+        made = {
+            corpus.base: name
+            for name, corpus in self.corpora.items()
+            if corpus.stands_for_base and shape in corpus.measurable_as
         }
-        return {task: views[task_corpus(task)] for task in self.tasks if task_corpus(task) in views}
+        whole = {} if shape == "views" else {task: task_corpus(task) for task in self.tasks}
+        return whole | {task: made[task_corpus(task)] for task in self.tasks if task_corpus(task) in made}
 
     @property
     def mteb_version(self) -> str:

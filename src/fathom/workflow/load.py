@@ -16,7 +16,7 @@ from fathom.workflow.config import Config
 from fathom.workflow.strict_yaml import read_config_file
 
 # Sections whose entries say by a key of which kind they are.
-KINDS_OF_ENTRIES = ("models", "corpora", "tasks", "figures")
+KINDS_OF_ENTRIES = ("nursery", "models", "corpora", "tasks", "figures")
 LONGEST_SHOWN = 100  # characters of a wrong value in an error
 
 

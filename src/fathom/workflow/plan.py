@@ -10,9 +10,11 @@ from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpora
 from fathom.workflow.jobs.activations import ActivationJobs
 from fathom.workflow.jobs.corpora import CorpusJobs
+from fathom.workflow.jobs.explore import ExploreJobs
 from fathom.workflow.jobs.figures import FigureJobs
 from fathom.workflow.jobs.metrics import MetricJobs
 from fathom.workflow.jobs.models import ModelJobs
+from fathom.workflow.jobs.nursery import NurseryJobs
 from fathom.workflow.jobs.probes import ProbeJobs
 from fathom.workflow.jobs.tasks import TaskJobs
 from fathom.workflow.paths import manifests_of
@@ -26,12 +28,14 @@ class Plan:
         self.config = config
         self.models = ModelJobs(config)
         self.corpora = CorpusJobs(config)
+        self.nursery = NurseryJobs(config)
         self.activations = ActivationJobs(config)
         self.metrics = MetricJobs(config)
         self.probes = ProbeJobs(config)
         self.tasks = TaskJobs(config)
         self.figures = FigureJobs(config)
         self.priorities = Priorities(config)
+        self.explore = ExploreJobs(config)
 
     @property
     def extractions(self) -> tuple[tuple[str, str], ...]:

@@ -108,6 +108,16 @@ def resources_for(megabytes: float, seconds: float) -> Resources:
     return Resources(math.ceil(megabytes), START + math.ceil(PATIENCE * seconds / 60))
 
 
+def training_mb(weights: int, tokens: int, width: int, layers: int, vocabulary: int) -> float:
+    """Megabytes of a training: weights, gradients and moments, and what a step of so many tokens makes."""
+    return TORCH + NUMPY + (16 * weights + 4 * tokens * (STEPS_HELD * layers * width + 4 * vocabulary)) / MB
+
+
+def training_seconds(weights: int, tokens: int) -> float:
+    """Seconds of a training on one thread: six operations a weight and token, and as many again of all else."""
+    return 12 * weights * tokens / CPU_THREAD
+
+
 def square_mb(side: int) -> float:
     """Megabytes of a square matrix in float64."""
     return 8 * side**2 / MB

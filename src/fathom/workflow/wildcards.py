@@ -11,10 +11,13 @@ class Wildcards:
     """Names that tell one job of a rule from another. Snakemake brings its own object, with those that a rule has."""
 
     model: str = ""
+    training: str = ""
     corpus: str = ""
     shard: str = ""
     metric: str = ""
+    text_metric: str = ""
     experiment: str = ""
+    order: str = ""
     task: str = ""
     figure: str = ""
 

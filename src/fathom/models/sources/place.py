@@ -21,7 +21,7 @@ class Place:
     kept: Path
     """File in which a source keeps what a name that can move has led to. It outlives the checkpoint."""
     base: Path | None = None
-    """Manifest of the model whose shape it has."""
+    """Manifest of the model whose shape it has, or of the training that it is a checkpoint of."""
 
 
 @dataclass(frozen=True)

@@ -29,9 +29,11 @@ class ModelJobs:
         return list(self._config.all_models[wildcards.model].files)
 
     def base(self, wildcards: Wildcards) -> list[str]:
-        """Manifest of the model whose shape a model of random weights has; none for others."""
-        base = self._config.all_models[wildcards.model].base
-        return [] if base is None else [f"results/models/{base}/manifest.json"]
+        """Manifest of the model whose shape a model of random weights has, or of the training; none for others."""
+        model = self._config.all_models[wildcards.model]
+        if model.training is not None:
+            return [f"results/nursery/{model.training}/manifest.json"]
+        return [] if model.base is None else [f"results/models/{model.base}/manifest.json"]
 
 
 def model_job(name: str, settings: ModelSettings) -> ModelJob:
@@ -40,7 +42,7 @@ def model_job(name: str, settings: ModelSettings) -> ModelJob:
         name=name,
         module=settings.module,
         source=settings.described,
-        base=settings.base,
+        base=settings.training or settings.base,
         part=settings.part,
         depth=settings.depth,
     )
