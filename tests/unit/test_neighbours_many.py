@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from fathom.metrics.definitions import dime
 from fathom.metrics.definitions.intrinsic_dimension import two_nn_by_scale
 from fathom.metrics.definitions.neighbourhood_overlap import neighbourhood_overlap
+from fathom.metrics.preparation import prepare
 from fathom.statistics import neighbours
 
 
@@ -63,3 +65,17 @@ def test_overlap_of_lists_is_that_of_sets() -> None:
     rows, others = neighbours.nearest_neighbours(one, 7), neighbours.nearest_neighbours(other, 7)
     expected = np.mean([len(set(a) & set(b)) / 7 for a, b in zip(rows.tolist(), others.tolist(), strict=True)])
     assert neighbourhood_overlap(one, other, k=7) == pytest.approx(expected, rel=1e-12)
+
+
+def test_dime_of_many_texts_is_the_mean_over_blocks_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(2)
+    meaning = rng.normal(size=(900, 12))
+    views = [prepare(meaning + 0.5 * rng.normal(size=(900, 12)), "centred") for _ in range(2)]
+    monkeypatch.setattr(dime, "BLOCK_TEXTS", 300)
+    found, error = dime.dime_with_error(*views, permutations=10, seed=3)
+    monkeypatch.setattr(dime, "BLOCK_TEXTS", 2000)
+    parts = [dime.dime(*(view[rows] for view in views), permutations=10) for rows in np.arange(900).reshape(3, 300)]
+    assert found == pytest.approx(np.mean(parts), abs=4 * np.std(parts) + 4 * error)
+    unrelated = prepare(rng.normal(size=(900, 12)), "centred")
+    monkeypatch.setattr(dime, "BLOCK_TEXTS", 300)
+    assert abs(dime.dime(views[0], unrelated, permutations=10)) < found / 10
