@@ -214,15 +214,18 @@ def plan_probes(
         names = {target.name for target in batch}
         of_batch = [curve for curve in curves if curve[0] in names]
         batches.append(make_batch(batch, of_batch, codes, classes, design, test))
-    samples = [make_samples(batch, weights[:, batch.rows]) for batch in batches]
+    samples = [
+        make_samples(batch, weights if len(batch.rows) == len(codes) else weights[:, batch.rows]) for batch in batches
+    ]
     return ProbePlan(len(codes), curves, batches, samples)
 
 
-def _weights(groups: IntArray, tested: BoolArray | None, design: ProbeDesign) -> FloatArray:
+def _weights(groups: IntArray, tested: BoolArray | None, design: ProbeDesign) -> npt.NDArray[np.float32]:
     """How often each text counts, (1 + samples, texts): once, then as bootstrap samples of the groups have it."""
     scored = np.ones(len(groups), dtype=np.bool_) if tested is None else tested
-    weights = np.zeros((1 + design.bootstrap, len(groups)))
+    weights = np.zeros((1 + design.bootstrap, len(groups)), dtype=np.float32)  # whole numbers, which it holds
     weights[0, scored] = 1.0
     if design.bootstrap:
-        weights[1:, scored] = group_weights(groups[scored], samples=design.bootstrap, seed=design.seed)
+        drawn = group_weights(groups[scored], samples=design.bootstrap, seed=design.seed, dtype=np.float32)
+        weights[1:, scored] = drawn
     return weights
