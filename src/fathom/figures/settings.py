@@ -269,9 +269,9 @@ class LossesFigure(Figure):
         names = self.trainings or tuple(config.nursery)
         measured = (
             "Cross entropy in nats a predicted token: of a decoder or state-space model the next token, of an encoder "
-            "the masked ones. Dashed: the same tokens by a uniform guess, by the frequencies of tokens in the text trained "
-            "on, and by those of pairs of tokens (given the true token before), both smoothed after Witten and Bell "
-            "1991. Bands: 95 % intervals over windows of the text held out."
+            "the masked ones. Dashed: the same tokens by a uniform guess, by the frequencies of tokens in the text "
+            "trained on, and by those of pairs of tokens (given the true token before), both smoothed after Witten and "
+            "Bell 1991. Bands: 95 % intervals over windows of the text held out."
         )
         return [measured, *(f"{name}: {config.nursery[name].describe()}." for name in names if name in config.nursery)]
 
