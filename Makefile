@@ -12,6 +12,8 @@ TORCH_INDEX ?=
 TORCH := torch==2.13.0
 CORES ?= all
 SNAKEMAKE_FLAGS ?=
+# Checks the types of the page's own code, where Node is.
+TYPESCRIPT := 7.0.2
 # A config of one's own, or of somebody else: it is read as data, and checked, before Snakemake sees it.
 CONFIG ?=
 override SNAKEMAKE_FLAGS += $(if $(CONFIG),--configfile $(CONFIG))
@@ -21,18 +23,22 @@ INSTALLED := $(VENV)/installed
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 CODE := src tests benchmarks
 
-.PHONY: run report test test-cluster nightly check format benchmark clean lock config models
+.PHONY: run report test test-cluster browser nightly check format benchmark clean lock config models
 
-# The default corpora are small: a model takes longer to load than to run, so several extractions at a time are faster.
+# The default corpora are small: a model takes longer to load than to run, so extractions take one core each. One at a time
+# runs on a GPU; where there is none two do, and no more, for each holds a model in memory.
+EXTRACTIONS := $(if $(wildcard /dev/nvidia[0-9]*),1,2)
 run: $(INSTALLED)
 	$(if $(CONFIG),fathom check $(CONFIG))
-	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=1 $(SNAKEMAKE_FLAGS)
+	snakemake --cores $(CORES) --set-threads activations=1 --resources gpu=$(EXTRACTIONS) $(SNAKEMAKE_FLAGS)
 	$(MAKE) --no-print-directory report
 	@echo
 	@echo "Figures:"
 	@ls results/figures/*.svg | sed 's/^/    /'
 	@echo "Report:"
 	@echo "    results/report.html"
+	@echo "To explore, in a browser:"
+	@echo "    results/explore.html"
 
 report: results/report.html
 
@@ -44,6 +50,14 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 
 test: $(INSTALLED)
 	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not nightly"
+
+# What tests/browser drives: Debian's Chromium, installed where it is missing. Without it these tests are skipped, in CI
+# they fail.
+browser: $(INSTALLED)
+	@command -v chromium > /dev/null || { \
+		command -v apt-get > /dev/null || { echo "make browser: expected Debian (apt-get), or a chromium on PATH" >&2; exit 1; }; \
+		test "$$(id -u)" = 0 || { echo "make browser: expected root, to install Debian's chromium" >&2; exit 1; }; \
+		apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium; }
 
 # Statistical studies over many seeds, and many more cases of bad input than `make test` tries: 14,000 in place of 700.
 nightly: $(INSTALLED)
@@ -65,6 +79,8 @@ check: $(INSTALLED)
 	ruff format --check $(CODE)
 	mypy
 	lint-imports
+	@if command -v npm > /dev/null; then npx --yes --package typescript@$(TYPESCRIPT) tsc --project tsconfig.json; \
+		else echo "no npm: the code of the page to explore is not type-checked"; fi
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 

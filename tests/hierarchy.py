@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,12 @@ from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
 from fathom.figures.probes.choices import CHOICES
+from fathom.io.tables import ORDERED
+from fathom.probes.accuracy_curves import DIP, dips
 from fathom.probes.curve_tables import told_over_depth
+from fathom.probes.design import ProbeDesign
+from fathom.probes.job import OrderedStep, OrderJob
+from fathom.probes.peak_orders import Step, peak_order_table
 from fathom.schema import Uncertainty
 from tests.designs import ANALOGY, ITEM, RELATION, pair_table
 from tests.scores import score_rows
@@ -132,64 +137,91 @@ def confusion_rows(curves: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def with_dips(curves: pd.DataFrame, hits: pd.DataFrame, corpus: pd.DataFrame, *, samples: int = 100) -> pd.DataFrame:
+    """Curves of one place and form with the dips of their hits."""
+    found = dips(hits, corpus, ProbeDesign(bootstrap=samples))
+    joined = curves.drop(columns=list(DIP)).merge(found, on=["label", "estimator", "selection", "measure"], how="left")
+    joined["dip_reason"] = joined["dip_reason"].fillna("")
+    return joined
+
+
+def order_rows(steps: Sequence[Step], *, model: str = "m", samples: int = 100) -> pd.DataFrame:
+    """The table of the order of some steps, as the probes stage writes it."""
+    ordered = tuple(
+        OrderedStep(experiment=step.experiment, corpus=step.experiment, strict=step.experiment == "items")
+        for step in steps
+    )
+    job = OrderJob(model=model, steps=ordered, samples=samples, level=0.95, seed=0)
+    return peak_order_table(job, steps)
+
+
 def step_tables(
     peaks: dict[str, int],
     *,
     model: str = "m",
-    estimators: Sequence[str] = ("svm", "ridge"),
+    estimators: Sequence[str] | dict[str, Sequence[str]] = ("svm", "ridge"),
     shares: dict[str, Sequence[float]] | None = None,
     curves: dict[str, dict[str, Any]] | None = None,
     noise: float = 0.0,
+    change_hits: Callable[[str, pd.DataFrame], pd.DataFrame] = lambda _, hits: hits,
 ) -> list[tuple[Table, pd.DataFrame]]:
-    """Curves, hits and texts of steps of the hierarchy that peak at some layers, with all their controls.
+    """Curves of steps of the hierarchy that peak at some layers, with all their controls, and their order.
 
     Args:
         peaks: experiment -> layer
         model: of all
-        estimators: of all
+        estimators: of all, or by experiment
         shares: by layer, in place of a curve with that peak, by experiment
         curves: changed columns of an experiment's own curves
         noise: of the hits
+        change_hits: changes the hits of an experiment
     """
     tables: list[tuple[Table, pd.DataFrame]] = []
+    steps = []
     for name, peak in peaks.items():
         corpus = corpora()[name]
+        fitted = estimators[name] if isinstance(estimators, dict) else estimators
         told_at = (shares or {}).get(name, told(peak=peak))
         labels = ("mean", *LABELS[name]) if len(LABELS[name]) > 1 else LABELS[name]
+        own = [
+            curve_rows(peak, last=len(told_at) - 1, label=label, estimator=estimator).assign(
+                **(curves or {}).get(name, {})
+            )
+            for label in labels
+            for estimator in fitted
+        ]
         rows = [
             curve_rows(peak, label=label, estimator=estimator, control=control)
             for label in labels
-            for estimator in estimators
-            for control in ("", "shuffled", "static", "template split", "control task")
+            for estimator in fitted
+            for control in ("shuffled", "static", "template split", "control task")
         ]
-        rows += [curve_rows(peak, label=label, selection="inner") for label in labels if "ridge" in estimators]
-        changed = (curves or {}).get(name, {})
-        rows = [one.assign(**changed) if (one["control"] == "").all() else one for one in rows]
-        random = [
-            curve_rows(1, label=label, estimator=one, p_family_wise=np.nan) for label in labels for one in estimators
+        rows += [curve_rows(peak, label=label, selection="inner") for label in labels if "ridge" in fitted]
+        random = [curve_rows(1, label=label, estimator=one, p_family_wise=np.nan) for label in labels for one in fitted]
+        found = [
+            hit_rows(corpus, label, told_at, estimator=one, noise=noise) for label in LABELS[name] for one in fitted
         ]
-        hits = [
-            hit_rows(corpus, label, told_at, estimator=one, noise=noise) for label in LABELS[name] for one in estimators
-        ]
-        of: dict[str, Any] = {"model": model, "corpus_or_experiment": name, "corpus": name}
-        tables.append((Table(**of, content="probes"), pd.concat(rows, ignore_index=True)))
+        hits = change_hits(name, pd.concat(found, ignore_index=True))
+        found_curves = with_dips(pd.concat(own, ignore_index=True), hits, corpus)
+        steps.append(Step(name, found_curves, hits, corpus))
+        of: dict[str, Any] = {"model": model, "corpus_or_experiment": name, "model_id": model, "name": name}
+        of["corpus"] = name
+        tables.append((Table(**of, content="probes"), pd.concat([found_curves, *rows], ignore_index=True)))
         tables.append((Table(**of, content="probes", control="random"), pd.concat(random, ignore_index=True)))
-        tables.append((Table(**of, content="hits"), pd.concat(hits, ignore_index=True)))
-    return [
-        *tables,
-        *((Table(model="", corpus_or_experiment=name, content="texts"), corpora()[name]) for name in peaks),
-    ]
+    return [*tables, *order_tables(steps, model=model)]
+
+
+def order_tables(steps: Sequence[Step], *, model: str = "m") -> list[tuple[Table, pd.DataFrame]]:
+    """The table of the order of some steps, where they are several."""
+    if len(steps) < 2:
+        return []
+    name = ORDERED.join(step.experiment for step in steps)
+    table = Table(model=model, corpus_or_experiment=name, model_id=model, name=name, content="order")
+    return [(table, order_rows(steps, model=model))]
 
 
 def job_of(settings: Figure, tables: Tables, **changed: Any) -> FigureJob:
     """A job that draws some tables."""
-    order = tuple(
-        dict.fromkeys(
-            table.corpus_or_experiment
-            for table, _ in tables
-            if table.content == "hits" and table.corpus_or_experiment in STEPS
-        )
-    )
     told_to = {
         "figure": "f",
         "module": settings.module,
@@ -198,8 +230,6 @@ def job_of(settings: Figure, tables: Tables, **changed: Any) -> FigureJob:
         "title": "A title",
         "layers": "layer",
         "caption": "A caption.",
-        "order": order,
-        "strictly_before": tuple(name for name in order if name == "items"),
         "uncertainty": Uncertainty(bootstrap=100),
     }
     return FigureJob(**{**told_to, **changed})

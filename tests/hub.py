@@ -1,4 +1,4 @@
-"""A hub of one repository on this machine: real files, at a commit that a test can move."""
+"""A hub on this machine: real files, at commits that a test can move, whatever their repository is called."""
 
 from __future__ import annotations
 
@@ -50,16 +50,21 @@ def serving(hub: Hub) -> Iterator[Hub]:
                 if commit is None:
                     self._send(404, b"{}", "", "application/json")
                     return
-                files = sorted(hub.commits[commit].iterdir())
+                names = {
+                    path.relative_to(hub.commits[commit]).as_posix(): path.stat().st_size
+                    for path in sorted(hub.commits[commit].rglob("*"))
+                    if path.is_file()
+                }
                 entries = [
-                    {"rfilename": f.name, "path": f.name, "type": "file", "size": f.stat().st_size, "oid": "0"}
-                    for f in files
+                    {"rfilename": name, "path": name, "type": "file", "size": size, "oid": "0"}
+                    for name, size in names.items()
                 ]
                 told = entries if "tree" in parts else {"id": "owner/name", "sha": commit, "siblings": entries}
                 self._send(200, json.dumps(told).encode(), commit, "application/json")
-            else:  # owner/name/resolve/REVISION/FILE
-                commit = hub.commit_of(parts[3])
-                path = None if commit is None else hub.commits[commit] / parts[4]
+            else:  # [datasets/]owner/name/resolve/REVISION/FILE
+                revision, *name = parts[parts.index("resolve") + 1 :]
+                commit = hub.commit_of(revision)
+                path = None if commit is None else hub.commits[commit].joinpath(*name)
                 if path is None or not path.is_file():
                     self._send(404, b"", "", "text/plain")
                 else:

@@ -62,6 +62,9 @@ def score_rows(
             "texts_with_sinks": 0,
             "texts_left_out": 0,
             "distance": np.nan,
+            **dict.fromkeys(("dip", "dip_low", "dip_high"), np.nan),
+            **dict.fromkeys(("dip_left", "dip_bottom", "dip_right"), pd.array([pd.NA] * len(layers), dtype="Int64")),
+            "dip_reason": "",
         }
     ).assign(**columns)
 

@@ -11,4 +11,5 @@ STAGES = {
     "probes": "Fit linear probes on every layer.",
     "tasks": "Score every layer on downstream tasks.",
     "figures": "Draw a figure, with the numbers behind it.",
+    "explore": "Write the page to explore all results in a browser.",
 }

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fathom.activations.batching import batches, even_cut, windows
+from fathom.activations.batching import FULL_ENOUGH, LEAST_ALIKE, batches, even_cut, windows
 
 LENGTHS = st.lists(st.integers(1, 3000), min_size=1, max_size=60)
 
@@ -63,5 +63,7 @@ def test_batches_cover_every_text_once_within_the_budget(lengths: list[int], tok
     for batch in found:
         longest = max(lengths[text] for text in batch)
         assert longest * len(batch) <= token_budget or len(batch) == 1
+        shortest = min(lengths[text] for text in batch)
+        assert shortest >= LEAST_ALIKE * longest or longest * (len(batch) - 1) < FULL_ENOUGH
     # Longest first: the batch that needs most memory comes first, and pads are few.
     assert np.all(np.diff([lengths[text] for text in np.concatenate(found)]) <= 0)

@@ -37,3 +37,12 @@ def test_windows() -> None:
 def test_batches_start_with_the_longest_texts() -> None:
     found = [batch.tolist() for batch in batches(np.array([2, 9, 4, 4, 1]), 10)]
     assert found == [[1], [2, 3], [0, 4]]
+
+
+def test_a_batch_that_is_full_enough_ends_before_a_much_shorter_text() -> None:
+    lengths = np.array([100, 90, 85, 84, 40, 40])
+    assert [batch.tolist() for batch in batches(lengths, 2048)] == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_few_tokens_run_together_whatever_their_texts_lengths() -> None:
+    assert [batch.tolist() for batch in batches(np.array([9, 3, 1]), 2048)] == [[0, 1, 2]]

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from fathom.figures.drawing.style import SMALL, render
-from fathom.figures.metrics.bimodality import Sample, bimodality_table, draw_bimodality
+from fathom.figures.metrics.bimodality import Sample, draw_bimodality
+from fathom.metrics.modes import bimodality_table
 from fathom.statistics.dip_test import dip, dip_null, modes
 
 FloatArray = npt.NDArray[np.float64]

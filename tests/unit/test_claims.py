@@ -17,6 +17,8 @@ from fathom.figures.claims.evaluate import TESTS, evaluate
 from fathom.figures.claims.papers import CLAIMS, ClaimName
 from fathom.figures.claims.rows import Curves
 from fathom.figures.metrics.power_law import power_law_entropies
+from fathom.metrics.job import ModesJob
+from fathom.metrics.modes import modes_tables
 
 FloatArray = npt.NDArray[np.float64]
 Table = tuple[str, str, str, pd.DataFrame]
@@ -144,10 +146,13 @@ def levels(metric: str, *means: float, half_width: float, rng: np.random.Generat
     ]
 
 
-def two_modes(share: float, rng: np.random.Generator) -> list[Table]:
+def two_modes(share: float, rng: np.random.Generator, *, samples: int = 500) -> list[Table]:
     values = rng.normal(0, 0.05, (60, 4))
     values[: int(60 * share), 2] += 1
-    return [("m", "prose", "prompt_entropy", rows(values))]
+    table = rows(values).assign(site="residual")
+    texts = pd.DataFrame({"id": table["text"].unique(), "view": "original", "text": "a text"})
+    job = ModesJob(model="m", corpus="prose", metric="prompt_entropy", samples=samples, level=0.95, seed=0)
+    return [("m", "prose", "prompt_entropy.modes", modes_tables(job, table, texts)[0])]
 
 
 MIDDLE = np.where((np.linspace(0, 1, 9) > 0.3) & (np.linspace(0, 1, 9) < 0.7), 1.0, 0.2)
@@ -320,7 +325,7 @@ def test_one_group_cannot_be_decided() -> None:
 
 
 def test_too_few_samples_for_a_p_are_named() -> None:
-    (line,) = evaluate("bimodal", two_modes(0.4, np.random.default_rng(0)), samples=50, level=0.95, seed=0)
+    (line,) = evaluate("bimodal", two_modes(0.4, np.random.default_rng(0), samples=50), samples=100, level=0.95, seed=0)
     assert line.endswith("undecided (with 50 samples no p is below 0.078).")
 
 
@@ -383,7 +388,11 @@ def test_every_claim_is_named_by_its_key() -> None:
         ("fig6a", sweep({np.nan: np.zeros(7)}, np.random.default_rng(0)), "expected a view with a quantity"),
         ("fig15", models("effective_rank", np.zeros(4), rng=np.random.default_rng(0)), "no outputs of sub-layers"),
         ("fig13", levels("infonce", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "one model, m0"),
-        ("bimodal", levels("prompt_entropy", 1.0, half_width=0.1, rng=np.random.default_rng(0)), "without a text"),
+        (
+            "bimodal",
+            levels("prompt_entropy", 1.0, half_width=0.1, rng=np.random.default_rng(0)),
+            "prompt_entropy.modes",
+        ),
         ("fig13", models("infonce", np.zeros(4), np.zeros(4), rng=np.random.default_rng(0)), "one value a layer"),
         ("fig2", [("m", "c", "prompt_entropy", pd.DataFrame({"text": []}))], "expected rows with group, view"),
     ],

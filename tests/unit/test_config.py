@@ -174,7 +174,15 @@ def test_nothing_changes_after_it_was_read() -> None:
 # What is refused -----------------------------------------------------------------------------------------------------
 
 
-NAMED_BY_USERS = {("models",), ("corpora",), ("probes",), ("tasks",), ("figures",), ("activations", "corpora")} | {
+NAMED_BY_USERS = {
+    ("models",),
+    ("corpora",),
+    ("probes",),
+    ("tasks",),
+    ("figures",),
+    ("nursery",),
+    ("activations", "corpora"),
+} | {
     ("corpora", "tweets", "labels"),
     ("corpora", "tweets", "spans"),
 }
@@ -264,14 +272,17 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         # The kind itself.
         (
             {"models__mine": {"source": "git"}},
-            "models.mine.source: expected one of 'wheel', 'hub', 'path', 'random'; found 'git'",
+            "models.mine.source: expected one of 'wheel', 'hub', 'path', 'random', 'nursery'; found 'git'",
         ),
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (
             {"figures__curvature__kind": "pie"},
-            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'matrix', 'sinks', 'block-s",
+            "figures.curvature.kind: expected one of 'metric', 'comparison', 'sweep', 'training', 'matrix', 'sinks'",
         ),
-        ({"corpora__mine": {"kind": "web"}}, "corpora.mine.kind: expected one of 'bible', 'random-tokens', 'items'"),
+        (
+            {"corpora__mine": {"kind": "web"}},
+            "corpora.mine.kind: expected one of 'bible', 'chapters', 'random-tokens', 'items'",
+        ),
         # Names that do not exist.
         (
             {"figures__curvature__metric": "curl"},

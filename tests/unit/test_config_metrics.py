@@ -353,13 +353,11 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
         *(("small", of, "sink_margins") for of in ("hub", "plain")),
     ],
     "block-sites": [("small", "hub", "effective_rank", *SUMMARY)],
-    "bimodality": [("large", "hub", "prompt_entropy"), (None, "hub", "texts")],
+    "bimodality": [("large", "hub", f"prompt_entropy{table}") for table in ("", ".modes", ".mode_texts")],
     "power-law": [],
     "probes": [
         ("small", "items", "probes"),
         ("drawn", "items", "probes", "", "random"),
-        ("small", "items", "hits"),
-        (None, "items", "texts"),
     ],
     "properties": [
         ("large", "items-properties", "probes"),
@@ -369,8 +367,6 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
         ("small", "items", "probes"),
         ("drawn", "items", "probes", "", "random"),
         ("small", "items", "choices"),
-        ("small", "items", "hits"),
-        (None, "items", "texts"),
     ],
 }
 

@@ -97,6 +97,8 @@ def example(kind: str) -> Example:
             wheel = {"package": "tiny-model", "version": "1.0", "sha256": sha256_of(made)}
             entry = {"kind": kind, "wheel": {**wheel, "file": "tiny_model/moods.csv"}, **LABELLED}
             return Example(entry, f"moods.csv in tiny-model 1.0; {DESCRIBED}", 8, SHUFFLED)
+        case "excerpt":
+            return Example({"kind": kind, "of": "b", "limit": 1}, "the first text of b", 1)
         case "views":
             words = "2 augmented views of b (split, random character, keyboard; p = 0.3, as published)"
             return Example({**derived, "views": 2}, words, 2, views=frozenset({"view-01", "view-02"}))

@@ -32,7 +32,8 @@ from fathom.figures.job import FigureJob
 from fathom.figures.settings import KINDS
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.tables import read_table, write_table
-from fathom.metrics.job import MetricJob
+from fathom.metrics.job import MetricJob, ModesJob
+from fathom.metrics.modes import modes_tables
 from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
 from fathom.workflow.code_digest import imported_modules
@@ -239,7 +240,7 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         return path.with_suffix(".layers.parquet")
     if path.exists():
         return path
-    if table.of_experiment or table.corpus_or_experiment in corpora():
+    if table.of_experiment or table.content == "order" or table.corpus_or_experiment in corpora():
         return of_probes.write(plan, table, folder)
     match table.content:
         case "texts":
@@ -248,6 +249,12 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_corpus(pd.DataFrame(rows | {"view": "original", "text": texts}), path, table.corpus_or_experiment)
         case "losses":
             write_table(loss_rows(), path)
+        case "prompt_entropy.modes" | "prompt_entropy.mode_texts":
+            values = read_table(write(plan, replace(table, content="prompt_entropy"), folder))
+            texts = read_corpus(write(plan, FigureTable(None, table.corpus_or_experiment, "texts"), folder))
+            job = ModesJob(model="real", corpus="prose", metric="prompt_entropy", samples=100, level=0.95, seed=0)
+            by_layer, examples = modes_tables(job, values, texts)
+            write_table(by_layer if table.content.endswith(".modes") else examples, path)
         case "sinks":
             write_table(sink_rows(), path)
         case "sink_margins":

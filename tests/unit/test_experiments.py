@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from pydantic import TypeAdapter
 from fathom.activations.settings import ActivationsSettings
 from fathom.corpora.settings import CorpusSettings
 from fathom.figures.base import FigureTable, ProbeFigure, hierarchy
-from fathom.figures.job import FigureJob
 from fathom.figures.settings import (
     CoordinationFigure,
     EarlyContextFigure,
@@ -36,6 +36,7 @@ from fathom.workflow.defaults import (
     random_model_of,
     random_models,
 )
+from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
 from fathom.workflow.wildcards import Wildcards as At
@@ -165,10 +166,10 @@ def test_the_hierarchy_is_the_first_experiment_of_each_kind_in_the_order_of_the_
 @pytest.mark.parametrize(
     ("names", "order", "strictly"),
     [
-        (None, ("nouns", "relations", "analogies"), ("nouns",)),
-        (["items", "relations"], ("nouns", "relations"), ("nouns",)),
+        (None, ("items", "relations", "analogies"), ("items",)),
+        (["items", "relations"], ("items", "relations"), ("items",)),
         (["relations", "analogies"], ("relations", "analogies"), ()),
-        (["analogies", "items"], ("nouns", "analogies"), ("nouns",)),
+        (["analogies", "items"], ("items", "analogies"), ("items",)),
         (["documents"], (), ()),
     ],
 )
@@ -179,11 +180,15 @@ def test_a_job_knows_which_step_comes_strictly_first(
     probes["items"]["title"] = "nouns"
     figures = {"f": {"kind": "probes"} | ({"experiments": names} if names else {})}
     config = load_config({"corpora": all_corpora(), "probes": probes, "figures": figures}, [])
-    job = FigureJob.model_validate_json(Plan(config).figures.settings(At(figure="f")))
-    assert (job.order, job.strictly_before) == (order, strictly)
-    assert {table.corpus_or_experiment: table.corpus for table in job.tables if table.content == "hits"} == {
-        probes[name].get("title") or name: name for name in names or ("items", "relations", "analogies")
-    }
+    plan = Plan(config)
+    (found,) = plan.probes.orders.values() if order else ((),)
+    assert found == order
+    tables = [table for table in figure_tables(config, "f") if table.content == "order"]
+    assert {table.corpus_or_experiment for table in tables} == ({"+".join(order)} if order else set())
+    if order:
+        job = json.loads(plan.probes.order_settings(At(model=str(tables[0].model), order="+".join(order))))
+        assert [step["experiment"] for step in job["steps"]] == list(order)
+        assert tuple(step["experiment"] for step in job["steps"] if step["strict"]) == strictly
 
 
 def all_corpora() -> dict[str, dict[str, str]]:
@@ -258,8 +263,8 @@ def test_the_tables_of_a_figure() -> None:
     assert probes.plotted_experiments(config) == ("items", "relations")
     assert probes.plotted_experiments(config_with({"documents": found["documents"]})) == ("documents",)
     assert probes.tables(config) == [
-        *(FigureTable("a", name, content) for name in ("items", "relations") for content in ("probes", "hits")),
-        *(FigureTable(None, name, "texts") for name in ("items", "relations")),
+        *(FigureTable("a", name, "probes") for name in ("items", "relations")),
+        FigureTable("a", "items+relations", "order"),
     ]
     summary = SummaryFigure(kind="probe-summary")
     assert summary.plotted_experiments(config) == tuple(found)

@@ -10,19 +10,18 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from tests.drawings import check_texts, labels, names
-from tests.hierarchy import job_of, step_tables
+from tests.hierarchy import step_tables
 from tests.scores import in_both_forms, score_rows, with_controls
 
 from fathom.figures.job import Table
 from fathom.figures.probes.curves import draw_probes
 from fathom.figures.probes.forms import forms_notes
 from fathom.figures.probes.label_panels import draw_properties
-from fathom.figures.probes.notes import dip_columns, hierarchy_notes
+from fathom.figures.probes.notes import hierarchy_notes
 from fathom.figures.probes.rows import fixed_curves, one_label
 from fathom.figures.probes.sites import draw_sites
 from fathom.figures.probes.spans import draw_spans
 from fathom.figures.probes.summary import draw_summary, summary_table
-from fathom.figures.settings import ProbesFigure, SummaryFigure
 
 WITHOUT = "withoutsinktokens"  # names of panels are folded
 DRAWN = pytest.mark.parametrize("draw", [draw_probes, draw_sites, draw_properties])
@@ -106,24 +105,18 @@ def test_forms_and_texts_that_they_leave_out_are_said(rows: pd.DataFrame, said: 
 
 
 def tables_in_both_forms() -> list[tuple[Table, pd.DataFrame]]:
-    """Curves and hits of two steps that are read at the mean; without sinks, all of them peak three layers deeper."""
+    """Curves of two steps that are read at the mean, and their order; without sinks, all peak three layers deeper."""
+    deeper = dict(enumerate(rows for _, rows in step_tables({"items": 5, "relations": 7}, estimators=("ridge",))))
     tables: list[tuple[Table, pd.DataFrame]] = []
-    deeper = [rows for _, rows in step_tables({"items": 5, "relations": 7}, estimators=("ridge",))]
-    steps = step_tables({"items": 2, "relations": 4}, estimators=("ridge",))
-    for (table, rows), below in zip(steps, deeper, strict=True):
-        if table.content == "texts":
-            tables.append((table, rows))
-            continue
+    for at, (table, rows) in enumerate(step_tables({"items": 2, "relations": 4}, estimators=("ridge",))):
         of_form: dict[str, Any] = {"texts_with_sinks": 160} if table.content == "probes" else {}
-        forms = [rows.assign(**of_form), below.assign(sinks="without")]
+        forms = [rows.assign(**of_form), deeper[at].assign(sinks="without")]
         tables.append((table, pd.concat(forms, ignore_index=True)))
     return tables
 
 
 def test_the_order_of_peaks_and_the_dips_are_those_of_each_form() -> None:
-    tables = tables_in_both_forms()
-    job = job_of(ProbesFigure(kind="probes", estimator="ridge", experiments=("items", "relations")), tables)
-    order, _, order_without, _ = hierarchy_notes(tables, job, "ridge")
+    order, _, order_without, _ = hierarchy_notes(tables_in_both_forms(), "ridge")
     assert order.startswith("m, with sink tokens: items < relations")
     assert "items 2, relations 4" in order
     assert order_without.startswith("m, without sink tokens: items < relations")
@@ -131,9 +124,6 @@ def test_the_order_of_peaks_and_the_dips_are_those_of_each_form() -> None:
 
 
 def test_the_summary_has_a_dip_of_each_form() -> None:
-    tables = tables_in_both_forms()
-    summary = summary_table(one_label(fixed_curves(tables)))
-    found = dip_columns(tables, job_of(SummaryFigure(kind="probe-summary"), tables), summary)
-    pd.testing.assert_frame_equal(found[summary.columns], summary)
+    found = summary_table(one_label(fixed_curves(tables_in_both_forms())))
     assert found.groupby("sinks")["dip"].count().to_dict() == {"with": 2, "without": 2}
     assert found["dip"].nunique() > 2

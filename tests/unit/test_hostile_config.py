@@ -112,7 +112,7 @@ def check(*files: Path, status: int) -> str:
 
 
 def test_a_config_is_checked_without_running_it(tmp_path: Path, root: Path) -> None:
-    assert "config.yaml: fine, 4 models, 6 corpora" in check(root / "config/config.yaml", status=0)
+    assert "config.yaml: fine; models: 4, corpora: 6" in check(root / "config/config.yaml", status=0)
     evil = tmp_path / "evil.yaml"
     evil.write_text(f"__use_yte__: true\nx: ?open({str(tmp_path / 'ran')!r}, 'w')\n")
     said = check(root / "config/config.yaml", evil, status=1)

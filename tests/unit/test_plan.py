@@ -181,7 +181,7 @@ def test_a_model_of_random_weights_is_probed_as_a_control(plan: Plan) -> None:
         "SmolLM2-135M-Instruct",
         "all-MiniLM-L6-v2",
     }
-    assert job.order == ("items", "relations", "analogies")
+    assert list(plan.probes.orders) == ["items+relations+analogies"]
 
 
 def test_controls_of_a_corpus_are_not_run_through_a_model_of_random_weights(plan: Plan) -> None:

@@ -22,9 +22,11 @@ from tests.hierarchy import (
     curve_rows,
     hit_rows,
     job_of,
+    order_rows,
     step_tables,
     told,
     told_rows,
+    with_dips,
 )
 from tests.unit.test_figures_coordination import coordination, panel
 
@@ -45,6 +47,7 @@ from fathom.figures.settings import (
 )
 from fathom.io.corpus_table import write_corpus
 from fathom.io.tables import write_table
+from fathom.probes.peak_orders import Step
 from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
@@ -144,11 +147,28 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_table(confusion_rows(curves(plan, table.corpus_or_experiment, random=False)), path)
         case "told":
             write_table(told_rows(hits(plan, table.corpus_or_experiment)), path)
-        case "hits":
-            write_table(hits(plan, table.corpus_or_experiment), path)
+        case "order":
+            write_table(order_rows([step(plan, name) for name in table.corpus_or_experiment.split("+")]), path)
         case _:
-            write_table(curves(plan, table.corpus_or_experiment, random=table.control == "random"), path)
+            random = table.control == "random"
+            name = table.corpus_or_experiment
+            write_table(curves(plan, name, random=True) if random else step(plan, name).curves, path)
     return path
+
+
+def step(plan: Plan, name: str) -> Step:
+    """What the probes of an experiment found, with the dips at every place."""
+    corpus, found, rows = (
+        corpora()[plan.config.experiments[name].corpus],
+        hits(plan, name),
+        curves(plan, name, random=False),
+    )
+    place = ["view", "site", "position"]
+    parts = [
+        with_dips(part, found[(found[place] == list(key)).all(axis=1)], corpus)
+        for key, part in rows.groupby(place, sort=False)
+    ]
+    return Step(name, pd.concat(parts, ignore_index=True), found, corpus)
 
 
 def measures() -> pd.DataFrame:
@@ -234,18 +254,19 @@ def test_the_order_and_the_dips_are_noted_under_the_curves_only(made: dict[str, 
 def test_the_numbers_of_curves_are_those_of_the_tables(made: dict[str, Drawn]) -> None:
     for estimator in ("svm", "ridge"):
         numbers = made[f"probes-{estimator}"].numbers
-        assert set(numbers["model"]) == {"Real"}
+        assert (set(numbers["model"]), set(numbers["model_title"])) == ({"real"}, {"Real"})
         assert set(numbers["estimator"]) == {estimator}
-        assert list(numbers["experiment"].unique()) == ["items", "pairs", "analogies"]
-        assert numbers.groupby("experiment")["label"].unique().map(list).to_dict() == {
+        assert list(numbers["experiment"].unique()) == ["items", "relations", "analogies"]
+        assert list(numbers["experiment_title"].unique()) == ["items", "pairs", "analogies"]
+        assert numbers.groupby("experiment_title")["label"].unique().map(list).to_dict() == {
             "items": ["mean"],
             "pairs": ["related"],
             "analogies": ["same_relation"],
         }
         shown = numbers[numbers["control"].isna() & (numbers["selection"] == "fixed")]
-        for experiment, name in (("items", "items"), ("pairs", "relations"), ("analogies", "analogies")):
+        for name in ("items", "relations", "analogies"):
             expected = curve_rows(PEAKS[name])["score"]
-            np.testing.assert_allclose(shown.loc[shown["experiment"] == experiment, "score"], expected)
+            np.testing.assert_allclose(shown.loc[shown["experiment"] == name, "score"], expected)
     assert set(made["probes-ridge"].numbers["selection"]) == {"fixed", "inner"}
 
 
@@ -269,12 +290,12 @@ def test_coordination_is_written_beside_the_scores_at_the_attention(made: dict[s
     np.testing.assert_allclose(measured["value"], measures()["value"])
 
 
-def test_the_summary_has_every_place_and_dips_at_the_first(made: dict[str, Drawn]) -> None:
+def test_the_summary_has_every_place_with_its_dip(made: dict[str, Drawn]) -> None:
     table = made["probe-summary"].numbers
-    of_pairs = table[table["experiment"] == "pairs"]
+    of_pairs = table[table["experiment"] == "relations"]
     assert len(of_pairs) == 2 * 3 * 2  # estimators, sites, positions
-    assert of_pairs["dip"].notna().sum() == 2
-    first = of_pairs[of_pairs["dip"].notna()].iloc[0]
+    assert of_pairs["dip"].notna().all()
+    first = of_pairs.iloc[0]
     assert (first["site"], first["position"], first["peak"]) == ("residual", "span:second", PEAKS["relations"])
     assert first["score"] == pytest.approx(0.8)
     other = of_pairs[of_pairs["position"] == "span:first"]
@@ -307,9 +328,8 @@ def test_one_model_has_room_for_its_notes() -> None:
     _, figure = draw(settings, tables)
     assert figure.get_figwidth() == ONE_AND_A_HALF
     assert "m: items < relations: agree." in foot(figure)
-    texts = [one for one in tables if one[0].content == "texts"]
-    other = [one for one in step_tables({"items": 2, "relations": 4}, model="n") if one[0].content != "texts"]
-    assert draw(settings, [*tables, *other, *texts])[1].get_figwidth() == DOUBLE_COLUMN
+    other = step_tables({"items": 2, "relations": 4}, model="n")
+    assert draw(settings, [*tables, *other])[1].get_figwidth() == DOUBLE_COLUMN
 
 
 def test_sites_are_worded_in_the_figure_and_named_in_the_numbers() -> None:

@@ -8,21 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from tests.hierarchy import LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told
+from tests.hierarchy import LABELS, LAST, corpora, curve_rows, hit_rows, job_of, step_tables, told, with_dips
 
 from fathom.figures.command import draw
-from fathom.figures.job import Table, Tables
-from fathom.figures.probes.notes import dip_columns, hierarchy_notes
+from fathom.figures.job import Tables
+from fathom.figures.probes.notes import hierarchy_notes
 from fathom.figures.probes.rows import experiment_curves, one_label
 from fathom.figures.probes.summary import summary_table
-from fathom.figures.settings import ProbesFigure, SpansFigure, SummaryFigure
+from fathom.figures.settings import ProbesFigure, SpansFigure
 
 RIDGE = ProbesFigure(kind="probes", estimator="ridge")
 TWO_PEAKS = np.array([0.5, 0.9, 0.9, 0.6, 0.55, 0.6, 0.9, 0.9, 0.5])
 
 
-def notes_of(tables: Tables, **changed: Any) -> list[str]:
-    return hierarchy_notes(tables, job_of(RIDGE, tables, **changed), "ridge")
+def notes_of(tables: Tables) -> list[str]:
+    return hierarchy_notes(tables, "ridge")
 
 
 def order_of(peaks: dict[str, int], **made: Any) -> str:
@@ -73,8 +73,8 @@ def test_noisy_peaks_that_lie_together_are_undecided() -> None:
 def test_the_note_gives_peaks_differences_and_shared_units() -> None:
     note = notes_of(step_tables({"items": 2, "relations": 4, "analogies": 7}))[0]
     assert "Peaks (layers, counted from the first): items 2, relations 4, analogies 7;" in note
-    words = "relations \N{MINUS SIGN} items +2 (+2 to +2); analogies \N{MINUS SIGN} relations +3 (+3 to +3), paired by"
-    assert f"{words} 6 shared units." in note
+    assert "relations \N{MINUS SIGN} items +2 (+2 to +2), 6 shared units; " in note
+    assert "analogies \N{MINUS SIGN} relations +3 (+3 to +3), 6 shared units. By centre" in note
     assert note.endswith("By centre of mass: agree.")
 
 
@@ -98,43 +98,32 @@ def test_an_experiment_that_was_not_tested_is_left_out_of_the_order() -> None:
 
 def test_the_test_of_the_order_is_of_the_figures_estimator() -> None:
     """The SVM of these was not tested, ridge was."""
-    tables = step_tables({"items": 2, "relations": 4})
-    untested = [
-        (table, rows.assign(p_family_wise=rows["p_family_wise"].where(rows["estimator"] == "ridge")))
-        if table.content == "probes"
-        else (table, rows)
-        for table, rows in tables
-    ]
-    job = job_of(RIDGE, untested)
-    assert "items < relations: agree" in hierarchy_notes(untested, job, "ridge")[0]
-    assert hierarchy_notes(untested, job, "svm")[0] == (
+    p = pd.Series([np.nan, 0.01], index=["svm", "ridge"])
+    tested = {"p_family_wise": lambda rows: rows["estimator"].map(p)}
+    tables = step_tables(
+        {"items": 2, "relations": 4},
+        curves={"items": tested, "relations": tested},
+    )
+    assert "items < relations: agree" in hierarchy_notes(tables, "ridge")[0]
+    assert hierarchy_notes(tables, "svm")[0] == (
         "m: no test of the order: fewer than two experiments were tested against chance."
     )
 
 
-@pytest.mark.parametrize("lacking", [("items",), ("items", "relations"), ("items", "relations", "analogies")])
+@pytest.mark.parametrize("lacking", [("items",), ("items", "relations")])
 def test_experiments_that_lack_the_estimator(lacking: Sequence[str]) -> None:
-    tables = [
-        (table, rows[rows["estimator"] == "svm"])
-        if table.corpus_or_experiment in lacking and table.content != "texts"
-        else (table, rows)
-        for table, rows in step_tables({"items": 2, "relations": 4, "analogies": 4})
-    ]
-    if len(lacking) == 3:
-        tables.append((Table(model="m", corpus_or_experiment="other", content="probes"), curve_rows()))
-    notes = notes_of(tables)
-    assert len(notes) == (1 if len(lacking) == 3 else 2)
+    fitted = {name: ("svm",) if name in lacking else ("svm", "ridge") for name in LABELS}
+    notes = notes_of(step_tables({"items": 2, "relations": 4, "analogies": 4}, estimators=fitted))
+    assert len(notes) == 2
     said = "relations <= analogies: agree." if len(lacking) == 1 else "no test of the order"
     assert notes[0].startswith(f"m: {said}")
 
 
 def test_every_model_has_its_notes() -> None:
-    texts = [one for one in step_tables({"items": 2, "relations": 4}) if one[0].content == "texts"]
     small, large = (
-        [one for one in step_tables({"items": first, "relations": 4}, model=model) if one[0].content != "texts"]
-        for model, first in (("small", 2), ("large", 6))
+        step_tables({"items": first, "relations": 4}, model=model) for model, first in (("small", 2), ("large", 6))
     )
-    notes = notes_of([*small, *large, *texts])
+    notes = notes_of([*small, *large])
     assert [note.split(".")[0] for note in notes[::2]] == [
         "small: items < relations: agree",
         "large: items < relations: disagree",
@@ -144,14 +133,12 @@ def test_every_model_has_its_notes() -> None:
 
 def test_where_a_sample_lacks_a_class_the_note_says_so() -> None:
     """One text in all is of the second class: most samples of units lack it."""
-    tables = step_tables({"items": 2, "relations": 4}, estimators=("ridge",))
-    changed = [
-        (table, rows.assign(**{"class": np.where(rows["text"] == rows["text"].iloc[0], "1", "0")}))
-        if table.content == "hits" and table.corpus_or_experiment == "items"
-        else (table, rows)
-        for table, rows in tables
-    ]
-    order, dips = notes_of(changed)
+
+    def one_of_a_class(name: str, hits: pd.DataFrame) -> pd.DataFrame:
+        classes = np.where(hits["text"] == hits["text"].iloc[0], "1", "0")
+        return hits.assign(**{"class": classes}) if name == "items" else hits
+
+    order, dips = notes_of(step_tables({"items": 2, "relations": 4}, estimators=("ridge",), change_hits=one_of_a_class))
     assert order.startswith("m: no test of the order: weights: a sample lacks class")
     assert "too few groups hold it" in order
     assert "items" in dips
@@ -160,7 +147,8 @@ def test_where_a_sample_lacks_a_class_the_note_says_so() -> None:
 def test_only_figures_of_several_steps_have_notes() -> None:
     tables = step_tables({"items": 2, "relations": 4})
     assert len(draw(tables, job_of(RIDGE, tables)).notes) == 2
-    assert draw(tables, job_of(RIDGE, tables, order=("items",))).notes == []
+    alone = step_tables({"items": 2})
+    assert draw(alone, job_of(RIDGE, alone)).notes == []
     assert draw(tables, job_of(SpansFigure(kind="spans", experiments=("items",)), tables)).notes == []
 
 
@@ -189,38 +177,21 @@ def test_curves_with_too_few_layers_or_units_have_no_dip_test() -> None:
     )
     few = corpora()["relations"]
     few = few[few["group"].isin(few["group"].unique()[:3])]
-    tables = [
-        (Table(model="m", corpus_or_experiment="relations", content="probes"), curve_rows()),
-        (
-            Table(model="m", corpus_or_experiment="relations", content="hits", corpus="few"),
-            hit_rows(few, "related", told()),
-        ),
-        (Table(model="", corpus_or_experiment="few", content="texts"), few),
-    ]
-    assert notes_of(tables)[1] == (
-        "m, dip between two maxima: relations no dip test (curve: relations has texts of 3 units; halving needs at "
-        "least 4)."
-    )
+    curves = with_dips(curve_rows(), hit_rows(few, "related", told()), few)
+    assert set(curves["dip_reason"]) == {
+        "curve: related has texts of 3 units; halving needs at least 4",
+    }
+    assert curves["dip"].isna().all()
 
 
-def test_the_summary_has_the_dip_at_the_first_place_of_each_experiment_only() -> None:
+def test_the_summary_has_the_dip_of_every_curve_of_classes() -> None:
     shares = {"items": TWO_PEAKS.tolist(), "relations": [0.5, 0.9]}
     tables = step_tables({"items": 2, "relations": 1}, shares=shares, estimators=("ridge", "svm"))
-    more = [
-        (table, pd.concat([rows, rows.assign(position="span:first")], ignore_index=True))
-        if table.content in {"probes", "hits"}
-        else (table, rows)
-        for table, rows in tables
-    ]
-    curves = one_label(experiment_curves(more))
-    summary = summary_table(curves[curves["selection"] == "fixed"])
-    table = dip_columns(more, job_of(SummaryFigure(kind="probe-summary"), more), summary)
-    assert list(table.columns) == [*summary.columns, "dip", "dip_low", "dip_high"]
-    pd.testing.assert_frame_equal(table[summary.columns], summary)
-    assert len(table) == 8
+    curves = one_label(experiment_curves(tables))
+    table = summary_table(curves[curves["selection"] == "fixed"])
+    assert len(table) == 4
     with_dip = table[table["dip"].notna()]
     assert set(with_dip["experiment"]) == {"items"}
-    assert set(with_dip["position"]) == {"last"}
     assert with_dip["dip"].tolist() == pytest.approx([0.35, 0.35], abs=1e-6)
     assert (with_dip["dip_low"] <= with_dip["dip"]).all()
     assert (with_dip["dip"] <= with_dip["dip_high"]).all()

@@ -24,6 +24,7 @@ from fathom.io.corpus_table import (
     with_facts_of_view,
     write_corpus,
 )
+from fathom.probes.accuracy_curves import DIP
 from fathom.probes.states import AdjacentLayers, LayerStates, static_vectors
 from fathom.probes.tables import probe_tables
 from fathom.runtime.errors import FathomError
@@ -36,6 +37,7 @@ Tables = dict[str, pd.DataFrame]
 PLACE = ["view", "site", "position", "sinks", "label", "estimator", "selection"]
 CURVE = [*PLACE, "control", "measure"]
 LAYERS_COLUMNS = {
+    *DIP,
     *(*CURVE, "layer", "depth", "score", "low", "high", "chance", "normalised", "p_family_wise"),
     *(
         "peak",
@@ -128,7 +130,7 @@ def test_tables_have_the_columns_of_their_rule(pairs: Tables) -> None:
     for table in pairs.values():
         assert not table.columns.duplicated().any()
     assert pairs["texts"]["hit"].dtype == np.float32
-    may_lack = ["p_family_wise", "distance", "quantity", "gap", "gap_low", "gap_high", *CENTRES]
+    may_lack = ["p_family_wise", "distance", "quantity", "gap", "gap_low", "gap_high", *CENTRES, *DIP[:-1]]
     assert not pairs["layers"].drop(columns=may_lack).isna().any(axis=None)
     assert pairs["layers"]["distance"].isna().all()
     assert not pairs["folds"].drop(columns="quantity").isna().any(axis=None)

@@ -96,6 +96,34 @@ def test_the_gap_is_what_the_curve_inside_is_ahead(across: tuple[Tables, OtherCo
     assert (outside[["gap_low", "gap_high"]].to_numpy() != 0).any()
 
 
+def test_the_mean_over_labels_has_a_gap(moods: npt.NDArray[np.int64], tmp_path: Path) -> None:
+    """Two labels of two values, one of which the other corpus does not hold in its states, and one of three."""
+    words = [f"Far away {text}" for text in sentences(2 * TEXTS)[TEXTS:]]
+    both = {"luck": np.where(np.roll(moods, 7), "yes", "no"), "three": np.arange(TEXTS) % 3}
+    labels = ("mood", "luck", "three")
+    frames = []
+    for name, texts, at, seed in (("a", sentences(TEXTS), [1, 2, 3], 2), ("b", words, [2], 3)):
+        (tmp_path / name).mkdir()
+        table = pd.DataFrame({"text": texts, "mood": np.where(moods, "good", "bad")} | both)
+        table["three"] = table["three"].map({0: "x", 1: "y", 2: "z"})
+        folds = dict.fromkeys(labels, 5)
+        path = tmp_path / name / "c.parquet"
+        corpus = written(built(table, tmp_path / name, folds, labels=list(labels), shuffled=False), path)
+        manifest = stored(path, {("residual", "mean"): states_of(moods, at, seed)})
+        frames.append(OtherCorpus("other", corpus, Activations([manifest])))
+    found = tables(*frames, labels=labels).curves
+    outside = found[(found["control"] == "transfer") & (found["sinks"] == "with") & (found["selection"] == "fixed")]
+    for measure in ("balanced_accuracy", "auc"):
+        gaps = outside[outside["measure"] == measure].pivot(index="layer", columns="label", values="gap")
+        np.testing.assert_allclose(gaps["mean"], gaps[["mood", "luck"]].mean(axis=1))
+    mean = outside[(outside["label"] == "mean") & (outside["measure"] == "balanced_accuracy")].set_index("layer")
+    inside = found[(found["control"] == "") & (found["label"] == "mean") & (found["sinks"] == "with")]
+    inside = inside[(inside["selection"] == "fixed") & (inside["measure"] == "balanced_accuracy")].set_index("layer")
+    np.testing.assert_allclose(mean["gap"], inside["score"] - mean["score"])
+    assert (mean["gap_low"] <= mean["gap"]).all()
+    assert (mean["gap"] <= mean["gap_high"]).all()
+
+
 def test_texts_that_the_training_gives_away_are_left_out_and_counted(across: tuple[Tables, OtherCorpus]) -> None:
     outside = curve(across[0].curves, "transfer")
     assert set(outside["texts"]) == {TEXTS - 2}

@@ -12,11 +12,12 @@ from tests.tasks import bring, csv_of, own_tables, sentence
 
 from fathom.runtime.errors import FathomError
 from fathom.tasks.bibles import draw_verses, verse_pairs, verse_ranking
-from fathom.tasks.encoders import LayerEncoder, RecordingEncoder, Rows, StatesOfQueries, worded
+from fathom.tasks.encoders import Float32Array, LayerEncoder, RecordingEncoder, Rows, StatesOfQueries, worded
 from fathom.tasks.mteb_names import require_known
 from fathom.tasks.mteb_tasks import MAIN_SCORES, open_task, scores_of
 from fathom.tasks.newsgroups import draw_posts
 from fathom.tasks.published import PUBLISHED
+from fathom.tasks.scores import StoredVectors
 from fathom.tasks.settings import OwnLabelsTask, OwnPairsTask, OwnQueriesTask, PublishedTask, Task
 from fathom.tasks.task_data import TYPES, OwnTask, PublishedData, write_own_task, write_published
 from fathom.tasks.texts import recorded_texts
@@ -131,6 +132,32 @@ def test_queries_are_read_one_by_one_as_rows_of_an_array_are() -> None:
     assert (lazy[1] == states[0]).all()
     assert (lazy[1:3] == states[chosen][1:3]).all()
     assert (np.stack(list(lazy)) == states[chosen]).all()
+
+
+def test_vectors_of_many_texts_are_read_in_blocks_as_they_are_asked_for() -> None:
+    asked: list[tuple[int, int]] = []
+
+    def read(first: int, last: int) -> Float32Array:
+        asked.append((first, last))
+        return np.repeat(np.arange(first, last, dtype=np.float32)[:, None], 1700, axis=1)
+
+    many = StoredVectors(read, 10_000, 1700)
+    assert asked == []  # nothing before it is asked for
+    rows = np.array([9_999, 3, 4_096, 3, -1, 9_000])
+    assert many[rows][:, 7].tolist() == [9_999, 3, 4_096, 3, 0, 9_000]
+    assert asked == [(0, 4_096), (4_096, 8_192), (8_192, 10_000)]
+    assert many[np.array([], dtype=np.int64)].shape == (0, 1700)
+    few = StoredVectors(read, 100, 1700)
+    assert few[rows % 100][:, 0].tolist() == (rows % 100).tolist()
+    assert asked[3:] == [(0, 100)]
+
+
+def test_cosines_in_runs_are_those_of_all_pairs_at_once() -> None:
+    from mteb.similarity_functions import pairwise_cos_sim
+
+    first, second = np.random.default_rng(0).standard_normal((2, 9_000, 5), dtype=np.float32)
+    encoder = LayerEncoder(meta(), None, Rows([], "x"), first)
+    assert (encoder.similarity_pairwise(first, second) == pairwise_cos_sim(first, second)).all()
 
 
 def test_both_encoders_are_encoders_to_mteb() -> None:

@@ -78,8 +78,22 @@ def test_a_metric_of_views_is_read_from_views_of_the_tasks_texts() -> None:
     figures = {"choice": {"kind": "layer-choice", "choose": {"infonce": "highest"}}}
     config = config_of(corpora=views, metrics=metrics, figures=figures)
     assert table_files(config, "choice")[1] == "results/metrics/mine/seen/infonce.layers.parquet"
-    message = refusal(metrics=metrics, figures=figures)
-    assert message.startswith("figures.choice.metrics: expected a corpus of the kind views `of: task-likeness`")
+    assert config.kept_states("mine", "seen").truncate  # as of the task's own texts
+    assert refusal(metrics=metrics).startswith("metrics.tasks: expected a corpus of the kind views `of: task-likeness`")
+    two = {"tasks": LEE | {"other": {"kind": "lee"}}, "corpora": views, "metrics": metrics, "figures": figures}
+    assert refusal(**two).startswith("figures.choice.metrics: expected a corpus of the kind views `of: task-other`")
+
+
+def test_a_metric_is_measured_on_an_excerpt_of_the_tasks_texts_where_there_is_one() -> None:
+    first = {"first": {"kind": "excerpt", "of": "task-likeness", "limit": 20}}
+    config = config_of(corpora=first, metrics={"tasks": ["prompt_entropy", "dataset_entropy"]})
+    assert table_files(config, "task-layer-choice")[1:] == [
+        "results/metrics/mine/first/prompt_entropy.layers.parquet",
+        "results/metrics/mine/first/dataset_entropy.layers.parquet",
+    ]
+    assert "tokens" in config.kept_states("mine", "first").positions
+    assert set(config.kept_states("mine", "task-likeness").positions) == {"normed_mean"}
+    assert config.metric_corpora == ()  # no figures of its own
 
 
 def test_prompts_are_part_of_texts_and_scores() -> None:
@@ -107,6 +121,8 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ),
         ({"embeddings": {"positions": ["mean", "mean"]}}, "embeddings.positions: expected every entry once"),
         ({"metrics": {"tasks": ["entropi"]}}, "metrics.tasks: expected one of prompt_entropy"),
+        ({"metrics": {"tasks": ["linear_cka"]}}, "metrics.tasks: expected one that has a value at each layer without"),
+        ({"metrics": {"tasks": ["label_overlap"]}}, "metrics.tasks: expected one that has a value at each layer"),
         (
             {"tasks": {"x": {"kind": "mteb", "name": "STS21"}}},
             "tasks.x.name: expected a task of mteb (task STS21: mteb",
@@ -127,16 +143,75 @@ def test_what_cannot_work_is_refused_in_one_line(sections: dict[str, Any], said:
     assert "\n" not in message
 
 
+def paper_config(root: Path, *names: str) -> Config:
+    files = [str(root / "config" / "papers" / f"{name}.yaml") for name in names]
+    return load_config(read_config_files(files), files)
+
+
 @pytest.mark.parametrize("paper", ["skean2025", "skean2024"])
 def test_papers_name_the_32_tasks_in_full(root: Path, paper: str) -> None:
-    file = str(root / "config" / "papers" / f"{paper}.yaml")
-    config = load_config(read_config_files([file]), [file])
+    config = paper_config(root, paper)
     assert {name: task.source for name, task in config.tasks.items() if task.kind == "mteb"} == {
         name: known[1:] for name, known in PUBLISHED.items()
     }
     assert config.embeddings.in_words() == "mean over tokens after the final norm, no prompts"
-    kinds = {figure.kind for figure in config.all_figures.values()}
-    assert {"layer-choice", "best-layers"} & kinds
+
+
+def tables_by_content(config: Config, figure: str) -> dict[str, set[str]]:
+    """Of each content of the tables of a figure, the models that it is read of; all of them for all 32 tasks."""
+    found: dict[str, set[str]] = {}
+    figures = config.all_figures[figure].tables(config)
+    for table in figures:
+        found.setdefault(table.content, set()).add(table.model)
+    assert len(figures) == len(PUBLISHED) * sum(map(len, found.values()))
+    return found
+
+
+def test_task_figures_of_skean2025_have_the_papers_models_and_metrics(root: Path) -> None:
+    config = paper_config(root, "skean2025")
+    every = ("prompt_entropy", "curvature", "dataset_entropy", "infonce", "dime", "lidar")
+    pythia, bert = {"pythia-410m"}, {"bert-base"}
+    assert tables_by_content(config, "skean2025_fig1_tasks") == {"tasks": {*pythia, *bert, "mamba-370m"}}
+    for figure, models in (("fig3", pythia), ("fig8", pythia), ("fig9", bert)):
+        expected = {"tasks": models} | {f"{metric}.layers": models for metric in every}
+        assert tables_by_content(config, f"skean2025_{figure}_scatter") == expected
+    chosen = {f"{metric}.layers": pythia for metric in ("dime", "infonce", "dataset_entropy")}
+    assert tables_by_content(config, "skean2025_table2_choice") == {"tasks": pythia} | chosen
+    choice = config.all_figures["skean2025_table2_choice"]
+    assert set(choice.job_options(config)["choose"].values()) == {"lowest"}
+    for task in PUBLISHED:  # no token of a task's hundreds of thousands of texts is kept
+        assert set(config.kept_states("pythia-410m", f"task-{task}").positions) == {"normed_mean"}
+        assert "tokens" in config.kept_states("pythia-410m", f"{task}-first").positions
+
+
+def test_task_table_of_skean2024_has_the_papers_models(root: Path) -> None:
+    config = paper_config(root, "skean2024")
+    for kind in ("tasks", "best_layers"):
+        assert tables_by_content(config, f"skean2024_table1_{kind}")["tasks"] == {"pythia-410m", "mamba-130m"}
+
+
+@pytest.mark.parametrize(
+    ("paper", "figure", "models"),
+    [
+        ("skean2025", "skean2025_table2_choice", {"pythia-410m", "llm2vec-unsup"}),
+        ("skean2024", "skean2024_table1_tasks", {"pythia-410m", "mamba-130m", "llm2vec"}),
+    ],
+)
+def test_merged_llm2vec_models_join_the_figures_of_a_paper(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paper: str, figure: str, models: set[str]
+) -> None:
+    """Their folders are the user's, so that only a config that asks for them needs them."""
+    monkeypatch.chdir(tmp_path)
+    names = (paper, f"llm2vec/{paper}")
+    with pytest.raises(FathomError, match=r"models.llm2vec.*path: expected .*found 'models/llm2vec-llama3-8b"):
+        paper_config(root, *names)
+    for kind in ("unsup-simcse", "supervised"):
+        merged = tmp_path / "models" / f"llm2vec-llama3-8b-mntp-{kind}"
+        merged.mkdir(parents=True)
+        (merged / "config.json").touch()
+    config = paper_config(root, *names)
+    assert tables_by_content(config, figure)["tasks"] == models
+    assert {(model, "task-STS12") for model in models} <= set(Plan(config).extractions)
 
 
 # Tables of figures ---------------------------------------------------------------------------------------------------

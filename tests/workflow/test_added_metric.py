@@ -29,7 +29,10 @@ def test_the_metric_of_contributing_becomes_a_figure_and_measures_nothing_else_a
     planned = project.planned()
     assert "Drawing mean_norm" in planned
     # Metrics of the tokens of a text share one job, so it runs again; no other job of metrics does, and no extraction.
-    assert [job for job in planned if not job.startswith("Drawing")] == ["Measuring tokens of tiny on random"]
+    assert [job for job in planned if not job.startswith("Drawing")] == [
+        "Measuring tokens of tiny on random",
+        "Writing the page to explore",
+    ]
 
     project.run("results/figures/mean_norm.svg")
     for kind in ("svg", "png", "csv", "txt"):

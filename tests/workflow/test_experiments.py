@@ -181,6 +181,7 @@ def test_another_seed_of_weights_remakes_that_model_only(made: Project, tmp_path
         "Measuring lidar of drawn on views",
         "Measuring tokens of drawn on texts",
         "Preparing model drawn",
+        "Writing the page to explore",
     ]
 
 

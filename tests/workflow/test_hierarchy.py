@@ -277,7 +277,7 @@ def test_the_summary_says_every_curve_and_its_dip(made: Project) -> None:
 @pytest.mark.parametrize(
     ("experiment", "expected"),
     [
-        ("early", ["Drawing decay", "Drawing summary", "Probing tiny for early"]),
+        ("early", ["Drawing decay", "Drawing summary", "Probing tiny for early", "Writing the page to explore"]),
         (
             "places",
             [
@@ -287,6 +287,7 @@ def test_the_summary_says_every_curve_and_its_dip(made: Project) -> None:
                 "Drawing summary",
                 "Measuring coordination of tiny in places",
                 "Probing tiny for places",
+                "Writing the page to explore",
             ],
         ),
     ],

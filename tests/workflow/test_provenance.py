@@ -176,7 +176,11 @@ def test_verify_names_what_snakemake_would_make_anew(project: Project, tmp_path:
     output = fathom(project, "verify", status=1)
     stale = re.findall(r"^stale +(\S+)$", output, re.MULTILINE)
     assert stale == ["results/metrics/tiny/random/dataset_entropy.parquet"]
-    assert project.planned() == ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"]
+    assert project.planned() == [
+        "Drawing dataset_entropy",
+        "Measuring dataset_entropy of tiny on random",
+        "Writing the page to explore",
+    ]
 
 
 def test_verify_names_changed_settings(project: Project) -> None:

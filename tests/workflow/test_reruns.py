@@ -37,7 +37,8 @@ def test_second_run_does_nothing(finished: Project) -> None:
 
 
 TOKENS = "Measuring tokens of tiny on random"
-OF_TOKENS = ["Drawing curvature", "Drawing prompt_entropy", TOKENS]
+PAGE = "Writing the page to explore"
+OF_TOKENS = ["Drawing curvature", "Drawing prompt_entropy", TOKENS, PAGE]
 """The metrics of tokens share a job, and Snakemake redraws whatever reads a table that was written again."""
 OF_PROBES = ["Drawing probe-summary", "Drawing probes-ridge"]
 
@@ -48,7 +49,7 @@ OF_PROBES = ["Drawing probe-summary", "Drawing probes-ridge"]
         ("definitions/prompt_entropy", OF_TOKENS),
         (
             "definitions/dataset_entropy",
-            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"],
+            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random", PAGE],
         ),
         ("definitions/linear_cka", []),
     ],
@@ -68,7 +69,7 @@ def test_another_word_of_a_metric_redraws_the_figure_that_shows_it(project: Proj
     path.write_text(
         text.replace("after Hosseini and Fedorenko 2023", "as Hosseini and Fedorenko 2023"), encoding="utf-8"
     )
-    assert project.planned() == ["Drawing curvature"]
+    assert project.planned() == ["Drawing curvature", PAGE]
 
 
 def test_what_is_planned_is_what_runs(project: Project, tmp_path: Path) -> None:
@@ -99,12 +100,12 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
     [
         pytest.param(
             {"probes": {"relations": {"folds": 3, "repeats": 2}}},
-            [*OF_PROBES, "Probing tiny for relations", "Probing tiny-random for relations"],
+            [*OF_PROBES, "Probing tiny for relations", "Probing tiny-random for relations", PAGE],
             id="two swapped values",
         ),
         pytest.param(
             {"probes": {"relations": {"permutations": 40}}},
-            [*OF_PROBES, "Probing tiny for relations"],
+            [*OF_PROBES, "Probing tiny for relations", PAGE],
             id="permutations, which the control of random weights is not tested by",
         ),
         pytest.param(
@@ -114,12 +115,12 @@ def test_changed_capture_reruns_extraction_and_all_that_reads_it(project: Projec
         ),
         pytest.param(
             {"metrics": {"dataset_entropy": {"alpha": 2.0}}},
-            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random"],
+            ["Drawing dataset_entropy", "Measuring dataset_entropy of tiny on random", PAGE],
             id="a setting of a metric of texts",
         ),
         pytest.param(
             {"models": {"tiny": {"label": "Another name"}}},
-            ["Drawing curvature", "Drawing dataset_entropy", *OF_PROBES, "Drawing prompt_entropy"],
+            ["Drawing curvature", "Drawing dataset_entropy", *OF_PROBES, "Drawing prompt_entropy", PAGE],
             id="a label",
         ),
         pytest.param({"models": {"tiny": {"depth": 3}}}, None, id="a depth that was known"),

@@ -57,6 +57,7 @@ def test_another_number_of_shards_of_one_corpus_reruns_what_reads_it(project: Pr
         *(f"Extracting tiny on random, shard {shard}-of-3" for shard in (1, 2, 3)),
         "Measuring dataset_entropy of tiny on random",
         "Measuring tokens of tiny on random",
+        "Writing the page to explore",
     ]
     assert project.planned() == expected
     project.run()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.tasks import own_tables
-from tests.workflow.project import Project, done_jobs
+from tests.tiny import CONTEXT
+from tests.workflow.project import Project, done_jobs, said
 
 MODEL = "tiny"
 TASKS = ("mood", "alike")
@@ -24,13 +29,17 @@ def project(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
         name: task.model_dump(mode="json", exclude_defaults=True) | {"path": Path(task.files[0]).name}
         for name, task in own.items()
     }
+    with (project.folder / "alike.csv").open("a", encoding="utf-8") as table:
+        table.write(f"{'a text of many words ' * 40},{'another one of them ' * 40},0.5\n")  # beyond the context
     kinds = ("task-curves", "layer-choice")
+    views = {f"{name}-views": {"kind": "views", "of": f"task-{name}", "views": 2, "limit": 20} for name in tasks}
     changes: dict[str, Any] = {
         "tasks": tasks,
+        "corpora": views | {"mood-first": {"kind": "excerpt", "of": "task-mood", "limit": 20}},
         "embeddings": {"positions": ["mean", "last"]},
         "probes": {},
         "activations": {"shards": 1, "corpora": {"task-alike": {"shards": 2}}},
-        "metrics": {"only": ["dataset_entropy"]},
+        "metrics": {"only": ["dataset_entropy", "infonce"], "tasks": ["dataset_entropy", "infonce"]},
         "figures": {kind: {"kind": kind} for kind in kinds} | {"last": {"kind": "task-curves", "position": "last"}},
     }
     project.configure(changes)
@@ -92,6 +101,21 @@ def test_figures_hold_what_the_tables_say(project: Project) -> None:
         assert word in caption
 
 
+def test_texts_beyond_the_context_are_cut_and_counted(project: Project) -> None:
+    caption = (project.folder / "results" / "figures" / "task-curves.txt").read_text(encoding="utf-8")
+    assert f"2 of 33 texts cut at {CONTEXT} tokens" in caption
+
+
+def test_metrics_of_views_and_of_an_excerpt_choose_layers_too(project: Project) -> None:
+    choices = pd.read_csv(project.folder / "results" / "figures" / "layer-choice.csv")
+    chosen = choices[choices["chooses"]]
+    assert {"lowest Dataset entropy", "lowest InfoNCE loss"} == {name.split(",")[0] for name in chosen["choice"]}
+    assert chosen["score"].notna().all()
+    metrics = project.folder / "results" / "metrics" / MODEL
+    assert pd.read_parquet(metrics / "mood-first" / "dataset_entropy.layers.parquet")["texts"].max() == 20
+    assert not (metrics / "task-mood").exists()
+
+
 def test_nothing_runs_again_and_a_caption_scores_nothing(project: Project) -> None:
     assert project.planned() == []
 
@@ -105,6 +129,39 @@ def test_a_changed_table_scores_its_own_task_again(project: Project, tmp_path: P
     assert "Bringing the data of task alike" in planned
     assert "Scoring tiny on alike" in planned
     assert not [job for job in planned if "Scoring" in job and "alike" not in job]
+
+
+def test_scores_of_another_version_of_mteb_are_refused_in_one_figure(project: Project, tmp_path: Path) -> None:
+    own = project.copy(tmp_path / "project")
+    path = own.folder / "results" / "tasks" / MODEL / "alike.parquet"
+    pd.read_parquet(path).assign(mteb_version="2.27.0").to_parquet(path)
+    done = own.run("results/figures/task-curves.svg", check=False)
+    assert done.returncode != 0
+    (line,) = {line for line in said(done).splitlines() if "different mteb_version" in line}
+    for word in ("'2.26.24'", "'2.27.0'", "alike", "delete the older table"):
+        assert word in line
+
+
+def test_what_was_scored_before_a_run_was_killed_stays(project: Project, tmp_path: Path) -> None:
+    own = project.copy(tmp_path / "project")
+    folder = own.folder / "results" / "tasks" / MODEL
+    shutil.rmtree(folder)
+    with own.background(own.command(cores=1)) as run:
+        while not (finished := list(folder.glob("*.record.json"))):
+            assert run.poll() is None, own.folder.with_name("output.txt").read_text(encoding="utf-8")
+            time.sleep(0.05)
+        os.killpg(run.pid, signal.SIGKILL)
+    (record,) = finished
+    task = record.name.removesuffix(".record.json")
+    kept = {path: path.read_bytes() for path in folder.glob(f"{task}.*")}
+    own.run("--unlock")
+    (other,) = set(TASKS) - {task}
+    done = done_jobs(own.run("--rerun-incomplete"))
+    assert f"Scoring {MODEL} on {other}" in done
+    assert f"Scoring {MODEL} on {task}" not in done
+    assert {path: path.read_bytes() for path in folder.glob(f"{task}.*")} == kept
+    again, before = (table(one, other) for one in (own, project))
+    pd.testing.assert_frame_equal(again, before)
 
 
 def test_results_are_as_recorded(project: Project) -> None:

@@ -36,7 +36,9 @@ wildcard_constraints:
     corpus=one_of([*plan.config.corpora, *plan.config.task_corpora]),
     task=one_of(plan.config.tasks),
     metric=one_of(plan.metrics.names),
+    text_metric=one_of(plan.metrics.token_tables),
     experiment=one_of(plan.config.experiments),
+    order=one_of(plan.probes.orders),
     figure=one_of(plan.figures.names),
     shard=r"\d+-of-\d+",
 

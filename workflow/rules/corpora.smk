@@ -2,7 +2,8 @@
 Build the texts of a corpus, and their views.
 
 REQUIRED INPUTS:
-    none but the package index or the hub; for a file of your own, that file
+    none but the package index or the hub; for a file of your own, that file; where probes train on one corpus and test
+    on another, the earlier one of the two, whose classes are those of the later one
 OUTPUTS:
     results/corpora/{corpus}.parquet    one row a text and view: id, text, view, group,
                                         quantity and control of the view, labels, spans
@@ -15,6 +16,7 @@ rule corpora:
     input:
         files=plan.corpora.files,
         base=plan.corpora.base,
+        compared=plan.corpora.compared,
     output:
         corpus="results/corpora/{corpus}.parquet",
         leaks="results/corpora/{corpus}.leaks.csv",
@@ -30,9 +32,10 @@ rule corpora:
         settings=plan.corpora.settings,
         code=plan.corpora.code,
         base=base_option,
+        compared=plan.corpora.compared_options,
     message:
         "Building corpus {wildcards.corpus}"
     shell:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " corpora --settings {params.settings:q}"
-        " --output {output.corpus:q} --leaks {output.leaks:q} {params.base:q}"
+        " --output {output.corpus:q} --leaks {output.leaks:q} {params.base:q} {params.compared:q}"

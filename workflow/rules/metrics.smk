@@ -7,6 +7,8 @@ REQUIRED INPUTS:
 OUTPUTS:
     results/metrics/{model}/{corpus}/{metric}.parquet    one row a text (or corpus, or pair of layers) and layer
     results/metrics/{model}/{corpus}/{metric}.layers.parquet    one row a curve and layer: value, interval, texts
+    results/metrics/{model}/{corpus}/{metric}.modes.parquet  one row a layer and form: the dip of the texts' values, its test, the two modes
+    results/metrics/{model}/{corpus}/{metric}.mode_texts.parquet  the texts nearest to the modes; both where a figure asks for them
     results/metrics/{model}/{corpus}/{metric}.record.json    what the job did, when and where; tokens.record.json of
                                                              the metrics of the tokens of a text
 """
@@ -91,3 +93,28 @@ rule metrics:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " metrics --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+
+
+rule modes:
+    input:
+        table="results/metrics/{model}/{corpus}/{text_metric}.parquet",
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        table="results/metrics/{model}/{corpus}/{text_metric}.modes.parquet",
+        texts="results/metrics/{model}/{corpus}/{text_metric}.mode_texts.parquet",
+        record="results/metrics/{model}/{corpus}/{text_metric}.modes.record.json",
+    log:
+        "logs/metrics/{model}/{corpus}/{text_metric}.modes.log",
+    localrule: True
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        settings=plan.metrics.modes_settings,
+        code=plan.metrics.modes_code,
+        folder=subpath(output.table, parent=True),
+    message:
+        "Testing {wildcards.text_metric} of {wildcards.model} on {wildcards.corpus} for two modes"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " metrics --settings {params.settings:q} --corpus {input.corpus:q} --table {input.table:q}"
+        " --folder {params.folder:q}"

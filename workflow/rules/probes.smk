@@ -14,9 +14,10 @@ OUTPUTS:
     results/probes/{model}/{experiment}.confusion.parquet one row a curve, layer, class and predicted class: texts
     results/probes/{model}/{experiment}.coordination.parquet    one row a measure and pair of layers, where configured
     results/probes/{model}/{experiment}.directions.safetensors    directions and scaler of the probes, where they are kept
-    results/probes/{model}/{experiment}.record.json    what the job did, when and where; .coordination and .directions have their own
+    results/probes/{model}/{order}.order.parquet    one row a statistic and two neighbours of experiments whose peaks are said to follow one another
+    results/probes/{model}/{experiment}.record.json    what the job did, when and where; .coordination, .directions and .order have their own
 A curve is a view of the texts, site, position, form (with or without sinks), label, estimator, way to find the penalty, and control (empty: none).
-Coordination reads the table of texts beside what the probes read.
+Coordination reads the table of texts beside what the probes read; an order is the joined names of experiments, and reads their tables.
 """
 
 
@@ -134,3 +135,27 @@ rule directions:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " probes --settings {params.settings:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+
+
+rule peak_order:
+    input:
+        tables=plan.probes.order_tables,
+        corpora=plan.probes.order_corpora,
+    output:
+        table="results/probes/{model}/{order}.order.parquet",
+        record="results/probes/{model}/{order}.order.record.json",
+    log:
+        "logs/probes/{model}/{order}.order.log",
+    localrule: True
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        settings=plan.probes.order_settings,
+        code=plan.probes.code,
+        corpora=plan.probes.order_options,
+        folder=subpath(output.table, parent=True),
+    message:
+        "Testing the order of peaks of {wildcards.model} in {wildcards.order}"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " probes --settings {params.settings:q} {params.corpora:q} --folder {params.folder:q}"

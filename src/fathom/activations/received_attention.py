@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from torch.overrides import TorchFunctionMode
 
 from fathom.models.architecture import hooking
 
-MOST_QUERIES = 64
+MOST_QUERIES = 32
 """Queries of a text that are asked what they attend to, evenly spaced: all of a short text. What a token receives is a
-mean over queries, so that 64 tell as much as 2,000, at a cost that grows no faster than the text."""
+mean over queries, so that 32 tell as much as 2,000, at a cost that grows no faster than the text."""
 FEWEST_QUERIES = 4
 """Of so few queries the mean says nothing: the last token of a causal model is seen by itself alone."""
 MAPS_AXES = 4  # texts, heads, queries, keys
@@ -41,6 +42,20 @@ def receiving(
         yield watch.shares
 
 
+@dataclass(frozen=True)
+class _View:
+    """What the asked queries can see."""
+
+    mask: Tensor | None
+    """The mask that says so, kept so that no other takes its place in memory."""
+    added: Tensor
+    """What the mask adds to their scores, (texts, heads or 1, queries, keys); 0 for a query that sees nothing."""
+    counted: Tensor
+    """1 for every query that is counted, 0 for others, (texts, queries)."""
+    seen: Tensor
+    """How many counted queries see a key, (texts, keys)."""
+
+
 class _Watch(TorchFunctionMode):
     """Sees every function that torch is asked for, and looks at those that make attention."""
 
@@ -59,6 +74,7 @@ class _Watch(TorchFunctionMode):
         counted = np.arange(count) < asked[:, np.newaxis]
         self._queries = torch.from_numpy(np.where(counted, places, 0)).to(device)
         self._counted = torch.from_numpy(counted).to(device)
+        self._views: dict[tuple[int, bool], _View] = {}
 
     def entering(self, block: int, _: tuple[Any, ...], __: dict[str, Any]) -> None:
         self._block = block
@@ -89,27 +105,39 @@ class _Watch(TorchFunctionMode):
         """Fused attention gives no maps: those of the asked queries are made once more."""
         if not self._over_the_text(query, key):
             return
-        heads = query.shape[1]
-        places = self._queries[:, None, :, None].expand(-1, heads, -1, query.shape[-1])
-        if key.shape[1] != heads:
-            key = key.repeat_interleave(heads // key.shape[1], dim=1)
-        scores = query.gather(2, places) @ key.transpose(-1, -2) * (query.shape[-1] ** -0.5 if scale is None else scale)
-        scores = scores.to(torch.float32)
-        keys = torch.arange(self._longest, device=query.device)
+        texts, heads, _, width = query.shape
+        rows = torch.arange(texts, device=query.device)[:, None]
+        asked = query.transpose(1, 2)[rows, self._queries] * (width**-0.5 if scale is None else scale)
+        # Heads that share a key follow each other.
+        grouped = asked.transpose(1, 2).reshape(texts, key.shape[1], -1, width)
+        scores = (grouped @ key.transpose(-1, -2)).reshape(texts, heads, -1, self._longest).to(torch.float32)
+        view = self._view(attn_mask, is_causal=is_causal)
+        attention = scores.add_(view.added).softmax(dim=-1)
+        self._note((view.counted[:, None, None] @ attention).squeeze(2), view.seen)
+
+    def _view(self, mask: Tensor | None, *, is_causal: bool) -> _View:
+        """What a mask lets the asked queries see; most blocks are given the very mask of the block before."""
+        known = self._views.get((id(mask), is_causal))
+        if known is None:
+            known = self._views[id(mask), is_causal] = self._make_view(mask, is_causal=is_causal)
+        return known
+
+    def _make_view(self, mask: Tensor | None, *, is_causal: bool) -> _View:
+        queries, texts = self._queries[:, None, :, None], len(self._queries)
+        added = torch.zeros((texts, 1, queries.shape[2], self._longest), device=queries.device)
         if is_causal:
-            scores = scores.masked_fill(keys > self._queries[:, None, :, None], -torch.inf)
-        elif attn_mask is not None:
-            mask = attn_mask.expand(len(query), -1, query.shape[2], -1)
-            rows = mask.gather(2, self._queries[:, None, :, None].expand(-1, mask.shape[1], -1, mask.shape[-1]))
-            added = (
-                torch.zeros_like(rows, dtype=torch.float32).masked_fill(~rows, -torch.inf)
-                if rows.dtype == torch.bool
-                else rows
-            )
-            scores = scores + added
+            keys = torch.arange(self._longest, device=queries.device)
+            added = added.masked_fill(keys > queries, -torch.inf)
+        elif mask is not None:
+            whole = mask.expand(texts, -1, self._longest, self._longest)
+            rows = whole.gather(2, queries.expand(-1, whole.shape[1], -1, self._longest))
+            added = added.masked_fill(~rows, -torch.inf) if rows.dtype == torch.bool else rows.to(torch.float32)
         # A mask may hold the lowest number of its dtype instead of minus infinity; no score comes near it.
-        visible = (scores > torch.finfo(torch.float16).min).any(dim=1)
-        self._note(scores.softmax(dim=-1), visible)
+        visible = added > torch.finfo(torch.float16).min
+        counted = self._counted & visible.any(dim=(1, 3))
+        added = added.masked_fill(~visible.any(dim=-1, keepdim=True), 0.0)
+        seen = (visible.any(dim=1) & counted[:, :, None]).sum(dim=1)
+        return _View(mask, added, counted.to(torch.float32), seen)
 
     def _see_maps(self, maps: Any) -> None:
         """Plain attention makes whole maps, some with one column more for a sink that is learned."""
@@ -124,19 +152,18 @@ class _Watch(TorchFunctionMode):
             return
         maps = maps[..., :longest]
         rows = maps.gather(2, self._queries[:, None, :, None].expand(-1, shape[1], -1, longest)).to(torch.float32)
-        self._note(rows, (rows > 0.0).any(dim=1))
+        counted = self._counted[:, :, None]
+        received = rows.masked_fill(~counted[:, None], 0.0).sum(dim=2)
+        self._note(received, ((rows > 0.0).any(dim=1) & counted).sum(dim=1))
 
     def _over_the_text(self, query: Tensor, key: Tensor) -> bool:
         texts, longest = self.shares.shape[1:]
         fits = query.dim() == MAPS_AXES and query.shape[0] == texts == key.shape[0]
         return fits and query.shape[2] == longest == key.shape[2]
 
-    def _note(self, rows: Tensor, visible: Tensor) -> None:
-        """`rows` (texts, heads, queries, keys) is attention, `visible` (texts, queries, keys) which keys are seen."""
-        counted = self._counted[:, :, None]
-        seen = (visible & counted).sum(dim=1)
-        received = rows.masked_fill(~counted[:, None], 0.0).sum(dim=2) / seen.clamp_min(1)[:, None]
-        shares = (received > self._threshold).to(torch.float32).mean(dim=1)
+    def _note(self, received: Tensor, seen: Tensor) -> None:
+        """`received` (texts, heads, keys) is attention, summed over the `seen` (texts, keys) queries that see a key."""
+        shares = (received > self._threshold * seen.clamp_min(1)[:, None]).to(torch.float32).mean(dim=1)
         shares = shares.masked_fill(seen < FEWEST_QUERIES, 0.0)
         assert self._block is not None
         before = self.shares[self._block]

@@ -139,7 +139,8 @@ class ActivationsSettings(Settings):
     attention_tokens: Annotated[int, Field(ge=1)] = 256
     """Longest of these texts, in tokens. Patterns grow with its square; the patterns of one text are held in memory."""
     token_budget: Annotated[int, Field(ge=1)] = 2048
-    """Tokens of a batch, padding included. 2,048 keep two CPU cores at their arithmetic limit; a GPU wants 16,384."""
+    """Most tokens of a batch, padding included: texts of unlike length do not run together beyond 256 of them. 2,048
+    keep two CPU cores at their arithmetic limit; a GPU wants 16,384."""
     memory_mb: Annotated[int, Field(ge=16)] = 512
     """States held in memory, of all sites, while they wait to be written. Texts are sorted by length within as many as
     half of it holds, so that the model fills one half while the other is written."""

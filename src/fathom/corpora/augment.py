@@ -81,10 +81,10 @@ NEIGHBOURS_AS_PUBLISHED = {
 """Character -> the same, with and without shift."""
 
 
-def build(sources: Sources, *, views: int, p: float, seed: int, as_published: bool) -> pd.DataFrame:
+def build(sources: Sources, *, limit: int | None, views: int, p: float, seed: int, as_published: bool) -> pd.DataFrame:
     """Augmented views of the texts of the other corpus."""
     base, of = sources.base()
-    return augmented_views(base, of, views=views, p=p, seed=seed, as_published=as_published)
+    return augmented_views(originals(base, of, limit), of, views=views, p=p, seed=seed, as_published=as_published)
 
 
 def augmented_views(

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def originals(base: pd.DataFrame, of: str) -> pd.DataFrame:
-    """The rows of the base corpus with the view `original`; its other views are no texts of their own.
+def originals(base: pd.DataFrame, of: str, limit: int | None = None) -> pd.DataFrame:
+    """The first rows of the base corpus with the view `original`; its other views are no texts of their own.
 
     Errors: ValueError if there is none.
     """
-    found = base[base["view"] == "original"].reset_index(drop=True)
+    found = base[base["view"] == "original"].iloc[:limit].reset_index(drop=True)
     if found.empty:
         msg = f"of: corpus {of} has no text of the view 'original', found {', '.join(sorted(set(base['view'])))}"
         raise ValueError(msg)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
-from fathom.schema import MemberPath, Name, PathLine, Settings
+from fathom.schema import Line, MemberPath, Name, PathLine, Settings
 
 
 class CorpusJob(Settings):
@@ -20,6 +20,8 @@ class CorpusJob(Settings):
     """Arguments of the module's `build`: plain JSON values."""
     base: Name | None = None
     """The corpus that it is made of."""
+    compared: dict[Name, tuple[Line, ...]] = Field(default_factory=dict)
+    """Other corpora that probes train on or test besides -> labels, whose classes are the same in both."""
     files: tuple[PathLine, ...] = ()
     """Files of the user's that it is made of."""
     data: tuple[MemberPath, ...] = ()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 def build(
     sources: Sources,
     *,
+    limit: int | None,
     kind: Literal["repetition", "randomness"],
     probabilities: Sequence[float],
     draws: int,
@@ -25,8 +26,9 @@ def build(
 ) -> pd.DataFrame:
     """The texts of the other corpus, perturbed."""
     base, of = sources.base()
+    rows = originals(base, of, limit)
     return perturbed_texts(
-        base, of, kind=kind, probabilities=probabilities, draws=draws, seed=seed, as_published=as_published
+        rows, of, kind=kind, probabilities=probabilities, draws=draws, seed=seed, as_published=as_published
     )
 
 

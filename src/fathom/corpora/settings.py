@@ -58,6 +58,8 @@ class Corpus(Settings):
     """Module that builds it, by its function `build(sources, **options)`."""
     written: ClassVar[bool] = True
     """Whether another corpus may be made of its texts."""
+    stands_for_base: ClassVar[bool] = False
+    """Whether metrics of a task's texts are measured on it, where it is made of these."""
     designed: ClassVar[bool] = False
     """Whether its texts are worded from items by a design, for probes; metrics leave it out unless it is named."""
     step: ClassVar[int | None] = None
@@ -856,10 +858,8 @@ class DerivedCorpus(Corpus):
 
     of: Name
     """The other corpus."""
-    seed: Seed = 0
-    """Seed of all draws. Those of a text follow from it, the text's id and a number, whatever other texts there are."""
-    as_published: bool = False
-    """The form of the papers' code in place of that of their text."""
+    limit: Count | None = None
+    """First texts of the other corpus; all of them if left out."""
 
     written: ClassVar[bool] = False
 
@@ -879,12 +879,43 @@ class DerivedCorpus(Corpus):
         return
 
     @property
+    def taken(self) -> str:
+        """What is taken of the other corpus, for captions."""
+        if self.limit is None:
+            return self.of
+        return f"the first {f'{self.limit:,} texts' if self.limit > 1 else 'text'} of {self.of}"
+
+
+class ExcerptCorpus(DerivedCorpus):
+    """The first texts of another corpus: for metrics that are costly, or whose states are large, on many texts."""
+
+    kind: Literal["excerpt"]
+    limit: Count
+    """First texts of the other corpus."""
+
+    module: ClassVar[str] = "fathom.corpora.excerpt"
+    stands_for_base: ClassVar[bool] = True
+
+    def describe(self) -> str:
+        """How many, of what."""
+        return self.taken
+
+
+class _VariedCorpus(DerivedCorpus):
+    """What is drawn from each text of another corpus."""
+
+    seed: Seed = 0
+    """Seed of all draws. Those of a text follow from it, the text's id and a number, whatever other texts there are."""
+    as_published: bool = False
+    """The form of the papers' code in place of that of their text."""
+
+    @property
     def form(self) -> str:
         """The form, for captions."""
         return ", as published" if self.as_published else ""
 
 
-class ViewsCorpus(DerivedCorpus):
+class ViewsCorpus(_VariedCorpus):
     """Augmented views of written texts: words split, random characters, slips to a neighbouring key."""
 
     kind: Literal["views"]
@@ -894,6 +925,7 @@ class ViewsCorpus(DerivedCorpus):
     """Share of words, and of characters in a chosen word, that each of the three changes: 0.3 in the papers."""
 
     module: ClassVar[str] = "fathom.corpora.augment"
+    stands_for_base: ClassVar[bool] = True
 
     @property
     def measurable_as(self) -> frozenset[str]:
@@ -903,7 +935,7 @@ class ViewsCorpus(DerivedCorpus):
     def describe(self) -> str:
         """Number of views, and how they come about."""
         augmented = f"split, random character, keyboard; p = {self.p:g}{self.form}"
-        return f"{self.views} augmented views of {self.of} ({augmented})"
+        return f"{self.views} augmented views of {self.taken} ({augmented})"
 
 
 def _differ_as_views(probabilities: tuple[float, ...]) -> tuple[float, ...]:
@@ -917,7 +949,7 @@ def _differ_as_views(probabilities: tuple[float, ...]) -> tuple[float, ...]:
 Probabilities = Annotated[tuple[Share, ...], Field(min_length=1), AfterValidator(_differ_as_views)]
 
 
-class _PerturbedCorpus(DerivedCorpus):
+class _PerturbedCorpus(_VariedCorpus):
     """What is made of texts by replacing their tokens with a probability."""
 
     kind: Literal["repetition", "randomness"]
@@ -938,7 +970,7 @@ class _PerturbedCorpus(DerivedCorpus):
 
     def describe(self) -> str:
         """The other corpus, and what replaces its tokens."""
-        return f"{self.of}, each token replaced with probability p by {self.replaced_by}{self.form}"
+        return f"{self.taken}, each token replaced with probability p by {self.replaced_by}{self.form}"
 
 
 class RepetitionCorpus(_PerturbedCorpus):
@@ -995,6 +1027,7 @@ CorpusSettings = Annotated[
     | FileCorpus
     | HubCorpus
     | WheelCorpus
+    | ExcerptCorpus
     | ViewsCorpus
     | RepetitionCorpus
     | RandomnessCorpus,

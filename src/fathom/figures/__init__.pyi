@@ -1,5 +1,4 @@
 from .claims.evaluate import evaluate as evaluate
-from .metrics.bimodality import bimodality_table as bimodality_table
 from .metrics.bimodality import draw_bimodality as draw_bimodality
 from .metrics.block_sites import draw_stages as draw_stages
 from .metrics.comparison import draw_comparison as draw_comparison
@@ -22,7 +21,6 @@ from .probes.summary import draw_summary as draw_summary
 from .probes.summary import summary_table as summary_table
 
 __all__ = [
-    "bimodality_table",
     "curve",
     "draw_bimodality",
     "draw_comparison",

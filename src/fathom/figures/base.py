@@ -34,8 +34,8 @@ class FigureTable:
     model: str | None
     corpus_or_experiment: str
     content: str
-    """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`, `hits`,
-    `coordination`), `tasks`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`,
+    `coordination`), `order` (of experiments whose names are joined), `tasks`, or `texts`: the corpus itself."""
     task: str = ""
     """Task on whose texts a metric is measured."""
     control: Literal["", "random"] = ""
@@ -46,7 +46,7 @@ class FigureTable:
     @property
     def of_experiment(self) -> bool:
         """Whether the table is of an experiment, not of a corpus."""
-        return self.content in {"probes", "choices", "told", "confusion", "hits", "coordination"}
+        return self.content in {"probes", "choices", "told", "confusion", "coordination"}
 
 
 class Figure(Settings):
@@ -120,6 +120,10 @@ class Figure(Settings):
     def sites_read(self, config: ConfigView, model: str, corpus: str) -> tuple[str, ...]:  # noqa: ARG002 - of block sites
         """Sites of a model on a corpus whose token states it shows beside the residual stream; `all` for every one."""
         return ()
+
+    def dip_samples(self, model: str, corpus: str, metric: str) -> int:  # noqa: ARG002 - of bimodality
+        """Uniform samples of the dip that it asks of a metric of a model on a corpus; 0 where it asks none."""
+        return 0
 
     def problems(self, config: ConfigView) -> Iterator[Problem]:
         """What it asks for and the config has not: key below the figure, what was found, what was expected."""
@@ -250,6 +254,8 @@ class ProbeFigure(Figure):
 
     contents: ClassVar[tuple[str, ...]] = ("probes",)
     """What the tables of an experiment hold that it is drawn from."""
+    reads_texts: ClassVar[bool] = False
+    """Whether it reads the texts too."""
 
     @property
     def category(self) -> str:
@@ -266,7 +272,7 @@ class ProbeFigure(Figure):
         return self.named_experiments[1] or tuple(config.experiments)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """Tables of each model, of the one with random weights, and the texts where single texts are read."""
+        """Tables of each model, of the one with random weights, and the texts where they are read."""
         experiments = self.plotted_experiments(config)
         tables = []
         for model in self.plotted_models(config):
@@ -276,14 +282,10 @@ class ProbeFigure(Figure):
                     tables.append(FigureTable(model, name, content))
                     if content == "probes" and random is not None and "random" in config.experiments[name].controls:
                         tables.append(FigureTable(random, name, content, control="random"))
-        if {"hits", "told"} & set(self.contents):
+        if self.reads_texts:
             corpora = dict.fromkeys(config.experiments[name].corpus for name in experiments)
             tables += [FigureTable(None, corpus, "texts") for corpus in corpora]
         return tables
-
-    def order(self, config: ConfigView) -> tuple[str, ...]:
-        """Its experiments of the hierarchy."""
-        return hierarchy(config, self.plotted_experiments(config))
 
     def sentences(self, config: ConfigView) -> list[str]:
         """The design of its experiments."""

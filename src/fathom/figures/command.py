@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from fathom.figures.job import Drawn, FigureJob, Tables
+from fathom.figures.numbers import with_ids
 from fathom.figures.own_matplotlib import import_matplotlib
 from fathom.figures.table_notes import table_notes
 from fathom.io.corpus_table import read_corpus
@@ -52,7 +53,7 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
         log.info("%s: %s", job.figure, note)
     caption = "\n".join([job.caption, *drawn.notes])
     svg.parent.mkdir(parents=True, exist_ok=True)
-    drawn.numbers.to_csv(csv, index=False)
+    with_ids(drawn.numbers, job.tables).to_csv(csv, index=False)
     text.write_text(caption + "\n", encoding="utf-8")
     png.write_bytes(render(drawn.picture, "png", caption=caption))
     svg.write_bytes(render(drawn.picture, "svg", caption=caption))

@@ -21,8 +21,12 @@ class Table(Settings):
     """As the figure names it."""
     corpus_or_experiment: str
     """As the figure names it."""
+    model_id: str = ""
+    """Its name in the config."""
+    name: str = ""
+    """Name of the corpus, experiment or task in the config; of an order of experiments their joined names."""
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `hits`, `coordination`, `tasks`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `order`, `coordination`, `tasks`, or `texts`: the corpus itself."""
     of_task: str = ""
     """Task on whose texts a metric is measured, as the figure names it."""
     corpus: str = ""
@@ -62,10 +66,6 @@ class FigureJob(Settings):
     layers: str
     """What the layers are called: `layer`, or transformers' convention."""
     caption: str
-    order: tuple[str, ...] = ()
-    """Experiments whose peaks are said to follow one another, as the figure names them."""
-    strictly_before: tuple[str, ...] = ()
-    """Those of them that are said to peak before the next one; the others before it or with it."""
     uncertainty: Uncertainty
 
 

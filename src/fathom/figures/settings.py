@@ -45,6 +45,7 @@ from fathom.figures.sentences import (
     metric_axis,
     model_label,
 )
+from fathom.io.names import ORDERED
 from fathom.schema import ConfigView, ExperimentView, Name, Problem, unknown_names
 
 MANY_LABELS = 3  # beyond so many labels of items each has a panel of its own
@@ -398,23 +399,28 @@ class BimodalityFigure(ClaimedFigure):
     sinks: Literal["with", "without"] = "with"
     """All tokens, as in the paper, or without sink tokens."""
     samples: Annotated[int, Field(ge=100)] = 2000
-    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005."""
+    """Samples of the dip under unimodality (uniform). With 2,000 a p of 0.05 errs by 0.005. Of several figures of one
+    model and corpus the largest number holds."""
 
     module: ClassVar[str] = "fathom.figures.metrics.bimodality"
 
     @property
     def options(self) -> dict[str, Any]:
-        """Which metric, which tokens, and how many samples of the dip."""
-        return {"metric": self.metric, "sinks": self.sinks, "samples": self.samples}
+        """Which metric, and which tokens."""
+        return {"metric": self.metric, "sinks": self.sinks}
+
+    def dip_samples(self, model: str, corpus: str, metric: str) -> int:
+        """Its samples, of its metric of its model on its corpus."""
+        return self.samples if (model, corpus, metric) == (self.model, self.corpus, self.metric) else 0
 
     def plotted_models(self, config: ConfigView) -> tuple[str, ...]:  # noqa: ARG002 - it names its model
         """Its one model."""
         return (self.model,)
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
-        """The metric, and the texts."""
-        values = tables_of(self.plotted_models(config), [(self.corpus, self.metric)])
-        return [*values, FigureTable(None, self.corpus, "texts")]
+        """The metric, its dips, and the texts at the modes."""
+        contents = (self.metric, f"{self.metric}.modes", f"{self.metric}.mode_texts")
+        return tables_of(self.plotted_models(config), [(self.corpus, content) for content in contents])
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -497,7 +503,6 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     are drawn, the order of their peaks is tested."""
 
     module: ClassVar[str] = "fathom.figures.probes.curves"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "hits")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -519,6 +524,18 @@ class ProbesFigure(TrainedModelsFigure, EstimatorFigure):
     def plotted_experiments(self, config: ConfigView) -> tuple[str, ...]:
         """Those of its settings, or those of the hierarchy, or all."""
         return self.experiments or hierarchy(config, config.experiments) or tuple(config.experiments)
+
+    def order(self, config: ConfigView) -> tuple[str, ...]:
+        """Its experiments of the hierarchy."""
+        return hierarchy(config, self.plotted_experiments(config))
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Curves, and in which order they peak where they are several of the hierarchy."""
+        order = self.order(config)
+        if len(order) < 2:
+            return super().tables(config)
+        orders = tables_of(self.plotted_models(config), [(ORDERED.join(order), "order")])
+        return [*super().tables(config), *orders]
 
     def title(self, config: ConfigView) -> str:
         """The whole hierarchy, or the titles of the experiments."""
@@ -623,7 +640,8 @@ class LabelledFigure(OwnTextsFigure):
     kind: Literal["labelled"]
 
     module: ClassVar[str] = "fathom.figures.probes.labelled"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
+    reads_texts: ClassVar[bool] = True
 
 
 class ConfusionFigure(OwnTextsFigure):
@@ -647,6 +665,7 @@ class ToldFigure(OwnTextsFigure):
 
     module: ClassVar[str] = "fathom.figures.probes.told"
     contents: ClassVar[tuple[str, ...]] = ("probes", "told")
+    reads_texts: ClassVar[bool] = True
     suffix: ClassVar[str] = "-told"
 
     def title(self, config: ConfigView) -> str:
@@ -794,7 +813,7 @@ class SummaryFigure(TrainedModelsFigure):
     """Experiments; all if left out."""
 
     module: ClassVar[str] = "fathom.figures.probes.summary"
-    contents: ClassVar[tuple[str, ...]] = ("probes", "choices", "hits")
+    contents: ClassVar[tuple[str, ...]] = ("probes", "choices")
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:

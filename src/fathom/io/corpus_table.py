@@ -198,3 +198,13 @@ def text_items(corpus: pd.DataFrame) -> list[tuple[str, ...]]:
         () if spans is None else tuple(text[span["start"] : span["end"]] for span in spans)
         for text, spans in zip(corpus["text"], corpus["spans"], strict=True)
     ]
+
+
+def different_classes(own: pd.DataFrame, other: pd.DataFrame, label: str) -> tuple[list[object], list[object]]:
+    """Classes of a label that `own` lacks, and those that only it has; none of numbers in both."""
+    column = LABEL_PREFIX + label
+    values = [np.asarray(frame[column].dropna().to_numpy()) for frame in (own, other)]
+    if not any(found.dtype == object for found in values):
+        return [], []
+    mine, others = (set(found.tolist()) for found in values)
+    return sorted(others - mine, key=str), sorted(mine - others, key=str)

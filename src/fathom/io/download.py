@@ -22,6 +22,11 @@ from fathom.schema import Wheel, is_commit
 if TYPE_CHECKING:
     from huggingface_hub import DatasetInfo, ModelInfo
 
+
+class OutOfReachError(FathomError):
+    """The hub does not answer, or is switched off: what is asked of it may be right."""
+
+
 Weights = Callable[[Collection[str], Callable[[str], Path]], list[str]]
 """From the names of all files of a repository, and a function that brings one: names of the files of its weights."""
 BLOCK = 1 << 22  # bytes that are unpacked at a time
@@ -203,7 +208,7 @@ def fetch_hub(
         raise FathomError(msg) from error
     except (OfflineModeIsEnabled, LocalEntryNotFoundError, httpx.HTTPError) as error:
         msg = f"{place}: the hub is out of reach ({type(error).__name__}: {redact(first_line(error))[:200]})"
-        raise FathomError(msg) from error
+        raise OutOfReachError(msg) from error
     except OSError as error:
         msg = f"{place}: cannot be written to {folder} ({redact(first_line(error))})"
         raise FathomError(msg) from error

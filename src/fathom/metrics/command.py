@@ -12,8 +12,8 @@ import pandas as pd
 from fathom.io.corpus_table import of_views, read_corpus, with_facts_of_view
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
-from fathom.io.tables import write_table
-from fathom.metrics.job import MetricJob
+from fathom.io.tables import read_table, write_table
+from fathom.metrics.job import MetricJob, ModesJob
 from fathom.metrics.measure import make_measure
 from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
@@ -22,22 +22,37 @@ from fathom.runtime.malloc import keep_freed_memory
 from fathom.store.reader import Activations
 
 log = logging.getLogger("fathom")
+MODES = "fathom.metrics.modes"
 
 
 @click.command()
 @click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
 @click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
-@click.option("--states", required=True, type=click.Path(path_type=Path), help="Folder of the stores to read.")
-@click.option("--shards", required=True, type=click.IntRange(min=1), help="Shards that the states are cut into.")
+@click.option("--states", type=click.Path(path_type=Path), help="Folder of the stores to read.")
+@click.option("--shards", type=click.IntRange(min=1), default=1, help="Shards that the states are cut into.")
+@click.option("--table", "table_file", type=click.Path(path_type=Path), help="Metric of texts, to test for two modes.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the Parquet files to write.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Texts or layers at a time.")
-def command(settings_json: str, corpus_file: Path, states: Path, shards: int, folder: Path, threads: int) -> Work:
-    """Measure representation metrics on every layer of stored states.
+def command(
+    settings_json: str,
+    corpus_file: Path,
+    states: Path | None,
+    shards: int,
+    table_file: Path | None,
+    folder: Path,
+    threads: int,
+) -> Work:
+    """Measure representation metrics on every layer of stored states, or test a metric of texts for two modes.
 
     All metrics of the tokens of a text that the settings name share one read of the stores.
     """
+    if table_file is not None:
+        return _test_modes(settings_json, corpus_file, table_file, folder)
     keep_freed_memory()
     job = MetricJob.model_validate_json(settings_json)
+    if states is None:
+        msg = f"--states: expected the folder of the states of {job.model} on {job.corpus}"
+        raise FathomError(msg)
     corpus = read_corpus(corpus_file)
     manifests = shard_manifests(states, shards)
     activations = Activations(manifests)
@@ -63,6 +78,22 @@ def command(settings_json: str, corpus_file: Path, states: Path, shards: int, fo
     for file, table in files.items():
         write_table(table, file, activations.reading_notes())
     return Work(settings_json, read=[corpus_file, *manifests], written=[*files])
+
+
+def _test_modes(settings_json: str, corpus_file: Path, table_file: Path, folder: Path) -> Work:
+    """Write METRIC.modes.parquet (dips of layers) and METRIC.mode_texts.parquet (texts at the modes)."""
+    job = ModesJob.model_validate_json(settings_json)
+    # By its name: the code of the dip test is none of the other jobs'.
+    make = importlib.import_module(MODES).modes_tables
+    try:
+        tables = make(job, read_table(table_file), read_corpus(corpus_file))
+    except ValueError as error:
+        msg = f"modes of {job.metric} of model {job.model} on corpus {job.corpus}: {error}"
+        raise FathomError(msg) from error
+    written = [folder / f"{job.metric}.{name}.parquet" for name in ("modes", "mode_texts")]
+    for table, file in zip(tables, written, strict=True):
+        write_table(table, file)
+    return Work(settings_json, read=[corpus_file, table_file], written=written)
 
 
 def _report(name: str, table: pd.DataFrame, job: MetricJob, *, needed: bool) -> None:

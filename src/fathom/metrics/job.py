@@ -74,6 +74,20 @@ class Measured(Settings):
     """Label of the texts that it reads."""
 
 
+class ModesJob(Settings):
+    """The settings of one job that tests whether the values of texts have two modes at some layer."""
+
+    model: Name
+    corpus: Name
+    metric: Name
+    """Metric of texts whose table is read."""
+    samples: int
+    """Uniform samples of the dip."""
+    level: float
+    """The critical dip is this quantile of theirs."""
+    seed: Seed
+
+
 class MetricJob(Settings):
     """The settings of one job of the metrics stage."""
 

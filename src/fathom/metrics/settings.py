@@ -65,6 +65,8 @@ class Metric(Settings):
     """Those of them that are summarised by layer as well."""
     default_figure: ClassVar[Literal["metric", "matrix", "sinks"]] = "metric"
     """Kind of its figure in the default run."""
+    opens: ClassVar[bool] = False
+    """Whether the page to explore the results opens on it."""
     together_with: ClassVar[str | None] = None
     """Metric of tokens without which it is not measured, since its table holds values of that one too."""
     # Its functions.
@@ -233,6 +235,7 @@ class PromptEntropySettings(TextMetric, EntropyOptions, PublishedForm):
 
     name = "prompt_entropy"
     title = "Prompt entropy"
+    opens = True
     symbol = "S₁"
     unit = "nats"
     low = "0 (all tokens of a text in one direction)"
@@ -327,6 +330,7 @@ class DatasetEntropySettings(CorpusMetric, HalfSampled, EntropyOptions, Publishe
 
     name = "dataset_entropy"
     title = "Dataset entropy"
+    opens = True
     symbol = "S₁"
     unit = "nats"
     low = "0 (all texts in one direction)"

@@ -12,8 +12,8 @@ from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
 
 SUMMARIES = {
-    "metrics": ("*/*/*.layers.parquet",),
-    "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet"),
+    "metrics": ("*/*/*.layers.parquet", "*/*/*.modes.parquet"),
+    "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet", "*/*.order.parquet"),
     "tasks": ("*/*.layers.parquet",),
 }
 SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
@@ -21,6 +21,15 @@ SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_
 CHOICE = "choice"  # the control of rows that are choices of a layer
 FIRST = ["stage", "metric", "experiment", "task", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
 DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
+TITLES = {"token_norms": "Token norms by position"}
+OF_METRICS = {
+    "dip": "dip",
+    "norm_ratio": "norm / median norm",
+    "activation_ratio": "largest |activation| / median |activation|",
+    "sink_rate": "share of texts",
+    "heads": "share of heads",
+}
+"""Units of what tables of metrics measure beside the metric itself."""
 MEASURES = {"balanced_accuracy": "balanced accuracy", "auc": "AUC", "r": "r", "r2": "R²"}
 
 
@@ -28,7 +37,8 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
     """Read every summary of a run: one row a curve and layer, of all metrics, probing experiments and tasks.
 
     Tables of sinks, of norms by position in the text (`metric` `token_norms`, whose `position` is a token's place), of
-    choices among the layers (`choice`) and of the coordination of layers are among them.
+    choices among the layers (`choice`), of the coordination of layers, of the order of peaks (`experiment` holds the
+    names of several, `variant` the two whose places differ by `value`) and of dips (`measure`) are among them.
 
     Args:
         results: folder of the run's results.
@@ -88,11 +98,13 @@ def _summary(path: Path) -> pd.DataFrame:
 
 
 def _title(name: str) -> str:
-    return METRICS[name].title if name in METRICS else name
+    return METRICS[name].title if name in METRICS else TITLES.get(name, name)
 
 
 def _unit(stage: str, name: str, normalisation: str, measure: str) -> str:
     if stage != "metrics":
         return MEASURES.get(measure, measure)
+    if measure in OF_METRICS:
+        return OF_METRICS[measure]
     unit = METRICS[name].unit if name in METRICS else ""
     return f"{unit} / {DIVIDED_BY[normalisation]}" if normalisation in DIVIDED_BY else unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fathom.io.names import ORDERED
 from fathom.probes.design import ProbeDesign
 from fathom.schema import Line, Name, Seed, Settings
 
@@ -37,3 +38,29 @@ class ProbeJob(Settings):
     """Keep the directions of the probes, in place of scoring them."""
     coordination: CoordinationJob | None = None
     """Measure the coordination of adjacent layers from what the probes found, in place of fitting them."""
+
+
+class OrderedStep(Settings):
+    """One of the experiments whose peaks are said to follow one another."""
+
+    experiment: Name
+    corpus: Name
+    strict: bool
+    """Whether it is said to peak before the next one; otherwise before it or with it."""
+
+
+class OrderJob(Settings):
+    """The settings of one job that tests the order of the peaks of several experiments on one model."""
+
+    model: Name
+    steps: tuple[OrderedStep, ...]
+    samples: int
+    """Bootstrap samples."""
+    level: float
+    """Coverage of the intervals."""
+    seed: Seed
+
+    @property
+    def name(self) -> str:
+        """Names of the experiments, in their order."""
+        return ORDERED.join(step.experiment for step in self.steps)

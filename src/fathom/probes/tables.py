@@ -20,8 +20,9 @@ from fathom.io.corpus_table import (
     with_facts_of_view,
 )
 from fathom.io.tables import MEAN
+from fathom.probes.accuracy_curves import dips
 from fathom.probes.checks import States
-from fathom.probes.curve_tables import ProbeTables
+from fathom.probes.curve_tables import CURVE_COLUMNS, ProbeTables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.directions import Directions, Place, fit_directions
 from fathom.probes.job import ProbeJob
@@ -32,7 +33,7 @@ from fathom.probes.shapes import Replicates, shaped
 from fathom.probes.states import WITH, WITHOUT, LayerStates, SinkFacts, Sinks, forms_of, static_vectors, stored_position
 from fathom.probes.surface import GAP, SURFACES, surface_tables, with_gap
 from fathom.probes.targets import read_targets
-from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps
+from fathom.probes.transfer import OF_TEST, TRANSFER, OtherCorpus, Transfer, with_gaps, with_gaps_of_mean
 from fathom.runtime.errors import FathomError
 from fathom.runtime.progress import Progress
 from fathom.statistics.arrays import IntArray
@@ -104,6 +105,7 @@ def probe_tables(
     table = pd.concat([one.curves for one in found], ignore_index=True)
     table = table.reindex(columns=[*table.columns, *(column for column in (*GAP, *OF_TEST) if column not in table)])
     table["test_corpus"] = table["test_corpus"].astype(object).fillna("").astype("str")
+    table["dip_reason"] = table["dip_reason"].fillna("")
     table["texts_known"] = table["texts_known"].fillna(0).astype(np.int64)
     return Tables(
         # A curve's `control` is what the curve is of its view: that with shuffled words, say.
@@ -192,17 +194,16 @@ class _Probing:
         """What is found at one reading, with its controls."""
         main = self._main(reading, progress)
         axis, place = self._activations.layer_axis(reading.site), vars(reading)
+        hits = _numbered(self._named(main.texts, reading), axis).assign(**place)
         curves, parts = [], [_Part("", main.curves, main.replicates, [reading.view]), *self._controls(reading, main)]
         choices = [_choices(main, axis).assign(control="", test_corpus="")]
         if self._transfer is not None:
             states = self._states(reading, self._texts([reading.view], reading.sinks))
             across = self._transfer.probe(states, self._texts_to_probe(states.texts), reading, self._threads)
-            own_curves = with_gaps(across.tables, main, self._job.design.level)
-            curves.append(
-                _numbered(shaped(own_curves, across.tables.replicates, axis[1], self._job.design.level), axis).assign(
-                    **place, control=TRANSFER, **across.counts
-                )
-            )
+            level = self._job.design.level
+            outside = shaped(with_gaps(across.tables, main, level), across.tables.replicates, axis[1], level)
+            outside = with_gaps_of_mean(outside, across.tables, main, level)
+            curves.append(_numbered(outside, axis).assign(**place, control=TRANSFER, **across.counts))
             own_choices = _choices(across.tables, axis)
             choices.append(own_choices.assign(control=TRANSFER, test_corpus=across.counts["test_corpus"]))
         for part in parts:
@@ -212,9 +213,12 @@ class _Probing:
             own = layer_axis(("0",), self._activations.depth) if static else axis
             held = self._sinks.held("mean" if static else reading.position, reading.sinks)
             texts = self._texts(part.views, reading.sinks)
-            with_shape = shaped(part.curves, part.replicates, own[1], self._job.design.level)
+            with_shape = _numbered(shaped(part.curves, part.replicates, own[1], self._job.design.level), own)
+            if not part.control:
+                found = dips(hits, self._corpus, self._job.design)
+                with_shape = with_shape.merge(found, on=[*CURVE_COLUMNS, "measure"], how="left")
             curves.append(
-                _numbered(with_shape, own).assign(
+                with_shape.assign(
                     **place,
                     control=part.control,
                     texts_with_sinks=int(held[texts].sum()),
@@ -224,7 +228,7 @@ class _Probing:
         return Tables(
             curves=pd.concat(curves, ignore_index=True),
             folds=_numbered(main.folds, axis).assign(**place),
-            texts=_numbered(self._named(main.texts, reading), axis).assign(**place),
+            texts=hits,
             choices=pd.concat(choices, ignore_index=True).assign(**place),
             confusion=_numbered(main.confusion, axis).assign(**place),
             told=self._told(main.told, reading, axis).assign(**place),

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from fathom.io.corpus_table import LABEL_PREFIX, TEST, TRAIN, text_items
+from fathom.io.corpus_table import LABEL_PREFIX, TEST, TRAIN, different_classes, text_items
+from fathom.io.tables import MEAN
 from fathom.probes.curve_tables import ProbeTables
 from fathom.probes.job import ProbeJob
 from fathom.probes.measures import interval
@@ -78,17 +78,15 @@ class Transfer:
                 found = ", ".join(name.removeprefix(LABEL_PREFIX) for name in known) or "none"
                 msg = f"{self._place} has no label {label!r}; expected the labels of {self._job.corpus}, found {found}"
                 raise FathomError(msg)
-            own, others = (_values(frame, column) for frame in (self._corpus, self._other.texts))
-            if own.dtype == object or others.dtype == object:
-                missing, added = sorted(set(own) - set(others), key=str), sorted(set(others) - set(own), key=str)
-                if missing or added:
-                    parts = [f"it lacks {_named(missing)}"] if missing else []
-                    parts += [f"it has {_named(added)}, on which nothing is trained"] if added else []
-                    msg = (
-                        f"{self._place} has other classes of {label} than {self._job.corpus}: {'; '.join(parts)}; "
-                        "expected the same classes in both: rename or leave out texts of the others"
-                    )
-                    raise FathomError(msg)
+            missing, added = different_classes(self._other.texts, self._corpus, label)
+            if missing or added:
+                parts = [f"it lacks {_named(missing)}"] if missing else []
+                parts += [f"it has {_named(added)}, on which nothing is trained"] if added else []
+                msg = (
+                    f"{self._place} has other classes of {label} than {self._job.corpus}: {'; '.join(parts)}; "
+                    "expected the same classes in both: rename or leave out texts of the others"
+                )
+                raise FathomError(msg)
 
     def probe(self, states: LayerStates, trained: Mapping[str, Any], reading: Any, threads: int) -> Across:
         """Train on the texts of the experiment, test on those of the other corpus.
@@ -206,8 +204,21 @@ def with_gaps(across: ProbeTables, main: ProbeTables, level: float) -> pd.DataFr
     return pd.concat(parts, ignore_index=True)
 
 
-def _values(frame: pd.DataFrame, column: str) -> npt.NDArray[np.generic]:
-    return np.asarray(frame[column].dropna().to_numpy())
+def with_gaps_of_mean(curves: pd.DataFrame, across: ProbeTables, main: ProbeTables, level: float) -> pd.DataFrame:
+    """Curves on the other corpus with the gap of the mean over labels of two values, where there is such a mean."""
+    curves = curves.copy()
+    of_two = (curves["measure"] == "balanced_accuracy") & (curves["chance"] == 1 / 2) & (curves["label"] != MEAN)
+    binary = [str(label) for label in curves.loc[of_two, "label"].unique()]
+    for key, rows in curves[curves["label"] == MEAN].groupby(["estimator", "selection", "measure"], sort=False):
+        kind: Any = tuple(map(str, key))
+        same = curves[curves["label"].isin(binary)]
+        for column, value in zip(("estimator", "selection", "measure"), kind, strict=True):
+            same = same[same[column] == value]
+        replicates = [main.replicates[label, *kind] - across.replicates[label, *kind] for label in binary]
+        low, high = interval(np.mean(replicates, axis=0), level)
+        gap = same.groupby("layer", sort=True)["gap"].mean().to_numpy()
+        curves.loc[rows.index, ["gap", "gap_low", "gap_high"]] = np.stack([gap, low, high], axis=1)
+    return curves
 
 
 def _named(classes: Sequence[object]) -> str:

@@ -12,14 +12,15 @@ from pydantic import ValidationError
 
 from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
-from fathom.metrics.job import MetricJob
+from fathom.metrics.job import MetricJob, ModesJob
 from fathom.models.job import ModelJob
 from fathom.nursery.job import TrainingJob
 from fathom.provenance.records import SUFFIX, Record
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
+from fathom.workflow.jobs.explore import explore_code
 from fathom.workflow.jobs.figures import figure_code
-from fathom.workflow.jobs.metrics import metric_code
+from fathom.workflow.jobs.metrics import metric_code, modes_code
 from fathom.workflow.jobs.models import model_code
 from fathom.workflow.jobs.nursery import training_code
 from fathom.workflow.jobs.tasks import task_code
@@ -30,11 +31,15 @@ from fathom.workflow.wildcards import Wildcards
 
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
-COORDINATION, DIRECTIONS = ".coordination", ".directions"
+MODES = ".modes"  # ends the names of records of tests for two modes
+COORDINATION, DIRECTIONS, ORDER = ".coordination", ".directions", ".order"
 TASK_DATA = "_data"  # folder of the data of tasks
 
 
 def _metrics(settings: Mapping[str, Any]) -> str:
+    if "measured" not in settings:
+        ModesJob.model_validate(settings)
+        return modes_code()
     return metric_code([one.name for one in MetricJob.model_validate(settings).measured])
 
 
@@ -52,6 +57,7 @@ CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "probes": lambda _: code_digest("fathom.probes.command"),
     "tasks": task_code,
     "figures": _figures,
+    "explore": lambda _: explore_code(),
 }
 
 
@@ -101,6 +107,9 @@ class PlannedJobs:
                 return plan.activations.settings(Wildcards(model=above, corpus=folder, shard=name))
             case "metrics" if name == OF_TOKENS:
                 return plan.metrics.token_settings(Wildcards(model=above, corpus=folder))
+            case "metrics" if name.endswith(MODES):
+                metric = name.removesuffix(MODES)
+                return plan.metrics.modes_settings(Wildcards(model=above, corpus=folder, text_metric=metric))
             case "metrics":
                 return plan.metrics.settings(Wildcards(model=above, corpus=folder, metric=name))
             case "probes" if name.endswith(COORDINATION):
@@ -109,6 +118,8 @@ class PlannedJobs:
             case "probes" if name.endswith(DIRECTIONS):
                 experiment = name.removesuffix(DIRECTIONS)
                 return plan.probes.directions_settings(Wildcards(model=folder, experiment=experiment))
+            case "probes" if name.endswith(ORDER):
+                return plan.probes.order_settings(Wildcards(model=folder, order=name.removesuffix(ORDER)))
             case "probes":
                 return plan.probes.settings(Wildcards(model=folder, experiment=name))
             case "tasks" if folder == TASK_DATA:
@@ -120,4 +131,6 @@ class PlannedJobs:
                 return plan.tasks.settings(Wildcards(model=_known(folder, plan.config.all_models), task=name))
             case "figures":
                 return plan.figures.settings(Wildcards(figure=name))
+            case "explore":
+                return plan.explore.settings(Wildcards())
         raise KeyError(verb)

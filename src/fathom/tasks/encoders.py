@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 
 Float32Array = npt.NDArray[np.float32]
 RECORDED_WIDTH = 8  # random vectors that a task accepts: zeros would be no likeness at all
+PAIRS_AT_A_TIME = 4096  # whose cosines are taken: torch makes four arrays of the size of both sides
+
+
+class Vectors(Protocol):
+    """The vectors of all texts of a corpus, (texts, width): an array, or a store that rows are read from."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Texts and width."""
+
+    def __getitem__(self, rows: Any) -> Any:
+        """Some rows, as an array of their own."""
 
 
 class TextEncoder:
@@ -56,7 +68,8 @@ class TextEncoder:
         """Cosine of every vector with the one in its place."""
         from mteb.similarity_functions import pairwise_cos_sim
 
-        return pairwise_cos_sim(first, second)
+        runs = [slice(at, at + PAIRS_AT_A_TIME) for at in range(0, len(first), PAIRS_AT_A_TIME)]
+        return np.concatenate([pairwise_cos_sim(first[run], second[run]).numpy() for run in runs])
 
     def _vectors(self, texts: list[str], *, is_query: bool) -> Any:
         raise NotImplementedError
@@ -137,7 +150,7 @@ class Rows:
 class LayerEncoder(TextEncoder):
     """Serves the states of one layer."""
 
-    def __init__(self, meta: ModelMeta, template: str | None, rows: Rows, states: Float32Array) -> None:
+    def __init__(self, meta: ModelMeta, template: str | None, rows: Rows, states: Vectors) -> None:
         super().__init__(meta, template)
         self._rows, self._states = rows, states
 
@@ -148,26 +161,27 @@ class LayerEncoder(TextEncoder):
         return _gathered(self._states, rows)
 
 
-def _gathered(states: Float32Array, rows: npt.NDArray[np.int64]) -> Float32Array:
+def _gathered(states: Vectors, rows: npt.NDArray[np.int64]) -> Float32Array:
     """The states of some rows; zeros of a blank text."""
-    found = states[rows]
+    found: Float32Array = states[rows]
     found[rows < 0] = 0.0
     return found
 
 
 class StatesOfQueries:
-    """The vectors of queries, one gathered at a time: a task may have two million queries of a few thousand texts."""
+    """The vectors of queries, each text held once: a task may have two million queries of a few thousand texts."""
 
-    def __init__(self, states: Float32Array, rows: npt.NDArray[np.int64]) -> None:
-        self._states, self._at = states, rows
+    def __init__(self, states: Vectors, rows: npt.NDArray[np.int64]) -> None:
+        different, self._at = np.unique(rows, return_inverse=True)
+        self._held = _gathered(states, different)
         self.shape = (len(rows), states.shape[1])
 
     def __len__(self) -> int:
         return len(self._at)
 
     def __getitem__(self, chosen: Any) -> Float32Array:
-        rows = self._at[chosen]
-        return _gathered(self._states, rows) if np.ndim(rows) else _gathered(self._states, rows[None])[0]
+        found: Float32Array = self._held[self._at[chosen]]
+        return found
 
     def __iter__(self) -> Iterator[Float32Array]:
         return (self[at] for at in range(len(self)))

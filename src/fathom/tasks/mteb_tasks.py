@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mteb.abstasks import AbsTask
 
 SPLIT = "test"
+QUIETLY: dict[str, Any] = {"batch_size": 1024, "show_progress_bar": False}
+"""What mteb hands to an encoder, and heeds itself."""
 MAIN_SCORES = {
     "Classification": "accuracy",
     "Clustering": "v_measure",
@@ -58,7 +60,7 @@ def scores_of(task: AbsTask, encoder: Any) -> dict[str, dict[str, Any]]:
     with warnings.catch_warnings():
         for category in (ConvergenceWarning, UndefinedMetricWarning):
             warnings.simplefilter("ignore", category)
-        return dict(reset(task).evaluate(encoder, SPLIT, encode_kwargs={"batch_size": 1024}))
+        return dict(reset(task).evaluate(encoder, SPLIT, encode_kwargs=QUIETLY))
 
 
 def _published(facts: Mapping[str, Any], manifest: Path) -> AbsTask:

@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +21,9 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from fathom.io.atomic import atomic_write
-from fathom.io.corpus_table import read_corpus
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
-from fathom.io.tables import write_table
+from fathom.io.tables import read_arrow, write_table
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.runtime.progress import Progress
@@ -44,6 +44,8 @@ WITH, WITHOUT = "with", "without"
 MAIN = "main_score"
 ALL = -1  # in place of a layer: the mean of the vectors of all layers
 ONE_LAYER, ALL_LAYERS = "layer", "mean of layers"
+HELD = 1 << 26  # bytes of a layer that are held whole
+AT_A_TIME = 4096  # texts that are read of a larger one
 LIBRARY = "mteb"  # folder of mteb's own results beside the tables of a model
 
 
@@ -95,6 +97,36 @@ def score_layers(
         return Work(settings_json, read=[data, corpus_file, *manifests], written=[*files, *library])
 
 
+class StoredVectors:
+    """The vectors of a layer. Those of many texts stay in the store, from which the rows that are asked for are read.
+
+    So a task that asks for its texts in parts, as clustering asks for one set after another, takes no more memory when
+    it has more of them.
+    """
+
+    def __init__(self, read: Callable[[int, int], Float32Array], texts: int, width: int) -> None:
+        self.shape = (texts, width)
+        self._read = read
+        self._held = read(0, texts) if texts * width * np.dtype(np.float32).itemsize <= HELD else None
+
+    def __getitem__(self, rows: npt.NDArray[np.int64]) -> Float32Array:
+        """Some rows, in the order in which they are asked for; -1 is any row."""
+        if self._held is not None:
+            return self._held[rows]
+        texts, width = self.shape
+        found = np.empty((len(rows), width), dtype=np.float32)
+        if not len(rows):
+            return found
+        blocks = np.maximum(rows, 0) // AT_A_TIME
+        order = np.argsort(blocks, kind="stable")
+        different, starts = np.unique(blocks[order], return_index=True)
+        for block, places in zip(different.tolist(), np.split(order, starts[1:]), strict=True):
+            first = block * AT_A_TIME
+            states = self._read(first, min(first + AT_A_TIME, texts))
+            found[places] = states[np.maximum(rows[places] - first, 0)]
+        return found
+
+
 class _Evaluation:
     """A task and the states that it is scored on. Its data are loaded once; states are read a layer at a time."""
 
@@ -110,7 +142,7 @@ class _Evaluation:
         self.with_sinks = sum(bool(mask.any()) for mask in sinks)
         self._sinks_alone: npt.NDArray[np.bool_] = np.array([bool(mask.all()) for mask in sinks])
         self.task = open_task(data)
-        self._rows = Rows(read_corpus(corpus_file)["text"].tolist(), job.task)
+        self._rows = Rows(read_arrow(corpus_file, ["text"])["text"].to_pylist(), job.task)
 
     def readings(self) -> Iterator[Reading]:
         """Every set of vectors; a mean without sinks where some text has one, for else it is the same."""
@@ -127,19 +159,23 @@ class _Evaluation:
             return []
         return [f"{alone:,} of {self.texts:,} texts hold sink tokens alone, and keep them in the form without sinks"]
 
-    def states(self, reading: Reading) -> Float32Array:
+    def states(self, reading: Reading) -> StoredVectors:
         """The vectors of all texts of the corpus, (texts, width)."""
+        return StoredVectors(partial(self._read, reading), self.texts, self.activations.width)
+
+    def _read(self, reading: Reading, first: int, last: int) -> Float32Array:
+        """The vectors of texts first .. last - 1."""
         if reading.layer == ALL:
             layers = range(len(self.activations.layers_of(RESIDUAL)))
-            total = np.zeros((self.texts, self.activations.width), dtype=np.float64)
+            total = np.zeros((last - first, self.activations.width), dtype=np.float64)
             for layer in layers:
-                total += self.states(replace(reading, layer=layer))
+                total += self._read(replace(reading, layer=layer), first, last)
             return (total / len(layers)).astype(np.float32)
         stored = without_sinks(reading.position) if reading.sinks == WITHOUT else reading.position
-        states = np.asarray(self.activations.pooled(stored, reading.layer))
-        if reading.sinks == WITHOUT and self._sinks_alone.any():
-            whole = self.activations.pooled(reading.position, reading.layer)
-            states = np.where(self._sinks_alone[:, None], whole, states)
+        states = self.activations.rows(stored, reading.layer, first, last)
+        alone = self._sinks_alone[first:last]
+        if reading.sinks == WITHOUT and alone.any():
+            states[alone] = self.activations.rows(reading.position, reading.layer, first, last)[alone]
         return states
 
     def layer_name(self, reading: Reading) -> str:

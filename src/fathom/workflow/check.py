@@ -27,7 +27,7 @@ def command(files: tuple[str, ...]) -> None:
         click.echo(f"fathom: error: {problem}", err=True)
     if problems:
         raise SystemExit(1)
-    click.echo(f"{', '.join(files)}: fine, {len(config.all_models)} models, {len(config.corpora)} corpora")
+    click.echo(f"{', '.join(files)}: fine; models: {len(config.all_models)}, corpora: {len(config.corpora)}")
 
 
 def look_at_models(config: Config) -> tuple[list[str], list[str]]:

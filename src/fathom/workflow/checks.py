@@ -38,6 +38,7 @@ def problems(config: Config, *, files_here: bool) -> Iterator[Problem]:
     yield from _wrong_bases(config)
     if files_here:
         yield from _unknown_tasks(config)
+    yield from _unmeasurable_on_tasks(config)
     yield from _unknown_layers(config)
     yield from _unknown_names(config)
     yield from _unstored_positions(config)
@@ -132,6 +133,21 @@ def _unknown_tasks(config: Config) -> Iterator[Problem]:
             require_known(task.mteb_name)
         except FathomError as error:
             yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb ({error})"
+
+
+def _unmeasurable_on_tasks(config: Config) -> Iterator[Problem]:
+    """Metrics that have no value of a task's texts at a layer, or whose views of these texts there are not."""
+    known = [
+        name
+        for name, metric in METRICS.items()
+        if metric.of not in ("layers", "sinks") and "label" not in metric.model_fields
+    ]
+    for name in config.metrics.tasks:
+        if name in METRICS and name not in known:
+            yield "metrics.tasks", name, f"one that has a value at each layer without labels: {', '.join(known)}"
+        elif name in config.task_metrics and config.tasks and not config.task_metric_corpora(name):
+            task = next(iter(config.tasks))
+            yield "metrics.tasks", name, f"a corpus of the kind views `of: task-{task}`, whose views it reads"
 
 
 def _unknown_layers(config: Config) -> Iterator[Problem]:

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from fathom.activations.settings import ActivationsSettings, CorpusActivations, KeptActivations
 from fathom.corpora.settings import TOKEN_SHAPES, CorpusSettings
+from fathom.explore.settings import ExploreSettings
 from fathom.figures.settings import FigureSettings
 from fathom.metrics.settings import METRICS, Metric, MetricsSettings
 from fathom.models.settings import ModelSettings
@@ -55,6 +56,8 @@ class Config(Settings):
     """The vectors of texts that tasks are given."""
     figures: dict[Name, FigureSettings] | None = None
     """Figures by name; one a metric and those that experiments and tasks call for if left out."""
+    explore: ExploreSettings = ExploreSettings()
+    """The page to explore the results."""
     uncertainty: Uncertainty = Uncertainty()
     """Intervals."""
 
@@ -105,10 +108,13 @@ class Config(Settings):
 
     @property
     def metric_corpora(self) -> tuple[str, ...]:
-        """Corpora that are measured."""
+        """Corpora that are measured; of those made of a task's texts `metrics.tasks` says what is."""
         if self.metrics.corpora is not None:
             return self.metrics.corpora
-        return tuple(name for name, corpus in self.corpora.items() if corpus.measured_unasked)
+        of_tasks = self.task_corpora
+        return tuple(
+            name for name, corpus in self.corpora.items() if corpus.measured_unasked and corpus.base not in of_tasks
+        )
 
     @property
     def metric_settings(self) -> dict[str, Metric]:
@@ -145,15 +151,20 @@ class Config(Settings):
         return tuple(name for name in self.metrics.tasks if name in self.metric_settings)
 
     def task_metric_corpora(self, metric: str) -> dict[str, str]:
-        """Of each task, the corpus on which a metric of its own texts is measured: these texts, or views of them."""
+        """Of each task, the corpus on which a metric of its own texts is measured: an excerpt, these texts, or views.
+
+        A task without views is left out of what a metric of views is measured on.
+        """
         if metric not in self.task_metrics:
             return {}
-        if METRICS[metric].of in TOKEN_SHAPES | {"corpus"}:
-            return {task: task_corpus(task) for task in self.tasks}
-        views = {
-            corpus.base: name for name, corpus in self.corpora.items() if METRICS[metric].of in corpus.measurable_as
+        shape = METRICS[metric].of
+        made = {
+            corpus.base: name
+            for name, corpus in self.corpora.items()
+            if corpus.stands_for_base and shape in corpus.measurable_as
         }
-        return {task: views[task_corpus(task)] for task in self.tasks if task_corpus(task) in views}
+        whole = {} if shape == "views" else {task: task_corpus(task) for task in self.tasks}
+        return whole | {task: made[task_corpus(task)] for task in self.tasks if task_corpus(task) in made}
 
     @property
     def mteb_version(self) -> str:

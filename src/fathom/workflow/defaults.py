@@ -96,13 +96,13 @@ def default_figures(config: ConfigView) -> dict[str, FigureSettings]:
 def default_tasks() -> dict[str, TaskSettings]:
     """Tasks of the default run: one of each type, small enough for a laptop."""
     return {
-        "newsgroups": NewsgroupsTask(kind="newsgroups", type="classification", groups=NEWSGROUPS, words=25, test=25),
+        "newsgroups": NewsgroupsTask(kind="newsgroups", type="classification", groups=NEWSGROUPS, words=16, test=25),
         "newsgroup-clusters": NewsgroupsTask(
             kind="newsgroups", type="clustering", groups=NEWSGROUPS, words=12, test=20, sets=2
         ),
         "verse-pairs": BibleTask(kind="bible", type="pairs", verses=80),
         "verse-ranking": BibleTask(kind="bible", type="reranking", verses=64, queries=32, candidates=20),
-        "news-likeness": LeeTask(kind="lee"),
+        "news-likeness": LeeTask(kind="lee", words=40),
     }
 
 

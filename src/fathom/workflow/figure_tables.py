@@ -11,8 +11,8 @@ PLACES = {
     "choices": "results/probes/{model}/{name}.choices.parquet",
     "told": "results/probes/{model}/{name}.told.parquet",
     "confusion": "results/probes/{model}/{name}.confusion.parquet",
-    "hits": "results/probes/{model}/{name}.texts.parquet",
     "coordination": "results/probes/{model}/{name}.coordination.parquet",
+    "order": "results/probes/{model}/{name}.order.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
     "losses": "results/nursery/{name}/losses.parquet",
     "texts": "results/corpora/{name}.parquet",
@@ -47,6 +47,8 @@ def table_corpus(config: Config, table: FigureTable) -> str:
 
 def table_corpora(config: Config, table: FigureTable) -> tuple[str, ...]:
     """The corpora whose states are behind a table: of an experiment also the one that it is tested on besides."""
+    if table.content == "order":
+        return ()  # it is of tables of experiments that the figure reads too
     if not table.of_experiment:
         return (table_corpus(config, table),)
     control = table.model is not None and config.all_models[table.model].random

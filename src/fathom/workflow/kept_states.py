@@ -28,7 +28,9 @@ def kept_states(config: Config, model: str, corpus: str) -> KeptActivations:
     read = list(_read(config, model, corpus))
     # Who lists positions wants them of every text.
     found: dict[str, Any] = {"paraphrase_tokens": kept.positions != "auto"}
-    if corpus in config.task_corpora:
+    if corpus in config.task_corpora or (
+        corpus in config.corpora and config.corpora[corpus].base in config.task_corpora
+    ):
         found["truncate"] = True  # as every library of embeddings does; the texts that are cut are counted
     if kept.positions == "auto":
         positions = {position for _, position in read}
@@ -85,9 +87,9 @@ def _read(config: Config, model: str, corpus: str) -> Iterator[tuple[str, str]]:
     if corpus in config.task_corpora:
         for position in config.embeddings.stored_positions:
             yield "residual", position
-        for name in config.task_metrics:
-            if corpus in config.task_metric_corpora(name).values():
-                yield "residual", METRICS[name].position
+    for name in config.task_metrics:
+        if corpus in config.task_metric_corpora(name).values():
+            yield "residual", METRICS[name].position
     for experiment in config.experiments.values():
         control = config.all_models[model].random
         if corpus not in (experiment.corpora[:1] if control else experiment.corpora):

@@ -10,6 +10,7 @@ from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import figure_tables, table_corpora
 from fathom.workflow.jobs.activations import ActivationJobs
 from fathom.workflow.jobs.corpora import CorpusJobs
+from fathom.workflow.jobs.explore import ExploreJobs
 from fathom.workflow.jobs.figures import FigureJobs
 from fathom.workflow.jobs.metrics import MetricJobs
 from fathom.workflow.jobs.models import ModelJobs
@@ -32,6 +33,7 @@ class Plan:
         self.probes = ProbeJobs(config)
         self.tasks = TaskJobs(config)
         self.figures = FigureJobs(config)
+        self.explore = ExploreJobs(config)
 
     @property
     def extractions(self) -> tuple[tuple[str, str], ...]:

@@ -15,7 +15,9 @@ class Wildcards:
     corpus: str = ""
     shard: str = ""
     metric: str = ""
+    text_metric: str = ""
     experiment: str = ""
+    order: str = ""
     task: str = ""
     figure: str = ""
 

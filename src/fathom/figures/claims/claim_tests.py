@@ -22,6 +22,7 @@ from fathom.figures.claims.rows import (
     curves_of,
     levels_of,
     required_tables,
+    tokens_phrase,
 )
 from fathom.figures.claims.verdict import (
     Resampling,
@@ -32,10 +33,9 @@ from fathom.figures.claims.verdict import (
 )
 from fathom.figures.drawing.text import three_digits
 from fathom.figures.metrics.rows import RESIDUAL, quantities_of
-from fathom.statistics.dip_test import dip, dip_null, dip_p
-from fathom.statistics.multiple_testing import holm
 from fathom.statistics.resampling import group_codes
 
+MODES = "prompt_entropy.modes"
 ON_THE_STREAM = ("attention_residual", RESIDUAL)
 OUTPUTS = ("attention", "mlp")
 
@@ -232,23 +232,25 @@ def residual_ranks(frames: ClaimTables, resampling: Resampling) -> list[Verdict]
 def bimodal_entropy(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     """Whether the prompt entropies of the texts have more than one mode at some layer."""
     verdicts = []
-    for place in curves_by_place(frames, "prompt_entropy"):
-        for curves in place:
-            texts, layers = curves.values.shape
-            dips = [dip(curves.values[layer]) for layer in curves.values]
-            p = holm(dip_p(dips, dip_null(texts, samples=resampling.samples, seed=resampling.seed)))
-            largest = int(np.argmax(dips))
-            smallest_p = layers / (1 + resampling.samples)
+    known = [table for table in frames if table[2] == MODES]
+    if not known:
+        msg = f"expected a table of {MODES}, which the figure of the kind bimodality reads"
+        raise ValueError(msg)
+    for model, _, _, rows in known:
+        for sinks, dips in rows.groupby("sinks", sort=False):
+            largest = dips.iloc[int(dips["value"].to_numpy().argmax())]
+            p, samples = float(largest["p"]), int(largest["samples"])
+            smallest_p = len(dips) / (1 + samples)
             hopeless = smallest_p >= 1 - resampling.level
-            layer = curves.values.columns[largest]
+            counted = f"{largest['texts']:.0f} texts, p by Holm over {len(dips)} layers"
             verdicts.append(
                 Verdict(
-                    statement=f"{curves.model}{curves.tokens}, {texts} texts, p by Holm over {layers} layers",
-                    statistic=f"largest dip (layer {layer})",
-                    value=dips[largest],
-                    p=float(p[largest]),
-                    agrees=True if p[largest] < 1 - resampling.level else None,
-                    why=f"with {resampling.samples} samples no p is below {smallest_p:.2g}" if hopeless else "",
+                    statement=f"{model}{tokens_phrase(str(sinks))}, {counted}",
+                    statistic=f"largest dip (layer {largest['layer']})",
+                    value=float(largest["value"]),
+                    p=p,
+                    agrees=True if p < 1 - resampling.level else None,
+                    why=f"with {samples} samples no p is below {smallest_p:.2g}" if hopeless else "",
                 )
             )
     return verdicts

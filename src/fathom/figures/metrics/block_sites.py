@@ -159,7 +159,8 @@ def site_curves(tables: Tables) -> pd.DataFrame:
                 curve = curve_rows(rows)
                 if site == "attention_patterns":
                     curve = with_gaps(curve, range(1, int(curve["layer"].max())))
-                curves.append(curve.assign(model=table.model, stage=SITES[site], residual=site in ON_THE_STREAM))
+                place = {"metric": table.content, "model": table.model, "corpus": table.corpus_or_experiment}
+                curves.append(curve.assign(**place, site=site, stage=SITES[site], residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
 
 

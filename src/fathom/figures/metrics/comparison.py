@@ -21,7 +21,8 @@ def comparison_curves(tables: Tables, job: FigureJob) -> pd.DataFrame:
         title = job.titles[table.content]
         name = title if len(corpora[table.content]) == 1 else f"{title}, {table.corpus_or_experiment}"
         rows = one_view(first_preparation(frame[frame["site"] == RESIDUAL]))
-        curves.append(curve_rows(rows).assign(metric=name, model=table.model, corpus=table.corpus_or_experiment))
+        place = {"metric_id": table.content, "model": table.model, "corpus": table.corpus_or_experiment}
+        curves.append(curve_rows(rows).assign(**place, metric=name))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -131,7 +131,8 @@ def metric_curves(tables: Tables) -> pd.DataFrame:
                 for view in curve["view"]
             ]
             model = f"{table.model}, {variant!s}" if variant else table.model
-            curves.append(curve.assign(model=model, corpus=names))
+            ids = {"metric": table.content, "model_id": table.model_id, "corpus_id": table.name}
+            curves.append(curve.assign(**ids, variant=str(variant), model=model, corpus=names))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -215,7 +215,9 @@ def matrix_cells(tables: Tables) -> pd.DataFrame:
     """One row a model, corpus, choice of tokens and pair of layers, of the first view and preparation."""
     return pd.concat(
         [
-            one_view(first_preparation(frame)).assign(model=table.model, corpus=table.corpus_or_experiment)
+            one_view(first_preparation(frame)).assign(
+                metric=table.content, model=table.model, corpus=table.corpus_or_experiment
+            )
             for table, frame in summaries(tables)
         ],
         ignore_index=True,

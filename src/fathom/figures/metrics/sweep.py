@@ -138,7 +138,8 @@ def sweep_curves(tables: Tables, *, raw: bool) -> pd.DataFrame:
     for table, frame in summaries(tables):
         rows = first_preparation(frame[frame["site"] == RESIDUAL])
         curve = curve_rows(in_own_unit(rows) if raw else rows)
-        curves.append(curve.assign(model=table.model, quantity=curve["view"].map(quantities_of(rows))))
+        place = {"metric": table.content, "model": table.model, "corpus": table.corpus_or_experiment}
+        curves.append(curve.assign(**place, quantity=curve["view"].map(quantities_of(rows))))
     return pd.concat(curves, ignore_index=True)
 
 

@@ -10,7 +10,7 @@ from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, SMALL, fold, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.forms import form_names, forms_notes, panels_of_forms
-from fathom.figures.probes.notes import hierarchy_notes
+from fathom.figures.probes.notes import ORDER, hierarchy_notes
 from fathom.figures.probes.rows import experiment_curves, main_measure, not_plotted_note, one_label, one_place
 from fathom.figures.probes.score_panels import (
     ESTIMATORS,
@@ -237,8 +237,8 @@ def _draw_peaks(axes: Axes, rows: pd.DataFrame, experiments: Sequence[str], *, l
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, estimator: str) -> Drawn:
     """Curves of experiments, and a test of the order of their peaks where they are several of the hierarchy."""
-    if len(job.order) > 1:
-        notes = [*notes, *hierarchy_notes(tables, job, estimator)]
+    if any(table.content == ORDER for table, _ in tables):
+        notes = [*notes, *hierarchy_notes(tables, estimator)]
     rows = one_label(one_place(experiment_curves(tables, estimator=estimator)))
     notes = [*notes, *forms_notes(rows)]
     under = [*notes, *not_plotted_note(rows)]

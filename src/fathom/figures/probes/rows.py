@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from fathom.figures.job import Tables
-from fathom.io.corpus_table import text_items
 from fathom.io.tables import MEAN
-from fathom.statistics.accuracy_curve import AccuracyCurve
 
 ACCURACY = "balanced_accuracy"
 FIXED = "fixed"  # the penalty of the curves that are compared: controls have no other
@@ -79,62 +76,6 @@ def main_measure(rows: pd.DataFrame) -> str:
 def with_site_labels(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows whose sites are labelled for readers."""
     return rows.assign(site=rows["site"].map(SITES))
-
-
-def accuracy_curves(
-    tables: Tables, model: str, experiments: Sequence[str], estimator: str, sinks: str = "with"
-) -> list[AccuracyCurve]:
-    """Texts predicted correctly with the fixed penalty, of each experiment, at its first place and label or labels.
-
-    An experiment whose estimator has no such table, or that was not read in this form there, with or without sink
-    tokens, is left out.
-    """
-    corpora = {table.corpus_or_experiment: frame for table, frame in tables if table.content == "texts"}
-    found = {
-        table.corpus_or_experiment: (table, frame)
-        for table, frame in tables
-        if table.content == "hits" and table.model == model
-    }
-    curves = []
-    for name in experiments:
-        table, rows = found[name]
-        rows = rows[(rows["estimator"] == estimator) & (rows["selection"] == "fixed")]
-        rows = _first(rows, *PLACE) if len(rows) else rows
-        of_form = rows[rows["sinks"] == sinks]
-        if len(of_form):
-            curves.append(_accuracy_curve(name, of_form, corpora[table.corpus]))
-    return curves
-
-
-def _accuracy_curve(name: str, rows: pd.DataFrame, corpus: pd.DataFrame) -> AccuracyCurve:
-    classes = rows.groupby("label")["class"].nunique()
-    binary = [label for label in rows["label"].unique() if classes[label] == 2]
-    labels = binary if len(binary) > 1 else [rows["label"].iloc[0]]
-    rows = rows[rows["label"].isin(labels)]
-    texts = rows.drop_duplicates("text")
-    layers = np.sort(rows["layer"].unique())
-    hits = np.full((len(labels), len(layers), len(texts)), np.nan)
-    codes = np.full((len(labels), len(texts)), -1, dtype=np.int64)
-    for at, label in enumerate(labels):
-        part = rows[rows["label"] == label]
-        table = part.pivot_table(index="layer", columns="text", values="hit").reindex(columns=texts["text"])
-        hits[at] = table.loc[layers].to_numpy(dtype=np.float64)
-        names = part.drop_duplicates("text").set_index("text")["class"].reindex(texts["text"])
-        codes[at] = pd.factorize(names, sort=True)[0]
-    depths = rows.drop_duplicates("layer").set_index("layer")["depth"].loc[layers].to_numpy(dtype=np.float64)
-    return AccuracyCurve(name=name, correct=hits, classes=codes, items=_items(texts, corpus), depths=depths)
-
-
-def _items(texts: pd.DataFrame, corpus: pd.DataFrame) -> list[tuple[str, ...]]:
-    """Items of texts; of a text that marks none its group, which then is what is drawn together."""
-    of_view = corpus[corpus["view"] == texts["view"].iloc[0]].set_index("id")
-    missing = sorted(set(texts["text"]) - set(of_view.index))
-    if missing:
-        view = texts["view"].iloc[0]
-        msg = f"texts: the corpus lacks {missing[0]!r} in its view {view!r}; expected all that were probed"
-        raise ValueError(msg)
-    marked = text_items(of_view.loc[texts["text"]])
-    return [items or (str(group),) for items, group in zip(marked, texts["group"], strict=True)]
 
 
 def _of_experiments(curves: pd.DataFrame, choose: Callable[[pd.DataFrame], pd.DataFrame]) -> pd.DataFrame:

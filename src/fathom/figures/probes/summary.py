@@ -24,7 +24,6 @@ from fathom.figures.drawing.text import foot_height, set_title, title_height, wr
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.choices import INNER, choice_columns, experiment_choices
 from fathom.figures.probes.forms import FORMS, forms_notes, forms_that_differ
-from fathom.figures.probes.notes import dip_columns
 from fathom.figures.probes.rows import fixed_curves, one_label, one_place, with_site_labels
 from fathom.figures.probes.score_panels import (
     CONTROLS,
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
 OF_CURVE = ("model", "experiment", "view", "site", "position", "sinks", "label", "estimator", "selection")
 SCORE_KEY = (*OF_CURVE, "control", "measure", "layer")
 CENTRE = ("centre", "centre_low", "centre_high")
+DIP = ("dip", "dip_low", "dip_high")
 # A control and its curve have these in common.
 MATCHED = ("model", "experiment", "site", "position", "sinks", "label", "estimator", "selection")
 # The controls that answer the experiment's own question on the experiment's own folds.
@@ -83,6 +83,7 @@ TABLE_COLUMNS = (
     "selectivity",
     "texts",
     "groups",
+    *DIP,
 )
 UNKNOWN = "\N{EN DASH}"
 ROW_GAP = 0.045
@@ -107,20 +108,20 @@ def summary_table(curves: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         curves: as for `draw_probes`, with the columns view, site, position, label, centre, centre_low and centre_high
-            (relative depth) as well, and any number of them
+            (relative depth), dip, dip_low and dip_high as well, and any number of them
 
     Returns:
         One row a model, experiment, view, site, position, form, label, estimator and selection, in the order of the
         rows of `curves`, with the columns of TABLE_COLUMNS: `measure` the one that is tested (balanced_accuracy, else
         r); `peak` its layer with its interval, `depth` relative; `score` with its interval; `normalised` (score -
         chance) / (1 - chance); the controls' scores at the layer of the peak (the embedding layer's and the static
-        vectors' at layer 0).
+        vectors' at layer 0); `dip` the size of the dip between two maxima with its interval.
 
     Raises:
         ValueError: as `draw_probes`; if no curve has a measure that is tested; or if a control has several rows for one
             curve and layer.
     """
-    check_scores(curves, key=SCORE_KEY, columns=CENTRE)
+    check_scores(curves, key=SCORE_KEY, columns=(*CENTRE, *DIP))
     main = curves[(curves["control"] == "") & curves["measure"].isin(PRIMARY)]
     if main.empty:
         msg = f"curves: column measure: expected some of {', '.join(PRIMARY)} with control '', found none"
@@ -156,6 +157,7 @@ def _summarise(curve: pd.DataFrame, controls: pd.DataFrame) -> dict[str, object]
         "texts",
         "groups",
         *CENTRE,
+        *DIP,
     )
     return {
         **{column: peak[column] for column in same},
@@ -385,7 +387,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str]) -> Drawn:
     """A table of all experiments: of every place in the numbers, of the first in the picture."""
     curves = fixed_curves(tables)
     choices = experiment_choices(tables)
-    every = choice_columns(choices, dip_columns(tables, job, summary_table(one_label(curves))))
+    every = choice_columns(choices, summary_table(one_label(curves)))
     first = one_label(one_place(curves))
     notes = [*notes, *forms_notes(first)]
     shown = with_site_labels(choice_columns(choices, summary_table(forms_that_differ(first))))

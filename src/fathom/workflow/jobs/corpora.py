@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from types import MappingProxyType
 
 from fathom.corpora.job import CorpusJob
@@ -38,7 +39,37 @@ class CorpusJobs:
 
     def _job(self, wildcards: Wildcards) -> CorpusJob:
         name = wildcards.corpus
-        return corpus_job(name, self._config.corpora[name], self._folds(name))
+        return corpus_job(name, self._config.corpora[name], self._folds(name), self._compared.get(name, {}))
+
+    def compared(self, wildcards: Wildcards) -> list[str]:
+        """Corpora whose classes a corpus is compared with, since probes train on one and test on the other."""
+        return [f"results/corpora/{other}.parquet" for other in self._compared.get(wildcards.corpus, {})]
+
+    def compared_options(self, wildcards: Wildcards) -> list[str]:
+        """Options of `fathom corpora` that name them, as words that the rule quotes one by one."""
+        return [word for other in self.compared(wildcards) for word in ("--compared", other)]
+
+    @cached_property
+    def _compared(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Of the later one of two corpora that experiments train and test on, the other one and the labels.
+
+        A corpus that is made of another one comes after it, all others as the config has them: so no two wait for each
+        other.
+        """
+        corpora, place = self._config.corpora, {name: at for at, name in enumerate(self._config.corpora)}
+        found: dict[str, dict[str, tuple[str, ...]]] = {}
+
+        def rank(name: str) -> tuple[int, int]:
+            base = corpora[name].base
+            return (0 if base not in corpora else rank(str(base))[0] + 1, place[name])
+
+        for experiment in self._config.experiments.values():
+            if experiment.test is not None:
+                first, second = sorted((experiment.corpus, experiment.test), key=rank)
+                labels = experiment.labels or corpora[experiment.corpus].label_names or ()
+                known = found.setdefault(second, {})
+                known[first] = tuple(dict.fromkeys((*known.get(first, ()), *labels)))
+        return found
 
     def _folds(self, corpus: str) -> dict[str, int]:
         """Of each label of a corpus that is probed, how many folds an experiment divides its texts into at most."""
@@ -50,13 +81,19 @@ class CorpusJobs:
         return folds
 
 
-def corpus_job(name: str, settings: CorpusSettings, folds: Mapping[str, int] = MappingProxyType({})) -> CorpusJob:
-    """What `fathom corpora` is told; `folds` of labels as of `Corpus.job_options`."""
+def corpus_job(
+    name: str,
+    settings: CorpusSettings,
+    folds: Mapping[str, int] = MappingProxyType({}),
+    compared: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+) -> CorpusJob:
+    """What `fathom corpora` is told; `folds` of labels as of `Corpus.job_options`, `compared` as of `CorpusJob`."""
     return CorpusJob(
         name=name,
         module=settings.module,
         options=settings.job_options(folds),
         base=settings.base,
+        compared=dict(compared),
         files=settings.files,
         data=settings.data,
     )

@@ -61,9 +61,7 @@ def figure_job(config: Config, figure: str) -> FigureJob:
     """What `fathom figures` is told of a figure."""
     settings = config.all_figures[figure]
     tables = figure_tables(config, figure)
-    steps = settings.order(config)
     claim, axes = settings.paper_claim, settings.axes(config)
-    first = [name for name in steps if config.corpora[config.experiments[name].corpus].step == 0]
     return FigureJob(
         figure=figure,
         module=settings.module,
@@ -75,9 +73,6 @@ def figure_job(config: Config, figure: str) -> FigureJob:
         axes=dict(sorted(axes.items())),
         layers="layer (transformers)" if config.follows_transformers else "layer",
         caption=settings.caption(config),
-        order=tuple(experiment_title(config, name) for name in steps),
-        # The claim is: items < relations <= analogies.
-        strictly_before=tuple(experiment_title(config, name) for name in first),
         uncertainty=config.uncertainty,
     )
 
@@ -87,6 +82,8 @@ def _told(config: Config, table: FigureTable) -> Table:
     return Table(
         model="" if table.model is None else model_label(config, main_model(config, table)),
         corpus_or_experiment=_named(config, table),
+        model_id="" if table.model is None else main_model(config, table),
+        name=table.corpus_or_experiment,
         content=table.content,
         of_task=task_title(config, table.task) if table.task else "",
         corpus=table_corpus(config, table) if table.of_experiment else "",

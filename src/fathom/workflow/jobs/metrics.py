@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fathom.metrics.job import MetricJob
+from fathom.metrics.job import MetricJob, ModesJob
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
@@ -73,6 +73,27 @@ class MetricJobs:
         """Digest of the code behind one metric; the other metrics' code is none of it."""
         return metric_code((wildcards.metric,))
 
+    def modes_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom metrics` that tests a metric of texts for two modes, with the samples asked for."""
+        model, corpus, metric = wildcards.model, wildcards.corpus, wildcards.text_metric
+        uncertainty = self._config.uncertainty
+        figures = self._config.all_figures.values()
+        return as_json(
+            ModesJob(
+                model=model,
+                corpus=corpus,
+                metric=metric,
+                samples=max(figure.dip_samples(model, corpus, metric) for figure in figures),
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+        )
+
+    @property
+    def modes_code(self) -> str:
+        """Digest of the code behind the test for two modes."""
+        return modes_code()
+
     def manifests(self, wildcards: Wildcards) -> list[str]:
         """Manifests of all shards of the states."""
         return manifests_of(wildcards.model, wildcards.corpus, self.shards(wildcards))
@@ -115,6 +136,11 @@ class MetricJobs:
                 seed=uncertainty.seed,
             )
         )
+
+
+def modes_code() -> str:
+    """Digest of the code behind the test for two modes."""
+    return code_digest("fathom.metrics.command", "fathom.metrics.modes")
 
 
 def metric_code(metrics: Iterable[str]) -> str:

@@ -6,7 +6,8 @@ import math
 from functools import cached_property
 from pathlib import Path
 
-from fathom.probes.job import ProbeJob
+from fathom.io.names import ORDERED
+from fathom.probes.job import OrderedStep, OrderJob, ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
@@ -66,6 +67,48 @@ class ProbeJobs:
             if one.keep_directions
             for model in self._config.trained_models
         ]
+
+    @cached_property
+    def orders(self) -> dict[str, tuple[str, ...]]:
+        """Experiments whose peaks are said to follow one another in some figure, by their joined names."""
+        orders = [figure.order(self._config) for figure in self._config.all_figures.values()]
+        return {ORDERED.join(steps): steps for steps in orders if len(steps) > 1}
+
+    def order_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom probes` that tests such an order."""
+        config, uncertainty = self._config, self._config.uncertainty
+        corpora = {name: config.experiments[name].corpus for name in self.orders[wildcards.order]}
+        # The claim is: items < relations <= analogies.
+        steps = tuple(
+            OrderedStep(experiment=name, corpus=corpus, strict=config.corpora[corpus].step == 0)
+            for name, corpus in corpora.items()
+        )
+        return as_json(
+            OrderJob(
+                model=wildcards.model,
+                steps=steps,
+                samples=uncertainty.bootstrap,
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+        )
+
+    def order_tables(self, wildcards: Wildcards) -> list[str]:
+        """The tables of these experiments."""
+        return [
+            f"results/probes/{wildcards.model}/{name}.{table}.parquet"
+            for name in self.orders[wildcards.order]
+            for table in ("layers", "texts")
+        ]
+
+    def order_corpora(self, wildcards: Wildcards) -> list[str]:
+        """The texts of each of them."""
+        experiments = self._config.experiments
+        return [f"results/corpora/{experiments[name].corpus}.parquet" for name in self.orders[wildcards.order]]
+
+    def order_options(self, wildcards: Wildcards) -> list[str]:
+        """Options of `fathom probes` that name them, as words that the rule quotes one by one."""
+        return [word for corpus in self.order_corpora(wildcards) for word in ("--corpus", corpus)]
 
     def corpus(self, wildcards: Wildcards) -> str:
         """The table of the texts that an experiment probes."""

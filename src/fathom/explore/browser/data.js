@@ -1,0 +1,124 @@
+// The numbers, unpacked.
+
+/** @param {string} text @returns {Uint8Array<ArrayBuffer>} */
+function fromBase64(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/** @returns {Promise<Data>} */
+async function unpack() {
+  const bytes = fromBase64(byId("data").textContent || "");
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+  /** @type {Packed} */
+  const packed = JSON.parse(await new Response(stream).text());
+  return { packed, curves: curvesOf(packed), points: pointsOf(packed) };
+}
+
+/** @param {Words | Numbers | null | undefined} column @returns {string[]} */
+function wordsOf(column) {
+  if (!column || Array.isArray(column)) return [];
+  return column.rows.map((row) => column.words[row] ?? "");
+}
+
+/** @param {Words | Numbers | null | undefined} column @returns {Numbers | null} */
+function numbersOf(column) {
+  return Array.isArray(column) ? column : null;
+}
+
+const NOT_KEYS = new Set(["points", "depth", "decimals", "peak", "peak_low", "peak_high", "other_layers", "mirrored"]);
+
+/** @param {Packed} packed @returns {Curve[]} */
+function curvesOf(packed) {
+  const columns = Object.entries(packed.curves).filter(([name]) => !NOT_KEYS.has(name));
+  const words = columns.map(([name, column]) => /** @type {[string, string[]]} */ ([name, wordsOf(column)]));
+  const number = (/** @type {string} */ name) => numbersOf(packed.curves[name]) || [];
+  const [counts, depths, decimals] = [number("points"), number("depth"), number("decimals")];
+  const [peaks, lows, highs] = [number("peak"), number("peak_low"), number("peak_high")];
+  const [pairs, mirrored] = [number("other_layers"), number("mirrored")];
+  let start = 0;
+  return counts.map((count, id) => {
+    /** @type {Record<string, string>} */
+    const found = {};
+    for (const [name, column] of words) found[name] = column[id] ?? "";
+    const { corpus = "", view = "" } = found;
+    const texts = view === "" || view === "original" ? corpus : `${corpus}, ${view}`;
+    const key = /** @type {Key} */ ({ ...found, texts });
+    const curve = {
+      id,
+      key,
+      start,
+      count: count || 0,
+      depth: depths[id] || 1,
+      decimals: decimals[id] || 0,
+      peak: peaks[id] ?? null,
+      peakLow: lows[id] ?? null,
+      peakHigh: highs[id] ?? null,
+      pairs: pairs[id] === 1,
+      mirrored: mirrored[id] === 1,
+      section: sectionOf(key, pairs[id] === 1),
+    };
+    start += curve.count;
+    return curve;
+  });
+}
+
+/** Where a curve is shown. @param {Key} key @param {boolean} pairs */
+function sectionOf(key, pairs) {
+  if (key.choice) return "choices";
+  if (pairs) return "matrices";
+  return key.stage === "metrics" ? "curves" : key.stage;
+}
+
+/** @param {Packed} packed @returns {Points} */
+function pointsOf(packed) {
+  const counts = numbersOf(packed.curves.points) || [];
+  const decimals = numbersOf(packed.curves.decimals) || [];
+  const total = counts.reduce((/** @type {number} */ sum, count) => sum + (count || 0), 0);
+  const [values, lows, highs] = ["value", "low", "high"].map((name) => numbersOf(packed.points[name]));
+  const empty = () => new Float64Array(total).fill(NaN);
+  const [value, low, high] = [empty(), empty(), empty()];
+  let row = 0;
+  counts.forEach((count, id) => {
+    const unit = 10 ** (decimals[id] || 0);
+    let [middle, below] = [0, 0];
+    for (let last = row + (count || 0); row < last; row++) {
+      const [step, lower, longer] = [values?.[row] ?? null, lows?.[row] ?? null, highs?.[row] ?? null];
+      if (step !== null) value[row] = (middle += step) / unit;
+      if (lower !== null) low[row] = (middle - (below += lower)) / unit;
+      if (longer !== null) high[row] = (middle + below + longer) / unit;
+    }
+  });
+  return {
+    layer: numbersOf(packed.points.layer) || [],
+    other: numbersOf(packed.points.other_layer),
+    value,
+    low,
+    high,
+    chance: wordsOf(packed.points.chance),
+    p: wordsOf(packed.points.p),
+    reason: wordsOf(packed.points.reason),
+    texts: numbersOf(packed.points.texts),
+    groups: numbersOf(packed.points.groups),
+    leftOut: numbersOf(packed.points.left_out),
+  };
+}
+
+/** The row of a curve at a layer, -1 if it has none. @param {Data} data @param {Curve} curve @param {number} layer */
+function rowAt(data, curve, layer) {
+  for (let row = curve.start; row < curve.start + curve.count; row++) if (data.points.layer[row] === layer) return row;
+  return -1;
+}
+
+/** The lowest and highest of values and intervals. @param {Data} data @param {Curve[]} curves @param {boolean} [intervals] @returns {[number, number]} */
+function extent(data, curves, intervals = true) {
+  let [from, to] = [Infinity, -Infinity];
+  for (const curve of curves) {
+    for (let row = curve.start; row < curve.start + curve.count; row++) {
+      const value = data.points.value[row] ?? NaN;
+      const [low, high] = intervals ? [data.points.low[row] ?? NaN, data.points.high[row] ?? NaN] : [value, value];
+      from = Math.min(from, Number.isNaN(value) ? from : value, Number.isNaN(low) ? from : low);
+      to = Math.max(to, Number.isNaN(value) ? to : value, Number.isNaN(high) ? to : high);
+    }
+  }
+  return from <= to ? [from, to] : [0, 1];
+}

@@ -1,0 +1,3 @@
+"""Names of results that several stages must spell alike."""
+
+ORDERED = "+"  # between the names of experiments whose peaks are said to follow one another
