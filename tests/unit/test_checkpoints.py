@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tests.jobs import model_settings
 from tests.tiny import tiny_llama
 
+from fathom import hidden_states
 from fathom.io.hashing import file_facts
 from fathom.io.manifests import read_manifest, write_manifest
 from fathom.models.command import command
@@ -161,6 +162,17 @@ def test_a_step_that_is_not_there_and_weights_that_changed_are_refused(tmp_path:
     with pytest.raises(FathomError, match=r"step-5\.safetensors: not the file that was written"):
         bring(manifest, tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_a_notebook_says_that_a_training_has_not_run(tmp_path: Path) -> None:
+    config = {
+        "models": {"grown": {"source": "nursery", "of": "small"}},
+        "nursery": NURSERY,
+        "corpora": {"prose": PROSE},
+    }
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    with pytest.raises(FathomError, match="model grown: a checkpoint of training small, not there yet; run snakemake"):
+        hidden_states("grown", ["A text."], config=tmp_path / "mine.yaml", results=tmp_path)
 
 
 def test_configs_with_a_nursery_are_fine(root: Path) -> None:
