@@ -169,7 +169,8 @@ def as_columns(curves: Curves) -> dict[str, object]:
         ("reason", curves.points["reason"].fillna("")),
     ):
         codes, found = pd.factorize(words)
-        body[name] = {"words": [str(word) for word in found], "runs": _runs(codes.astype(np.int64))}
+        told: dict[str, object] = {"words": [str(word) for word in found], "runs": _runs(codes.astype(np.int64))}
+        body[name] = told
     first = np.zeros(len(curves.points), dtype=bool)
     first[np.cumsum(counts)[:-1]] = True
     for name in ("layer", "other_layer"):
@@ -197,7 +198,7 @@ def _number(value: object) -> str:
     return "" if pd.isna(value) else f"{value:.4g}"  # type: ignore[call-overload]
 
 
-def _words(column: pd.Series) -> dict[str, list[object]]:
+def _words(column: pd.Series) -> dict[str, object]:
     """Words once, in the order in which they come, and the number of each row's."""
     codes, words = pd.factorize(column.astype("object"))
     return {"words": [str(word) for word in words], "rows": codes.tolist()}
