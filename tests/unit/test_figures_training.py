@@ -52,7 +52,7 @@ def test_a_map_holds_every_layer_and_step_of_both_forms() -> None:
         assert mesh.norm.vmin == 0.0  # one scale of colours
     curves = picture.axes[2].get_lines()
     assert len(curves) == 2 * LAYERS
-    np.testing.assert_allclose(curves[0].get_xdata(), step_places(STEPS))
+    np.testing.assert_allclose(np.asarray(curves[0].get_xydata())[:, 0], step_places(STEPS))
 
 
 def test_several_trainings_stand_below_one_another() -> None:
@@ -78,6 +78,6 @@ def test_one_step_is_no_training() -> None:
 def test_a_loss_is_judged_by_unigrams_and_bigrams(last: float, said: str) -> None:
     assert verdict(losses(last)).endswith(said)
     picture = draw_losses(losses(last), title="Loss", unit="nats")
-    heights = [line.get_ydata()[0] for line in picture.axes[0].get_lines()[1:]]
+    heights = [float(np.asarray(line.get_ydata())[0]) for line in picture.axes[0].get_lines()[1:]]
     assert heights == [6.9, 5.8, 4.0]
     check_texts(picture)
