@@ -133,7 +133,7 @@ def _set_across(axes: Axes, label: bool, *, steps: Sequence[int], width: float) 
 
 def _draw_map(axes: Axes, *, rows: pd.DataFrame, steps: Sequence[int], norm: Normalize) -> None:
     layers = sorted(rows["layer"].unique())
-    image = rows.pivot(index="layer", columns="step", values="value").reindex(index=layers, columns=steps)
+    image = rows.pivot(index="layer", columns="step", values="value").reindex(index=layers, columns=list(steps))
     edges = step_edges(np.asarray(layers, dtype=np.float64))
     axes.set_facecolor(GRID)
     axes.pcolormesh(
