@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fathom.runtime import described
 from fathom.runtime.errors import FathomError
 from fathom.runtime.redaction import RedactingFormatter
 from fathom.stages import STAGES
@@ -107,6 +108,7 @@ def write_down(ctx: click.Context, work: Work, log_file: Path | None, record: Pa
 
 def main() -> None:
     """Run a verb. Bad input ends with one line and exit status 1; a fault of fathom's own with a traceback."""
+    described.wanted = False
     try:
         verbs.main(standalone_mode=False)
     except click.ClickException as error:

@@ -1,4 +1,4 @@
-"""What the settings of all stages share. Imports nothing but pydantic, so that a config is checked in milliseconds."""
+"""What the settings of all stages share. Its one library is pydantic, so that a config is checked in milliseconds."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Annotated, Any, NamedTuple, Protocol
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from fathom.runtime import described
+
 # Kinds of pydantic errors that fathom's own checks raise.
 UNKNOWN_KEY = "unknown_key"
 NOT_EXPECTED = "not_expected"
@@ -18,7 +20,9 @@ NOT_EXPECTED = "not_expected"
 class Settings(BaseModel):
     """A slice of the config: unknown keys are refused, and nothing changes after it was read."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=described.wanted
+    )
 
     @model_validator(mode="before")
     @classmethod

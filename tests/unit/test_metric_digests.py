@@ -38,10 +38,10 @@ def rerun_by(edited: dict[str, str], before: dict[str, str], monkeypatch: pytest
 
     The edits change no import, so that one import graph serves all of them.
     """
-    read = code_digest._plain_code
+    read = code_digest._module_digest
     monkeypatch.setattr(
         code_digest,
-        "_plain_code",
+        "_module_digest",
         lambda module: code_digest.plain_code(edited[module]) if module in edited else read(module),
     )
     after = digests()

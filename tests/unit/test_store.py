@@ -417,7 +417,8 @@ def place_of(store: Path, entry: str) -> int:
     """Where the content of an entry begins in the file."""
     with zipfile.ZipFile(store) as opened, opened.open(entry) as stream:
         content = stream.read()
-        at = opened.getinfo(entry).header_offset + 30 + len(entry)
+        header = opened.getinfo(entry)
+        at = header.header_offset + 30 + len(entry) + len(header.extra)
     assert store.read_bytes()[at : at + len(content)] == content
     return at
 
@@ -714,9 +715,9 @@ def test_an_incomplete_manifest_is_refused(tmp_path: Path, without: str) -> None
 def test_another_format_is_refused(tmp_path: Path) -> None:
     shape = make_shape([2])
     manifest = write(tmp_path, "s", shape, random_states(shape), [2])
-    for other in (3, 99):  # the one before was a folder
+    for other in (3, 6, 99):  # 3 was a folder, 6 had no checksum but that of a zip
         write_manifest(manifest, {**read_manifest(manifest, KIND), "format": other})
-        with pytest.raises(FathomError, match=f"format {other}, this version reads 6"):
+        with pytest.raises(FathomError, match=f"format {other}, this version reads 7"):
             Store(manifest)
 
 
@@ -741,7 +742,7 @@ def test_other_tools_open_the_store(tmp_path: Path, compression: Compression) ->
     write(tmp_path, "s", shape, tensors, lengths, spans=spans, compression=compression)
     with closing(ZipStore(tmp_path / "s.zarr.zip", mode="r")) as opened:
         root = zarr.open_group(opened, mode="r")
-        assert dict(root.attrs) == {"format": 6, "dtype": "float32", "width": 8}
+        assert dict(root.attrs) == {"format": 7, "dtype": "float32", "width": 8}
         assert sorted(name for name, _ in root.members(max_depth=None)) == [
             "offsets",
             "residual",

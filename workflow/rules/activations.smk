@@ -56,6 +56,7 @@ rule activations:
         "logs/activations/{model}/{corpus}/{shard}.log",
     benchmark:
         "logs/activations/{model}/{corpus}/{shard}.benchmark.tsv"
+    priority: plan.priorities.states
     group:
         plan.activations.group
     conda:

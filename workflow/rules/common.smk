@@ -6,6 +6,10 @@ import gc
 import re
 import sys
 
+from fathom.runtime import described
+
+described.wanted = False  # before any settings are imported
+
 from fathom.runtime.errors import FathomError
 from fathom.workflow.jobs.models import base_option
 from fathom.workflow.jobs.nursery import apart_option

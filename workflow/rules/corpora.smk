@@ -25,6 +25,7 @@ rule corpora:
         "logs/corpora/{corpus}.log",
     wildcard_constraints:
         corpus=one_of(plan.config.corpora),
+    priority: plan.priorities.corpus
     localrule: True
     conda:
         "../../envs/analyse.yaml"

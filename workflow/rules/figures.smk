@@ -25,6 +25,7 @@ rule figures:
         record="results/figures/{figure}.record.json",
     log:
         "logs/figures/{figure}.log",
+    priority: plan.priorities.figure
     localrule: True
     conda:
         "../../envs/analyse.yaml"

@@ -36,6 +36,7 @@ if plan.metrics.token_tables:
             "logs/metrics/{model}/{corpus}/tokens.log",
         benchmark:
             "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
+        priority: plan.priorities.metrics
         group:
             plan.metrics.group
         conda:
@@ -72,6 +73,7 @@ rule metrics:
         "logs/metrics/{model}/{corpus}/{metric}.log",
     benchmark:
         "logs/metrics/{model}/{corpus}/{metric}.benchmark.tsv"
+    priority: plan.priorities.metrics
     group:
         plan.metrics.group
     conda:

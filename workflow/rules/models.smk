@@ -20,6 +20,7 @@ rule models:
         record="results/models/{model}.record.json",
     log:
         "logs/models/{model}.log",
+    priority: plan.priorities.model
     # What is fetched is fetched where Snakemake runs: compute nodes often have no network.
     localrule: True
     conda:

@@ -41,6 +41,7 @@ rule probes:
         "logs/probes/{model}/{experiment}.log",
     benchmark:
         "logs/probes/{model}/{experiment}.benchmark.tsv"
+    priority: plan.priorities.probes
     group:
         plan.probes.group
     conda:

@@ -19,6 +19,11 @@ Selection = Literal["fixed", "inner"]
 RIDGE_PENALTIES = (1000.0, 300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001)
 MARGIN_PENALTIES = (100.0, 10.0, 1.0, 0.1, 0.01)
 
+# Texts above which SVM and logistic regression are fitted to the features (scikit-learn's LinearSVC and its Newton
+# solver) in place of a Gram matrix, whose time grows with the cube of the texts. Permuted labels, two hundred fits
+# more, are for ridge only there.
+MANY_TEXTS = 5000
+
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeDesign:

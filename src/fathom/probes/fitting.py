@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from fathom.probes import ridge
+from fathom.probes.design import Estimator
 from fathom.probes.estimators import predict
 from fathom.probes.folds import OUTSIDE
 from fathom.probes.gram import Fold, make_fold
 from fathom.probes.label_batches import Batch, Curve
 from fathom.probes.measures import RunningScore
+from fathom.probes.primal import PrimalFold, PrimalParts, PrimalStates, moments, pays
 from fathom.probes.targets import Target
 from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 
 FEWEST_COLUMNS = 256
+MOST_NUMBERS = 2**25  # of columns that are fitted together, texts x columns
 
 
 @dataclass(frozen=True)
@@ -60,29 +64,92 @@ def probe_layer(states: FloatArray, batch: Batch, make: MakeFold = make_fold) ->
     states = states if len(batch.rows) == len(states) else states[batch.rows]
     repeats, folds = len(batch.assignment), int(batch.assignment.max()) + 1
     fits = {curve: _Fit(batch, curve, folds) for curve in batch.curves}
+    layer = _Layer(states, batch, make)
     for repeat in range(repeats):
         chunks = _chunks(batch, repeat)
         for fold_number in range(folds):
             training = batch.assignment[repeat] != fold_number
-            choices = _Choices(batch, chunks, make)
+            choices = _Choices(batch, chunks, layer)
             if batch.inner is not None:
-                choices.add_folds(states, batch.inner[repeat, fold_number])
+                choices.add_folds(batch.inner[repeat, fold_number])
                 for curve, inside in choices.inside.items():
                     fits[curve].add_inside(repeat, fold_number, inside)
-            outer = _Outer(repeat, fold_number, training, make(states, training))
+            outer = _Outer(repeat, fold_number, training, layer.folds(training, ~training))
             _fit_margin_classifiers(batch, outer, choices, fits)
             _fit_ridge(batch, outer, choices, fits)
     return {curve: fit.outcome() for curve, fit in fits.items()}
 
 
+class _Layer:
+    """The states of a layer, and in which form its folds are fitted.
+
+    Ridge takes moments where texts outnumber features, the margin classifiers take features where there are many texts;
+    else they share a Gram matrix.
+    """
+
+    def __init__(self, states: FloatArray, batch: Batch, make: MakeFold) -> None:
+        self.states, self._make = states, make
+        trained = int((batch.assignment[0] != 0).sum())
+        if batch.inner is not None:
+            seen = batch.inner[0, 0]
+            trained = int((seen > 0).sum())
+        by_features = make is make_fold
+        self.moments = (
+            by_features and any(curve[1] == "ridge" for curve in batch.curves) and pays(trained, states.shape[1])
+        )
+        self.features = by_features and batch.many
+        self.primal = PrimalStates.of(states) if self.moments or self.features else None
+
+    def by_moments(self, estimator: Estimator) -> bool:
+        """Whether an estimator is fitted without a Gram matrix."""
+        return self.moments if estimator == "ridge" else self.features
+
+    def folds(self, training: BoolArray, test: BoolArray, primal: PrimalFold | None = None) -> _Folds:
+        """The fold in the forms that the estimators take; `primal` if it is there already."""
+        if primal is None and self.primal is not None:
+            primal = PrimalFold(self.primal, training, test, moments(self.primal.values[training]))
+        return _Folds(self, training, test, primal)
+
+    def gram(self, training: BoolArray, test: BoolArray) -> Fold:
+        """The Gram matrices of a fold."""
+        seen = training | test
+        return self._make(self.states if seen.all() else self.states[seen], training[seen])
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """One fold in the forms that the estimators take, each made when it is first asked for."""
+
+    layer: _Layer
+    training: BoolArray
+    test: BoolArray
+    primal: PrimalFold | None
+
+    @cached_property
+    def gram(self) -> Fold:
+        """Its Gram matrices."""
+        return self.layer.gram(self.training, self.test)
+
+    def of(self, estimator: Estimator) -> Fold | PrimalFold:
+        """The form that an estimator takes."""
+        return self.primal if self.primal is not None and self.layer.by_moments(estimator) else self.gram
+
+    def ridge(self, columns: FloatArray, penalties: npt.ArrayLike) -> FloatArray:
+        """Predict the test texts by ridge, with one penalty or one a column."""
+        fold = self.of("ridge")
+        if isinstance(fold, PrimalFold):
+            return fold.predict(columns, penalties)
+        return ridge.predict(fold, columns, penalties)
+
+
 @dataclass(frozen=True)
 class _Outer:
-    """One outer fold of one repeat: its number, which texts it trains on, and their Gram matrices."""
+    """One outer fold of one repeat: its number, and which texts it trains on."""
 
     repeat: int
     number: int
     training: BoolArray
-    fold: Fold
+    folds: _Folds
 
 
 def _fit_margin_classifiers(batch: Batch, outer: _Outer, choices: _Choices, fits: dict[Curve, _Fit]) -> None:
@@ -95,7 +162,7 @@ def _fit_margin_classifiers(batch: Batch, outer: _Outer, choices: _Choices, fits
         fits[curve].penalties[outer.repeat, outer.number] = penalty
         for piece in _pieces(batch, curve, outer.repeat):
             columns = _columns(batch, (piece,), outer.training)
-            fits[curve].add(outer, piece, predict(estimator, outer.fold, columns, penalty))
+            fits[curve].add(outer, piece, predict(estimator, outer.folds.of(estimator), columns, penalty))
 
 
 def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fits: dict[Curve, _Fit]) -> None:
@@ -107,7 +174,7 @@ def _fit_ridge(batch: Batch, outer: _Outer, choices: _Choices, fits: dict[Curve,
             of_column = (
                 choices.of_columns(number) if selection == "inner" else np.full(columns.shape[1], batch.design.penalty)
             )
-            predictions = ridge.predict(outer.fold, columns, of_column)
+            predictions = outer.folds.ridge(columns, of_column)
             for piece, part in _parts(chunk):
                 fit = fits[piece.target.name, "ridge", selection]
                 fit.add(outer, piece, predictions[:, part])
@@ -159,8 +226,8 @@ def predicted_inside(batch: Batch) -> list[Curve]:
 class _Choices:
     """The penalties of one outer training fold that inner folds choose."""
 
-    def __init__(self, batch: Batch, chunks: list[_Chunk], make: MakeFold) -> None:
-        self._batch, self.chunks, self._make = batch, chunks, make
+    def __init__(self, batch: Batch, chunks: list[_Chunk], layer: _Layer) -> None:
+        self._batch, self.chunks, self._layer = batch, chunks, layer
         self._errors: list[FloatArray] = [np.zeros(0)] * len(chunks)
         inner = [curve for curve in batch.curves if curve[2] == "inner"]
         self._ridge = any(estimator == "ridge" for _, estimator, _ in inner)
@@ -171,23 +238,48 @@ class _Choices:
             curve: np.zeros((len(batch.rows), batch.targets[curve[0]].width)) for curve in predicted_inside(batch)
         }
 
-    def add_folds(self, states: FloatArray, inner: IntArray) -> None:
+    def add_folds(self, inner: IntArray) -> None:
         """Fit every inner fold at every penalty; `inner` (texts,) is -1 for those that the outer fold tests."""
-        seen = inner != OUTSIDE
+        seen, chunks = inner != OUTSIDE, self.chunks if self._ridge else []
+        parts = None if self._layer.primal is None else PrimalParts(self._layer.primal, inner)
+        if parts is not None and self._layer.moments:
+            for place, chunk in enumerate(chunks):
+                columns = _columns(self._batch, chunk, np.ones(len(inner), dtype=np.bool_))
+                self._errors[place] = parts.squared_errors(columns, self._batch.design.ridge_penalties)
+            chunks = []
         for number in range(int(inner.max()) + 1):
             training, test = seen & (inner != number), inner == number
-            fold = self._make(states[seen], training[seen])
-            for place, chunk in enumerate(self.chunks if self._ridge else ()):
+            folds = self._layer.folds(training, test, None if parts is None else parts.folds[number])
+            for place, chunk in enumerate(chunks):
                 columns, test_columns = _columns(self._batch, chunk, training), _columns(self._batch, chunk, test)
-                errors = ridge.squared_errors(fold, columns, test_columns, self._batch.design.ridge_penalties)
+                errors = self._squared_errors(folds.gram, chunk, columns, test_columns)
                 self._errors[place] = self._errors[place] + errors if number else errors
             for curve, scores in self._scores.items():
+                fold = folds.of(curve[1])
                 scores += [
                     self._score(curve, fold, training, test, one) for one in self._batch.design.penalties(curve[1])
                 ]
             for curve, predictions in self.inside.items():
                 columns = _columns(self._batch, (_Piece(self._batch.targets[curve[0]], 0, 1),), training)
-                predictions[test] = predict(curve[1], fold, columns, self._batch.design.penalty)
+                predictions[test] = predict(curve[1], folds.of(curve[1]), columns, self._batch.design.penalty)
+
+    def _squared_errors(self, fold: Fold, chunk: _Chunk, columns: FloatArray, test_columns: FloatArray) -> FloatArray:
+        """Errors of a chunk: to all digits of the labels as they are, of permuted ones to about six.
+
+        Permuted labels only make ranks, and a penalty whose error ties in six digits predicts as well as the other.
+        """
+        penalties = self._batch.design.ridge_penalties
+        observed = np.concatenate(
+            [np.arange(part.start, part.start + piece.target.width) for piece, part in _parts(chunk) if not piece.first]
+            or [np.zeros(0, dtype=np.int64)]
+        )
+        if len(observed) == columns.shape[1]:
+            return ridge.squared_errors(fold, columns, test_columns, penalties)
+        errors = ridge.rounded_errors(fold, columns, test_columns, penalties)
+        if len(observed):
+            exact = ridge.squared_errors(fold, columns[:, observed], test_columns[:, observed], penalties)
+            errors[:, observed] = exact
+        return errors
 
     def of_columns(self, chunk: int) -> FloatArray:
         """Return the penalty of each column of a chunk of ridge: that of the least error of its labelling."""
@@ -202,7 +294,9 @@ class _Choices:
         # Equal scores add up to sums that differ in their last digit.
         return self._batch.design.penalties(curve[1])[int(self._scores[curve].round(9).argmax())]
 
-    def _score(self, curve: Curve, fold: Fold, training: BoolArray, test: BoolArray, penalty: float) -> float:
+    def _score(
+        self, curve: Curve, fold: Fold | PrimalFold, training: BoolArray, test: BoolArray, penalty: float
+    ) -> float:
         target = self._batch.targets[curve[0]]
         columns = _columns(self._batch, (_Piece(target, 0, 1),), training)
         score = RunningScore(target, 1)
@@ -212,7 +306,7 @@ class _Choices:
 
 def _columns_at_a_time(batch: Batch) -> int:
     """So many that they take no more memory than a Gram matrix; of few texts more, lest each call do too little."""
-    return max(len(batch.rows), FEWEST_COLUMNS)
+    return max(min(len(batch.rows), MOST_NUMBERS // len(batch.rows)), FEWEST_COLUMNS)
 
 
 def _pieces(batch: Batch, curve: Curve, repeat: int) -> Iterator[_Piece]:

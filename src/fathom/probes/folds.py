@@ -11,7 +11,7 @@ import pandas as pd
 from sklearn.model_selection import GroupKFold, StratifiedGroupKFold
 
 from fathom.probes.checks import check_count
-from fathom.statistics.arrays import BoolArray, IntArray
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_codes
 
@@ -80,7 +80,7 @@ def grouped_folds(
     fold_of = np.empty(codes.max() + 1, dtype=np.int64)
     assignment = np.empty((repeats, len(codes)), dtype=np.int64)
     for repeat, state in enumerate(np.random.SeedSequence(seed).generate_state(repeats)):
-        splitter = GroupKFold if classes is None else StratifiedGroupKFold
+        splitter = GroupKFold if classes is None else _StratifiedGroupKFold
         split = splitter(n_splits=folds, shuffle=True, random_state=int(state)).split(rows, classes, codes[rows])
         with warnings.catch_warnings():
             # A class that is rarer than the folds is absent from some of them: no harm where it only balances folds,
@@ -183,6 +183,29 @@ def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
             if len(np.unique(values[~test])) < len(target.classes):
                 msg = f"labels: a class of {name} is missing from the training texts of repeat {repeat}, fold {fold}"
                 raise ValueError(msg)
+
+
+class _StratifiedGroupKFold(StratifiedGroupKFold):
+    """scikit-learn's folds; of one group all folds are weighed at once, which takes a sixth of the time."""
+
+    def _find_best_fold(self, y_counts_per_fold: FloatArray, y_cnt: IntArray, group_y_counts: FloatArray) -> int:
+        """Return the fold with which all folds hold the most even shares of the classes; of equal ones the smallest."""
+        shares, own = y_counts_per_fold / y_cnt, (y_counts_per_fold + group_y_counts) / y_cnt
+        if_added = np.repeat(shares[None], len(shares), axis=0)
+        places = np.arange(len(shares))
+        if_added[places, places] = own
+        # Written out, since numpy's own std takes three times as long on so few numbers.
+        rest = if_added - np.add.reduce(if_added, axis=1, keepdims=True) / len(shares)
+        spreads = np.sqrt(np.add.reduce(rest * rest, axis=1) / len(shares))
+        evaluations = (np.add.reduce(spreads, axis=1) / spreads.shape[1]).tolist()
+        texts = np.add.reduce(y_counts_per_fold, axis=1).tolist()
+        best, least, fewest = 0, np.inf, np.inf
+        for fold, (evaluation, held) in enumerate(zip(evaluations, texts, strict=True)):
+            # numpy's isclose, of two numbers
+            close = abs(evaluation - least) <= 1e-8 + 1e-5 * abs(least) < np.inf
+            if evaluation < least or (close and held < fewest):
+                best, least, fewest = fold, evaluation, held
+        return best
 
 
 def _classes(stratify_by: npt.ArrayLike, texts: int, rows: IntArray, folds: int) -> IntArray:

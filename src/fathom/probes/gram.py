@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from fathom.probes.tridiagonal import Tridiagonal
 from fathom.statistics.arrays import FloatArray
 
 
@@ -49,6 +50,11 @@ class Fold:
         values, vectors = np.linalg.eigh(self.training)
         return Spectrum(np.maximum(values, 0.0), vectors, self.test @ vectors)
 
+    @cached_property
+    def tridiagonal(self) -> Tridiagonal:
+        """The tridiagonal form, made when it is first asked for."""
+        return Tridiagonal(self.training, self.test)
+
 
 def scaler(seen: FloatArray) -> tuple[FloatArray, FloatArray, npt.NDArray[np.bool_]]:
     """Mean and standard deviation of each feature of states (texts, width), and which features are constant.
@@ -72,5 +78,9 @@ def make_fold(states: FloatArray, training: npt.NDArray[np.bool_]) -> Fold:
     unseen = states[~training]
     for part in (seen, unseen):  # copies, which a mask always makes
         part -= mean
+    # The mean of numbers far from 0 is rounded: what is left of it is taken off too.
+    rest = seen.mean(axis=0)
+    for part in (seen, unseen):
+        part -= rest
         part *= scale
     return Fold(training=seen @ seen.T, test=unseen @ seen.T, width=states.shape[1])

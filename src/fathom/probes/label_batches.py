@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fathom.probes.design import Estimator, ProbeDesign, Selection
+from fathom.probes.design import MANY_TEXTS, Estimator, ProbeDesign, Selection
 from fathom.probes.folds import (
     OUTSIDE,
     check_folds,
@@ -53,11 +53,16 @@ class Batch:
         """Which texts are tested, (texts,): all, unless the split is given."""
         return np.asarray((self.assignment != OUTSIDE).all(axis=0))
 
+    @property
+    def many(self) -> bool:
+        """Whether there are so many texts that margin classifiers are fitted to the features."""
+        return len(self.rows) > MANY_TEXTS
+
     def count(self, curve: Curve, repeat: int) -> int:
-        """How many labellings are fitted: the permuted ones in the first repeat only."""
+        """How many labellings are fitted: the permuted ones in the first repeat only, of many texts by ridge only."""
         name, estimator, selection = curve
-        in_closed_form = estimator == "ridge" or selection == "fixed"
-        if repeat == 0 and in_closed_form and self.design.permutes(estimator):
+        fits = estimator == "ridge" or (selection == "fixed" and not self.many)
+        if repeat == 0 and fits and self.design.permutes(estimator):
             return int(self.labellings[name].shape[1])
         return 1
 

@@ -10,13 +10,19 @@ nothing can be predicted (Forman and Scholz 2010, SIGKDD Explorations 12:49).
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from fathom.probes.targets import Labels, Target
-from fathom.statistics.arrays import FloatArray, IntArray
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 from fathom.statistics.resampling import tails
 
 # Share of the size of the predictions below which their spread is round-off: such predictions are all the same.
 ROUND_OFF = 1e-12
+NUMBERS = 2**22  # of float64 that are worked on at a time
+MOST_PAIRS = 2**22  # of which a matrix is made; beyond it texts are sorted
+EXACT_HALVES = 2**23
+Weights = npt.NDArray[np.floating]
+"""How often each text is in each bootstrap sample, (samples, texts): whole numbers."""
 
 
 class RunningAccuracy:
@@ -79,22 +85,27 @@ class RunningScore:
         return self._correlation.value() if self._target.continuous else self._accuracy.value()
 
 
-def balanced_accuracy(correct: FloatArray, codes: Labels, weights: FloatArray) -> FloatArray:
+def weighted(weights: Weights, values: FloatArray) -> FloatArray:
+    """Return the weighted sums of values (texts, columns) in each sample: (samples, columns)."""
+    step = max(1, NUMBERS // weights.shape[1])
+    parts = [weights[first : first + step].astype(np.float64) @ values for first in range(0, len(weights), step)]
+    return np.concatenate(parts)
+
+
+def balanced_accuracy(correct: FloatArray, codes: Labels, weights: Weights) -> FloatArray:
     """Return the mean, over the classes in a sample, of the mean of `correct` (texts,), the accuracy per text.
 
     Raises:
         ValueError: if a sample holds fewer than two classes.
     """
-    total, present = np.zeros((2, len(weights)))
-    for code in np.unique(codes):
-        members = codes == code
-        size = weights[:, members].sum(axis=1)
-        found = size > 0
-        total += np.where(found, weights[:, members] @ correct[members] / np.where(found, size, 1.0), 0.0)
-        present += found
+    members = codes[:, None] == np.unique(codes)
+    sizes = weighted(weights, members.astype(np.float64))
+    sums = weighted(weights, members * correct[:, None])
+    found = sizes > 0
+    present = found.sum(axis=1)
     if (present < 2).any():
         raise _too_few()
-    return np.asarray(total / present, dtype=np.float64)
+    return np.asarray(np.where(found, sums / np.where(found, sizes, 1.0), 0.0).sum(axis=1) / present, dtype=np.float64)
 
 
 class RankedPairs:
@@ -110,15 +121,16 @@ class RankedPairs:
         weights: (samples, texts), the same for all texts of a group.
     """
 
-    def __init__(self, target: Target, assignment: IntArray, groups: IntArray, weights: FloatArray) -> None:
+    def __init__(self, target: Target, assignment: IntArray, groups: IntArray, weights: Weights) -> None:
         order = np.argsort(groups, kind="stable")
         codes = range(target.width) if target.width > 1 else [1]
-        self._classes = [
-            _PairsOfClass(
-                order[target.values[order] == code], order[target.values[order] != code], assignment, groups, weights
-            )
-            for code in codes
-        ]
+        self._classes: list[_PairsOfClass | _RanksOfClass] = []
+        for code in codes:
+            inside, outside = order[target.values[order] == code], order[target.values[order] != code]
+            if len(inside) * len(outside) <= MOST_PAIRS:
+                self._classes.append(_PairsOfClass(inside, outside, assignment, groups, weights))
+            else:
+                self._classes.append(_RanksOfClass(target.values == code, assignment, weights))
         if not np.any([one.total > 0 for one in self._classes], axis=0).all():
             raise _too_few()
 
@@ -136,15 +148,18 @@ class _PairsOfClass:
     """The pairs of one class (`inside`) and the rest (`outside`), both sorted by group."""
 
     def __init__(
-        self, inside: IntArray, outside: IntArray, assignment: IntArray, groups: IntArray, weights: FloatArray
+        self, inside: IntArray, outside: IntArray, assignment: IntArray, groups: IntArray, weights: Weights
     ) -> None:
         self._inside, self._outside = inside, outside
         self._together = assignment[:, inside, None] == assignment[:, None, outside]
         # All texts of a group have one weight, so pairs are first added up to pairs of groups.
         _, self._inside_starts = np.unique(groups[inside], return_index=True)
         _, self._outside_starts = np.unique(groups[outside], return_index=True)
-        self._inside_weights = weights[:, inside[self._inside_starts]]
-        self._outside_weights = weights[:, outside[self._outside_starts]]
+        # Weighted pairs are whole numbers and halves, which float32 holds, and adds up, as they are up to 2 ** 23.
+        most = len(assignment) * float((weights[:, inside].sum(axis=1) * weights[:, outside].sum(axis=1)).max())
+        self._dtype = np.float32 if most < EXACT_HALVES else np.float64
+        self._inside_weights = weights[:, inside[self._inside_starts]].astype(self._dtype)
+        self._outside_weights = weights[:, outside[self._outside_starts]].astype(self._dtype)
         self.total = self._weighted(self._together.sum(axis=0, dtype=np.float64))
 
     def ranked(self, decisions: FloatArray) -> FloatArray:
@@ -158,10 +173,57 @@ class _PairsOfClass:
 
     def _weighted(self, pairs: FloatArray) -> FloatArray:
         of_groups = np.add.reduceat(np.add.reduceat(pairs, self._inside_starts), self._outside_starts, axis=1)
-        return np.asarray(((self._inside_weights @ of_groups) * self._outside_weights).sum(axis=1), dtype=np.float64)
+        sums = self._inside_weights @ of_groups.astype(self._dtype)
+        return np.einsum("sg,sg->s", sums, self._outside_weights).astype(np.float64)
 
 
-def correlation(predictions: FloatArray, numbers: FloatArray, assignment: IntArray, weights: FloatArray) -> FloatArray:
+class _RanksOfClass:
+    """The same for so many texts that their pairs would not fit: every fold is sorted by its decisions.
+
+    Its time grows with the texts, and its memory is a block.
+    """
+
+    def __init__(self, inside: BoolArray, assignment: IntArray, weights: Weights) -> None:
+        self._inside, self._weights = inside, weights
+        self._folds = [
+            (repeat, np.flatnonzero(fold_of == fold))
+            for repeat, fold_of in enumerate(assignment)
+            for fold in np.unique(fold_of)
+        ]
+        self.total = np.zeros(len(weights))
+        for _, texts in self._folds:
+            own = inside[texts]
+            sums = weighted_of(weights, texts, np.column_stack([own, ~own]).astype(np.float64))
+            self.total += sums[:, 0] * sums[:, 1]
+
+    def ranked(self, decisions: FloatArray) -> FloatArray:
+        """Return the weight of the pairs that are ranked correctly in each sample; decisions (texts, repeats)."""
+        correct = np.zeros(len(self._weights))
+        for repeat, fold in self._folds:
+            texts = fold[np.argsort(decisions[fold, repeat], kind="stable")]
+            values = decisions[texts, repeat]
+            first = np.searchsorted(values, values, side="left")  # of texts that tie
+            after = np.searchsorted(values, values, side="right")
+            own = self._inside[texts]
+            step = max(1, NUMBERS // len(texts))
+            for start in range(0, len(self._weights), step):
+                drawn = self._weights[start : start + step, texts].astype(np.float64)
+                below = np.zeros((len(drawn), len(texts) + 1))  # weight of the others that come before a place
+                np.cumsum(np.where(own, 0.0, drawn), axis=1, out=below[:, 1:])
+                middle = 0.5 * (below[:, first[own]] + below[:, after[own]])
+                correct[start : start + step] += np.einsum("st,st->s", drawn[:, own], middle)
+        return correct
+
+
+def weighted_of(weights: Weights, texts: IntArray, values: FloatArray) -> FloatArray:
+    """Return what `weighted` does of some texts only, to which `values` (some texts, columns) belong."""
+    step = max(1, NUMBERS // len(texts))
+    return np.concatenate(
+        [weights[first : first + step, texts].astype(np.float64) @ values for first in range(0, len(weights), step)]
+    )
+
+
+def correlation(predictions: FloatArray, numbers: FloatArray, assignment: IntArray, weights: Weights) -> FloatArray:
     """Return Pearson's r of predictions (texts, repeats) and numbers (texts,), centred in each fold; 0 without spread.
 
     The fold means are those of all texts: what is resampled are the texts, not the predictions.
@@ -172,13 +234,13 @@ def correlation(predictions: FloatArray, numbers: FloatArray, assignment: IntArr
             test = fold_of == fold
             first[test, repeat] = centred(predictions[test, repeat, None])[:, 0]
             second[test, repeat] = centred(numbers[test, None])[:, 0]
-    of_repeats = _correlation(weights @ (first * second), weights @ first**2, weights @ second**2)
+    of_repeats = _correlation(
+        weighted(weights, first * second), weighted(weights, first**2), weighted(weights, second**2)
+    )
     return np.asarray(of_repeats.mean(axis=1), dtype=np.float64)
 
 
-def determination(
-    predictions: FloatArray, numbers: FloatArray, assignment: IntArray, weights: FloatArray
-) -> FloatArray:
+def determination(predictions: FloatArray, numbers: FloatArray, assignment: IntArray, weights: Weights) -> FloatArray:
     """Return R2 = 1 - squared error / squared error of the mean of the training texts of each fold.
 
     Predicting that mean gives 0, anything worse is negative.
@@ -192,10 +254,10 @@ def determination(
         for fold in np.unique(fold_of):
             test = fold_of == fold
             spread[test, repeat] = (numbers[test] - numbers[~test].mean()) ** 2
-    whole = weights @ spread
+    whole = weighted(weights, spread)
     if (whole == 0).any():
         raise _too_few()
-    return np.asarray((1 - weights @ residual / whole).mean(axis=1), dtype=np.float64)
+    return np.asarray((1 - weighted(weights, residual) / whole).mean(axis=1), dtype=np.float64)
 
 
 def interval(replicates: FloatArray, level: float) -> FloatArray:

@@ -39,11 +39,11 @@ class Scored:
 class Samples:
     """How the labels of a batch are scored: all texts, then bootstrap samples, (1 + samples, texts); pairs for AUC."""
 
-    weights: FloatArray
+    weights: scores.Weights
     pairs: dict[str, scores.RankedPairs]
 
 
-def make_samples(batch: Batch, weights: FloatArray) -> Samples:
+def make_samples(batch: Batch, weights: scores.Weights) -> Samples:
     """Return what all curves of a batch are scored in; weights are (1 + samples, texts of the batch)."""
     return Samples(
         weights,

@@ -4,16 +4,17 @@ It is written from its start to its end by one thread, every piece once, and its
 in the same order give the same bytes. The list of pieces (the directory of a zip) comes last, so a file that was not
 ended cannot be opened by anyone; and it takes its place only when it is published.
 A reader is told the size of the file and the digest of the list, compares both when it opens the file, and compares
-each piece with its CRC-32 in that list when it first reads of it. So nothing is used that is not what was written.
+each piece with its checksum in that list when it first reads of it. So nothing is used that is not what was written.
+The checksum is an xxh3, in an extra field of fathom's own, five times as fast as the CRC-32 that a zip has besides.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import threading
 import weakref
 import zipfile
-import zlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,9 @@ from fathom.runtime.errors import first_line
 
 BLOCK_BYTES = 1 << 22  # of one read, where a file is read from end to end
 _LOCAL_HEADER = struct.Struct("<26xHH")  # lengths of the name and of the extra field; the piece follows them
+_EXTRA = struct.Struct("<HH")  # kind and size of an extra field
+_CHECKSUM = struct.Struct("<HHQ")  # ours: kind, 8 bytes, the xxh3 of the piece
+_CHECKSUM_KIND = 0x4678
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -53,6 +57,7 @@ class _Pieces(ABC):
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._intact: set[str] = set()
+        self._room = threading.local()
 
     @abstractmethod
     def _find(self, name: str) -> zipfile.ZipInfo:
@@ -62,11 +67,7 @@ class _Pieces(ABC):
         """A whole piece, after a check of its checksum."""
         info = self._info(name)
         content = np.empty(info.file_size, dtype=np.uint8)
-        self._fill(info, 0, content)
-        if zlib.crc32(content.data) != info.CRC:
-            msg = f"{name} does not fit its checksum"
-            raise DamageError(msg)
-        self._intact.add(name)
+        self._fill_checked(info, content)
         return content
 
     def read_into(self, name: str, offset: int, target: Bytes) -> None:
@@ -78,13 +79,26 @@ class _Pieces(ABC):
         if name in self._intact:
             self._fill(info, offset, target)
         elif target.size < info.file_size:
-            target[:] = self.read(name)[offset : offset + target.size]
+            whole = self._room_for(info.file_size)
+            self._fill_checked(info, whole)
+            target[:] = whole[offset : offset + target.size]
         else:
-            self._fill(info, 0, target)
-            if zlib.crc32(target.data) != info.CRC:
-                msg = f"{name} does not fit its checksum"
-                raise DamageError(msg)
-            self._intact.add(name)
+            self._fill_checked(info, target)
+
+    def _room_for(self, size: int) -> Bytes:
+        """Bytes that this thread uses again and again: fresh memory takes as long as the read."""
+        room: Bytes | None = getattr(self._room, "bytes", None)
+        if room is None or room.size < size:
+            room = self._room.bytes = np.empty(size, dtype=np.uint8)
+        return room[:size]
+
+    def _fill_checked(self, info: zipfile.ZipInfo, target: Bytes) -> None:
+        """Fill `target` with a whole piece and compare it with its checksum."""
+        self._fill(info, 0, target)
+        if xxhash.xxh3_64_intdigest(target.data) != _checksum(info):
+            msg = f"{info.filename} does not fit its checksum"
+            raise DamageError(msg)
+        self._intact.add(info.filename)
 
     def _info(self, name: str) -> zipfile.ZipInfo:
         try:
@@ -179,7 +193,9 @@ class ArchiveWriter(_Pieces):
         """Append a piece: bytes, or a C-contiguous array's."""
         info = zipfile.ZipInfo(name)  # of 1980, where a zip's time begins
         info.external_attr = 0o644 << 16
-        self._zip.writestr(info, content if isinstance(content, bytes) else content.reshape(-1).view(np.uint8).data)
+        data = content if isinstance(content, bytes) else content.reshape(-1).view(np.uint8).data
+        info.extra = _CHECKSUM.pack(_CHECKSUM_KIND, _CHECKSUM.size - _EXTRA.size, xxhash.xxh3_64_intdigest(data))
+        self._zip.writestr(info, data)
 
     def end(self) -> Seal:
         """Write the list of pieces."""
@@ -203,6 +219,17 @@ class ArchiveWriter(_Pieces):
 
     def _find(self, name: str) -> zipfile.ZipInfo:
         return self._zip.getinfo(name)
+
+
+def _checksum(info: zipfile.ZipInfo) -> int | None:
+    """The xxh3 of a piece, as its entry has it; none if it has none."""
+    at = 0
+    while at + _EXTRA.size <= len(info.extra):
+        kind, size = _EXTRA.unpack_from(info.extra, at)
+        if kind == _CHECKSUM_KIND and at + _CHECKSUM.size <= len(info.extra):
+            return int(_CHECKSUM.unpack_from(info.extra, at)[2])
+        at += _EXTRA.size + size
+    return None
 
 
 class _Zip(zipfile.ZipFile):

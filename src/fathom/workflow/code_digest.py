@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import ast
+import atexit
+import contextlib
 import hashlib
+import json
+import os
+import sys
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +17,10 @@ import grimp
 
 PACKAGE = "fathom"
 RUNTIME = "fathom.runtime"
+# By version, since Python's own writer of syntax trees differs.
+KEPT = Path(f".snakemake/fathom-code-{sys.version_info.major}.{sys.version_info.minor}.json").absolute()
+MOST_KEPT = 5000
+DIGITS = 64
 
 
 def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
@@ -23,7 +32,7 @@ def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
     """
     state = hashlib.sha256()
     for module in sorted(imported_modules(*modules)):
-        state.update(f"{module}\n{_plain_code(module)}\n".encode())
+        state.update(f"{module} {_module_digest(module)}\n".encode())
     for name in sorted(data):
         state.update(f"{name}\n".encode() + files(PACKAGE).joinpath(name).read_bytes())
     return state.hexdigest()[:16]
@@ -49,11 +58,38 @@ def _import_graph() -> grimp.ImportGraph:
 
 
 @cache
-def _plain_code(module: str) -> str:
+def _module_digest(module: str) -> str:
+    """Digest of the code of one module."""
     folder = Path(str(files(PACKAGE)))
     path = folder.joinpath(*module.split(".")[1:])
-    source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return plain_code(source.read_text(encoding="utf-8"))
+    source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_bytes()
+    kept, key = _kept_digests(), hashlib.sha256(source).hexdigest()
+    if key not in kept:
+        kept[key] = hashlib.sha256(plain_code(source.decode()).encode()).hexdigest()
+        atexit.unregister(_keep_digests)
+        atexit.register(_keep_digests)
+    return kept[key]
+
+
+@cache
+def _kept_digests() -> dict[str, str]:
+    """Digest of a file -> digest of its code, from earlier starts: to parse all files anew takes half a second."""
+    try:
+        kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    right = isinstance(kept, dict) and all(isinstance(one, str) and len(one) == DIGITS for one in kept.values())
+    return kept if right else {}
+
+
+def _keep_digests() -> None:
+    """Write digests down where Snakemake keeps its own facts; where that fails, the next start parses again."""
+    kept = dict(list(_kept_digests().items())[-MOST_KEPT:])
+    if KEPT.parent.is_dir():
+        with contextlib.suppress(OSError):
+            draft = KEPT.with_suffix(f".{os.getpid()}")
+            draft.write_text(json.dumps(kept), encoding="utf-8")
+            draft.replace(KEPT)
 
 
 def plain_code(source: str) -> str:

@@ -18,6 +18,7 @@ from fathom.workflow.jobs.nursery import NurseryJobs
 from fathom.workflow.jobs.probes import ProbeJobs
 from fathom.workflow.jobs.tasks import TaskJobs
 from fathom.workflow.paths import manifests_of
+from fathom.workflow.priorities import Priorities
 
 
 class Plan:
@@ -33,6 +34,7 @@ class Plan:
         self.probes = ProbeJobs(config)
         self.tasks = TaskJobs(config)
         self.figures = FigureJobs(config)
+        self.priorities = Priorities(config)
         self.explore = ExploreJobs(config)
 
     @property

@@ -1,4 +1,9 @@
-"""DiME: what true pairs of views share beyond chance pairs. Rows are taken as given: see `prepare`."""
+"""DiME: what true pairs of views share beyond chance pairs. Rows are taken as given: see `prepare`.
+
+Its matrices are (texts, texts) by definition. Of more than BLOCK_TEXTS texts it is the mean over random blocks of about
+as many, each text being in one of them: time and memory then grow as the texts do, and the value is that of so many
+texts.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,8 @@ from fathom.metrics.checks import FloatArray, as_matrix, positive, same_shape, w
 from fathom.metrics.preparation import centred_pair
 from fathom.metrics.spectrum import normalised_eigenvalues
 from fathom.statistics.renyi import renyi_entropy
+
+BLOCK_TEXTS = 2000
 
 
 def dime(a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float = 1.0, permutations: int = 10, seed: int = 0) -> float:
@@ -82,6 +89,15 @@ def _dime_draws(a: npt.ArrayLike, b: npt.ArrayLike, *, alpha: float, permutation
             raise ValueError(msg)
     alpha = positive("alpha", alpha)
     random = np.random.default_rng(whole("seed", seed, low=0))
+    if len(a) <= BLOCK_TEXTS:
+        return _draws(a, b, alpha, permutations, random)
+    blocks = np.array_split(random.permutation(len(a)), math.ceil(len(a) / BLOCK_TEXTS))
+    of_blocks = [_draws(a[rows], b[rows], alpha, permutations, random) for rows in blocks]
+    return np.asarray(np.mean(of_blocks, axis=0), dtype=np.float64)
+
+
+def _draws(a: FloatArray, b: FloatArray, alpha: float, permutations: int, random: np.random.Generator) -> FloatArray:
+    """The same of the texts of one block."""
     # Both kernels are made once; a permutation of the rows of b permutes the rows and columns of its kernel.
     kernel_a, kernel_b = a @ a.T, b @ b.T
     paired = _joint_entropy(kernel_a, kernel_b, alpha=alpha)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fathom.metrics.checks import ROUND_OFF, STATES_ROUND_OFF, FloatArray, as_matrix, positive, round_off_of, whole
 from fathom.metrics.preparation import row_norms
-from fathom.statistics.neighbours import distance_blocks
+from fathom.statistics.neighbours import euclidean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,8 @@ _NAMED = 3
 # Roundings of a norm within which two points are one: each of two states is off by half of one in every number, and
 # by a few where another batch added up in another order.
 _ROUNDINGS = 4.0
+# Neighbours of a point that are kept: among an eighth of the points, three in a thousand have fewer than two of these.
+_KEPT = 60
 # TwoNN needs a point with two neighbours.
 _FEWEST_POINTS = 3
 
@@ -50,7 +52,7 @@ def two_nn_by_scale(
     parted at random, `draws` times, into floor(1 / f) disjoint sets of floor(n f) points; the value is the mean of
     `two_nn` over all sets. Disjoint sets are independent, so the standard error is their spread within a parting
     divided by the root of their number; for a single set, as at f = 1, it is value / sqrt(points). All distances are
-    taken once; memory is a block of them.
+    taken once; memory is a block of them, and 60 neighbours a point.
 
     Raises ValueError as `two_nn` does, for `fractions` outside 0 to 1 or that leave fewer than 3 points, and `draws`
     below 1. A scale is never left out silently: ask for one that the points allow.
@@ -100,30 +102,40 @@ def _partings(total: int, fraction: float, draws: int, random: np.random.Generat
 
 def _dimensions(z: FloatArray, sets: Sequence[npt.NDArray[np.intp]], round_off: float) -> FloatArray:
     """TwoNN of each of the `sets` of rows of `z` (n, d), each ascending, whose norms have a rounding: (sets,)."""
-    logarithms = [np.empty(len(chosen)) for chosen in sets]
-    duplicates: set[tuple[int, int]] = set()
-    norms = row_norms(z)
-    for first, distances in distance_blocks(z):
-        rounding = _ROUNDINGS * round_off * norms[first : first + len(distances)]
-        for row in np.flatnonzero(distances.min(axis=1) <= rounding):
-            one, other = sorted((first + int(row), int(distances[row].argmin())))
-            duplicates.add((one, other))
-        if duplicates:
-            continue
-        for chosen, ratios in zip(sets, logarithms, strict=True):
-            start, stop = np.searchsorted(chosen, (first, first + len(distances)))
-            among = distances if len(chosen) == len(z) else distances[np.ix_(chosen[start:stop] - first, chosen)]
-            nearest = np.partition(among, 1, axis=1)
-            ratios[start:stop] = np.log(nearest[:, 1] / nearest[:, 0])
+    rows, distances = nearest(z, min(_KEPT, len(z) - 1))
+    rounding = _ROUNDINGS * round_off * row_norms(z)
+    doubled = np.flatnonzero(distances[:, 0] <= rounding)
+    pairs_found = np.sort(np.column_stack([doubled, rows[doubled, 0]]), axis=1)
+    duplicates = {(one, other) for one, other in pairs_found.tolist()}
     if duplicates:
         pairs = ", ".join(f"{one} and {other}" for one, other in sorted(duplicates)[:_NAMED])
         more = ", ..." if len(duplicates) > _NAMED else ""
         msg = f"`z` holds points more than once (rows {pairs}{more}); expected distinct points"
         raise ValueError(msg)
     points = np.array([len(chosen) for chosen in sets])
-    totals = np.array([ratios.sum() for ratios in logarithms])
+    totals = np.array([_logarithms(z, chosen, rows, distances).sum() for chosen in sets])
     if np.any(totals <= 4.0 * ROUND_OFF * points):
         msg = "every point of `z` has its first two neighbours at one distance, so its dimension is not defined"
         raise ValueError(msg)
     dimensions: FloatArray = (points - 1) / totals
     return dimensions
+
+
+def _logarithms(
+    z: FloatArray, chosen: npt.NDArray[np.intp], rows: npt.NDArray[np.intp], distances: FloatArray
+) -> FloatArray:
+    """Logarithm of the ratio of the distances to the second and first neighbour among the `chosen` rows: (chosen,).
+
+    `rows` and `distances` (n, kept) are the nearest neighbours among all rows, of which a set holds two nearly always.
+    """
+    member = np.zeros(len(z), dtype=np.bool_)
+    member[chosen] = True
+    held = np.cumsum(member[rows[chosen]], axis=1)
+    first, second = (held >= 1).argmax(axis=1), (held >= 2).argmax(axis=1)
+    places = np.arange(len(chosen))
+    nearest_two = distances[chosen[:, None], np.column_stack([first, second])]
+    for place in places[held[:, -1] < 2]:
+        among = euclidean(z[chosen[place], None], z[chosen])[0]
+        among[place] = np.inf
+        nearest_two[place] = np.partition(among, 1)[:2]
+    return np.asarray(np.log(nearest_two[:, 1] / nearest_two[:, 0]))

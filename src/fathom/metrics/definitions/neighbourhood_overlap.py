@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fathom.metrics.checks import FloatArray, as_layers, as_matrix, same_rows, whole
-from fathom.statistics.neighbours import marked, nearest_neighbours, shared
+from fathom.statistics.neighbours import nearest_neighbours, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,14 +26,14 @@ def neighbourhood_overlap(a: npt.ArrayLike, b: npt.ArrayLike, *, k: int) -> floa
     a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
     same_rows(a, b)
     k = whole("k", k, low=1, high=len(a) - 1)
-    return shared(marked(nearest_neighbours(a, k)), nearest_neighbours(b, k))
+    return shared(nearest_neighbours(a, k), nearest_neighbours(b, k))
 
 
 def neighbourhood_overlap_matrix(layers: Sequence[npt.ArrayLike], *, k: int) -> FloatArray:
     """`neighbourhood_overlap` of each of the `layers` (texts, d) with each other: (layers, layers), symmetric.
 
-    Neighbours are found once a layer; widths may differ. Memory beside the states: 8 layers x texts x k bytes, texts^2
-    bytes, and a block of distances.
+    Neighbours are found once a layer; widths may differ. Memory beside the states: 8 layers x texts x k bytes, and a
+    block of distances.
 
     Raises ValueError as `neighbourhood_overlap` does, naming the layer `layers[i]`, and for no layers.
     """
@@ -42,7 +42,6 @@ def neighbourhood_overlap_matrix(layers: Sequence[npt.ArrayLike], *, k: int) -> 
     neighbours = [nearest_neighbours(z, k) for z in matrices]
     overlaps = np.ones((len(matrices), len(matrices)))
     for one in range(len(matrices)):
-        marks = marked(neighbours[one])
         for other in range(one):
-            overlaps[one, other] = overlaps[other, one] = shared(marks, neighbours[other])
+            overlaps[one, other] = overlaps[other, one] = shared(neighbours[one], neighbours[other])
     return overlaps

@@ -11,7 +11,7 @@ import pandas as pd
 from fathom.probes.coordination.resampling import CoordinationResampling, measure_frame
 from fathom.statistics.arrays import BoolArray, FloatArray
 from fathom.statistics.gram_alignment import aligned, inner_products, recentred
-from fathom.statistics.neighbours import marked, nearest_neighbours, neighbours_within, shared
+from fathom.statistics.neighbours import nearest_neighbours, neighbours_within, shared
 from fathom.statistics.resampling import group_codes, half_sample_interval, half_samples
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def state_similarity(
         part = [recentred(f"states[{layer}]", gram[np.ix_(chosen, chosen)]) for layer, gram in enumerate(grams)]
         alignment = aligned(inner_products(part))
         neighbours = [neighbours_within(order, chosen, k) for order in orders]
-        overlap = [shared(marked(neighbours[one]), neighbours[other]) for one, other in near]
+        overlap = [shared(neighbours[one], neighbours[other]) for one, other in near]
         return np.array([[alignment[pair] for pair in near], overlap])
 
     value = measured(np.ones(texts, dtype=np.bool_))

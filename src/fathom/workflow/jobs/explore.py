@@ -31,6 +31,7 @@ from fathom.workflow.paths import manifests_of, states_folder, stores_of
 from fathom.workflow.wildcards import Wildcards
 
 RANDOM = "random weights"
+PROBES, COORDINATION, TASKS = OF_STAGES = ("probes", "coordination", "tasks")
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 # What is shown unasked of a curve of probes, where there are several; a label has its own rule.
 MAIN_OF_PROBES = {"measure": "balanced_accuracy", "selection": "fixed", "site": "residual", "test_corpus": ""}
@@ -111,12 +112,9 @@ class ExploreJobs:
         """Kind (`probes`, `coordination`, `tasks` or a metric), model, and corpus, experiment or task -> control."""
         found: dict[tuple[str, str, str], str] = {}
         for _, table in self._figure_tables:
-            if table.model is None or table.content == "texts":
-                continue
-            content = table.content.removesuffix(".layers")
-            kind = "probes" if table.of_experiment and content != "coordination" else content
-            kind = _metric_of_table(kind)
-            found.setdefault((kind, table.model, table.corpus_or_experiment), table.control)
+            kind = _kind(table)
+            if table.model is not None and kind:
+                found.setdefault((kind, table.model, table.corpus_or_experiment), table.control)
         return found
 
     @cached_property
@@ -226,11 +224,9 @@ class ExploreJobs:
         config = self._config
         figure = config.all_figures[name]
         shows = {
-            _metric_of_table(table.content.removesuffix(".layers"))
-            if not table.of_experiment and table.content != "tasks"
-            else table.corpus_or_experiment: None
+            table.corpus_or_experiment if _kind(table) in OF_STAGES else _kind(table): None
             for table in figure_tables(config, name)
-            if table.content != "texts"
+            if _kind(table)
         }
         claim = figure.paper_claim
         return FigureView(
@@ -272,9 +268,14 @@ def explore_code() -> str:
     return code_digest("fathom.explore.command", data=PARTS)
 
 
-def _metric_of_table(content: str) -> str:
-    """The metric that writes a table."""
-    for name, metric in METRICS.items():
-        if content in metric.tables:
-            return name
-    return content
+def _kind(table: FigureTable) -> str:
+    """What writes the summary that the page shows of a figure's table: one of OF_STAGES or a metric; else nothing.
+
+    Tables of single texts, of several experiments together or of a training are in figures only.
+    """
+    content = table.content.removesuffix(".layers")
+    if content in OF_STAGES:
+        return content
+    if table.of_experiment:
+        return PROBES
+    return next((name for name, metric in METRICS.items() if content in (name, *metric.tables)), "")
