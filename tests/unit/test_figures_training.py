@@ -44,7 +44,7 @@ def test_steps_stand_on_a_logarithmic_axis_with_0_at_its_left_end() -> None:
 def test_a_map_holds_every_layer_and_step_of_both_forms() -> None:
     picture = draw_training(cells(), title="Entropy", unit="S")
     maps = [mesh for axes in picture.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)]
-    maps = [mesh for mesh in maps if np.shape(mesh.get_array()) == (LAYERS, len(STEPS))]
+    maps = [mesh for mesh in maps if np.asarray(mesh.get_array()).shape == (LAYERS, len(STEPS))]
     assert len(maps) == 2
     expected = np.array([[0.1 * layer + 0.05 * at for at in range(len(STEPS))] for layer in range(LAYERS)])
     for mesh in maps:

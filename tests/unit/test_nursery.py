@@ -236,7 +236,7 @@ def test_mamba_has_transformers_loss_and_gradients_while_it_is_trained() -> None
         model.zero_grad()
         logits = model(input_ids=ids).logits
         loss = functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss.item(), {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
 
     slow = modeling_mamba.mamba_selective_scan

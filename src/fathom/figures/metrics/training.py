@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import layer_ticks
-from fathom.figures.drawing.checks import CURVE_VALUES, SINKS, check_curves, check_words
-from fathom.figures.drawing.curve import PREPARATIONS, draw_curve, has_both_forms, sinks_handles
+from fathom.figures.drawing.checks import CURVE_VALUES, PREPARATIONS, SINKS, check_curves, check_words
+from fathom.figures.drawing.curve import draw_curve, has_both_forms, sinks_handles
 from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels
 from fathom.figures.drawing.steps import set_step_axis, step_edges, step_places
 from fathom.figures.drawing.style import DASHED, GRID, MARKERS, SOLID, house_style, ordered_colours
