@@ -63,6 +63,8 @@ def example(kind: str) -> Example:
         case "bible":
             entry = {"kind": kind, "translation": bible(), "words": 12, "passages": 2}
             return Example(entry, "2 passages of at least 12 words, tiny-model 1.0", 2)
+        case "chapters":
+            return Example({"kind": kind, "translation": bible()}, "chapters, tiny-model 1.0", 3)
         case "random-tokens":
             words = "3 texts of 4 tokens sampled uniformly from the model's vocabulary"
             return Example({"kind": kind, "texts": 3, "tokens": 4}, words, 3)

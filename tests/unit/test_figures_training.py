@@ -44,7 +44,7 @@ def test_steps_stand_on_a_logarithmic_axis_with_0_at_its_left_end() -> None:
 def test_a_map_holds_every_layer_and_step_of_both_forms() -> None:
     picture = draw_training(cells(), title="Entropy", unit="S")
     maps = [mesh for axes in picture.axes for mesh in axes.collections if isinstance(mesh, QuadMesh)]
-    maps = [mesh for mesh in maps if mesh.get_array().shape == (LAYERS, len(STEPS))]
+    maps = [mesh for mesh in maps if np.asarray(mesh.get_array()).shape == (LAYERS, len(STEPS))]
     assert len(maps) == 2
     expected = np.array([[0.1 * layer + 0.05 * at for at in range(len(STEPS))] for layer in range(LAYERS)])
     for mesh in maps:
@@ -52,7 +52,7 @@ def test_a_map_holds_every_layer_and_step_of_both_forms() -> None:
         assert mesh.norm.vmin == 0.0  # one scale of colours
     curves = picture.axes[2].get_lines()
     assert len(curves) == 2 * LAYERS
-    np.testing.assert_allclose(curves[0].get_xdata(), step_places(STEPS))
+    np.testing.assert_allclose(np.asarray(curves[0].get_xydata(), dtype=np.float64)[:, 0], step_places(STEPS))
 
 
 def test_several_trainings_stand_below_one_another() -> None:
@@ -78,6 +78,6 @@ def test_one_step_is_no_training() -> None:
 def test_a_loss_is_judged_by_unigrams_and_bigrams(last: float, said: str) -> None:
     assert verdict(losses(last)).endswith(said)
     picture = draw_losses(losses(last), title="Loss", unit="nats")
-    heights = [line.get_ydata()[0] for line in picture.axes[0].get_lines()[1:]]
+    heights = [float(np.asarray(line.get_ydata(), dtype=np.float64)[0]) for line in picture.axes[0].get_lines()[1:]]
     assert heights == [6.9, 5.8, 4.0]
     check_texts(picture)

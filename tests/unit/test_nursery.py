@@ -94,7 +94,7 @@ def test_an_encoders_tokenizer_frames_a_text() -> None:
     tokenizer = train_tokenizer(documents(20), VOCABULARY, "masked")
     ids = tokenizer.encode("the sea").ids
     assert (ids[0], ids[-1]) == (FRAMED.start, FRAMED.end)
-    assert min(ids[1:-1]) >= FRAMED.count
+    assert min(ids[1:-1]) >= FRAMED.number
 
 
 def test_a_vocabulary_that_the_text_cannot_fill_is_refused() -> None:
@@ -143,7 +143,7 @@ def test_a_text_shorter_than_a_window_is_refused() -> None:
 
 def test_masks_hide_the_share_of_tokens_by_berts_rule() -> None:
     random = np.random.default_rng(0)
-    tokens = random.integers(FRAMED.count, VOCABULARY, size=(400, 100))
+    tokens = random.integers(FRAMED.number, VOCABULARY, size=(400, 100))
     tokens[:, 50] = FRAMED.end
     batch = mask(tokens, random, share=0.15, special=FRAMED, vocabulary=VOCABULARY)
     assert batch.inputs.shape == (400, 102)
@@ -236,7 +236,7 @@ def test_mamba_has_transformers_loss_and_gradients_while_it_is_trained() -> None
         model.zero_grad()
         logits = model(input_ids=ids).logits
         loss = functional.cross_entropy(logits[:, :-1].flatten(0, 1), ids[:, 1:].flatten())
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss.item(), {name: one.grad.clone() for name, one in model.named_parameters() if one.grad is not None}
 
     slow = modeling_mamba.mamba_selective_scan

@@ -22,7 +22,7 @@ RECIPE: dict[str, Any] = {
     "layers": 2,
     "width": 16,
     "heads": 2,
-    "context": 32,
+    "context": 64,
     "batch": 2,
     "steps": 300,
     "warmup": 20,

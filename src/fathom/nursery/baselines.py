@@ -28,7 +28,8 @@ class Counts:
         self._pairs, times = np.unique(pairs, return_counts=True)
         self._times: Floats = times.astype(np.float64)
         firsts = self._pairs // vocabulary
-        self._after: Floats = np.bincount(firsts, weights=self._times, minlength=vocabulary)
+        after = np.bincount(firsts, weights=self._times, minlength=vocabulary)
+        self._after: Floats = after.astype(np.float64)
         self._kinds_after: Floats = np.bincount(firsts, minlength=vocabulary).astype(np.float64)
 
     def unigram(self, tokens: npt.NDArray[np.int64]) -> Floats:

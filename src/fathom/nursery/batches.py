@@ -71,13 +71,13 @@ def mask(tokens: Ids, random: np.random.Generator, *, share: float, special: Spe
     frame = [np.full((count, 1), one, dtype=np.int64) for one in (special.start, special.end)]
     targets = np.full((count, length), NOTHING, dtype=np.int64)
     inputs = tokens.copy()
-    order = random.random((count, length)) + (tokens < special.count)
+    order = random.random((count, length)) + (tokens < special.number)
     hidden = np.argsort(order, axis=1, kind="stable")[:, : max(1, round(share * length))]
-    hidden = hidden[:, : max(1, int((tokens >= special.count).sum(axis=1).min()))]
+    hidden = hidden[:, : max(1, int((tokens >= special.number).sum(axis=1).min()))]
     rows = np.arange(count)[:, np.newaxis]
     targets[rows, hidden] = tokens[rows, hidden]
     fate = random.random(hidden.shape)
-    others = random.integers(special.count, vocabulary, size=hidden.shape)
+    others = random.integers(special.number, vocabulary, size=hidden.shape)
     shown = np.where(fate < MASKED, special.mask, np.where(fate < MASKED + REPLACED, others, tokens[rows, hidden]))
     inputs[rows, hidden] = shown
     nothing = np.full((count, 1), NOTHING, dtype=np.int64)

@@ -21,10 +21,10 @@ class Special(NamedTuple):
     """Starts a text of an encoder."""
     end: int
     """Ends a document."""
-    mask: int | None
-    """Stands for a token that is to be predicted."""
+    mask: int
+    """Stands for a token that is to be predicted, where masked ones are."""
     padding: int
-    count: int
+    number: int
     """How many ids from 0 on are special."""
 
 
@@ -32,8 +32,8 @@ Objective = Literal["next", "masked"]
 # A decoder has one, as GPT-2 and Pythia, and adds none to a text. An encoder has BERT's, and frames a text by two.
 NAMES: dict[Objective, tuple[str, ...]] = {"next": ("<|endoftext|>",), "masked": ("[CLS]", "[SEP]", "[PAD]", "[MASK]")}
 SPECIAL: dict[Objective, Special] = {
-    "next": Special(start=0, end=0, mask=None, padding=0, count=1),
-    "masked": Special(start=0, end=1, mask=3, padding=2, count=4),
+    "next": Special(start=0, end=0, mask=0, padding=0, number=1),
+    "masked": Special(start=0, end=1, mask=3, padding=2, number=4),
 }
 
 

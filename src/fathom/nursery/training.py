@@ -123,7 +123,7 @@ def _step(model: PreTrainedModel, optimizer: torch.optim.Optimizer, batch: Batch
     model.train()
     optimizer.zero_grad(set_to_none=True)
     loss = _losses(model, batch).mean()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), LARGEST_GRADIENT)
     found = float(loss.detach())
     if not math.isfinite(found) or not math.isfinite(float(norm)):

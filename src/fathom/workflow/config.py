@@ -94,7 +94,7 @@ class Config(Settings):
             name: figure
             if shown[name] is None
             else figure.model_copy(
-                update={"models": tuple(one for model in shown[name] for one in series.get(model, [model]))}
+                update={"models": tuple(one for model in shown[name] or () for one in series.get(model, [model]))}
             )
             for name, figure in figures.items()
         }

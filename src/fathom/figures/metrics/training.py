@@ -13,8 +13,8 @@ from matplotlib.colors import Normalize
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import layer_ticks
-from fathom.figures.drawing.checks import CURVE_VALUES, SINKS, check_curves, check_words
-from fathom.figures.drawing.curve import PREPARATIONS, draw_curve, has_both_forms, sinks_handles
+from fathom.figures.drawing.checks import CURVE_VALUES, PREPARATIONS, SINKS, check_curves, check_words
+from fathom.figures.drawing.curve import draw_curve, has_both_forms, sinks_handles
 from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels
 from fathom.figures.drawing.steps import set_step_axis, step_edges, step_places
 from fathom.figures.drawing.style import DASHED, GRID, MARKERS, SOLID, house_style, ordered_colours
@@ -133,7 +133,7 @@ def _set_across(axes: Axes, label: bool, *, steps: Sequence[int], width: float) 
 
 def _draw_map(axes: Axes, *, rows: pd.DataFrame, steps: Sequence[int], norm: Normalize) -> None:
     layers = sorted(rows["layer"].unique())
-    image = rows.pivot(index="layer", columns="step", values="value").reindex(index=layers, columns=steps)
+    image = rows.pivot(index="layer", columns="step", values="value").reindex(index=layers, columns=list(steps))
     edges = step_edges(np.asarray(layers, dtype=np.float64))
     axes.set_facecolor(GRID)
     axes.pcolormesh(

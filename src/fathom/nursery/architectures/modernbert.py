@@ -24,7 +24,7 @@ def build(*, vocabulary: int, special: Special, context: int, layers: int, width
         num_hidden_layers=layers,
         num_attention_heads=heads,
         max_position_embeddings=context,
-        global_attn_every_n_layers=1,
+        layer_types=["full_attention"] * layers,
         tie_word_embeddings=True,
         cls_token_id=special.start,
         bos_token_id=special.start,
