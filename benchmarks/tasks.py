@@ -149,7 +149,7 @@ class Run:
             theirs = Activations([cut[layer] / "states" / task / "1-of-1.manifest.json"]).pooled(POSITION, layer)
             mine = Activations([states / "1-of-1.manifest.json"]).pooled(POSITION, layer)
             same_states &= bool(np.array_equal(theirs, mine))
-            stored = LayerEncoder(None, None, Rows(pd.read_parquet(corpus)["text"].tolist(), task), theirs)  # type: ignore[arg-type]
+            stored = LayerEncoder(None, None, Rows(pd.read_parquet(corpus)["text"].tolist(), task), theirs)
             scores, _ = stock_scores(data, stored)
             theirs_too = [float(scores[measure]) for measure in here.index]
             same_scores &= bool(np.array_equal(theirs_too, here.to_numpy(), equal_nan=True))

@@ -56,8 +56,8 @@ def write_states(corpus: Path, texts: int, folder: Path) -> None:
         }
         writer.append(dict.fromkeys(shape.states, states) | facts)
     writer.close(np.zeros(texts, dtype=np.int32), np.ones(texts, dtype=np.int64))
-    facts = {"model": "made", "corpus_sha256": sha256_of(corpus), "sinks": {"rule": SINK_SCORES, "strings": {}}}
-    writer.finish(folder / "1-of-1.manifest.json", facts | {"cut_texts": 0})
+    told = {"model": "made", "corpus_sha256": sha256_of(corpus), "sinks": {"rule": SINK_SCORES, "strings": {}}}
+    writer.finish(folder / "1-of-1.manifest.json", told | {"cut_texts": 0})
 
 
 def prepare(type_: str, texts: int, folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -16,7 +16,7 @@ from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
 from fathom.figures.probes.choices import CHOICES
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 from fathom.probes.accuracy_curves import DIP, dips
 from fathom.probes.curve_tables import told_over_depth
 from fathom.probes.design import ProbeDesign
@@ -159,7 +159,7 @@ def step_tables(
     peaks: dict[str, int],
     *,
     model: str = "m",
-    estimators: Sequence[str] | dict[str, Sequence[str]] = ("svm", "ridge"),
+    estimators: Sequence[str] | Mapping[str, Sequence[str]] = ("svm", "ridge"),
     shares: dict[str, Sequence[float]] | None = None,
     curves: dict[str, dict[str, Any]] | None = None,
     noise: float = 0.0,
@@ -180,7 +180,7 @@ def step_tables(
     steps = []
     for name, peak in peaks.items():
         corpus = corpora()[name]
-        fitted = estimators[name] if isinstance(estimators, dict) else estimators
+        fitted = estimators[name] if isinstance(estimators, Mapping) else estimators
         told_at = (shares or {}).get(name, told(peak=peak))
         labels = ("mean", *LABELS[name]) if len(LABELS[name]) > 1 else LABELS[name]
         own = [

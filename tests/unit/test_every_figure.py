@@ -251,9 +251,9 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             write_table(loss_rows(), path)
         case "prompt_entropy.modes" | "prompt_entropy.mode_texts":
             values = read_table(write(plan, replace(table, content="prompt_entropy"), folder))
-            texts = read_corpus(write(plan, FigureTable(None, table.corpus_or_experiment, "texts"), folder))
+            corpus = read_corpus(write(plan, FigureTable(None, table.corpus_or_experiment, "texts"), folder))
             job = ModesJob(model="real", corpus="prose", metric="prompt_entropy", samples=100, level=0.95, seed=0)
-            by_layer, examples = modes_tables(job, values, texts)
+            by_layer, examples = modes_tables(job, values, corpus)
             write_table(by_layer if table.content.endswith(".modes") else examples, path)
         case "sinks":
             write_table(sink_rows(), path)

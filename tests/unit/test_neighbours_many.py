@@ -75,7 +75,7 @@ def test_dime_of_many_texts_is_the_mean_over_blocks_of_them(monkeypatch: pytest.
     found, error = dime.dime_with_error(*views, permutations=10, seed=3)
     monkeypatch.setattr(dime, "BLOCK_TEXTS", 2000)
     parts = [dime.dime(*(view[rows] for view in views), permutations=10) for rows in np.arange(900).reshape(3, 300)]
-    assert found == pytest.approx(np.mean(parts), abs=4 * np.std(parts) + 4 * error)
+    assert found == pytest.approx(np.mean(parts), abs=float(4 * np.std(parts) + 4 * error))
     unrelated = prepare(rng.normal(size=(900, 12)), "centred")
     monkeypatch.setattr(dime, "BLOCK_TEXTS", 300)
     assert abs(dime.dime(views[0], unrelated, permutations=10)) < found / 10

@@ -116,8 +116,8 @@ def test_every_form_and_estimator_has_its_rows_at_the_first_place_of_each_experi
     table = order_rows([read("items", 2), read("relations", 4)])
     peaks = table[table["measure"] == "peak"].set_index(["estimator", "sinks"])
     assert len(peaks) == 4
-    assert peaks.loc[("ridge", "with"), ["first_place", "second_place"]].tolist() == [2, 4]
-    assert peaks.loc[("svm", "without"), ["first_place", "second_place"]].tolist() == [3, 5]
+    assert [peaks[place].loc[("ridge", "with")] for place in ("first_place", "second_place")] == [2, 4]
+    assert [peaks[place].loc[("svm", "without")] for place in ("first_place", "second_place")] == [3, 5]
 
 
 def test_texts_of_two_corpora_with_equal_ids_are_those_of_the_experiment() -> None:

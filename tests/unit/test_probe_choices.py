@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,11 +41,11 @@ def states_of(codes: npt.NDArray[np.int64], at: dict[int, float], seed: int) -> 
 
 def choices(
     states: FloatArray,
-    labels: dict[str, npt.ArrayLike],
+    labels: Mapping[str, npt.ArrayLike],
     design: ProbeDesign = QUICK,
     measure: str = "balanced_accuracy",
 ) -> pd.DataFrame:
-    found = layer_choices(run_probes(states, labels, np.arange(states.shape[1]), design, choices=True))
+    found = layer_choices(run_probes(states, dict(labels), np.arange(states.shape[1]), design, choices=True))
     return found[found["measure"] == measure].set_index(["label", "estimator", "choice"])
 
 

@@ -53,7 +53,7 @@ def test_direct_call_is_taken_where_it_gives_what_svc_gives() -> None:
     [
         lambda gram, target, bound: libsvm.through_svc(gram, -target, bound),
         lambda gram, target, bound: libsvm.through_svc(gram, target, 2 * bound),
-        lambda gram, *_: libsvm.through_svc(gram),
+        lambda gram, *_: libsvm.through_svc(gram),  # type: ignore[call-arg]
     ],
 )
 def test_svc_is_called_where_the_direct_call_gives_something_else(

@@ -124,8 +124,8 @@ def test_a_blank_text_has_zeros_and_needs_no_state() -> None:
     rows = Rows(["a", "b"], "mine")
     encoder = LayerEncoder(meta(), None, rows, np.array([[1, 2], [3, 4]], dtype=np.float32))
     found = encoder._vectors(["b", " ", "a", "b"], is_query=False)
-    assert found.tolist() == [[3, 4], [0, 0], [1, 2], [3, 4]]
-    assert encoder._states.tolist() == [[1, 2], [3, 4]]
+    assert np.asarray(found).tolist() == [[3, 4], [0, 0], [1, 2], [3, 4]]
+    assert np.asarray(encoder._states).tolist() == [[1, 2], [3, 4]]
 
 
 def test_queries_are_read_one_by_one_as_rows_of_an_array_are() -> None:

@@ -192,7 +192,7 @@ def tables_by_content(config: Config, figure: str) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     figures = config.all_figures[figure].tables(config)
     for table in figures:
-        found.setdefault(table.content, set()).add(table.model)
+        found.setdefault(table.content, set()).add(str(table.model))
     assert len(figures) == len(PUBLISHED) * sum(map(len, found.values()))
     return found
 

@@ -129,10 +129,11 @@ def repository(name: str, folder: Path) -> Path:
                     {"query-id": f"q{query}", "corpus-ids": [f"d{at}" for at in range(12)]} for query in range(3)
                 ],
             }
-            for config, rows in tables.items():
+            entries: Any
+            for config, entries in tables.items():
                 path = folder / config / "test-00000-of-00001.parquet"
                 path.parent.mkdir()
-                pd.DataFrame(rows).to_parquet(path)
+                pd.DataFrame(entries).to_parquet(path)
             card(folder, {config: {"test": f"{config}/test-*"} for config in tables}, default="default")
         case "STS12":
             for split in ("train", "test"):

@@ -34,7 +34,7 @@ def write_texts(settings_json: str, data: Path, output: Path) -> Work:
     names = [f"text-{at + 1}" for at in range(len(texts))]
     frame = pd.DataFrame({"id": names, "text": texts, "view": ORIGINAL, "group": names})
     write_corpus(frame, output, output.stem, at_once=asked.at_once)
-    log.info("task %s: asks for %s texts, %s of them different", job.task, f"{asked.count:,}", f"{len(texts):,}")
+    log.info("task %s: asks for %s texts, %s of them different", job.task, f"{asked.asked:,}", f"{len(texts):,}")
     return Work(settings_json, read=[data], written=[output])
 
 
@@ -43,7 +43,7 @@ class Asked(NamedTuple):
 
     texts: list[str]
     """Different ones, prompts included and blank ones left out, in the order in which they are asked for."""
-    count: int
+    asked: int
     """Texts in all."""
     at_once: int
     """Most vectors that it takes at a time."""
