@@ -16,7 +16,7 @@ from fathom.corpora.relations import relation_texts
 from fathom.figures.base import Figure
 from fathom.figures.job import FigureJob, Table, Tables
 from fathom.figures.probes.choices import CHOICES
-from fathom.io.tables import ORDERED
+from fathom.io.names import ORDERED
 from fathom.probes.accuracy_curves import DIP, dips
 from fathom.probes.curve_tables import told_over_depth
 from fathom.probes.design import ProbeDesign
