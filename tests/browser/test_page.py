@@ -266,12 +266,12 @@ def test_the_csv_of_numbers_is_the_filter_row_for_row(opened: Opener, words: str
     assert bool(rows) == (words != "nothing like it")
 
 
-def test_numbers_are_sorted_by_a_column(opened: Opener) -> None:
+def test_numbers_are_sorted_by_a_column_as_numbers(opened: Opener) -> None:
     page = opened("#numbers?words=curvature")
-    for order in (1, -1):
-        page.get_by_role("button", name=re.compile("^value")).click()
-        values = [float(row["value"]) for row in rows_of(page, "Download CSV")]
-        assert values == sorted(values, key=lambda value: order * value)
+    for column, order in (("value", 1), ("value", -1), ("layer", 1), ("layer", -1)):
+        page.get_by_role("button", name=re.compile(f"^{column}")).click()
+        found = [float(row[column]) for row in rows_of(page, "Download CSV")]
+        assert found == sorted(found, key=lambda value: order * value)
 
 
 def test_every_number_of_the_summaries_is_in_the_page(opened: Opener, page_file: Path) -> None:

@@ -45,11 +45,14 @@ from fathom.workflow.wildcards import Wildcards
 NAMES = [get_args(kind.model_fields["kind"].annotation)[0] for kind in KINDS]
 TEXTS, LAYERS = 12, 5
 REAL = {"models": ["real"]}
+BOTH = {"models": ["real", "twin"]}
 CONFIG: dict[str, Any] = of_probes.CONFIG | {
     "models": {
         "real": of_probes.CONFIG["models"]["real"],
         "twin": {"source": "hub", "repository": "owner/twin", "revision": "fedcba9876543210", "label": "Twin"},
+        "growing": {"source": "hub", "repository": "owner/growing", "checkpoints": ["step1", "step64", "step512"]},
     },
+    "nursery": {"small": {"kind": "llama", "text": "prose"}, "large": {"kind": "mamba", "text": "prose", "width": 128}},
     "corpora": of_probes.CONFIG["corpora"]
     | {
         "prose": {"kind": "hub", "repository": "owner/prose", "revision": "00112233445566", "file": "t.parquet"},
@@ -71,14 +74,16 @@ CONFIG: dict[str, Any] = of_probes.CONFIG | {
 }
 # An example of every kind.
 FIGURES: dict[str, dict[str, Any]] = {
-    "metric": {"metric": "prompt_entropy", "corpora": ["prose"], "claim": "fig2"},
-    "comparison": {"metrics": ["prompt_entropy", "dataset_entropy"], "corpora": ["prose"], "claim": "fig10"},
-    "sweep": {"metric": "prompt_entropy", "corpus": "repeated", "claim": "fig6a"},
-    "matrix": {"metric": "linear_cka", "corpora": ["prose"]},
-    "sinks": {"corpora": ["prose"]},
-    "block-sites": {"corpus": "prose", "claim": "fig15"},
+    "metric": {"metric": "prompt_entropy", "corpora": ["prose"], "claim": "fig2"} | BOTH,
+    "comparison": {"metrics": ["prompt_entropy", "dataset_entropy"], "corpora": ["prose"], "claim": "fig10"} | BOTH,
+    "sweep": {"metric": "prompt_entropy", "corpus": "repeated", "claim": "fig6a"} | BOTH,
+    "training": {"metric": "prompt_entropy", "corpora": ["prose"], "models": ["growing"], "claim": "fig4"},
+    "matrix": {"metric": "linear_cka", "corpora": ["prose"]} | BOTH,
+    "sinks": {"corpora": ["prose"]} | BOTH,
+    "block-sites": {"corpus": "prose", "claim": "fig15"} | BOTH,
     "bimodality": {"model": "real", "corpus": "prose", "samples": 100, "claim": "bimodal"},
     "power-law": {"dimension": 16, "claim": "fig7"},
+    "losses": {},
     "probes": {"estimator": "svm"} | REAL,
     "properties": {"model": "real", "experiment": "every"},
     "labelled": {"model": "real", "experiment": "moods"},
@@ -89,10 +94,10 @@ FIGURES: dict[str, dict[str, Any]] = {
     "early-context": {"experiment": "early"} | REAL,
     "coordination": {"model": "real", "experiment": "relations"},
     "probe-summary": REAL,
-    "task-curves": {},
+    "task-curves": {} | BOTH,
     "task-matrix": REAL,
-    "best-layers": {"tasks": ["verses", "likeness"]},
-    "layer-choice": {"choose": {"dataset_entropy": "lowest"}},
+    "best-layers": {"tasks": ["verses", "likeness"]} | BOTH,
+    "layer-choice": {"choose": {"dataset_entropy": "lowest"}} | BOTH,
     "task-scatter": REAL,
 }
 # What its caption must name: where the data are from, and how the numbers are defined.
@@ -100,6 +105,8 @@ SAID: dict[str, tuple[str, ...]] = {
     "metric": ("owner/prose at 001122334455", "Eq. 1"),
     "comparison": ("owner/prose at 001122334455", "Eq. 1"),
     "sweep": ("prose, each token replaced with probability p", "Eq. 1"),
+    "training": ("owner/prose at 001122334455", "Eq. 1", "growing at step 1, 64, 512 (owner/growing"),
+    "losses": ("Witten and Bell", "small: llama, 6 blocks of width 96", "large: mamba"),
     "matrix": ("owner/prose at 001122334455", "Kornblith"),
     "sinks": ("owner/prose at 001122334455", "Queipo-de-Llano"),
     "block-sites": ("owner/prose at 001122334455", "Roy and Vetterli"),
@@ -114,12 +121,17 @@ SAID: dict[str, tuple[str, ...]] = {
     "layer-choice": ("gensim 4.4.0", "Eq. 1", "bootstrap samples of the gain over tasks"),
     "task-scatter": ("gensim 4.4.0", "Eq. 1"),
 }
+OF_OTHERS = {"power-law", "losses", "training"}  # which show no model, or one with checkpoints
 OF_PROBES = ("template “", "grouped folds", "our own design")
 # A change for the worse of every kind that names something, and how the line begins that refuses it.
 WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
     "metric": [({"metric": "x"}, "metric: expected one of prompt_entropy"), ({"models": ["x"]}, "models: expected")],
     "comparison": [({"metrics": ["x"]}, "metrics: expected one of"), ({"corpora": ["x"]}, "corpora: expected one of")],
     "sweep": [({"corpus": "x"}, "corpus: expected one of"), ({"corpus": "prose"}, "corpus: expected a corpus whose")],
+    "training": [
+        ({"models": ["real"]}, "models: expected entries with `checkpoints`"),
+        ({"models": ["growing-step64"]}, "models: expected at least two checkpoints of a training"),
+    ],
     "matrix": [
         ({"metric": "curvature"}, "metric: expected one of linear_cka"),
         ({"models": ["x"]}, "models: expected"),
@@ -128,6 +140,7 @@ WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
     "block-sites": [({"corpus": "x"}, "corpus: expected one of"), ({"models": ["x"]}, "models: expected one of")],
     "bimodality": [({"model": "x"}, "model: expected one of real, twin"), ({"corpus": "x"}, "corpus: expected one of")],
     "power-law": [({"betas": [1.0]}, "betas: tuple should have at least 2 items")],
+    "losses": [({"trainings": ["x"]}, "trainings: expected one of small, large")],
     "probes": [({"experiments": ["x"]}, "experiments: expected one of"), ({"models": ["x"]}, "models: expected")],
     "properties": [({"experiment": "x"}, "experiment: expected one of"), ({"model": "x"}, "model: expected one of")],
     "labelled": [
@@ -234,6 +247,8 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             rows = {"id": [f"t{at}" for at in range(TEXTS)], "group": [f"g{at // 2}" for at in range(TEXTS)]}
             texts = [f"Text number {at}." for at in range(TEXTS)]
             write_corpus(pd.DataFrame(rows | {"view": "original", "text": texts}), path, table.corpus_or_experiment)
+        case "losses":
+            write_table(loss_rows(), path)
         case "prompt_entropy.modes" | "prompt_entropy.mode_texts":
             values = read_table(write(plan, replace(table, content="prompt_entropy"), folder))
             texts = read_corpus(write(plan, FigureTable(None, table.corpus_or_experiment, "texts"), folder))
@@ -305,6 +320,15 @@ def _values_of_texts(view: str, site: str, sinks: str) -> pd.DataFrame:
     )
 
 
+def loss_rows() -> pd.DataFrame:
+    """Losses of a training, as the nursery writes them: it ends above bigrams."""
+    steps = np.array([0, 1, 2, 4, 8])
+    held_out = pd.DataFrame({"step": steps, "split": "held-out", "loss": 6.9 - 0.2 * np.sqrt(steps), "error": 0.02})
+    train = held_out[1:].assign(split="train", error=np.nan)
+    both = pd.concat([held_out, train], ignore_index=True)
+    return both.assign(tokens=both["step"] * 512, learning_rate=0.003, uniform=6.9, unigram=5.8, bigram=4.0)
+
+
 def scores_of_layers(task: str) -> pd.DataFrame:
     """Scores of a task, as the tasks stage writes them."""
     rng = np.random.default_rng(len(task))
@@ -356,7 +380,7 @@ def test_it_is_written_with_its_numbers_and_caption(plan: Plan, made: dict[str, 
     assert job.caption == plan.config.all_figures[name].caption(plan.config)
     for word in SAID.get(name, OF_PROBES):
         assert word in job.caption, word
-    assert ("Models: Real (owner/name at 0123456789ab" in job.caption) == (name != "power-law")
+    assert ("Models: Real (owner/name at 0123456789ab" in job.caption) == (name not in OF_OTHERS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -404,7 +428,8 @@ def test_it_says_by_title_labels_and_colours_what_it_shows(made: dict[str, Made]
     assert hues or images or name in {"spans", "task-matrix", "best-layers"}
 
 
-OF_METRICS = [name for name in SAID if name not in {"power-law", "bimodality", "labelled", "confusion", "told"}]
+NO_FORMS = {"power-law", "losses", "bimodality", "labelled", "confusion", "told"}
+OF_METRICS = [name for name in SAID if name not in NO_FORMS]
 
 
 @pytest.mark.parametrize("name", OF_METRICS)

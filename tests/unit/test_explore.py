@@ -37,14 +37,17 @@ def unpacked(curves: Curves) -> pd.DataFrame:
     """The rows that a browser makes of the columns, by the rules that `as_columns` tells."""
     packed: Columns = as_columns(curves)
     head, body = packed["curves"], packed["points"]
+    runs = body["layer"]["runs"]
+    steps = [value for value, count in zip(runs[::2], runs[1::2], strict=True) for _ in range(count)]
     rows = []
     row = 0
     for number, count in enumerate(head["points"]):
         unit = 10.0 ** head["decimals"][number]
-        value = below = 0
+        value = below = layer = 0
         for _ in range(count):
             step, low, longer = ((body.get(name) or {row: None})[row] for name in ("value", "low", "high"))
-            found: dict[str, object] = {"curve": number, "layer": body["layer"][row]}
+            layer += steps[row]
+            found: dict[str, object] = {"curve": number, "layer": layer}
             if step is not None:
                 value += step
                 found["value"] = value / unit
@@ -68,6 +71,7 @@ def test_numbers_come_back_to_six_digits_of_the_largest(points: list[tuple[float
     frame["low"] = frame["value"] - [below for _, below, _, _ in points]
     frame["high"] = frame["value"] + [above for _, _, above, _ in points]
     back = unpacked(as_curves(as_summary(frame)))
+    assert back["layer"].tolist() == list(range(len(points)))
     largest = np.nanmax(np.abs(frame[["value", "low", "high"]].to_numpy()), initial=0.0) or 1.0
     for name in ("value", "low", "high"):
         np.testing.assert_allclose(back[name].astype(float), frame[name], rtol=0, atol=2e-5 * max(largest, 1e-6))

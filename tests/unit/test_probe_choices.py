@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
 
 from fathom.io.tables import MEAN
+from fathom.probes import kept_outcomes, layer_choice
 from fathom.probes.design import ProbeDesign
+from fathom.probes.fitting import probe_layer
 from fathom.probes.layer_choice import CHOICES, layer_choices, layer_weights
-from fathom.probes.probing import run_probes
+from fathom.probes.probing import plan_probes, run_probes
 
 FloatArray = npt.NDArray[np.float64]
 TEXTS, LAYERS, WIDTH = 60, 8, 30
@@ -122,3 +127,32 @@ def test_weights_are_those_of_least_squares_that_are_not_negative() -> None:
     # A layer that predicts the opposite is left out, and where nothing predicts all weigh the same.
     assert layer_weights(-layers[:, :1], layers[:, 0]).tolist() == [1.0]
     np.testing.assert_allclose(layer_weights(np.zeros((9, 4, 1)), rng.standard_normal((9, 1))), [0.25] * 4)
+
+
+def test_predictions_that_are_kept_in_files_give_the_same_choices(
+    codes: npt.NDArray[np.int64], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And so do weights that are learnt from a few texts at a time."""
+    kinds = np.array(["a", "b", "c"])[np.arange(TEXTS) % 3]
+    states, labels = states_of(codes, {3: 0.5, 5: 0.3}, 3), {"mood": codes, "kind": kinds}
+    held = choices(states, labels)
+    monkeypatch.setattr(kept_outcomes, "MOST_HELD", 0)
+    monkeypatch.setattr(layer_choice, "MOST_AT_A_TIME", 8 * LAYERS * 3 * 7)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    pd.testing.assert_frame_equal(choices(states, labels), held)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_size_of_predictions_is_known_beforehand(codes: npt.NDArray[np.int64]) -> None:
+    kinds = np.array(["a", "b", "c"])[np.arange(TEXTS) % 3]
+    plan = plan_probes({"kind": kinds}, np.arange(TEXTS), QUICK)
+    (batch,) = plan.batches
+    outcomes = probe_layer(states_of(codes, {}, 0)[0], batch)
+    arrays = [
+        array
+        for curve, outcome in outcomes.items()
+        if curve[2] == "fixed"
+        for array in (outcome.predictions, outcome.inside)
+        if array is not None
+    ]
+    assert kept_outcomes.outcome_bytes(plan.batches) == sum(array.nbytes for array in arrays)

@@ -53,7 +53,7 @@ def vectors(texts: list[str], width: int = 6) -> np.ndarray[tuple[int, int], np.
 
 def layer(manifest: Path, name: str, template: str | None = None) -> tuple[Any, LayerEncoder]:
     """A task, and an encoder of all texts that it asks for."""
-    texts, _ = recorded_texts(manifest, template)
+    texts = recorded_texts(manifest, template).texts
     return open_task(manifest), LayerEncoder(meta(), template, Rows(texts, name), vectors(texts))
 
 
@@ -91,25 +91,30 @@ def test_every_call_asks_for_the_same_texts_and_scores_alike(data: dict[str, Pat
 
 
 def test_texts_are_listed_once_with_their_prompts(data: dict[str, Path]) -> None:
-    texts, asked = recorded_texts(data["found"], None)
+    texts, asked, at_once = recorded_texts(data["found"], None)
     assert len(texts) == len(set(texts)) == 14
-    assert asked == 14
-    prompted, _ = recorded_texts(data["found"], "Do: {instruction} Text: {text}")
+    assert asked == at_once == 14
+    prompted, *_ = recorded_texts(data["found"], "Do: {instruction} Text: {text}")
     assert [text.startswith("Do: ") for text in prompted] == [True] * 4 + [False] * 10
     assert prompted[0].endswith(f"Text: {texts[0]}")
     assert sentence(0) in prompted
 
 
+def test_vectors_that_a_task_takes_at_a_time_are_counted_with_their_repetitions(data: dict[str, Path]) -> None:
+    texts, asked, at_once = recorded_texts(data["alike"], None)
+    assert (len(texts), asked, at_once) == (31, 60, 60)
+
+
 def test_an_own_instruction_stands_before_the_text(tmp_path: Path) -> None:
     path = csv_of(tmp_path, "first,second,score\na,b,0\nc,d,1\ne,f,1\n")
     task = OwnPairsTask(kind="pairs", path=path, instruction="Say {text} twice.")
-    texts, _ = recorded_texts(bring(task, "mine", tmp_path / "data"), "{text} <- {instruction}")
+    texts, *_ = recorded_texts(bring(task, "mine", tmp_path / "data"), "{text} <- {instruction}")
     assert texts[0] == "a <- Say {text} twice."
     assert worded("{instruction}: {text}", "{text}", "{instruction}") == "{text}: {instruction}"
 
 
 def test_a_text_that_is_not_stored_is_refused(data: dict[str, Path]) -> None:
-    texts, _ = recorded_texts(data["alike"], None)
+    texts, *_ = recorded_texts(data["alike"], None)
     encoder = LayerEncoder(meta(), None, Rows(texts[1:], "alike"), vectors(texts[1:]))
     with pytest.raises(FathomError, match=r"task alike: asks for a text whose states are not stored: 'the river"):
         scores_of(open_task(data["alike"]), encoder)
@@ -175,14 +180,21 @@ LABELS, PAIRS, QUERIES = "text,label\n", "first,second,score\n", "query,candidat
 @pytest.mark.parametrize(
     ("kind", "options", "content", "said"),
     [
-        (OwnLabelsTask, {}, "text,mood\na,b\n", "expected a column 'label' (label), found text, mood"),
+        (OwnLabelsTask, {}, "text,mood\na,b\n", "expected a column 'label' (label), found 'text, mood'"),
+        (OwnLabelsTask, {}, "text;label\na;x\n", "its cells are parted by ';', expected commas"),
+        (
+            OwnLabelsTask,
+            {"type": "clustering"},
+            LABELS + "a,x\na,y\n",
+            "1 different texts of 2 labels; expected at least",
+        ),
         (OwnLabelsTask, {}, LABELS, "holds no row below its head"),
         (OwnLabelsTask, {}, LABELS + "a,\n", "column 'label' is empty in line 2"),
         (OwnLabelsTask, {}, LABELS + "a, and b,x\n", "row 1 has 3 cells, the first row names 2 columns"),
         (OwnLabelsTask, {}, LABELS + "a,x\nb\n", "row 2 has 1 cells, the first row names 2 columns"),
         (OwnLabelsTask, {}, "text,label,label\na,x,y\n", "its first row names the column 'label' twice"),
         (OwnLabelsTask, {}, LABELS + "a,x\nb,x\n", "column 'label' holds one label only, 'x'"),
-        (OwnLabelsTask, {}, LABELS + "a,x\nb,y\nc,x\nd,y\n", "label 'x' has 1 texts for training; expected at least 8"),
+        (OwnLabelsTask, {}, LABELS + "a,x\nb,y\nc,x\nd,y\n", "label 'x' has 1 texts for training, a fifth of"),
         (OwnLabelsTask, {"split": "half"}, "text,label,half\na,x,train\nb,y,dev\n", "expected train or test in line 3"),
         (
             OwnLabelsTask,
@@ -191,7 +203,9 @@ LABELS, PAIRS, QUERIES = "text,label\n", "first,second,score\n", "query,candidat
             "no row is for test; expected some of both",
         ),
         (OwnPairsTask, {}, PAIRS + "a,b,high\n", "column 'score': expected a number in line 2, found 'high'"),
-        (OwnPairsTask, {}, PAIRS + "a,b,1\nc,d,1\ne,f,1\n", "expected at least 3 pairs, and different scores"),
+        (OwnPairsTask, {}, PAIRS + "a,b,1\nc,d,1\ne,f,1\n", "expected at least 3 pairs, not all of equal texts"),
+        (OwnPairsTask, {}, PAIRS + "a,b,1\na,b,2\na,b,3\n", "1 different pairs, scores [1.0, 2.0, 3.0]; expected"),
+        (OwnPairsTask, {}, PAIRS + "a,a,1\nb,b,2\nc,c,3\n", "3 different pairs, scores [1.0, 2.0, 3.0]; expected"),
         (OwnQueriesTask, {}, QUERIES + "a,b,2\n", "expected 0 or 1 in line 2, found '2'"),
         (OwnQueriesTask, {}, QUERIES + "a,b,1\na,b,0\n", "line 3 has the query and the candidate of a line before it"),
         (OwnQueriesTask, {}, QUERIES + "a,b,0\na,c,0\n", "query 'a': expected candidates that are relevant and some"),

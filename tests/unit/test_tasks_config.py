@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from fathom.runtime.errors import FathomError
 from fathom.tasks.published import PUBLISHED
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import table_files
+from fathom.workflow.jobs.tasks import task_resources
 from fathom.workflow.load import load_config
 from fathom.workflow.plan import Plan
+from fathom.workflow.resources import CorpusSize, StatesSize
 from fathom.workflow.strict_yaml import read_config_files
 from fathom.workflow.wildcards import Wildcards
 
 MODELS = {"mine": {"source": "hub", "repository": "owner/name", "revision": "0123456789abcdef"}}
 LEE = {"likeness": {"kind": "lee"}}
+SCORED = "tasks.x.name: expected a task of mteb that can be scored (task "
 
 
 def config_of(**sections: Any) -> Config:
@@ -104,6 +108,16 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
     assert '"template": null' in Plan(config_of()).tasks.settings(wildcards)
 
 
+def test_memory_follows_the_vectors_that_a_task_takes_at_a_time_and_no_longer_all_its_texts() -> None:
+    layer = StatesSize(texts=8_932, passes=1, tokens=120_000, layers=25, width=1024, itemsize=4)
+    texts = CorpusSize(texts=8_932, characters=500_000, longest=223, labels=0, at_once=202_000)
+    pairs = task_resources(layer, texts, threads=1).mem_mb  # 101,000 pairs of few different texts
+    assert pairs > 3 * 202_000 * 1024 * 4 / 1e6
+    many = replace(layer, texts=600_000)
+    sets = task_resources(many, replace(texts, at_once=48_000), threads=1).mem_mb
+    assert sets < pairs
+
+
 @pytest.mark.parametrize(
     ("sections", "said"),
     [
@@ -114,6 +128,10 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ({"tasks": {"x": {"kind": "lee"}, "X": {"kind": "lee"}}}, "tasks.X: expected a name that differs from others"),
         ({"tasks": {"x": {"kind": "labels", "path": "x.txt"}}}, "tasks.x.path: string should match pattern"),
         ({"tasks": {"x": {"kind": "labels", "path": "none.csv"}}}, "tasks.x.path: expected an existing CSV file"),
+        (
+            {"tasks": {"x": {"kind": "labels", "path": "x.csv", "type": "clustering", "split": "half"}}},
+            "tasks.x: expected no column `split` of a task of the type clustering",
+        ),
         ({"tasks": {"x": {"kind": "labelz"}}}, "tasks.x.kind: expected one of 'mteb', 'newsgroups'"),
         (
             {"embeddings": {"template": "{text}"}},
@@ -125,7 +143,19 @@ def test_prompts_are_part_of_texts_and_scores() -> None:
         ({"metrics": {"tasks": ["label_overlap"]}}, "metrics.tasks: expected one that has a value at each layer"),
         (
             {"tasks": {"x": {"kind": "mteb", "name": "STS21"}}},
-            "tasks.x.name: expected a task of mteb (task STS21: mteb",
+            f"{SCORED}STS21: mteb 2.26.24 has none of this name; near it are: STS22",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "PersianTextTone"}}},
+            f"{SCORED}PersianTextTone: has another name in mteb",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "ArguAna"}}},
+            f"{SCORED}ArguAna: of the type Retrieval; fathom",
+        ),
+        (
+            {"tasks": {"x": {"kind": "mteb", "name": "STS17", "subset": "en"}}},
+            f"{SCORED}STS17: has no subset 'en', but 11 others: ",
         ),
         (
             {

@@ -101,12 +101,13 @@ def test_every_figure_with_its_numbers_and_caption(made: Project) -> None:
 
 def test_a_comparison_holds_every_metric_and_model(made: Project) -> None:
     table = numbers(made, "comparison")
-    assert set(table["model"]) == {"Tiny", "drawn"}
-    assert set(table["metric"]) == {"Prompt entropy", "LiDAR"}
+    assert (set(table["model"]), set(table["model_title"])) == ({"tiny", "drawn"}, {"Tiny", "drawn"})
+    assert set(table["metric"]) == {"prompt_entropy", "lidar"}
+    assert set(table["metric_title"]) == {"Prompt entropy", "LiDAR"}
     assert set(table["layer"]) == {0, 1, 2, 3}
     curves = table[table["sinks"] != "without"].pivot_table(index=["metric", "layer"], columns="model", values="value")
     assert curves.notna().all(axis=None)
-    assert ((curves["Tiny"] - curves["drawn"]).abs() > 1e-6).all()  # other weights
+    assert ((curves["tiny"] - curves["drawn"]).abs() > 1e-6).all()  # other weights
 
 
 def test_repetition_lowers_the_entropy(made: Project) -> None:

@@ -130,6 +130,7 @@ COLUMNS: dict[str, list[str]] = {
         *("peak", "peak_low", "peak_high", "centre", "centre_low", "centre_high", "texts", "groups", "distance"),
         *("quantity", "pair_at", "texts_with_sinks", "texts_left_out", "gap", "gap_low", "gap_high"),
         *("test_corpus", "texts_known", "stage", "name", "model", "corpus"),
+        *("dip", "dip_low", "dip_high", "dip_left", "dip_bottom", "dip_right", "dip_reason"),
     ],
     "folds": [*PLACE, "quantity", "control", "layer", "depth", "repeat", "fold", "texts", "score", "penalty"],
     "texts": [*PLACE, "quantity", "control", "layer", "depth", "text", "group", "class", "hit"],
@@ -267,7 +268,12 @@ def test_the_summary_says_every_curve_and_its_dip(made: Project) -> None:
     }
     dips = summary[summary["dip"].notna()]
     assert set(dips["experiment"]) == set(EXPERIMENTS)
-    assert not dips.duplicated(["experiment", "estimator"]).any()  # of the first site and span
+    assert set(dips["site"]) == {"residual", "attention", "mlp"}
+    order = probes(made, "items+relations+analogies", "order")
+    assert set(order["estimator"]) == {"svm", "ridge", "logistic"}
+    # The experiments have one estimator in common, and one is alone with each of the others.
+    reasons = order.groupby("estimator")["reason"].first()
+    assert reasons["svm"] == reasons["logistic"] == "fewer than two experiments were tested against chance"
     caption = (made.folder / "results/figures/levels.txt").read_text(encoding="utf-8")
     # Of the items that are drawn together, few are of a pair.
     assert "no test of the order: weights: a sample lacks class" in caption

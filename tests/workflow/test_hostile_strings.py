@@ -40,7 +40,7 @@ def drawn(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 
 def test_labels_arrive_as_they_are(drawn: Project) -> None:
-    assert set(pd.read_csv(drawn.folder / f"{FIGURE}.csv")["model"]) == {LABEL}
+    assert set(pd.read_csv(drawn.folder / f"{FIGURE}.csv")["model_title"]) == {LABEL}
     caption = (drawn.folder / f"{FIGURE}.txt").read_text(encoding="utf-8")
     assert f"{LABEL} (local folder, {LABEL}, float32)" in caption
     assert f"random ({WORD}.txt)" in caption

@@ -161,6 +161,24 @@ def test_all_summaries_are_in_one_frame(across: Project) -> None:
     assert (frame["control"] == "choice").equals(frame["choice"] != "")
 
 
+def test_other_classes_in_the_table_of_the_test_are_refused_before_any_model_runs(
+    prepared: Project, tmp_path: Path
+) -> None:
+    project = unmade(prepared, tmp_path / "project", moods())
+    other = moods()
+    other.loc[6, "mood"] = "odd"
+    other.to_csv(project.folder / "other.csv", index=False)
+    config = CONFIG | {
+        "corpora": CONFIG["corpora"] | {"other": {"kind": "file", "path": "other.csv", "labels": ["mood"]}},
+        "probes": {"moods": {"corpus": "moods", "test": "other", "labels": ["mood"], "positions": ["mean"]}},
+    }
+    (project.folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    done = project.run(check=False)
+    (said,) = {line for line in (done.stdout + done.stderr).splitlines() if "fathom: error" in line}
+    assert "corpus other: other.csv: column 'mood', row 7: 'odd' is no class of corpus moods; expected the same" in said
+    assert not (project.folder / "results/activations").exists()
+
+
 def test_a_class_that_a_fold_would_lack_is_refused_before_any_model_runs(prepared: Project, tmp_path: Path) -> None:
     table = moods()
     table.loc[12, "mood"] = "odd"

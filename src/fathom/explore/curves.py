@@ -122,7 +122,8 @@ def _depths(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
 
 def _decimals(largest: pd.Series) -> pd.Series:
     sizes = largest.fillna(1.0).replace(0.0, 1.0)
-    return (DIGITS - 1 - np.floor(np.log10(sizes.astype("float64")))).clip(0, 12).astype("int64")
+    decimals = DIGITS - 1 - np.floor(np.log10(sizes.to_numpy(dtype=np.float64)))
+    return pd.Series(decimals.clip(0, 12).astype(np.int64), index=sizes.index)
 
 
 def _mirrored(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
@@ -144,7 +145,9 @@ def as_columns(curves: Curves) -> dict[str, object]:
 
     A value is in units of the last decimal of its curve and told as the step from the value before it; the lower end
     of an interval as its distance from the value, told as the step from the one before; the upper end as how much
-    longer its distance is than the lower one's. Steps have fewer digits than values, which makes the page smaller.
+    longer its distance is than the lower one's. Layers are told as steps in the same way, -1 where there is none. Steps
+    have fewer digits than values, and what stays the same for many points is told as runs: a value, how often, and so
+    on. The page is smaller by that, and opens faster.
     """
     head: dict[str, object] = {name: _words(curves.curves[name]) for name in KEYS}
     for name in ("points", "depth", "decimals", *PEAK):
@@ -159,19 +162,43 @@ def as_columns(curves: Curves) -> dict[str, object]:
         "value": _steps(value, counts),
         "low": _steps(value - low, counts),
         "high": _whole(pd.Series((high - value) - (value - low))),
-        "chance": _words(curves.points["chance"].map(_number)),
         "p": _words(curves.points["p"].map(_number)),
-        "reason": _words(curves.points["reason"].fillna("")),
     }
-    body |= {name: _whole(curves.points[name]) for name in ("layer", "other_layer", *COUNTS)}
+    for name, words in (
+        ("chance", curves.points["chance"].map(_number)),
+        ("reason", curves.points["reason"].fillna("")),
+    ):
+        codes, found = pd.factorize(words)
+        told: dict[str, object] = {"words": [str(word) for word in found], "runs": _runs(codes.astype(np.int64))}
+        body[name] = told
+    first = np.zeros(len(curves.points), dtype=bool)
+    first[np.cumsum(counts)[:-1]] = True
+    for name in ("layer", "other_layer"):
+        places = _or_missing(curves.points[name])
+        body[name] = {"runs": _runs(np.where(first, places, np.diff(places, prepend=0)))}
+    body |= {name: {"runs": _runs(_or_missing(curves.points[name]))} for name in COUNTS}
     return {"curves": head, "points": {name: column for name, column in body.items() if column is not None}}
+
+
+def _or_missing(column: pd.Series) -> npt.NDArray[np.int64]:
+    """Whole numbers from 0 on, -1 where one is missing."""
+    return column.fillna(-1).to_numpy(dtype=np.int64)
+
+
+def _runs(numbers: npt.NDArray[np.int64]) -> list[int]:
+    """A value, how often it comes one after another, the next value, and so on."""
+    if not len(numbers):
+        return []
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(numbers)) + 1])
+    lengths = np.diff(np.append(starts, len(numbers)))
+    return np.column_stack([numbers[starts], lengths]).ravel().tolist()
 
 
 def _number(value: object) -> str:
     return "" if pd.isna(value) else f"{value:.4g}"  # type: ignore[call-overload]
 
 
-def _words(column: pd.Series) -> dict[str, list[object]]:
+def _words(column: pd.Series) -> dict[str, object]:
     """Words once, in the order in which they come, and the number of each row's."""
     codes, words = pd.factorize(column.astype("object"))
     return {"words": [str(word) for word in words], "rows": codes.tolist()}

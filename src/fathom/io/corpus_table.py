@@ -55,8 +55,10 @@ TEMPLATE = "template"
 TRAIN, TEST = "train", "test"
 
 
-def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
+def write_corpus(frame: pd.DataFrame, path: Path, name: str, *, at_once: int | None = None) -> None:
     """Check a corpus and write it; columns that it does not use are added empty.
+
+    `at_once`, of a task's texts, is how many vectors it takes at a time.
 
     Errors: FathomError if it is empty, if a text is, or if a text occurs twice in a view.
     """
@@ -79,7 +81,8 @@ def write_corpus(frame: pd.DataFrame, path: Path, name: str) -> None:
         raise FathomError(msg)
     plain = frame.astype(object).where(frame.notna(), None)
     table = pa.table({column: pa.array(plain[column].tolist(), type=_TYPES.get(str(column))) for column in plain})
-    write_arrow(table.replace_schema_metadata({SIZES: json.dumps(corpus_sizes(frame))}), path)
+    sizes = corpus_sizes(frame) | ({} if at_once is None else {"at_once": at_once})
+    write_arrow(table.replace_schema_metadata({SIZES: json.dumps(sizes)}), path)
 
 
 def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
@@ -98,7 +101,7 @@ def corpus_sizes(frame: pd.DataFrame) -> dict[str, int]:
 
 
 def read_corpus_sizes(path: Path) -> dict[str, int]:
-    """What `corpus_sizes` gave when the corpus was written.
+    """What `corpus_sizes` gave when the corpus was written, and `at_once` of a task's texts.
 
     Errors: FileNotFoundError, naming the file, if it is missing or an earlier version wrote it, which the workflow
     makes anew; FathomError if it is not a Parquet file.

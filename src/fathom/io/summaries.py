@@ -48,11 +48,19 @@ SUMMARY_TYPES = {
     "peak": "boolean",
     "peak_low": "Int64",
     "peak_high": "Int64",
+    "gap": "float64",
+    "gap_low": "float64",
+    "gap_high": "float64",
+    "dip": "float64",
+    "dip_low": "float64",
+    "dip_high": "float64",
     "reason": "string",
 }
 """Column -> its type. `stage` and `name` say which metric or experiment; `quantity` what a view varies; `normalisation`
 what the values are divided by; `test_corpus` on which other corpus probes are tested; `choice` how a layer is chosen;
-`raw` is the value in the metric's own unit; `p` is family-wise over layers; `left_out` counts texts without a value."""
+`raw` is the value in the metric's own unit; `p` is family-wise over layers; `left_out` counts texts without a value;
+`gap` is how far the curve inside a domain is ahead of one on another corpus (or the best layer of a surface); `dip` is
+the depth of the valley between two maxima of a curve."""
 SUMMARY_COLUMNS = tuple(SUMMARY_TYPES)
 PAIR_TYPES = {"other_layer": "Int64", "other_depth": "float64"}
 """The columns besides, where a row is of a pair of layers."""

@@ -507,8 +507,9 @@ class MetricsSettings(Settings):
     """Metrics to measure; all that are not null if left out."""
     tasks: tuple[Name, ...] = ("dataset_entropy",)
     """Those of them that are measured on the texts of every downstream task too, to choose a layer by: of tokens, of a
-    corpus, or of views, for which the config needs a corpus of the kind `views` that is made of `task-<name>`. The
-    default is one of the three of Skean et al. 2025 that needs no views."""
+    corpus, or of views, for which the config needs a corpus of the kind `views` that is made of `task-<name>`. Where it
+    has one of the kind `excerpt`, the others are measured on that in place of all texts. The default is one of the
+    three of Skean et al. 2025 that needs no views."""
     prompt_entropy: PromptEntropySettings | None = PromptEntropySettings()
     """Entropy over the tokens of a text."""
     curvature: CurvatureSettings | None = CurvatureSettings()

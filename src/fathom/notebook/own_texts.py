@@ -194,6 +194,11 @@ def _of_config(name: str, settings: Config, results: Path) -> Path:
     made = results / "models" / name / MANIFEST
     if made.is_file() and read_manifest(made, "model").get("source") == wanted.described:
         return made
+    if wanted.training is not None:
+        msg = (
+            f"model {name}: a checkpoint of training {wanted.training}, not there yet; run snakemake --cores all {made}"
+        )
+        raise FathomError(msg)
     base = None if wanted.base is None else _of_config(wanted.base, settings, results)
     return _cached(name, wanted, base)
 

@@ -51,9 +51,10 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         (on which other corpus probes are tested), `choice` (how a layer is chosen: `control` is then `choice`, and
         `layer` that layer, where it is one), `distance`. Words are empty where they have no meaning. What was found:
         `value`, its interval `low` to `high`, `unit`, `raw` (in the metric's own unit), `chance`, `p` (family-wise over
-        layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`, `peak_high`, and the
-        `reason` where a value is missing. What is of pairs of layers has `other_layer` and `other_depth`, which are
-        missing elsewhere.
+        layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`, `peak_high`, `gap` (how far
+        the curve inside a domain is ahead of one on another corpus, or the best layer of the texts' surface) and `dip`
+        (the valley between two maxima of a curve), both with their intervals, and the `reason` where a value is
+        missing. What is of pairs of layers has `other_layer` and `other_depth`, which are missing elsewhere.
 
     Raises:
         FathomError: if the folder holds no summary, or one is corrupt.

@@ -30,7 +30,7 @@ from fathom.probes.label_batches import Batch, Curve
 from fathom.probes.measures import RunningScore, interval
 from fathom.probes.scoring import Samples, Scored, chance_level, primary_measure, score_predictions
 from fathom.probes.targets import Target
-from fathom.statistics.arrays import FloatArray, IntArray
+from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from fathom.probes.curve_tables import ProbeTables
@@ -59,6 +59,7 @@ CHOICE_COLUMNS = [
     "groups",
     "reason",
 ]
+MOST_AT_A_TIME = 64 * 2**20  # bytes of the predictions that weights are learnt from
 NOT_NESTED = "no inner folds for this estimator: it is not among `inner`"
 
 
@@ -92,12 +93,11 @@ def choose_layers(
     if batch.inner is None or layers[0][1].inside is None:
         return found | dict.fromkeys(NESTED, Choice(reason=NOT_NESTED))
     chosen, mixed = _nested(batch, batch.inner, target, [outcome for _, outcome in layers])
-    predictions = np.stack([outcome.predictions for _, outcome in layers])
-    of_chosen = np.zeros_like(predictions[0])
+    of_chosen = np.zeros_like(mixed)
     for repeat, fold_of in enumerate(batch.assignment):
         for fold, layer in enumerate(chosen[repeat]):
             test = fold_of == fold
-            of_chosen[test, repeat] = predictions[layer, test, repeat]
+            of_chosen[test, repeat] = layers[layer][1].predictions[test, repeat]
     found[INNER] = Choice(score_predictions(batch, samples, curve, of_chosen), chosen.ravel())
     found[WEIGHTED] = Choice(score_predictions(batch, samples, curve, mixed))
     return found
@@ -111,25 +111,50 @@ def _nested(batch: Batch, inner: IntArray, target: Target, layers: Sequence[Outc
     truth = target.columns(target.values[:, None])
     for repeat in range(repeats):
         for fold in range(folds):
-            inside = np.stack([_inside(outcome)[:, repeat, fold] for outcome in layers], axis=1)
             seen, test = inner[repeat, fold] != OUTSIDE, batch.assignment[repeat] == fold
-            score = RunningScore(target, len(layers))
-            for number in range(int(inner[repeat, fold].max()) + 1):
-                part = inner[repeat, fold] == number
-                score.add(inside[part], np.repeat(target.values[part][:, None], len(layers), axis=1))
+            scores = [_score_inside(target, outcome, inner, repeat, fold) for outcome in layers]
             # Equal scores add up to sums that differ in their last digit; of ties the first.
-            chosen[repeat, fold] = score.value().round(9).argmax()
-            weights, mean = layer_weights(inside[seen], truth[seen]), truth[seen].mean(axis=0)
+            chosen[repeat, fold] = np.round(scores, 9).argmax()
+            weights = _weights_inside(layers, truth, np.flatnonzero(seen), repeat, fold)
+            mean = truth[seen].mean(axis=0)
             outer = np.stack([outcome.predictions[test, repeat] - mean for outcome in layers], axis=-1)
             mixed[test, repeat] = outer @ weights + mean
     return chosen, mixed
 
 
-def _inside(outcome: Outcome) -> FloatArray:
+def _inside(outcome: Outcome, repeat: int, fold: int, texts: IntArray | BoolArray) -> FloatArray:
+    """What inner folds of one outer fold predict of some texts, (texts, width)."""
     if outcome.inside is None:
         msg = "layers: some have predictions of inner folds, others not"
         raise ValueError(msg)
-    return np.asarray(outcome.inside, dtype=np.float64)
+    return np.asarray(outcome.inside[texts, repeat, fold], dtype=np.float64)
+
+
+def _score_inside(target: Target, outcome: Outcome, inner: IntArray, repeat: int, fold: int) -> float:
+    """The score of one layer in the inner folds of one outer fold."""
+    score = RunningScore(target, 1)
+    for number in range(int(inner[repeat, fold].max()) + 1):
+        part = inner[repeat, fold] == number
+        score.add(_inside(outcome, repeat, fold, part)[:, None], target.values[part][:, None])
+    return float(score.value()[0])
+
+
+def _weights_inside(
+    layers: Sequence[Outcome], truth: FloatArray, texts: IntArray, repeat: int, fold: int
+) -> FloatArray:
+    """`layer_weights` of what inner folds predict of some texts, so many of them at a time that they fit in memory."""
+    size = max(1, MOST_AT_A_TIME // (8 * len(layers) * truth.shape[1]))
+    if len(texts) <= size:
+        inside = np.stack([_inside(outcome, repeat, fold, texts) for outcome in layers], axis=1)
+        return layer_weights(inside, truth[texts])
+    means = np.stack([_inside(outcome, repeat, fold, texts).mean(axis=0) for outcome in layers])
+    triangle = np.zeros((0, len(layers) + 1))
+    for first in range(0, len(texts), size):
+        part = texts[first : first + size]
+        inside = np.stack([_inside(outcome, repeat, fold, part) for outcome in layers], axis=1)
+        rows = _equations(inside - means, truth[part] - truth[texts].mean(axis=0))
+        triangle = np.asarray(np.linalg.qr(np.vstack([triangle, rows]), mode="r"))
+    return _least_squares(triangle)
 
 
 def layer_weights(predictions: FloatArray, truth: FloatArray) -> FloatArray:
@@ -138,10 +163,19 @@ def layer_weights(predictions: FloatArray, truth: FloatArray) -> FloatArray:
     Both are centred first. Weights may add up to more than 1: the predictions of single layers are shrunk. Where no
     layer predicts anything, all weigh the same.
     """
-    rest = np.moveaxis(predictions - predictions.mean(axis=0), 1, 2).reshape(-1, predictions.shape[1])
-    wanted = (truth - truth.mean(axis=0)).reshape(-1, 1)
+    rows = _equations(predictions - predictions.mean(axis=0), truth - truth.mean(axis=0))
     # The triangle of a QR decomposition has the same least squares and as many rows as layers.
-    triangle = np.asarray(np.linalg.qr(np.hstack([rest, wanted]), mode="r"))
+    return _least_squares(np.asarray(np.linalg.qr(rows, mode="r")))
+
+
+def _equations(predictions: FloatArray, truth: FloatArray) -> FloatArray:
+    """One equation a text and column: the predictions of all layers, and what they are to sum up to."""
+    rest = np.moveaxis(predictions, 1, 2).reshape(-1, predictions.shape[1])
+    return np.hstack([rest, truth.reshape(-1, 1)])
+
+
+def _least_squares(triangle: FloatArray) -> FloatArray:
+    """Weights of at least 0; the same for all layers where none predicts anything."""
     weights, _ = nnls(triangle[:, :-1], triangle[:, -1])
     return np.asarray(weights if weights.any() else np.full(len(weights), 1 / len(weights)))
 

@@ -16,6 +16,7 @@ from fathom.probes.curve_tables import ProbeTables, make_tables
 from fathom.probes.design import ProbeDesign
 from fathom.probes.fitting import Outcome, probe_layer
 from fathom.probes.folds import check_groups
+from fathom.probes.kept_outcomes import kept_outcomes, outcome_bytes
 from fathom.probes.label_batches import Batch, Curve, make_batch
 from fathom.probes.layer_choice import Choice, choice_table, choose_layers
 from fathom.probes.scoring import Samples, Scored, make_samples, score_curve
@@ -92,21 +93,24 @@ def run_probes(
         raise ValueError(msg)
     plan = plan_probes(labels, groups, design, stratify_by=stratify_by, items=items, tested=tested)
 
-    def probe(layer: int) -> tuple[dict[Curve, Scored], dict[Curve, Outcome]]:
-        found = _probe(plan, read_layer(states, layer, plan.texts))
-        if progress is not None:
-            progress()
-        scored = {curve: one for curve, (one, _) in found.items()}
-        return scored, {curve: outcome for curve, (_, outcome) in found.items() if choices and curve[2] == "fixed"}
+    with kept_outcomes(outcome_bytes(plan.batches) * len(states) if choices else 0) as keep:
 
-    with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
-        layers = list(pool.map(probe, range(len(states))))
-    of_labels = {name: batch for batch in plan.batches for name in batch.targets}
-    tables = make_tables([scored for scored, _ in layers], of_labels, plan.curves, design.level)
-    if not choices:
-        return tables
-    with threadpool_limits(limits=1):
-        return replace(tables, choices=choice_table(_choices(states, plan, layers), of_labels, design.level))
+        def probe(layer: int) -> tuple[dict[Curve, Scored], dict[Curve, Outcome]]:
+            found = _probe(plan, read_layer(states, layer, plan.texts))
+            if progress is not None:
+                progress()
+            scored = {curve: one for curve, (one, _) in found.items()}
+            fixed = [curve for curve in found if choices and curve[2] == "fixed"]
+            return scored, {curve: keep(found[curve][1]) for curve in fixed}
+
+        with threadpool_limits(limits=1), ThreadPoolExecutor(jobs) as pool:
+            layers = list(pool.map(probe, range(len(states))))
+        of_labels = {name: batch for batch in plan.batches for name in batch.targets}
+        tables = make_tables([scored for scored, _ in layers], of_labels, plan.curves, design.level)
+        if not choices:
+            return tables
+        with threadpool_limits(limits=1):
+            return replace(tables, choices=choice_table(_choices(states, plan, layers), of_labels, design.level))
 
 
 def _probe(plan: ProbePlan, states: FloatArray) -> dict[Curve, tuple[Scored, Outcome]]:

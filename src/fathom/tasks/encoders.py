@@ -114,11 +114,16 @@ class RecordingEncoder(TextEncoder):
         super().__init__(meta, template)
         self.asked = 0
         self.texts: dict[str, None] = {}
+        self.at_once = 0
+        """Most vectors in two calls after one another: two sides, examples and tests. Queries are looked up."""
+        self._before = 0
         self._rng = np.random.default_rng(0)
 
-    def _vectors(self, texts: list[str], *, is_query: bool) -> Float32Array:  # noqa: ARG002 - all are alike here
+    def _vectors(self, texts: list[str], *, is_query: bool) -> Float32Array:
         self.asked += len(texts)
         self.texts.update(dict.fromkeys(texts))
+        here = len(set(texts)) if is_query else len(texts)
+        self.at_once, self._before = max(self.at_once, self._before + here), here
         return self._rng.standard_normal((len(texts), RECORDED_WIDTH), dtype=np.float32)
 
 

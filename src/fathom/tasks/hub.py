@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from fathom.io.download import OutOfReachError
 from fathom.runtime.errors import FathomError
-from fathom.tasks.mteb_names import require_known, superseded
-from fathom.tasks.task_data import TYPES, PublishedData
+from fathom.tasks.mteb_names import require_scorable, superseded
+from fathom.tasks.task_data import PublishedData
 
 if TYPE_CHECKING:
     from fathom.tasks.sources import TaskSources
@@ -24,13 +24,7 @@ def build(
     Errors: FathomError if mteb has no such task or subset, or one of a type that is not scored here, or if the dataset
     cannot be fetched.
     """
-    metadata, subsets = require_known(name)
-    if metadata.type not in TYPES:
-        msg = f"task {name}: of the type {metadata.type}; fathom scores {', '.join(TYPES)}"
-        raise FathomError(msg)
-    if subset is not None and subset not in subsets:
-        msg = f"task {name}: has no subset {subset!r}; expected one of {', '.join(subsets)}"
-        raise FathomError(msg)
+    metadata = require_scorable(name, subset)
     newer = superseded(name)
     if newer is not None:
         log.warning("task %s: mteb has a newer task in its place, %s; this one is scored, as it is named", name, newer)

@@ -10,6 +10,8 @@ from fathom.schema import Line, Name, PathLine, Settings, Wording
 
 MTEB = "2.26.24"
 """The version of mteb that scores: other versions may score otherwise, so that it is part of every job's settings."""
+HELD = 1 << 26  # bytes of a layer's vectors that a process holds whole
+AT_A_TIME = 4096  # texts whose vectors are read of a larger layer
 
 
 class DataJob(Settings):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from fathom.runtime.errors import FathomError
 from fathom.tasks.mteb_import import import_mteb
+from fathom.tasks.task_data import TYPES
 
 if TYPE_CHECKING:
     from mteb import TaskMetadata
@@ -30,6 +31,22 @@ def require_known(name: str) -> tuple[TaskMetadata, Sequence[str]]:
         raise FathomError(msg)
     metadata = _TASKS_REGISTRY[name].metadata
     return metadata, tuple(metadata.hf_subsets)
+
+
+def require_scorable(name: str, subset: str | None) -> TaskMetadata:
+    """What mteb says of a task that is scored here.
+
+    Errors: FathomError if mteb has no such task or subset, or one of a type that is not scored.
+    """
+    metadata, subsets = require_known(name)
+    if metadata.type not in TYPES:
+        msg = f"task {name}: of the type {metadata.type}; fathom scores {', '.join(TYPES)}"
+        raise FathomError(msg)
+    if subset is not None and subset not in subsets:
+        near = difflib.get_close_matches(subset, subsets, n=3) or subsets[:10]
+        msg = f"task {name}: has no subset {subset!r}, but {len(subsets)} others: {', '.join(near)}"
+        raise FathomError(msg)
+    return metadata
 
 
 def superseded(name: str) -> str | None:

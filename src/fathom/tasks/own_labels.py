@@ -37,15 +37,20 @@ def build(
         msg = f"{path}: column {label!r} holds one label only, {rows['label'].iloc[0]!r}; expected two or more"
         raise FathomError(msg)
     if type == "clustering":
+        if rows["text"].nunique() < rows["label"].nunique():
+            msg = f"{path}: {rows['text'].nunique()} different texts of {rows['label'].nunique()} labels; expected at "
+            msg += "least as many texts, for as many clusters are formed"
+            raise FathomError(msg)
         return OwnTask("Clustering", {"test": rows[["text", "label"]].assign(set=0)}, instruction)
     halves = _given_split(rows, path, str(split)) if split is not None else _drawn_split(rows, seed)
     tables = {half: rows.loc[halves == half, ["text", "label"]] for half in HALVES}
     counts = tables["train"]["label"].value_counts()
     for one in rows["label"].unique():
         if counts.get(one, 0) < examples:
+            drawn = "" if split is not None else ", a fifth of its different ones"
             msg = (
-                f"{path}: label {one!r} has {counts.get(one, 0)} texts for training; expected at least {examples}, "
-                "as many as are drawn as examples (tasks: examples)"
+                f"{path}: label {one!r} has {counts.get(one, 0)} texts for training{drawn}; expected at least "
+                f"{examples}, as many as are drawn as examples (option examples)"
             )
             raise FathomError(msg)
     for half, table in tables.items():

@@ -18,9 +18,10 @@ def build(_sources: TaskSources, *, path: str, first: str, second: str, score: s
     """Pairs that belong together or do not, where all scores are 0 or 1; else pairs that are more or less alike."""
     rows = columns_of_csv(path, {"sentence1": first, "sentence2": second, "score": score})
     rows["score"] = as_numbers(rows["score"], path, score)
-    if rows["score"].nunique() < 2 or len(rows) < FEWEST:
-        msg = f"{path}: {len(rows)} pairs, scores {sorted(set(rows['score']))[:3]}; expected at least {FEWEST} pairs, "
-        msg += "and different scores"
+    different = len(rows[["sentence1", "sentence2"]].drop_duplicates())
+    if rows["score"].nunique() < 2 or different < FEWEST or (rows["sentence1"] == rows["sentence2"]).all():
+        msg = f"{path}: {different} different pairs, scores {sorted(set(rows['score']))[:3]}; expected at least "
+        msg += f"{FEWEST} pairs, not all of equal texts, and different scores"
         raise FathomError(msg)
     if set(rows["score"]) <= {0.0, 1.0}:
         pairs = rows.rename(columns={"score": "labels"}).astype({"labels": "int64"})

@@ -30,7 +30,7 @@ from fathom.runtime.progress import Progress
 from fathom.store.layout import is_mean, without_sinks
 from fathom.store.reader import Activations
 from fathom.tasks.encoders import Float32Array, LayerEncoder, Rows
-from fathom.tasks.job import TaskJob
+from fathom.tasks.job import AT_A_TIME, HELD, TaskJob
 from fathom.tasks.mteb_import import work_offline
 from fathom.tasks.mteb_tasks import SPLIT, open_task, scores_of
 from fathom.tasks.task_data import read_task
@@ -44,8 +44,6 @@ WITH, WITHOUT = "with", "without"
 MAIN = "main_score"
 ALL = -1  # in place of a layer: the mean of the vectors of all layers
 ONE_LAYER, ALL_LAYERS = "layer", "mean of layers"
-HELD = 1 << 26  # bytes of a layer that are held whole
-AT_A_TIME = 4096  # texts that are read of a larger one
 LIBRARY = "mteb"  # folder of mteb's own results beside the tables of a model
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from fathom.schema import (
@@ -102,6 +102,11 @@ class Task(Settings):
         """Its name among mteb's own tasks; none of one that mteb does not have."""
         return None
 
+    @property
+    def known(self) -> bool:
+        """Whether it is known to be scored without asking mteb."""
+        return True
+
     def describe(self) -> str:
         """What it holds, in one phrase for captions."""
         raise NotImplementedError
@@ -153,6 +158,11 @@ class PublishedTask(Task):
     def mteb_name(self) -> str:
         """The name."""
         return self.name
+
+    @property
+    def known(self) -> bool:
+        """Whether it is one of the 32, in the papers' subset."""
+        return self.name in PUBLISHED and self.subset in (None, PUBLISHED[self.name].subset)
 
     def describe(self) -> str:
         """Repository, revision and subset."""
@@ -292,6 +302,13 @@ class OwnLabelsTask(_OwnTable):
     """Seed of the split."""
 
     module: ClassVar[str] = "fathom.tasks.own_labels"
+
+    @model_validator(mode="after")
+    def _split_what_is_classified(self) -> Self:
+        if self.type == "clustering" and self.split is not None:
+            expected = "expected no column `split` of a task of the type clustering, of which all texts are clustered"
+            raise PydanticCustomError(NOT_EXPECTED, expected)
+        return self
 
     def describe(self) -> str:
         """File, columns."""

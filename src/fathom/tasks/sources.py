@@ -52,7 +52,9 @@ def columns_of_csv(path: str, columns: Mapping[str, str]) -> pd.DataFrame:
     for option, column in columns.items():
         if column not in table.columns:
             found = ", ".join(map(str, table.columns))
-            msg = f"{path}: expected a column {column!r} ({option}), found {found}"
+            other = [sign for sign in (";", "\t", "|") if len(table.columns) == 1 and sign in found]
+            hint = f"; its cells are parted by {other[0]!r}, expected commas" if other else ""
+            msg = f"{path}: expected a column {column!r} ({option}), found {found!r}{hint}"
             raise FathomError(msg)
     if table.empty:
         msg = f"{path}: holds no row below its head"

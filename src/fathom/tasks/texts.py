@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -25,24 +26,34 @@ def write_texts(settings_json: str, data: Path, output: Path) -> Work:
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as scratch:
         work_offline(scratch)
-        texts, asked = recorded_texts(data, job.template)
+        asked = recorded_texts(data, job.template)
+    texts = asked.texts
     if not texts:
         msg = f"task {job.task}: asks for no text that is not blank"
         raise FathomError(msg)
     names = [f"text-{at + 1}" for at in range(len(texts))]
-    write_corpus(pd.DataFrame({"id": names, "text": texts, "view": ORIGINAL, "group": names}), output, output.stem)
-    log.info("task %s: asks for %s texts, %s of them different", job.task, f"{asked:,}", f"{len(texts):,}")
+    frame = pd.DataFrame({"id": names, "text": texts, "view": ORIGINAL, "group": names})
+    write_corpus(frame, output, output.stem, at_once=asked.at_once)
+    log.info("task %s: asks for %s texts, %s of them different", job.task, f"{asked.count:,}", f"{len(texts):,}")
     return Work(settings_json, read=[data], written=[output])
 
 
-def recorded_texts(data: Path, template: str | None) -> tuple[list[str], int]:
-    """The different texts that a task asks for, prompts included and blank ones left out; and how many it asks for.
+class Asked(NamedTuple):
+    """What a task asks for."""
 
-    A task chooses its texts without looking at the vectors, so that random ones tell which.
-    """
+    texts: list[str]
+    """Different ones, prompts included and blank ones left out, in the order in which they are asked for."""
+    count: int
+    """Texts in all."""
+    at_once: int
+    """Most vectors that it takes at a time."""
+
+
+def recorded_texts(data: Path, template: str | None) -> Asked:
+    """What a task asks for. It chooses its texts without looking at the vectors, so that random ones tell which."""
     from mteb.models import ModelMeta
 
     task = open_task(data)
     encoder = RecordingEncoder(ModelMeta.create_empty({"name": "fathom/recorder", "revision": "none"}), template)
     scores_of(task, encoder)
-    return [text for text in encoder.texts if text.strip()], encoder.asked
+    return Asked([text for text in encoder.texts if text.strip()], encoder.asked, encoder.at_once)

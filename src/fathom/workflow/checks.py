@@ -12,7 +12,6 @@ from fathom.models.settings import ModelSettings
 from fathom.probes.settings import ExperimentSettings
 from fathom.runtime.errors import FathomError
 from fathom.schema import Problem, unknown_names
-from fathom.tasks.published import PUBLISHED
 from fathom.tasks.settings import TaskSettings
 from fathom.workflow.config import Config
 from fathom.workflow.defaults import Corpora, Experiments, random_models
@@ -123,16 +122,16 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
 
 
 def _unknown_tasks(config: Config) -> Iterator[Problem]:
-    """Names that mteb does not have. It is imported, which takes seconds, only for a name that fathom does not know."""
+    """Tasks that mteb does not have, or of types not scored. mteb is imported only for what fathom does not know."""
     for name, task in config.tasks.items():
-        if task.mteb_name is None or task.mteb_name in PUBLISHED:
+        if task.mteb_name is None or task.known:
             continue
-        from fathom.tasks.mteb_names import require_known
+        from fathom.tasks.mteb_names import require_scorable
 
         try:
-            require_known(task.mteb_name)
+            require_scorable(task.mteb_name, task.options["subset"])
         except FathomError as error:
-            yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb ({error})"
+            yield f"tasks.{name}.name", task.mteb_name, f"a task of mteb that can be scored ({error})"
 
 
 def _unmeasurable_on_tasks(config: Config) -> Iterator[Problem]:

@@ -79,12 +79,16 @@ class ModelSize:
 
 @dataclass(frozen=True)
 class CorpusSize:
-    """A corpus: texts of all views, labels, characters of all texts and of the longest one (or sampled tokens)."""
+    """A corpus: texts of all views, labels, characters of all texts and of the longest one (or sampled tokens).
+
+    Of a task's texts, also how many vectors the task takes at a time, a text as often as it asks for it.
+    """
 
     texts: int
     characters: int
     longest: int
     labels: int
+    at_once: int = 0
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,55 @@ async function unpack() {
   return { packed, curves: curvesOf(packed), points: pointsOf(packed) };
 }
 
-/** @param {Words | Numbers | null | undefined} column @returns {string[]} */
+/** @param {Words | Runs | Numbers | null | undefined} column @returns {string[]} */
 function wordsOf(column) {
   if (!column || Array.isArray(column)) return [];
+  if ("runs" in column) return expanded(column.runs, (row) => column.words?.[row] ?? "");
   return column.rows.map((row) => column.words[row] ?? "");
 }
 
-/** @param {Words | Numbers | null | undefined} column @returns {Numbers | null} */
+/**
+ * @template T
+ * @param {number[]} runs
+ * @param {(value: number) => T} meaning asked once a run
+ * @returns {T[]}
+ */
+function expanded(runs, meaning) {
+  let total = 0;
+  for (let place = 1; place < runs.length; place += 2) total += runs[place] ?? 0;
+  const all = /** @type {T[]} */ (new Array(total));
+  let row = 0;
+  for (let place = 0; place < runs.length; place += 2) {
+    const last = row + (runs[place + 1] ?? 0);
+    all.fill(meaning(runs[place] ?? 0), row, last);
+    row = last;
+  }
+  return all;
+}
+
+/** Whole numbers from their runs, null where one is missing. @param {Words | Runs | Numbers | null | undefined} column @returns {Numbers} */
+function countsOf(column) {
+  return column && "runs" in column ? expanded(column.runs, (value) => (value < 0 ? null : value)) : [];
+}
+
+/** Layers from their steps within each curve. @param {Words | Runs | Numbers | null | undefined} column @param {Numbers} counts @returns {Numbers} */
+function layersOf(column, counts) {
+  if (!column || !("runs" in column)) return [];
+  const steps = expanded(column.runs, (value) => value);
+  /** @type {Numbers} */
+  const layers = new Array(steps.length);
+  let row = 0;
+  for (const count of counts) {
+    let layer = 0;
+    for (const last = row + (count || 0); row < last; row++) {
+      layer += steps[row] ?? 0;
+      layers[row] = layer < 0 ? null : layer;
+    }
+  }
+  return layers;
+}
+
+/** @param {Words | Runs | Numbers | null | undefined} column @returns {Numbers | null} */
 function numbersOf(column) {
   return Array.isArray(column) ? column : null;
 }
@@ -89,17 +131,17 @@ function pointsOf(packed) {
     }
   });
   return {
-    layer: numbersOf(packed.points.layer) || [],
-    other: numbersOf(packed.points.other_layer),
+    layer: layersOf(packed.points.layer, counts),
+    other: layersOf(packed.points.other_layer, counts),
     value,
     low,
     high,
     chance: wordsOf(packed.points.chance),
     p: wordsOf(packed.points.p),
     reason: wordsOf(packed.points.reason),
-    texts: numbersOf(packed.points.texts),
-    groups: numbersOf(packed.points.groups),
-    leftOut: numbersOf(packed.points.left_out),
+    texts: countsOf(packed.points.texts),
+    groups: countsOf(packed.points.groups),
+    leftOut: countsOf(packed.points.left_out),
   };
 }
 

@@ -3,6 +3,7 @@
  * What the page is made of. Types only: nothing here runs.
  *
  * @typedef {{words: string[], rows: number[]}} Words one word a row, each word written once
+ * @typedef {{words?: string[], runs: number[]}} Runs a value (or the number of a word), how often, the next one ...
  * @typedef {(number | null)[]} Numbers
  * @typedef {{
  *   stage: string, name: string, title: string, axis: string, gist: string, sentences: string[], opens: boolean,
@@ -25,7 +26,7 @@
  *   models: {name: string, title: string, origin: string}[], corpora: {name: string, about: string}[],
  *   records: Record<string, string>, tokens: TokenText[],
  *   provenance: {jobs: Job[], machines: Record<string, unknown>[], packages: Record<string, string>[]},
- *   curves: Record<string, Words | Numbers | null>, points: Record<string, Words | Numbers | null>
+ *   curves: Record<string, Words | Numbers | null>, points: Record<string, Words | Runs | Numbers | null>
  * }} Packed the document as it was written
  *
  * @typedef {{[name: string]: string} & {stage: string, name: string, model: string, corpus: string, view: string, texts: string,

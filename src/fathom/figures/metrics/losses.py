@@ -56,8 +56,7 @@ def draw_losses(losses: pd.DataFrame, *, title: str, unit: str, notes: Sequence[
             for rows in trainings
         ]
         handles = [Line2D([], [], color=colour, linestyle=SOLID, label=name) for name, colour in SPLITS.values()]
-        lines = [Line2D([], [], color=FAINT, linestyle=DASHED, label="guessing, unigrams, bigrams (from above)")]
-        return draw_panels(pages(panels, columns), title=title, layers="", legend=[handles, lines], notes=notes)
+        return draw_panels(pages(panels, columns), title=title, layers="", legend=[handles], notes=notes)
 
 
 def _set_across(axes: Axes, label: bool, *, rows: pd.DataFrame, width: float) -> None:

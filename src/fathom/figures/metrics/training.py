@@ -89,16 +89,15 @@ def _draw(cells: pd.DataFrame, *, title: str, unit: str, layers: str, notes: Seq
             Panel(
                 draw=partial(_draw_map, rows=form, steps=steps, norm=norm),
                 unit=layers,
-                name=str(training) if at == 0 else "",
+                name=str(training),
                 note=_note(form, str(corpus), str(sinks)),
                 scale=f"layers of {place}",
                 height=HEIGHT,
                 set_across=across,
                 across=place,
             )
-            for at, (sinks, form) in enumerate(rows.groupby("sinks", sort=False))
+            for sinks, form in rows.groupby("sinks", sort=False)
         ]
-        maps = [panel if panel.name else _named(panel) for panel in maps]
         curves = Panel(
             draw=partial(_draw_curves, rows=rows, colours=colours),
             unit=unit,
@@ -117,17 +116,10 @@ def _draw(cells: pd.DataFrame, *, title: str, unit: str, layers: str, notes: Seq
     bar = ColourBar(
         colours=ScalarMappable(norm, colormaps[COLOURS]),
         label=unit.replace("\n", " "),
-        values=[round(float(value), 4) for value in np.linspace(norm.vmin or 0.0, norm.vmax or 1.0, TICKS_ON_BAR)],
+        values=[float(f"{value:.3g}") for value in np.linspace(norm.vmin or 0.0, norm.vmax or 1.0, TICKS_ON_BAR)],
     )
     legend = [handles, sinks_handles(list(cells["sinks"].unique()))]
     return draw_panels(grid, title=title, layers=layers, legend=legend, notes=notes, bar=bar)
-
-
-def _named(panel: Panel) -> Panel:
-    """A second map of a row, under a head of its own, since its note says which tokens it is over."""
-    from dataclasses import replace
-
-    return replace(panel, name="The same")
 
 
 def _note(form: pd.DataFrame, corpus: str, sinks: str) -> str:

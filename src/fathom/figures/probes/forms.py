@@ -41,7 +41,8 @@ def panels_of_forms(rows: pd.DataFrame, names: FormNames) -> pd.DataFrame:
 def forms_that_differ(curves: pd.DataFrame) -> pd.DataFrame:
     """Rows without the forms that are the same as another."""
     names = form_names(curves)
-    known = [pair in names for pair in zip(curves["model"], curves["sinks"], strict=True)]
+    pairs = zip(curves["model"], curves["sinks"], strict=True)
+    known = pd.Series([pair in names for pair in pairs], index=curves.index, dtype=bool)
     chosen: pd.DataFrame = curves[known]
     return chosen
 

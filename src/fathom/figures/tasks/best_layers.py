@@ -15,7 +15,7 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import left_out_note, score_matrix, task_scores
+from fathom.figures.tasks.rows import left_out_note, score_matrix, task_scores, texts_note
 from fathom.statistics.layer_choice import complete_tasks
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
             )
         )
     numbers = pd.concat(rows, ignore_index=True)
-    notes = [*notes, *left_out_note(list(left_out))]
+    notes = [*notes, texts_note(scores), *left_out_note(list(left_out))]
     with house_style():
         most = int(numbers["best"].max())
         panels = [

@@ -22,6 +22,7 @@ from fathom.figures.tasks.rows import (
     metric_matrix,
     score_matrix,
     task_scores,
+    texts_note,
 )
 from fathom.statistics.layer_choice import (
     BEST,
@@ -78,7 +79,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, c
             )
             found.append(choices.assign(model=model, sinks=sinks, chooses=choices["choice"].isin([*rules])))
     numbers = pd.concat(found, ignore_index=True)
-    notes = [*notes, *left_out_note(list(left_out)), *_fixed_notes(numbers)]
+    notes = [*notes, texts_note(scores), *left_out_note(list(left_out)), *_fixed_notes(numbers)]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
 
 

@@ -8,7 +8,16 @@ import pandas as pd
 from fathom.figures.drawing.models import draw_comparison
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import MEAN, NORMED, complete, forms_of, left_out_note, mean_over_tasks, task_scores
+from fathom.figures.tasks.rows import (
+    MEAN,
+    NORMED,
+    complete,
+    forms_of,
+    left_out_note,
+    mean_over_tasks,
+    task_scores,
+    texts_note,
+)
 
 UNITS = {
     "Classification": "accuracy",
@@ -23,7 +32,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, o
     """Curves of every task with and without sink tokens, after their mean."""
     scores = task_scores(tables, position)
     tasks, left_out = complete(scores, forms_of(scores))
-    notes = [*notes, *left_out_note(left_out), *peak_notes(scores, tasks)]
+    notes = [*notes, texts_note(scores), *left_out_note(left_out), *peak_notes(scores, tasks)]
     curves = [scores.assign(metric=scores["task"], low=np.nan, high=np.nan)]
     units = {str(task): UNITS[own["type"].iloc[0]] for task, own in scores.groupby("task", sort=False)}
     if len(tasks) > 1:

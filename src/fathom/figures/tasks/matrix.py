@@ -17,7 +17,7 @@ from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import GRID, house_style
 from fathom.figures.drawing.text import round_values
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import score_matrix, task_scores
+from fathom.figures.tasks.rows import score_matrix, task_scores, texts_note
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,11 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
     scores = task_scores(tables, position)
     best = scores.groupby(["task", "model", "sinks"], sort=False)["value"].transform("max")
     numbers = scores.assign(below_best=scores["value"] - best)
-    notes = [*notes, "Colour: score minus the best score of the task, model and form; a dot at the best layer."]
+    notes = [
+        *notes,
+        texts_note(scores),
+        "Colour: score minus the best score of the task, model and form; a dot at the best layer.",
+    ]
     with house_style():
         bottom = float(numbers["below_best"].min())
         colours = colormaps[COLOURS].with_extremes(bad=GRID)

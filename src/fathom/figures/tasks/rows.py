@@ -119,6 +119,12 @@ def left_out_note(left_out: Sequence[str]) -> list[str]:
     return [f"Left out of every average, since a score of a model or layer is missing: {', '.join(left_out)}."]
 
 
+def texts_note(scores: pd.DataFrame) -> str:
+    """How many different texts each task has."""
+    counts = scores.drop_duplicates("task").set_index("task")["texts"]
+    return f"Different texts: {', '.join(f'{task} {int(texts):,}' for task, texts in counts.items())}."
+
+
 def mean_over_tasks(scores: pd.DataFrame, tasks: Sequence[str], job: FigureJob) -> pd.DataFrame:
     """The mean over complete tasks at every layer, with a bootstrap interval over tasks."""
     means = []

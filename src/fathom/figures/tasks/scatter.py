@@ -13,7 +13,15 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import SEQUENTIAL, house_style
 from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import forms_of, left_out_note, metric_curves, metric_matrix, score_matrix, task_scores
+from fathom.figures.tasks.rows import (
+    forms_of,
+    left_out_note,
+    metric_curves,
+    metric_matrix,
+    score_matrix,
+    task_scores,
+    texts_note,
+)
 from fathom.statistics.dependence import dependence
 from fathom.statistics.layer_choice import complete_tasks
 
@@ -56,7 +64,7 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
         "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it "
         "cannot be below 1 / n. Of single tasks the correlations are in the CSV."
     )
-    notes = [*notes, *left_out_note(list(left_out)), null]
+    notes = [*notes, texts_note(scores), *left_out_note(list(left_out)), null]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
 
 

@@ -20,17 +20,19 @@ from fathom.figures.sentences import (
     task_title,
     tasks_sentences,
 )
+from fathom.figures.settings import FigureSettings
 from fathom.io.shards import shard_names
 from fathom.io.tables import MEAN
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.figure_tables import figure_tables, table_corpora
+from fathom.workflow.figure_tables import table_corpora
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, states_folder, stores_of
 from fathom.workflow.wildcards import Wildcards
 
 RANDOM = "random weights"
+PROBES, COORDINATION, TASKS = OF_STAGES = ("probes", "coordination", "tasks")
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 # What is shown unasked of a curve of probes, where there are several; a label has its own rule.
 MAIN_OF_PROBES = {"measure": "balanced_accuracy", "selection": "fixed", "site": "residual", "test_corpus": ""}
@@ -94,7 +96,7 @@ class ExploreJobs:
             ),
             corpora=tuple(Corpus(name=name, about=config.corpora[name].describe()) for name in corpora),
             tokens=tuple(self._tokens()) if config.explore.token_texts else (),
-            figures=tuple(self._view(name) for name in config.all_figures),
+            figures=tuple(self._view(name) for name in self._figures),
             records=tuple(dict.fromkeys([table.record for table in self._tables()] + self._records())),
             not_shown=tuple(self._not_shown()),
             level=config.uncertainty.level,
@@ -102,21 +104,22 @@ class ExploreJobs:
         )
 
     @cached_property
-    def _figure_tables(self) -> list[tuple[str, FigureTable]]:
-        config = self._config
-        return [(name, table) for name in config.all_figures for table in figure_tables(config, name)]
+    def _figures(self) -> dict[str, tuple[FigureSettings, list[FigureTable]]]:
+        """Figures with their tables. The config derives its figures anew each time that it is asked."""
+        return {name: (figure, figure.tables(self._config)) for name, figure in self._config.all_figures.items()}
+
+    @property
+    def _figure_tables(self) -> list[FigureTable]:
+        return [table for _, tables in self._figures.values() for table in tables]
 
     @cached_property
     def _drawn(self) -> dict[tuple[str, str, str], str]:
         """Kind (`probes`, `coordination`, `tasks` or a metric), model, and corpus, experiment or task -> control."""
         found: dict[tuple[str, str, str], str] = {}
-        for _, table in self._figure_tables:
-            if table.model is None or table.content == "texts":
-                continue
-            content = table.content.removesuffix(".layers")
-            kind = "probes" if table.of_experiment and content != "coordination" else content
-            kind = _metric_of_table(kind)
-            found.setdefault((kind, table.model, table.corpus_or_experiment), table.control)
+        for table in self._figure_tables:
+            kind = _kind(table)
+            if table.model is not None and kind:
+                found.setdefault((kind, table.model, table.corpus_or_experiment), table.control)
         return found
 
     @cached_property
@@ -124,7 +127,7 @@ class ExploreJobs:
         """Model and corpus of the states behind all this."""
         pairs = {
             (table.model, corpus): None
-            for _, table in self._figure_tables
+            for table in self._figure_tables
             if table.model is not None
             for corpus in table_corpora(self._config, table)
         }
@@ -224,13 +227,11 @@ class ExploreJobs:
 
     def _view(self, name: str) -> FigureView:
         config = self._config
-        figure = config.all_figures[name]
+        figure, tables = self._figures[name]
         shows = {
-            _metric_of_table(table.content.removesuffix(".layers"))
-            if not table.of_experiment and table.content != "tasks"
-            else table.corpus_or_experiment: None
-            for table in figure_tables(config, name)
-            if table.content != "texts"
+            table.corpus_or_experiment if _kind(table) in OF_STAGES else _kind(table): None
+            for table in tables
+            if _kind(table)
         }
         claim = figure.paper_claim
         return FigureView(
@@ -253,7 +254,7 @@ class ExploreJobs:
         corpora = [f"results/corpora/{corpus}.record.json" for _, corpus in self._extractions]
         models = [f"results/models/{model}.record.json" for model, _ in self._extractions]
         data = [f"results/tasks/_data/{name}.record.json" for kind, _, name in self._drawn if kind == "tasks"]
-        figures = [f"results/figures/{name}.record.json" for name in config.all_figures]
+        figures = [f"results/figures/{name}.record.json" for name in self._figures]
         return [*states, *corpora, *models, *data, *figures]
 
     def _not_shown(self) -> list[str]:
@@ -272,9 +273,14 @@ def explore_code() -> str:
     return code_digest("fathom.explore.command", data=PARTS)
 
 
-def _metric_of_table(content: str) -> str:
-    """The metric that writes a table."""
-    for name, metric in METRICS.items():
-        if content in metric.tables:
-            return name
-    return content
+def _kind(table: FigureTable) -> str:
+    """What writes the summary that the page shows of a figure's table: one of OF_STAGES or a metric; else nothing.
+
+    Tables of single texts, of several experiments together or of a training are in figures only.
+    """
+    content = table.content.removesuffix(".layers")
+    if content in OF_STAGES:
+        return content
+    if table.of_experiment:
+        return PROBES
+    return next((name for name, metric in METRICS.items() if content in (name, *metric.tables)), "")

@@ -34,6 +34,8 @@ from fathom.workflow.resources import (
 from fathom.workflow.wildcards import Inputs, Wildcards
 
 MOST_NUMBERS = 2**25  # of labellings that are fitted together
+CLASSES = 10  # of a label, whose number is not known before the corpus is read
+MOST_HELD = 512 * 2**20  # bytes, as in fathom.probes.kept_outcomes, which no plan imports
 
 
 class ProbeJobs:
@@ -232,7 +234,8 @@ def probe_resources(
     """Resources of one experiment: `fits` training folds a layer, each with `columns` labellings of `labels` labels.
 
     All views are held at one layer; a fold has the texts of one view, and those of another corpus that are `tested`
-    besides. Of every layer and label `predictions` bytes a text are kept, by which layers are compared.
+    besides. Of every layer, label and class `predictions` bytes a text are kept, by which layers are compared; beyond a
+    bound in files.
     """
     texts = math.ceil(states.texts / states.passes) + tested
     held = (states.texts + tested) * states.width * 8 / MB
@@ -244,7 +247,8 @@ def probe_resources(
         + FITTING
         + 4 * held
         + threads * (MATRICES * square_mb(side) + 4 * min(texts * columns, MOST_NUMBERS) * 8 / MB)
-        + labels * (LABEL + states.layers * texts * (250 + predictions) / MB)
+        + labels * (LABEL + states.layers * texts * 250 / MB)
+        + min(MOST_HELD, labels * states.layers * texts * predictions * CLASSES) / MB
         + table_mb(corpus)
     )
     # One tridiagonal form a fold serves all labellings; moments take two passes over the texts besides.

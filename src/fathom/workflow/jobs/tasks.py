@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from fathom.tasks.job import TaskJob, TextsJob
+from fathom.tasks.job import AT_A_TIME, HELD, TaskJob, TextsJob
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
 from fathom.workflow.jobs.settings_json import as_json
@@ -27,6 +27,7 @@ from fathom.workflow.wildcards import Inputs, Wildcards
 COMMAND = "fathom.tasks.command"
 TEXTS, SCORES, DATA = "fathom.tasks.texts", "fathom.tasks.scores", "fathom.tasks.data"
 LIBRARY = 700  # megabytes of Python with mteb, datasets, polars and torch
+COPIES = 3  # of the vectors that mteb asks for, in what compares two arrays of them
 TEXTS_A_SECOND = 5000  # whose vectors mteb gathers and compares in one layer, without a long fit
 
 
@@ -113,8 +114,9 @@ def task_code(settings: Mapping[str, Any]) -> str:
 
 
 def task_resources(states: StatesSize, corpus: CorpusSize, *, threads: int) -> Resources:
-    """Resources of the scores of one task: one layer of all its texts a process, and what mteb gathers of it."""
-    layer = states.texts * states.width * 4 / MB
+    """Resources of the scores of one task: what a process holds of a layer, and what mteb makes of what it asks for."""
+    vector = states.width * 4 / MB
+    held = min(states.texts * vector, HELD / MB) + AT_A_TIME * vector
     processes = threads + (threads > 1)
-    megabytes = SNAKEMAKE + processes * (LIBRARY + 6 * layer + 2 * table_mb(corpus))
+    megabytes = SNAKEMAKE + processes * (LIBRARY + held + COPIES * corpus.at_once * vector + 2 * table_mb(corpus))
     return resources_for(megabytes, 2 * states.layers * (1 + states.texts / TEXTS_A_SECOND) / threads)
