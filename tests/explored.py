@@ -129,8 +129,8 @@ def _explored(changes: Mapping[str, Any]) -> tuple[ExploreJob, Content]:
         write_table(as_summary(table) if table["stage"].iloc[0] == "metrics" else table, path)
         record = f"results/{name.removesuffix('.choices')}.record.json"
         told.append(Table(path=str(path), record=record))
-    record = Path("results/metrics/deep/bible/prompt_entropy.record.json")
-    record.write_text(json.dumps(record_of("prompt_entropy.layers.parquet")), encoding="utf-8")
+    first_record = Path("results/metrics/deep/bible/prompt_entropy.record.json")
+    first_record.write_text(json.dumps(record_of("prompt_entropy.layers.parquet")), encoding="utf-8")
     caption = Path("results/figures/entropies.txt")
     caption.parent.mkdir(parents=True, exist_ok=True)
     claim = "Deeper models have deeper valleys."
@@ -148,7 +148,7 @@ def _explored(changes: Mapping[str, Any]) -> tuple[ExploreJob, Content]:
         figures=(
             FigureView(name="entropies", title="Entropies", text=str(caption), shows=("prompt_entropy",), claim=claim),
         ),
-        records=(str(record),),
+        records=(str(first_record),),
         not_shown=("results/metrics/*/*/token_norms.layers.parquet",),
         level=0.95,
         layers="layer",

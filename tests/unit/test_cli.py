@@ -58,6 +58,7 @@ print(*{name.split(".")[0] for name in sys.modules})
     assert own == {
         "fathom.cli",
         "fathom.runtime",
+        "fathom.runtime.described",
         "fathom.runtime.errors",
         "fathom.runtime.redaction",
         "fathom.stages",

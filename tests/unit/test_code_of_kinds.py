@@ -29,6 +29,7 @@ CORPORA = {
     "file": {"path": "texts.txt"},
     "hub": {"repository": "owner/name", "revision": "main", "file": "texts.txt"},
     "wheel": {"wheel": WHEEL | {"file": "texts.txt"}},
+    "excerpt": {"of": "b", "limit": 1},
     "views": {"of": "b"},
     "repetition": {"of": "b"},
     "randomness": {"of": "b"},
@@ -56,7 +57,7 @@ for source, entry in models.items():
     print("model-" + source, model_code(model_job("m", settings)))
 print("activations", code_digest("fathom.activations.command"))
 """
-DERIVED = {"views", "repetition", "randomness"}
+DERIVED = {"excerpt", "views", "repetition", "randomness"}
 TABLES = {"file", "hub", "wheel"}  # their controls shuffle words as those of designs do
 DESIGNED = {"items", "relations", "analogies", "documents", "early-context"}
 EVERY = {*CORPORA, *(f"model-{source}" for source in MODELS), "activations"}
@@ -202,5 +203,5 @@ def test_a_job_is_told_the_options_of_its_module_and_no_words() -> None:
     told = json.loads(model_settings({"source": "random", "of": "b", "seed": 3, "label": "l", "note": "n"}))
     assert told["source"] == {"source": "random", "of": "b", "seed": 3, "stored": False}
     assert (told["base"], told["depth"]) == ("b", None)
-    options = {"seed": 0, "as_published": False, "views": 16, "p": 0.3}
+    options = {"limit": None, "seed": 0, "as_published": False, "views": 16, "p": 0.3}
     assert corpus_of({"kind": "views", "of": "b"}).options == options

@@ -383,6 +383,22 @@ def test_it_is_written_with_its_numbers_and_caption(plan: Plan, made: dict[str, 
     assert ("Models: Real (owner/name at 0123456789ab" in job.caption) == (name not in OF_OTHERS)
 
 
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in {"power-law"}])
+def test_its_numbers_name_the_models_as_the_config_does_and_as_the_figure_does(
+    plan: Plan, made: dict[str, Made], name: str
+) -> None:
+    numbers = pd.read_csv(io.BytesIO(made[name].files["csv"]))
+    titles = {model: settings.label or model for model, settings in plan.config.all_models.items()}
+    found = numbers[["model", "model_title"]].drop_duplicates().to_numpy().tolist()
+    assert found
+    for model, title in found:
+        assert title.startswith(titles[model])
+    for column in ("experiment", "task", "corpus"):
+        if column in numbers:
+            known = {"mean of the tasks", *plan.config.experiments, *plan.config.tasks, *plan.config.corpora}
+            assert set(numbers[column].dropna()) <= known | set(plan.config.task_corpora) | {"m", "c"}, column
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_claim_is_judged_under_it(made: dict[str, Made], name: str) -> None:
     claim, notes = FIGURES[name].get("claim"), made[name].caption.splitlines()[1:]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from fathom.metrics.definitions import dime
+from fathom.metrics.definitions import dime, infonce
 from fathom.metrics.definitions.intrinsic_dimension import two_nn_by_scale
 from fathom.metrics.definitions.neighbourhood_overlap import neighbourhood_overlap
 from fathom.metrics.preparation import prepare
@@ -79,3 +79,13 @@ def test_dime_of_many_texts_is_the_mean_over_blocks_of_them(monkeypatch: pytest.
     unrelated = prepare(rng.normal(size=(900, 12)), "centred")
     monkeypatch.setattr(dime, "BLOCK_TEXTS", 300)
     assert abs(dime.dime(views[0], unrelated, permutations=10)) < found / 10
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_infonce_in_blocks_is_infonce(both: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    a = prepare(rng.normal(size=(101, 8)), "centred")
+    b = prepare(a + 0.1 * rng.normal(size=(101, 8)), "centred")
+    whole = infonce.infonce(a, b, both=both)
+    monkeypatch.setattr(infonce, "BLOCK", 1000)
+    assert infonce.infonce(a, b, both=both) == pytest.approx(whole, rel=1e-12)

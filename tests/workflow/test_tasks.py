@@ -152,7 +152,8 @@ def test_what_was_scored_before_a_run_was_killed_stays(project: Project, tmp_pat
     own = project.copy(tmp_path / "project")
     folder = own.folder / "results" / "tasks" / MODEL
     shutil.rmtree(folder)
-    with own.background(own.command(cores=1)) as run:
+    tables = [f"results/tasks/{MODEL}/{task}.parquet" for task in TASKS]
+    with own.background(own.command(*tables, cores=1)) as run:
         # One is scored, and the other has begun: its job has made its folder for what it deletes afterwards.
         while not ((finished := list(folder.glob("*.record.json"))) and list(folder.glob(".*-*"))):
             assert run.poll() is None, own.folder.with_name("output.txt").read_text(encoding="utf-8")
@@ -163,7 +164,7 @@ def test_what_was_scored_before_a_run_was_killed_stays(project: Project, tmp_pat
     kept = {path: path.read_bytes() for path in folder.glob(f"{task}.*")}
     own.run("--unlock")
     (other,) = set(TASKS) - {task}
-    done = done_jobs(own.run("--rerun-incomplete"))
+    done = done_jobs(own.run("--rerun-incomplete", *tables))
     assert f"Scoring {MODEL} on {other}" in done
     assert f"Scoring {MODEL} on {task}" not in done
     assert {path: path.read_bytes() for path in folder.glob(f"{task}.*")} == kept

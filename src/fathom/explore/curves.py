@@ -122,7 +122,8 @@ def _depths(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
 
 def _decimals(largest: pd.Series) -> pd.Series:
     sizes = largest.fillna(1.0).replace(0.0, 1.0)
-    return (DIGITS - 1 - np.floor(np.log10(sizes.astype("float64")))).clip(0, 12).astype("int64")
+    decimals = DIGITS - 1 - np.floor(np.log10(sizes.to_numpy(dtype=np.float64)))
+    return pd.Series(decimals.clip(0, 12).astype(np.int64), index=sizes.index)
 
 
 def _mirrored(rows: pd.DataFrame, number: pd.Series) -> pd.Series:
@@ -167,8 +168,9 @@ def as_columns(curves: Curves) -> dict[str, object]:
         ("chance", curves.points["chance"].map(_number)),
         ("reason", curves.points["reason"].fillna("")),
     ):
-        column = _words(words)
-        body[name] = {"words": column["words"], "runs": _runs(np.array(column["rows"], dtype=np.int64))}
+        codes, found = pd.factorize(words)
+        told: dict[str, object] = {"words": [str(word) for word in found], "runs": _runs(codes.astype(np.int64))}
+        body[name] = told
     first = np.zeros(len(curves.points), dtype=bool)
     first[np.cumsum(counts)[:-1]] = True
     for name in ("layer", "other_layer"):
@@ -196,7 +198,7 @@ def _number(value: object) -> str:
     return "" if pd.isna(value) else f"{value:.4g}"  # type: ignore[call-overload]
 
 
-def _words(column: pd.Series) -> dict[str, list[object]]:
+def _words(column: pd.Series) -> dict[str, object]:
     """Words once, in the order in which they come, and the number of each row's."""
     codes, words = pd.factorize(column.astype("object"))
     return {"words": [str(word) for word in words], "rows": codes.tolist()}

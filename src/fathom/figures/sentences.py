@@ -164,6 +164,8 @@ def labelled_sentences(config: ConfigView, name: str, estimator: str) -> list[st
     one = config.experiments[name]
     fitted = ESTIMATORS[estimator]
     tests = f"{one.permutations} permutations of the labels, family-wise over layers" if one.permutations else "none"
+    if one.permutations and estimator != "ridge":
+        tests += " (of more than 5,000 texts ridge alone is tested)"
     fit = (
         f"{fitted[0].upper()}{fitted[1:]}, scaled inside the fold, penalty {one.penalty:g} everywhere; {one.folds} "
         f"folds of whole groups, {one.repeats} repeats, or the split that the table gives; out-of-fold predictions. "

@@ -424,7 +424,7 @@ class DimeSettings(ViewsMetric, PublishedForm):
     symbol = "DiME"
     unit = "nats"
     low = "about 0 (true pairs of views share no more than chance pairs)"
-    high = "log texts"
+    high = "log texts (of more than 2,000 texts, those of a block: the mean over blocks is drawn)"
     direction = "lower: true pairs of views share less beyond chance"
     reference = f"{_SKEAN_2025}; Skean et al. 2023, arXiv:2301.08164"
     views = 2

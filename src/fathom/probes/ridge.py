@@ -62,7 +62,7 @@ def rounded_errors(
     predictions = fold.tridiagonal.smoothers(penalties) @ (columns - mean).astype(np.float32)
     off = predictions.reshape(len(penalties), *test_columns.shape)
     off -= (test_columns - mean).astype(np.float32)
-    return np.einsum("ptc,ptc->pc", off, off).astype(np.float64) / len(test_columns)
+    return np.asarray(np.einsum("ptc,ptc->pc", off, off), dtype=np.float64) / len(test_columns)
 
 
 def _rotated(fold: Fold, columns: FloatArray) -> tuple[FloatArray, FloatArray]:

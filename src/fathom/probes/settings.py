@@ -95,8 +95,8 @@ class ExperimentSettings(Settings):
     """Permuted labels for the chance level; 0 leaves it untested. The smallest p is 1 / (permutations + 1)."""
     permuted: Annotated[tuple[Estimator, ...], AfterValidator(each_once)] = ("svm", "ridge")
     """Estimators that are tested so. Ridge answers all permutations at once, with the fixed penalty and with a chosen
-    one; the others are fitted to each, with the fixed penalty only. Logistic regression takes several times as long
-    as an SVM."""
+    one; the others are fitted to each, with the fixed penalty only, and to none of more than 5,000 texts. Logistic
+    regression takes several times as long as an SVM."""
     controls: Annotated[tuple[Control, ...], AfterValidator(each_once)] = (
         "random",
         "shuffled",

@@ -6,7 +6,7 @@ scikit-learn's solvers of the features are called, for the same losses.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from fathom.probes.primal import PrimalFold
 
 ClassWeights = dict[float, float]
-Classifier = LogisticRegression | LinearSVC
 
 
 def svm(fold: Fold, columns: FloatArray, penalty: float) -> FloatArray:
@@ -84,7 +83,7 @@ def logistic_of_features(fold: PrimalFold, columns: FloatArray, penalty: float) 
 
 
 def _each(
-    training: FloatArray, test: FloatArray, columns: FloatArray, estimator: Callable[[ClassWeights], Classifier]
+    training: FloatArray, test: FloatArray, columns: FloatArray, estimator: Callable[[ClassWeights], Any]
 ) -> FloatArray:
     """Fit an estimator to every column on training features, and return its decisions on test features."""
     decisions = np.empty((len(test), columns.shape[1]))

@@ -17,37 +17,46 @@ async function unpack() {
 /** @param {Words | Runs | Numbers | null | undefined} column @returns {string[]} */
 function wordsOf(column) {
   if (!column || Array.isArray(column)) return [];
-  if ("runs" in column) return expanded(column.runs).map((row) => column.words?.[row] ?? "");
+  if ("runs" in column) return expanded(column.runs, (row) => column.words?.[row] ?? "");
   return column.rows.map((row) => column.words[row] ?? "");
 }
 
-/** @param {number[]} runs */
-function expanded(runs) {
-  /** @type {number[]} */
-  const numbers = [];
+/**
+ * @template T
+ * @param {number[]} runs
+ * @param {(value: number) => T} meaning asked once a run
+ * @returns {T[]}
+ */
+function expanded(runs, meaning) {
+  let total = 0;
+  for (let place = 1; place < runs.length; place += 2) total += runs[place] ?? 0;
+  const all = /** @type {T[]} */ (new Array(total));
+  let row = 0;
   for (let place = 0; place < runs.length; place += 2) {
-    const value = runs[place] ?? 0;
-    for (let left = runs[place + 1] ?? 0; left > 0; left--) numbers.push(value);
+    const last = row + (runs[place + 1] ?? 0);
+    all.fill(meaning(runs[place] ?? 0), row, last);
+    row = last;
   }
-  return numbers;
+  return all;
 }
 
 /** Whole numbers from their runs, null where one is missing. @param {Words | Runs | Numbers | null | undefined} column @returns {Numbers} */
 function countsOf(column) {
-  return column && "runs" in column ? expanded(column.runs).map((value) => (value < 0 ? null : value)) : [];
+  return column && "runs" in column ? expanded(column.runs, (value) => (value < 0 ? null : value)) : [];
 }
 
 /** Layers from their steps within each curve. @param {Words | Runs | Numbers | null | undefined} column @param {Numbers} counts @returns {Numbers} */
 function layersOf(column, counts) {
   if (!column || !("runs" in column)) return [];
-  const steps = expanded(column.runs);
+  const steps = expanded(column.runs, (value) => value);
   /** @type {Numbers} */
-  const layers = [];
+  const layers = new Array(steps.length);
+  let row = 0;
   for (const count of counts) {
     let layer = 0;
-    for (let left = count || 0; left > 0; left--) {
-      layer += steps[layers.length] ?? 0;
-      layers.push(layer < 0 ? null : layer);
+    for (const last = row + (count || 0); row < last; row++) {
+      layer += steps[row] ?? 0;
+      layers[row] = layer < 0 ? null : layer;
     }
   }
   return layers;

@@ -283,4 +283,5 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, metric: str, sin
     panel = Sample(name=name, rows=text_rows(tables, metric, sinks=sinks), layers=by_layer, examples=examples)
     picture = draw_bimodality([panel], title=job.title, unit=job.axes[metric], layers=job.layers, notes=notes)
     parts = [by_layer.assign(part="layers"), examples.assign(part="examples")]
-    return Drawn(pd.concat(parts, ignore_index=True), picture, notes)
+    numbers = pd.concat(parts, ignore_index=True).assign(model=of.model, corpus=of.corpus_or_experiment)
+    return Drawn(numbers, picture, notes)

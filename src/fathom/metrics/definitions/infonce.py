@@ -10,6 +10,8 @@ import numpy.typing as npt
 from fathom.metrics.checks import FloatArray, as_matrix, positive, same_shape
 from fathom.metrics.preparation import centred_pair
 
+BLOCK = 2**24  # products of texts that are held at a time
+
 
 def infonce(a: npt.ArrayLike, b: npt.ArrayLike, *, temperature: float = 0.1, both: bool = False) -> float:
     """InfoNCE loss in nats of two views `a` and `b` (texts, d), row i of both being one text.
@@ -26,9 +28,9 @@ def infonce(a: npt.ArrayLike, b: npt.ArrayLike, *, temperature: float = 0.1, bot
     """
     a, b = as_matrix("a", a, rows=2), as_matrix("b", b, rows=2)
     same_shape(a, b)
-    logits = (a @ b.T) / positive("temperature", temperature)
-    directions = (logits, logits.T) if both else (logits,)
-    return max(0.0, float(np.mean([_cross_entropy(one) for one in directions])))
+    temperature = positive("temperature", temperature)
+    directions = ((a, b), (b, a)) if both else ((a, b),)
+    return max(0.0, float(np.mean([_cross_entropy(one, other, temperature) for one, other in directions])))
 
 
 def infonce_as_published(a: npt.ArrayLike, b: npt.ArrayLike) -> dict[str, float]:
@@ -45,8 +47,13 @@ def infonce_as_published(a: npt.ArrayLike, b: npt.ArrayLike) -> dict[str, float]
     return {"raw": raw, "mi-lower-bound": 1.0 - raw / math.log(len(a))}
 
 
-def _cross_entropy(logits: FloatArray) -> float:
-    """Mean of -log softmax of each row of `logits` (texts, texts) at its diagonal entry."""
-    highest = logits.max(axis=1, keepdims=True)
-    log_sums = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
-    return float(np.mean(log_sums - np.diag(logits)))
+def _cross_entropy(a: FloatArray, b: FloatArray, temperature: float) -> float:
+    """Mean of -log softmax of the row of each text of `a` among all of `b` at its own; a block of texts at a time."""
+    step = max(1, BLOCK // len(a))
+    losses = np.empty(len(a))
+    for first in range(0, len(a), step):
+        logits = (a[first : first + step] @ b.T) / temperature
+        highest = logits.max(axis=1, keepdims=True)
+        log_sums = highest[:, 0] + np.log(np.exp(logits - highest).sum(axis=1))
+        losses[first : first + step] = log_sums - np.diagonal(logits, offset=first)
+    return float(np.mean(losses))

@@ -20,12 +20,13 @@ from fathom.figures.sentences import (
     task_title,
     tasks_sentences,
 )
+from fathom.figures.settings import FigureSettings
 from fathom.io.shards import shard_names
 from fathom.io.tables import MEAN
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
-from fathom.workflow.figure_tables import figure_tables, table_corpora
+from fathom.workflow.figure_tables import table_corpora
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, states_folder, stores_of
 from fathom.workflow.wildcards import Wildcards
@@ -95,7 +96,7 @@ class ExploreJobs:
             ),
             corpora=tuple(Corpus(name=name, about=config.corpora[name].describe()) for name in corpora),
             tokens=tuple(self._tokens()) if config.explore.token_texts else (),
-            figures=tuple(self._view(name) for name in config.all_figures),
+            figures=tuple(self._view(name) for name in self._figures),
             records=tuple(dict.fromkeys([table.record for table in self._tables()] + self._records())),
             not_shown=tuple(self._not_shown()),
             level=config.uncertainty.level,
@@ -103,15 +104,19 @@ class ExploreJobs:
         )
 
     @cached_property
-    def _figure_tables(self) -> list[tuple[str, FigureTable]]:
-        config = self._config
-        return [(name, table) for name in config.all_figures for table in figure_tables(config, name)]
+    def _figures(self) -> dict[str, tuple[FigureSettings, list[FigureTable]]]:
+        """Figures with their tables. The config derives its figures anew each time that it is asked."""
+        return {name: (figure, figure.tables(self._config)) for name, figure in self._config.all_figures.items()}
+
+    @property
+    def _figure_tables(self) -> list[FigureTable]:
+        return [table for _, tables in self._figures.values() for table in tables]
 
     @cached_property
     def _drawn(self) -> dict[tuple[str, str, str], str]:
         """Kind (`probes`, `coordination`, `tasks` or a metric), model, and corpus, experiment or task -> control."""
         found: dict[tuple[str, str, str], str] = {}
-        for _, table in self._figure_tables:
+        for table in self._figure_tables:
             kind = _kind(table)
             if table.model is not None and kind:
                 found.setdefault((kind, table.model, table.corpus_or_experiment), table.control)
@@ -122,7 +127,7 @@ class ExploreJobs:
         """Model and corpus of the states behind all this."""
         pairs = {
             (table.model, corpus): None
-            for _, table in self._figure_tables
+            for table in self._figure_tables
             if table.model is not None
             for corpus in table_corpora(self._config, table)
         }
@@ -222,10 +227,10 @@ class ExploreJobs:
 
     def _view(self, name: str) -> FigureView:
         config = self._config
-        figure = config.all_figures[name]
+        figure, tables = self._figures[name]
         shows = {
             table.corpus_or_experiment if _kind(table) in OF_STAGES else _kind(table): None
-            for table in figure_tables(config, name)
+            for table in tables
             if _kind(table)
         }
         claim = figure.paper_claim
@@ -249,7 +254,7 @@ class ExploreJobs:
         corpora = [f"results/corpora/{corpus}.record.json" for _, corpus in self._extractions]
         models = [f"results/models/{model}.record.json" for model, _ in self._extractions]
         data = [f"results/tasks/_data/{name}.record.json" for kind, _, name in self._drawn if kind == "tasks"]
-        figures = [f"results/figures/{name}.record.json" for name in config.all_figures]
+        figures = [f"results/figures/{name}.record.json" for name in self._figures]
         return [*states, *corpora, *models, *data, *figures]
 
     def _not_shown(self) -> list[str]:

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fathom.io.names import ORDERED
+from fathom.probes.design import MANY_TEXTS
 from fathom.probes.job import OrderedStep, OrderJob, ProbeJob
 from fathom.probes.settings import ExperimentSettings
 from fathom.workflow.code_digest import code_digest
@@ -34,6 +35,7 @@ from fathom.workflow.wildcards import Inputs, Wildcards
 
 CLASSES = 10  # of a label, whose number is not known before the corpus is read
 MOST_HELD = 512 * 2**20  # bytes, as in fathom.probes.kept_outcomes, which no plan imports
+MOST_NUMBERS = 2**25  # of labellings that are fitted together
 
 
 class ProbeJobs:
@@ -237,17 +239,20 @@ def probe_resources(
     """
     texts = math.ceil(states.texts / states.passes) + tested
     held = (states.texts + tested) * states.width * 8 / MB
+    # Of many texts ridge takes moments of the width of the states, and no Gram matrix is made.
+    many = texts > MANY_TEXTS
+    side = states.width if many else texts
     megabytes = (
         SNAKEMAKE
         + FITTING
         + 4 * held
-        + threads * (MATRICES * square_mb(texts) + 4 * texts * columns * 8 / MB)
+        + threads * (MATRICES * square_mb(side) + 4 * min(texts * columns, MOST_NUMBERS) * 8 / MB)
         + labels * (LABEL + states.layers * texts * 250 / MB)
         + min(MOST_HELD, labels * states.layers * texts * predictions * CLASSES) / MB
         + table_mb(corpus)
     )
-    # One eigenvalue problem a fold serves all labellings.
-    operations = states.layers * fits * (20 * texts**3 + 4 * texts**2 * columns)
+    # One tridiagonal form a fold serves all labellings; moments take two passes over the texts besides.
+    operations = states.layers * fits * (20 * side**3 + 4 * texts * side * (columns + (side if many else 0)))
     return resources_for(megabytes, operations / (CPU_THREAD * threads))
 
 
