@@ -104,12 +104,17 @@ def test_it_is_done_and_can_be_traced_and_verified(nursery: Project) -> None:
     nursery.execute(["fathom", "verify", "results"], check=True)
 
 
+def of_figures(project: Project) -> list[str]:
+    """What a dry run would do, without the page that shows all results."""
+    return [message for message in project.planned() if not message.startswith("Writing the page")]
+
+
 def test_another_seed_trains_again_and_another_label_does_not(nursery: Project, tmp_path: Path) -> None:
     project = nursery.copy(tmp_path / "project")
     project.configure(CHANGES | {"nursery": {"one": RECIPE, "other": RECIPE | {"seed": 1}}})
-    assert project.planned() == ["Drawing losses", "Training other"]
+    assert of_figures(project) == ["Drawing losses", "Training other"]
     project.configure(CHANGES | {"models": {"small": {**CHANGES["models"]["small"], "label": "Small"}}})
-    assert project.planned() == ["Drawing map"]
+    assert of_figures(project) == ["Drawing map"]
 
 
 def test_a_training_that_diverges_ends_in_one_line_and_leaves_nothing(nursery: Project, tmp_path: Path) -> None:
