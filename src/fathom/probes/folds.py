@@ -185,7 +185,7 @@ def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
                 raise ValueError(msg)
 
 
-class _StratifiedGroupKFold(StratifiedGroupKFold):
+class _StratifiedGroupKFold(StratifiedGroupKFold):  # type: ignore[misc] # scikit-learn has no types
     """scikit-learn's folds; of one group all folds are weighed at once, which takes a sixth of the time."""
 
     def _find_best_fold(self, y_counts_per_fold: FloatArray, y_cnt: IntArray, group_y_counts: FloatArray) -> int:

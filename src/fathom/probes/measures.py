@@ -158,8 +158,8 @@ class _PairsOfClass:
         # Weighted pairs are whole numbers and halves, which float32 holds, and adds up, as they are up to 2 ** 23.
         most = len(assignment) * float((weights[:, inside].sum(axis=1) * weights[:, outside].sum(axis=1)).max())
         self._dtype = np.float32 if most < EXACT_HALVES else np.float64
-        self._inside_weights = weights[:, inside[self._inside_starts]].astype(self._dtype)
-        self._outside_weights = weights[:, outside[self._outside_starts]].astype(self._dtype)
+        self._inside_weights: npt.NDArray[np.floating] = weights[:, inside[self._inside_starts]].astype(self._dtype)
+        self._outside_weights: npt.NDArray[np.floating] = weights[:, outside[self._outside_starts]].astype(self._dtype)
         self.total = self._weighted(self._together.sum(axis=0, dtype=np.float64))
 
     def ranked(self, decisions: FloatArray) -> FloatArray:
@@ -174,7 +174,8 @@ class _PairsOfClass:
     def _weighted(self, pairs: FloatArray) -> FloatArray:
         of_groups = np.add.reduceat(np.add.reduceat(pairs, self._inside_starts), self._outside_starts, axis=1)
         sums = self._inside_weights @ of_groups.astype(self._dtype)
-        return np.einsum("sg,sg->s", sums, self._outside_weights).astype(np.float64)
+        weighted: FloatArray = np.einsum("sg,sg->s", sums, self._outside_weights).astype(np.float64)
+        return weighted
 
 
 class _RanksOfClass:
