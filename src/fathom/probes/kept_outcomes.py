@@ -11,12 +11,13 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fathom.probes.fitting import Outcome, predicted_inside
 from fathom.probes.label_batches import Batch
-from fathom.statistics.arrays import FloatArray
 
 MOST_HELD = 512 * 2**20  # bytes of the predictions of all layers that are held in memory
 
@@ -55,8 +56,7 @@ def kept_outcomes(size: int) -> Iterator[Callable[[Outcome], Outcome]]:
         yield keep
 
 
-def _on_disk(path: Path, values: FloatArray, *, to: int) -> FloatArray:
+def _on_disk(path: Path, values: npt.NDArray[Any], *, to: int) -> Any:
     """The same array, whose values are in a file; there its first axis comes after `to` others."""
     np.save(path, np.ascontiguousarray(np.moveaxis(values, 0, to)))
-    kept: FloatArray = np.moveaxis(np.load(path, mmap_mode="r"), to, 0)
-    return kept
+    return np.moveaxis(np.load(path, mmap_mode="r"), to, 0)
