@@ -29,11 +29,11 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     """Measure one model; returns the comparison and the manifest of the store that the last run left in `folder`."""
     model, texts = case.model(), case.tokens()
     shape = Shape(
-        layers={"residual": layer_names(case.activations.layers, model.anatomy.depth, case.title)},
+        layers={"residual": layer_names(case.activations.layers, model.architecture.depth, case.title)},
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
-        width=model.anatomy.width,
-        depth=model.anatomy.depth,
+        width=model.architecture.width,
+        depth=model.architecture.depth,
         dtype=case.dtype,
         positions=stored_positions(case.activations, texts, case.title),
     )

@@ -107,7 +107,7 @@ class Run:
         self.source, self.folder = source, folder
         self.plan = planned(source)
         loaded = load_model(source, MODEL, dtype="float32", device=pick_device("cpu"))
-        self.depth, self._module = loaded.anatomy.depth, loaded.module
+        self.depth, self._module = loaded.architecture.depth, loaded.module
 
     def truncated(self, layer: int) -> Path:
         """The model cut off after a block: a checkpoint of transformers, and that prepared by `fathom models`."""

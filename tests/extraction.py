@@ -54,7 +54,7 @@ def run(model: LoadedModel, batch: Batch, layers: tuple[str, ...] = LAYERS) -> d
     """Position -> states of the residual stream, packed in the order of the batch."""
     positions = tuple(position for position in POSITIONS if position != "span:item" or "item" in batch.spans)
     dtype = str(next(model.module.parameters()).dtype).removeprefix("torch.")
-    shape = Shape({"residual": layers}, 0, 0, model.anatomy.width, model.anatomy.depth, dtype, positions)  # type: ignore[arg-type]
+    shape = Shape({"residual": layers}, 0, 0, model.architecture.width, model.architecture.depth, dtype, positions)  # type: ignore[arg-type]
     targets = packed_targets(batch, shape, model.device)
     read(model, batch, shape, targets)
     return {position: targets.arrays["residual", position] for position in positions}

@@ -161,7 +161,7 @@ def test_each_half_of_an_encoder_decoder_is_read(t5: Path) -> None:
     ):
         model = load_model(t5, "m", dtype="float32", device=CPU, part=part)  # type: ignore[arg-type]
         assert isinstance(model.module, Half)
-        assert model.anatomy.depth == depth
+        assert model.architecture.depth == depth
         with torch.inference_mode():
             ours = model.run(ids, mask, output_hidden_states=True).hidden_states
         assert len(ours) == len(states)
@@ -188,8 +188,8 @@ def test_a_last_state_of_another_width_is_refused_and_the_layers_are_read() -> N
     sizes: dict[str, Any] = {"vocab_size": 64, "hidden_size": 16, "ffn_dim": 32, "num_hidden_layers": 3}
     config = OPTConfig(**sizes, num_attention_heads=2, word_embed_proj_dim=8, do_layer_norm_before=False)
     model = built(OPTModel(config))
-    assert (model.anatomy.depth, model.anatomy.width) == (3, 16)
-    no_final = model.anatomy.no_final
+    assert (model.architecture.depth, model.architecture.width) == (3, 16)
+    no_final = model.architecture.no_final
     assert layer_names("all", 3, "m", no_final=no_final) == ("0", "1", "2", "3")
     with pytest.raises(FathomError, match=r"activations\.layers: model m has no layer 'final', for .*\(2, 5, 8\)"):
         layer_names((1, "final"), 3, "m", no_final=no_final)

@@ -141,7 +141,7 @@ def test_infinite_states_of_pads_do_not_reach_the_mean(llama: Path) -> None:
         output[1, 6:] = torch.inf
         return output
 
-    model.anatomy.blocks[-1].register_forward_hook(overflow)
+    model.architecture.blocks[-1].register_forward_hook(overflow)
     found = run(model, batch)
     assert all(torch.equal(found[position], expected[position]) for position in POSITIONS)
 

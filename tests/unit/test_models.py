@@ -47,7 +47,14 @@ from transformers import (
 
 from fathom.io.hashing import xxh3_of
 from fathom.io.manifests import read_manifest, sha256_of
-from fathom.models.architecture import FINAL, capturing, check_anatomy, find_anatomy, layer_names, lists_embedding
+from fathom.models.architecture import (
+    FINAL,
+    capturing,
+    check_architecture,
+    find_architecture,
+    layer_names,
+    lists_embedding,
+)
 from fathom.models.command import command
 from fathom.models.load import load_model, load_tokenizer, pick_device
 from fathom.models.prepare import copy_plain, describe, describe_config, plain_files
@@ -93,22 +100,22 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 def all_layers(model: nn.Module, ids: Tensor) -> tuple[dict[str, Tensor], Any]:
     """Layer name -> state, and the model's own output."""
-    anatomy = find_anatomy(model, "m")
+    architecture = find_architecture(model, "m")
     found: dict[str, Tensor] = {}
-    names = layer_names("all", anatomy.depth, "m")
-    with torch.inference_mode(), capturing(anatomy, names, found.__setitem__):
+    names = layer_names("all", architecture.depth, "m")
+    with torch.inference_mode(), capturing(architecture, names, found.__setitem__):
         output = model(input_ids=ids, attention_mask=torch.ones_like(ids), output_hidden_states=True)
     assert tuple(found) == names
     return found, output
 
 
-# Anatomy -------------------------------------------------------------------------------------------------------------
+# Architecture --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_layers_are_the_residual_stream_of_every_architecture(name: str, folders: dict[str, Path]) -> None:
     model = load_model(folders[name], name, dtype="float32", device=CPU)
-    assert (model.anatomy.depth, model.anatomy.width) == (DEPTH, WIDTH)
+    assert (model.architecture.depth, model.architecture.width) == (DEPTH, WIDTH)
     ids = torch.randint(5, VOCABULARY, (2, 9), generator=torch.Generator().manual_seed(1))
     found, output = all_layers(model.module, ids)
     theirs = output.hidden_states
@@ -128,7 +135,7 @@ def test_layers_are_the_residual_stream_of_every_architecture(name: str, folders
 @pytest.mark.parametrize("name", BUILDERS)
 def test_transformers_layers_are_its_own_tuple(name: str, folders: dict[str, Path]) -> None:
     model = load_model(folders[name], name, dtype="float32", device=CPU)
-    embedding = lists_embedding(model.module, model.anatomy, name)
+    embedding = lists_embedding(model.module, model.architecture, name)
     assert embedding == (name != "mamba")
     names = layer_names("transformers", DEPTH, name, embedding=embedding)
     found, output = all_layers(model.module, torch.arange(5, 11)[None])
@@ -168,12 +175,12 @@ def test_hooks_are_gone_afterwards(folders: dict[str, Path]) -> None:
 
 def test_a_model_inside_a_model_is_read_from_its_blocks() -> None:
     model = GPT2LMHeadModel(GPT2Config(vocab_size=9, n_embd=4, n_layer=2, n_head=1, bos_token_id=0, eos_token_id=0))
-    assert find_anatomy(model, "m").path == "transformer.h"
+    assert find_architecture(model, "m").path == "transformer.h"
 
 
 def test_layers_that_share_a_block_are_told_apart_by_its_runs() -> None:
     model = AlbertModel(AlbertConfig(**SIZES, embedding_size=8)).eval()
-    assert find_anatomy(model, "m").shared
+    assert find_architecture(model, "m").shared
     found, output = all_layers(model, torch.arange(5, 11)[None])
     assert all(torch.equal(state, theirs) for state, theirs in zip(found.values(), output.hidden_states, strict=True))
 
@@ -183,32 +190,32 @@ def test_a_model_without_a_list_of_blocks_is_refused_with_what_was_found() -> No
     with pytest.raises(
         FathomError, match=r"model m: expected one list of 3 blocks, found 4; its lists: attentions \(3\)"
     ):
-        find_anatomy(model, "m")
+        find_architecture(model, "m")
 
 
 def test_of_two_candidates_the_one_that_runs_is_taken() -> None:
     model = LlamaModel(LlamaConfig(**SIZES)).eval()
     model.others = nn.ModuleList(nn.Identity() for _ in range(DEPTH))
-    assert find_anatomy(model, "m").path == "layers"
+    assert find_architecture(model, "m").path == "layers"
 
 
 @pytest.mark.parametrize("layer", [1, 2, 3])
 def test_a_block_that_gives_another_shape_is_named(folders: dict[str, Path], layer: int) -> None:
     model = load_model(folders["gpt_neox"], "m", dtype="float32", device=CPU)
     # One dimension is cut off a block's output, and put back before the next part of the model reads it.
-    model.anatomy.blocks[layer - 1].register_forward_hook(lambda _, __, output: output[..., :-1])
-    following = model.anatomy.blocks[layer] if layer < DEPTH else model.module.get_submodule("final_layer_norm")
+    model.architecture.blocks[layer - 1].register_forward_hook(lambda _, __, output: output[..., :-1])
+    following = model.architecture.blocks[layer] if layer < DEPTH else model.module.get_submodule("final_layer_norm")
     following.register_forward_pre_hook(lambda _, args: (nn.functional.pad(args[0], (0, 1)), *args[1:]))
     with pytest.raises(FathomError, match=rf"model m: layer {layer} \(layers\) gives \(2, 5, 15\).*= \(2, 5, 16\)"):
-        check_anatomy(model.module, model.anatomy, "m")
+        check_architecture(model.module, model.architecture, "m")
 
 
 def test_a_block_that_gives_no_tensor_is_named(folders: dict[str, Path]) -> None:
     model = load_model(folders["bert"], "m", dtype="float32", device=CPU)
-    model.anatomy.blocks[1].register_forward_hook(lambda _, __, output: {0: output})
-    model.anatomy.blocks[2].register_forward_pre_hook(lambda _, args: (args[0][0], *args[1:]))
+    model.architecture.blocks[1].register_forward_hook(lambda _, __, output: {0: output})
+    model.architecture.blocks[2].register_forward_pre_hook(lambda _, args: (args[0][0], *args[1:]))
     with pytest.raises(FathomError, match=r"model m: layer 2 \(encoder\.layer\) gives dict, expected"):
-        check_anatomy(model.module, model.anatomy, "m")
+        check_architecture(model.module, model.architecture, "m")
 
 
 def test_layer_names() -> None:
@@ -245,7 +252,7 @@ def test_missing_weights_are_refused(tmp_path: Path, folders: dict[str, Path]) -
 
 def test_a_pooler_is_not_missed(bert: Path) -> None:
     assert not any(name.startswith("pooler") for name in load_file(bert / "model.safetensors"))
-    assert load(bert).anatomy.depth == 3
+    assert load(bert).architecture.depth == 3
 
 
 @pytest.mark.parametrize("changes", [{"num_hidden_layers": 4}, {"hidden_size": 32}, {"model_type": "nonsense"}])
@@ -340,7 +347,7 @@ def test_a_checkpoints_own_code_is_never_executed(tmp_path: Path, llama: Path) -
     shutil.copyfile(llama / "model.safetensors", folder / "model.safetensors")
     kept = {path.name for path in plain_files(folder)}
     assert kept == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
-    assert load(folder).anatomy.depth == 3  # a known architecture runs with transformers' own code
+    assert load(folder).architecture.depth == 3  # a known architecture runs with transformers' own code
     unknown = copied(folder, tmp_path / "unknown", model_type="its_own")
     with pytest.raises(FathomError, match="model m: cannot be loaded"):
         load(unknown)
@@ -422,7 +429,7 @@ def test_a_path_is_prepared(tmp_path: Path, llama: Path) -> None:
     }
     assert {path.name for path in folder.iterdir()} == {*facts["files"], "manifest.json"}
     assert [path.name for path in folder.parent.iterdir()] == ["m"]  # no scratch folder is left
-    assert load(folder).anatomy.depth == 3
+    assert load(folder).architecture.depth == 3
 
 
 @pytest.mark.usefixtures("index")
@@ -441,7 +448,7 @@ def test_a_gguf_file_in_a_wheel_is_prepared(tmp_path: Path) -> None:
     for theirs, ours in (("token_embd", "embed_tokens"), ("blk.1.ffn_up", "layers.1.mlp.up_proj")):
         (tensor,) = [one for one in gguf.GGUFReader(file).tensors if one.name == f"{theirs}.weight"]
         np.testing.assert_array_equal(weights[f"{ours}.weight"], tensor.data)
-    assert model.anatomy.depth == 2
+    assert model.architecture.depth == 2
 
 
 def test_preparing_again_gives_the_same_manifest_and_clears_what_was_there(tmp_path: Path, llama: Path) -> None:

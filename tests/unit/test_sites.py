@@ -198,7 +198,7 @@ def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mas
 
         return keep
 
-    for block in model.anatomy.blocks:
+    for block in model.architecture.blocks:
         for site, (path, side) in places.items():
             handles.append(block.get_submodule(path).register_forward_hook(hook(site, side), with_kwargs=True))
     with torch.inference_mode():
@@ -210,7 +210,7 @@ def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mas
 
 def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]:
     """(Site, layer) -> state, with the residual stream among them."""
-    sites = find_sites(model.module, model.anatomy)
+    sites = find_sites(model.module, model.architecture)
     found: dict[tuple[str, str], Tensor] = {}
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
 
@@ -219,7 +219,7 @@ def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]
 
     with (
         torch.inference_mode(),
-        capturing(model.anatomy, ("0", *layers), lambda layer, state: keep("residual", layer, state)),
+        capturing(model.architecture, ("0", *layers), lambda layer, state: keep("residual", layer, state)),
         tapping(sites, dict.fromkeys(sites.taps, layers), keep),
     ):
         model.module(input_ids=ids, attention_mask=torch.ones_like(ids))
@@ -228,11 +228,11 @@ def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]
 
 def test_the_form_of_the_block_is_found(model: tuple[str, LoadedModel]) -> None:
     name, loaded = model
-    found = find_sites(loaded.module, loaded.anatomy)
+    found = find_sites(loaded.module, loaded.architecture)
     assert found.order == ("parallel" if name in PARALLEL else "sequential")
     assert found.norm == ("post" if name in POST_NORM else "pre")
     assert set(found.taps) == set(PLACES[name])
-    assert existing_sites(loaded.module, loaded.anatomy) == (
+    assert existing_sites(loaded.module, loaded.architecture) == (
         "residual",
         *(s for s in SUBLAYER_SITES if s in found.taps),
     )
@@ -242,7 +242,7 @@ def test_states_are_those_of_hooks_made_by_hand_without_the_pads(model: tuple[st
     name, loaded = model
     texts = random_texts()
     batch = make_batch(np.array([4, 0, 5, 2, 1]), texts.ids, texts.spans)
-    sites = find_sites(loaded.module, loaded.anatomy)
+    sites = find_sites(loaded.module, loaded.architecture)
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
     positions = ("tokens", "mean", "last", "span:item")
     shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions)
@@ -270,7 +270,7 @@ def test_sites_add_up_to_the_residual_stream(model: tuple[str, LoadedModel]) -> 
         attention, mlp = found["attention", str(block)], found["mlp", str(block)]
         assert not torch.allclose(attention, mlp)
         if name in POST_NORM:
-            first, second = post_norms(loaded.anatomy.blocks[block - 1], name)
+            first, second = post_norms(loaded.architecture.blocks[block - 1], name)
             between = found["attention_residual", str(block)]
             torch.testing.assert_close(between, first(before + attention))
             torch.testing.assert_close(after, second(between + mlp))
@@ -291,12 +291,12 @@ def post_norms(block: nn.Module, name: str) -> tuple[nn.Module, nn.Module]:
 @pytest.mark.parametrize("name", ["llama", "gpt_neox parallel", "bert", "gemma2"])
 def test_half_precision_is_understood_too(name: str, dtype: torch.dtype) -> None:
     loaded = built(BUILDERS[name], dtype)
-    assert set(find_sites(loaded.module, loaded.anatomy).taps) == set(PLACES[name])
+    assert set(find_sites(loaded.module, loaded.architecture).taps) == set(PLACES[name])
 
 
 def test_hooks_are_gone_afterwards(model: tuple[str, LoadedModel]) -> None:
     _, loaded = model
-    find_sites(loaded.module, loaded.anatomy)
+    find_sites(loaded.module, loaded.architecture)
     read_sites(loaded, torch.arange(5, 9)[None])
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in loaded.module.modules())
 
@@ -306,7 +306,7 @@ def test_hooks_are_gone_afterwards(model: tuple[str, LoadedModel]) -> None:
 
 def test_a_parallel_block_has_nothing_between_its_sublayers() -> None:
     loaded = built(BUILDERS["gpt_neox parallel"])
-    found = find_sites(loaded.module, loaded.anatomy)
+    found = find_sites(loaded.module, loaded.architecture)
     assert choose_sites("all", found, "m") == ("residual", "attention_input", "attention", "mlp")
     reason = r"its blocks \(GPTNeoXLayer\) are parallel: nothing stands between attention and mlp"
     stored = r"it has residual, attention_input, attention, mlp \(`sites: all` stores these\)"
@@ -318,9 +318,9 @@ def test_a_parallel_block_has_nothing_between_its_sublayers() -> None:
 @pytest.mark.parametrize("site", SUBLAYER_SITES)
 def test_a_state_space_model_has_the_residual_stream_alone(site: str) -> None:
     loaded = built(mamba)
-    found = find_sites(loaded.module, loaded.anatomy)
+    found = find_sites(loaded.module, loaded.architecture)
     assert choose_sites("all", found, "m") == ("residual",)
-    assert existing_sites(loaded.module, loaded.anatomy) == ("residual",)
+    assert existing_sites(loaded.module, loaded.architecture) == ("residual",)
     with pytest.raises(FathomError, match=rf"no site '{site}': block 1 \(MambaBlock\) holds no attention sub-layer"):
         choose_sites((site,), found, "m")
 
@@ -328,15 +328,15 @@ def test_a_state_space_model_has_the_residual_stream_alone(site: str) -> None:
 def test_a_block_that_scales_what_joins_is_not_read_wrongly() -> None:
     # Granite multiplies what its sub-layers put out: no part of it puts out what joins the stream.
     loaded = built(lambda: GraniteModel(GraniteConfig(**SIZES, residual_multiplier=0.2)))
-    found = find_sites(loaded.module, loaded.anatomy)
+    found = find_sites(loaded.module, loaded.architecture)
     with pytest.raises(FathomError, match=r"block 1 \(GraniteDecoderLayer\) does not put out its input \+ attention"):
         choose_sites(("attention",), found, "m")
 
 
 def test_one_block_of_another_form_is_named() -> None:
     loaded = built(BUILDERS["llama"])
-    loaded.anatomy.blocks[1].register_forward_hook(lambda _, __, output: output * 1.001)
-    found = find_sites(loaded.module, loaded.anatomy)
+    loaded.architecture.blocks[1].register_forward_hook(lambda _, __, output: output * 1.001)
+    found = find_sites(loaded.module, loaded.architecture)
     with pytest.raises(FathomError, match=r"no site 'mlp': block 2 \(LlamaDecoderLayer\) does not put out"):
         choose_sites(("mlp",), found, "m")
 
@@ -344,8 +344,8 @@ def test_one_block_of_another_form_is_named() -> None:
 def test_blocks_of_two_forms_are_refused() -> None:
     loaded = built(BUILDERS["gpt_neox sequential"])
     other = built(BUILDERS["gpt_neox parallel"])
-    loaded.anatomy.blocks[2] = other.anatomy.blocks[2]
-    found = find_sites(loaded.module, loaded.anatomy)
+    loaded.architecture.blocks[2] = other.architecture.blocks[2]
+    found = find_sites(loaded.module, loaded.architecture)
     with pytest.raises(FathomError, match=r"differ in form \(parallel, pre-norm; sequential, pre-norm\)"):
         choose_sites(("mlp",), found, "m")
 

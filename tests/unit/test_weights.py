@@ -110,7 +110,7 @@ def test_drawn_weights_are_those_that_a_file_would_hold(tmp_path: Path, name: st
 def test_halves_of_a_drawn_model_run(tmp_path: Path, part: Any) -> None:
     folder = draw(stored(CONFIGS["halves"](), tmp_path / "base"), tmp_path / "m")
     model = load_model(folder, "m", dtype="float32", device=CPU, part=part)
-    assert (model.anatomy.depth, model.module.part) == (2, part)
+    assert (model.architecture.depth, model.module.part) == (2, part)
     assert model.reload is not None
     assert_equal_models(model.reload("eager").module, model.module)
 

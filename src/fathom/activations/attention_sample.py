@@ -78,12 +78,12 @@ def write_sample(
             sizes: list[tuple[int, ...]] = []
             try:
                 with opened(model) as (eager, giving):
-                    parts = found if eager is model or not found.taps else find_sites(eager.module, eager.anatomy)
+                    parts = found if eager is model or not found.taps else find_sites(eager.module, eager.architecture)
                     for text in chosen.tolist():
                         batch = make_batch(np.array([text]), texts.ids, texts.spans)
                         targets = packed_targets(batch, shape, eager.device)
                         seen = capture(eager, batch, shape, parts, targets, attention=1.0, attentions=True)
-                        maps = _checked(seen.attentions, giving, eager.anatomy.depth, describe(text))
+                        maps = _checked(seen.attentions, giving, eager.architecture.depth, describe(text))
                         none = [np.zeros(int(batch.lengths[0]), dtype=np.bool_)]
                         pool(batch, _without_normed(shape), targets, none, None)
                         differences.append(_difference(targets, batch, int(starts[text]), writer, compared))
@@ -153,9 +153,9 @@ def _giving(model: LoadedModel) -> list[int]:
 
     Refuses a model that does not run where patterns are asked for, or of which no block gives any.
     """
-    ids, depth = probe_ids(model.module), model.anatomy.depth
+    ids, depth = probe_ids(model.module), model.architecture.depth
     try:
-        with torch.inference_mode(), placing(model.anatomy.blocks) as place:
+        with torch.inference_mode(), placing(model.architecture.blocks) as place:
             output = model.run(ids, torch.ones_like(ids), output_attentions=True)
     except Exception as error:  # models raise anything
         msg = f"{model.kind} gives no attention patterns ({type(error).__name__}: {first_line(error)})"

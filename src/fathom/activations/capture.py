@@ -124,7 +124,7 @@ def capture(
     """
     put = _put_on_host if model.device.type == "cpu" else _put_on_device
     residual = shape.layers.get(RESIDUAL, ())
-    blocks = layer_names("all", model.anatomy.depth, "")
+    blocks = layer_names("all", model.architecture.depth, "")
     norms = torch.empty((len(blocks), *batch.ids.shape), device=model.device)
     read = [position for site, position in captured(shape) if site == next(iter(shape.layers))]
     read = [position for position in read if not is_mean(position) and not position.startswith(NORMED)]
@@ -150,13 +150,13 @@ def capture(
     sublayers = {site: layers for site, layers in shape.layers.items() if site != RESIDUAL}
     with (
         torch.inference_mode(),
-        capturing(model.anatomy, blocks, observe, tokens=batch.ids.shape[1]),
+        capturing(model.architecture, blocks, observe, tokens=batch.ids.shape[1]),
         tapping(found, sublayers, keep),
-        receiving(model.anatomy.blocks, batch.lengths, batch.ids.shape[1], attention) as shares,
+        receiving(model.architecture.blocks, batch.lengths, batch.ids.shape[1], attention) as shares,
     ):
         maps: list[Tensor | None] | None = None
         if attentions:
-            with placing(model.anatomy.blocks) as place:
+            with placing(model.architecture.blocks) as place:
                 output = forward(model, batch, output_attentions=True)
             maps = place(getattr(output, "attentions", None))
         else:

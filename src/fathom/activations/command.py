@@ -133,7 +133,7 @@ def _extract(
     )
     if model.texts_alone:
         log.warning("%s: every text runs alone, since %s", place, model.texts_alone)
-    found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.anatomy)
+    found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.architecture)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
         log_missing_sites(found, place)
@@ -142,8 +142,8 @@ def _extract(
         layers=layers_of_sites(sites, wanted, model, settings.model),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
-        width=model.anatomy.width,
-        depth=model.anatomy.depth,
+        width=model.architecture.width,
+        depth=model.architecture.depth,
         dtype=model.states_dtype,
         positions=stored_positions(wanted, texts, place),
         with_tokens=with_tokens,

@@ -65,14 +65,14 @@ def layers_of_sites(
     from fathom.models.architecture import FINAL, layer_names, lists_embedding
     from fathom.models.sites import RESIDUAL
 
-    anatomy = model.anatomy
-    embedding = wanted.layers != "transformers" or lists_embedding(model.module, anatomy, name)
-    residual = layer_names(wanted.layers, anatomy.depth, name, embedding=embedding, no_final=anatomy.no_final)
+    architecture = model.architecture
+    embedding = wanted.layers != "transformers" or lists_embedding(model.module, architecture, name)
+    residual = layer_names(wanted.layers, architecture.depth, name, embedding=embedding, no_final=architecture.no_final)
     numbered = isinstance(wanted.layers, tuple)
-    blocks = residual if numbered else layer_names("all", anatomy.depth, name)
+    blocks = residual if numbered else layer_names("all", architecture.depth, name)
     sublayers = tuple(layer for layer in blocks if layer not in {"0", FINAL})
     if not sublayers and sites != (RESIDUAL,):
-        msg = f"activations.layers: names no block, expected one from 1 to {anatomy.depth} for activations.sites"
+        msg = f"activations.layers: names no block, expected one from 1 to {architecture.depth} for activations.sites"
         raise FathomError(msg)
     return {site: residual if site == RESIDUAL else sublayers for site in sites}
 

@@ -62,4 +62,4 @@ def final_norm(model: LoadedModel, shape: Shape, name: str) -> nn.Module | None:
     """
     if not any(position.startswith(NORMED) for position in shape.positions):
         return None
-    return find_final_norm(model.module, model.anatomy, name)
+    return find_final_norm(model.module, model.architecture, name)

@@ -1,1 +1,1 @@
-"""Prepare a checkpoint, load it, know its anatomy."""
+"""Prepare a checkpoint, load it, know its architecture."""

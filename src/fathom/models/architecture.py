@@ -23,7 +23,7 @@ PROBE_TOKENS = PROBE_TEXTS * PROBE_LENGTH
 
 
 @dataclass(frozen=True)
-class Anatomy:
+class Architecture:
     """The parts of a loaded model that layers are read from."""
 
     blocks: nn.ModuleList
@@ -49,7 +49,7 @@ class Anatomy:
         return len({id(block) for block in self.blocks}) < self.depth
 
 
-def find_anatomy(module: nn.Module, name: str) -> Anatomy:
+def find_architecture(module: nn.Module, name: str) -> Architecture:
     """Find the list of blocks: the outermost list of modules as long as the config's number of hidden layers.
 
     Where a model has several such lists, the blocks are those that all run when it reads text; where it has none, those
@@ -66,7 +66,7 @@ def find_anatomy(module: nn.Module, name: str) -> Anatomy:
     fitting = {path: one for path, one in outermost.items() if len(one) == depth}
     if len(fitting) == 1:
         path, blocks = fitting.popitem()
-        return Anatomy(blocks=blocks, path=path, width=width)
+        return Architecture(blocks=blocks, path=path, width=width)
     runs = _runs(module, outermost, name)
     for path, order in runs.items():
         if len(order) == depth and (path in fitting or not fitting):
@@ -78,7 +78,7 @@ def find_anatomy(module: nn.Module, name: str) -> Anatomy:
         msg = f"model {name}: expected one list of {depth} blocks, found {len(fitting)}; its lists: {found}"
         raise FathomError(msg)
     path, blocks = fitting.popitem()
-    return Anatomy(blocks=blocks, path=path, width=width)
+    return Architecture(blocks=blocks, path=path, width=width)
 
 
 def find_outermost(module: nn.Module) -> dict[str, nn.ModuleList]:
@@ -176,7 +176,9 @@ def hooking(
 
 
 @contextmanager
-def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None) -> Iterator[None]:
+def capturing(
+    architecture: Architecture, layers: tuple[str, ...], keep: Any, *, tokens: int | None = None
+) -> Iterator[None]:
     """While active, each forward pass calls `keep(layer name, state)` with (batch, tokens, width) of the named blocks.
 
     With `tokens`, states are cut to so many, since some models pad what they are given (Longformer).
@@ -186,7 +188,7 @@ def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: i
 
     def give(layer: str, state: Any) -> None:
         if layer in layers:
-            state = state.transpose(0, 1) if anatomy.tokens_first else state
+            state = state.transpose(0, 1) if architecture.tokens_first else state
             keep(layer, state if tokens is None else state[:, :tokens])
 
     def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -196,7 +198,7 @@ def capturing(anatomy: Anatomy, layers: tuple[str, ...], keep: Any, *, tokens: i
     def after(number: int, output: Any) -> None:
         give(str(number + 1), output[0] if isinstance(output, (tuple, list)) else output)
 
-    with hooking(anatomy.blocks, before=before, after=after):
+    with hooking(architecture.blocks, before=before, after=after):
         yield
 
 
@@ -212,7 +214,7 @@ def run_probe(module: nn.Module, name: str, **wanted: bool) -> Any:
         return call(module, ids, torch.ones_like(ids), **wanted)
 
 
-def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
+def lists_embedding(module: nn.Module, architecture: Architecture, name: str) -> bool:
     """Whether transformers' `hidden_states` begin with layer 0, the embedding.
 
     Those of state-space models begin with layer 1 and end with the last block's state before and after the final norm.
@@ -220,9 +222,9 @@ def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
     number.
     """
     found: dict[str, Tensor] = {}
-    layers = layer_names("all", anatomy.depth, name)
+    layers = layer_names("all", architecture.depth, name)
     note = lambda layer, state: found.update({layer: state.clone()})  # noqa: E731
-    with capturing(anatomy, layers, note, tokens=PROBE_LENGTH):
+    with capturing(architecture, layers, note, tokens=PROBE_LENGTH):
         output = run_probe(module, name, output_hidden_states=True)
     theirs = getattr(output, "hidden_states", None) or ()
     final = output.last_hidden_state
@@ -231,7 +233,7 @@ def lists_embedding(module: nn.Module, anatomy: Anatomy, name: str) -> bool:
         if len(theirs) == len(ours) and all(map(_equal, theirs, ours)):
             return embedding
     unlike = f"its hidden_states ({len(theirs)} entries) are not its layers in their order, then final"
-    reason = anatomy.no_final or unlike
+    reason = architecture.no_final or unlike
     msg = f"model {name}: activations.layers: expected 'all' or numbers, for {reason}; found 'transformers'"
     raise FathomError(msg)
 
@@ -240,7 +242,7 @@ def _equal(one: Any, other: Tensor) -> bool:
     return isinstance(one, Tensor) and one.dtype == other.dtype and torch.equal(one, other)
 
 
-def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
+def find_final_norm(model: nn.Module, architecture: Architecture, name: str) -> nn.Module:
     """The module that makes the model's last hidden state of the last block's state: an identity where they are equal.
 
     Found by a pass over a few tokens: of all modules outside of the blocks, the one that reads the one and puts out the
@@ -253,11 +255,11 @@ def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
         if args and isinstance(args[0], Tensor) and isinstance(output, Tensor) and args[0].shape == output.shape:
             calls.append((module, args[0].clone(), output))
 
-    inside = {id(module) for module in anatomy.blocks.modules()}
+    inside = {id(module) for module in architecture.blocks.modules()}
     handles = [module.register_forward_hook(note) for module in model.modules() if id(module) not in inside]
-    top = str(anatomy.depth)
+    top = str(architecture.depth)
     try:
-        with capturing(anatomy, (top,), lambda layer, state: last.update({layer: state.clone()})):
+        with capturing(architecture, (top,), lambda layer, state: last.update({layer: state.clone()})):
             final = run_probe(model, name).last_hidden_state
     finally:
         for handle in handles:
@@ -272,39 +274,40 @@ def find_final_norm(model: nn.Module, anatomy: Anatomy, name: str) -> nn.Module:
     raise FathomError(msg)
 
 
-def check_anatomy(module: nn.Module, anatomy: Anatomy, name: str) -> Anatomy:
+def check_architecture(module: nn.Module, architecture: Architecture, name: str) -> Architecture:
     """Run a few tokens through the model and compare the shape of every layer with (batch, tokens, width).
 
-    Returns the anatomy with what this shows of it. Errors: FathomError that names the layer, what was found and what
-    was expected.
+    Returns the architecture with what this shows of it. Errors: FathomError that names the layer, what was found and
+    what was expected.
     """
     found: dict[str, Any] = {}
-    layers = layer_names("all", anatomy.depth, name)
-    with capturing(anatomy, layers, found.__setitem__):
+    layers = layer_names("all", architecture.depth, name)
+    with capturing(architecture, layers, found.__setitem__):
         final = getattr(run_probe(module, name), "last_hidden_state", None)
-    expected = (PROBE_TEXTS, PROBE_LENGTH, anatomy.width)
-    tokens_first = all(_shape(found.get(layer)) == (PROBE_LENGTH, PROBE_TEXTS, anatomy.width) for layer in layers)
-    padded = {_padded(found.get(layer), anatomy.width) for layer in layers}
+    expected = (PROBE_TEXTS, PROBE_LENGTH, architecture.width)
+    tokens_first = all(_shape(found.get(layer)) == (PROBE_LENGTH, PROBE_TEXTS, architecture.width) for layer in layers)
+    padded = {_padded(found.get(layer), architecture.width) for layer in layers}
     pads_inside = len(padded) == 1 and max(padded) > PROBE_LENGTH
     for layer in layers:
         if not (tokens_first or pads_inside) and _shape(found.get(layer)) != expected:
-            wanted = f"(batch, tokens, width) = {expected}"
-            msg = f"model {name}: layer {layer} ({anatomy.path}) gives {_shape(found.get(layer))}, expected {wanted}"
+            msg = f"model {name}: layer {layer} ({architecture.path}) gives {_shape(found.get(layer))}, expected "
+            msg += f"(batch, tokens, width) = {expected}"
             raise FathomError(msg)
     if pads_inside:
-        _require_pads_at_the_end(module, replace(anatomy, pads_inside=True), name)
+        _require_pads_at_the_end(module, replace(architecture, pads_inside=True), name)
     no_final = None
     if _shape(final) != expected:
         no_final = f"its last hidden state has the shape {_shape(final)}, a layer has {expected}"
-    return replace(anatomy, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
+    return replace(architecture, tokens_first=tokens_first, pads_inside=pads_inside, no_final=no_final)
 
 
-def _require_pads_at_the_end(module: nn.Module, anatomy: Anatomy, name: str) -> None:
+def _require_pads_at_the_end(module: nn.Module, architecture: Architecture, name: str) -> None:
     """Refuse a model that puts tokens of its own before a text: its states would be taken for those of the text."""
     try:
-        lists_embedding(module, anatomy, name)
+        lists_embedding(module, architecture, name)
     except FathomError as error:
-        msg = f"model {name}: its blocks ({anatomy.path}) read more tokens than the text has, and not at its end alone"
+        msg = f"model {name}: its blocks ({architecture.path}) read more tokens than the text has, and not at its end "
+        msg += "alone"
         raise FathomError(msg) from error
 
 
@@ -318,13 +321,14 @@ def _shape(state: Any) -> tuple[int, ...] | str:
     return tuple(state.shape) if isinstance(state, Tensor) else type(state).__name__
 
 
-def stream_dtype(module: nn.Module, anatomy: Anatomy, name: str) -> Dtype:
+def stream_dtype(module: nn.Module, architecture: Architecture, name: str) -> Dtype:
     """Precision of the residual stream: the widest of its layers, which differ where a model mixes precisions.
 
     Errors: FathomError if it is no floating-point number of a store.
     """
     found: list[torch.dtype] = []
-    with capturing(anatomy, layer_names("all", anatomy.depth, name), lambda _, state: found.append(state.dtype)):
+    layers = layer_names("all", architecture.depth, name)
+    with capturing(architecture, layers, lambda _, state: found.append(state.dtype)):
         run_probe(module, name)
     widest = max(found, key=lambda dtype: torch.finfo(dtype).bits)
     for dtype in DTYPES:

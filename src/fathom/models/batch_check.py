@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fathom.models.architecture import Anatomy, hooking
+from fathom.models.architecture import Architecture, hooking
 from fathom.models.passes import Fresh, call, device_of, first_pass, ordinary_ids
 from fathom.models.sizes import text_config
 from fathom.runtime.errors import FathomError
@@ -83,20 +83,22 @@ class BatchCheck:
         }
 
 
-def check_batches(module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str, *, context: int | None) -> BatchCheck:
+def check_batches(
+    module: nn.Module, architecture: Architecture, fresh: Fresh, name: str, *, context: int | None
+) -> BatchCheck:
     """Run a few texts alone and together and compare the states of their tokens.
 
     A model in half precision is tried in float32 too: there round-off hides no text that leans on its neighbours.
     Errors: FathomError if a text has other states when it runs a second time, so that no state is the text's own.
     """
-    trial = _Trial(module, anatomy, fresh, name)
+    trial = _Trial(module, architecture, fresh, name)
     found = _check(trial, context)
     numbers = sum(one.numel() for one in module.parameters())
     if found.texts_alone or trial.round_off == ROUND_OFF[torch.float32] or numbers > MOST_WIDENED:
         return found
     try:
         with _in_float32(module) as widened:
-            exact = _check(_Trial(module, anatomy, widened, name), context)
+            exact = _check(_Trial(module, architecture, widened, name), context)
     except FathomError as error:
         log.debug("model %s: not tried in float32 (%s)", name, error)
         return found
@@ -181,10 +183,10 @@ class _Enough(Exception):  # noqa: N818 - no error: the pass may end here
 class _Trial:
     """Passes of a few texts, and the states of their tokens."""
 
-    def __init__(self, module: nn.Module, anatomy: Anatomy, fresh: Fresh, name: str) -> None:
+    def __init__(self, module: nn.Module, architecture: Architecture, fresh: Fresh, name: str) -> None:
         self.module = module
         self.kind = getattr(module, "kind", type(module).__name__)
-        self._anatomy = anatomy
+        self._architecture = architecture
         self._fresh = fresh
         self.name = name
         self._device = device_of(module)
@@ -198,11 +200,11 @@ class _Trial:
         """The first blocks among which every kind of layer is."""
         kinds = getattr(text_config(self.module.config, None), "layer_types", None) or []  # type: ignore[arg-type]  # as above
         seen = [list(kinds).index(kind) + 1 for kind in set(kinds)]
-        return min(self._anatomy.depth, max(FIRST_BLOCKS, *seen, 0))
+        return min(self._architecture.depth, max(FIRST_BLOCKS, *seen, 0))
 
     def most_tokens(self, blocks: int) -> int:
         """Tokens of a long text for which there is time: it runs alone and twice as wide in a batch."""
-        weights = sum(one.numel() for block in self._anatomy.blocks[:blocks] for one in block.parameters())
+        weights = sum(one.numel() for block in self._architecture.blocks[:blocks] for one in block.parameters())
         return min(MOST_TOKENS, int(MOST_OPERATIONS.get(self._device.type, 1e12) / (6 * max(1, weights))))
 
     def allowed(self, ids: Tensor, alone: list[Tensor]) -> float:
@@ -221,8 +223,8 @@ class _Trial:
         found: list[list[Tensor]] = [[] for _ in texts]
 
         def keep(state: Tensor) -> None:
-            state = state.transpose(0, 1) if self._anatomy.tokens_first else state
-            if not self._anatomy.pads_inside and state.shape[1] != longest:
+            state = state.transpose(0, 1) if self._architecture.tokens_first else state
+            if not self._architecture.pads_inside and state.shape[1] != longest:
                 msg = (
                     f"model {self.name}: {self.kind} reads {state.shape[1]} tokens where a text has {longest}, and as "
                 )
@@ -237,7 +239,7 @@ class _Trial:
 
         def after(number: int, output: Any) -> None:
             keep(output[0] if isinstance(output, (tuple, list)) else output)
-            if number + 1 == blocks and blocks < self._anatomy.depth:
+            if number + 1 == blocks and blocks < self._architecture.depth:
                 raise _Enough
 
         self._fresh.restore()
@@ -245,10 +247,10 @@ class _Trial:
             with (
                 torch.inference_mode(),
                 first_pass(self.module, self.name, but=_Enough),
-                hooking(self._anatomy.blocks, before=before, after=after),
+                hooking(self._architecture.blocks, before=before, after=after),
             ):
                 output = call(self.module, ids.to(self._device), mask.to(self._device))
-                if self._anatomy.no_final is None and blocks is None:
+                if self._architecture.no_final is None and blocks is None:
                     final = output.last_hidden_state
                     for row, text in enumerate(texts):
                         found[row].append(final[row, : len(text)].to(torch.float32).cpu())

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerFast
 from transformers.utils import logging
 
-from fathom.models.architecture import Anatomy, Dtype, check_anatomy, find_anatomy, stream_dtype
+from fathom.models.architecture import Architecture, Dtype, check_architecture, find_architecture, stream_dtype
 from fathom.models.batch_check import BatchCheck, check_batches
 from fathom.models.checkpoint_checks import check_prepared
-from fathom.models.offline import close_doors
+from fathom.models.offline import go_offline
 from fathom.models.passes import Fresh, Half, call
 from fathom.models.sizes import Part
 from fathom.models.weights.storage import storage_of
@@ -30,7 +30,7 @@ class LoadedModel:
     """A model ready to run, in evaluation mode."""
 
     module: nn.Module
-    anatomy: Anatomy
+    architecture: Architecture
     device: torch.device
     fresh: Fresh
     """The module as it was loaded, which every pass starts from."""
@@ -72,7 +72,7 @@ def pick_device(setting: str) -> torch.device:
 
 def _guard(folder: Path, name: str) -> None:
     """What comes before any library reads a file of the folder."""
-    close_doors()
+    go_offline()
     try:
         check_prepared(folder)
     except FathomError as error:
@@ -112,7 +112,7 @@ def load_model(
 
     `part` is the half of an encoder-decoder that runs (the encoder if left out), `context` the longest text that it
     takes. Errors: FathomError if weights are missing or of another shape, if the model does not run on text, or if the
-    anatomy is not understood.
+    architecture is not understood.
     """
     _guard(folder, name)
     module = _load_module(folder, name, dtype, part).to(device)
@@ -134,10 +134,10 @@ def understand(
 ) -> LoadedModel:
     """Find the layers of a model in memory, and try whether its texts may share a batch. Errors: as `load_model`."""
     fresh = Fresh(module)
-    anatomy = check_anatomy(module, find_anatomy(module, name), name)
-    states_dtype = stream_dtype(module, anatomy, name)
-    check = check_batches(module, anatomy, fresh, name, context=context)
-    return LoadedModel(module, anatomy, device, fresh, states_dtype, check, reload)
+    architecture = check_architecture(module, find_architecture(module, name), name)
+    states_dtype = stream_dtype(module, architecture, name)
+    check = check_batches(module, architecture, fresh, name, context=context)
+    return LoadedModel(module, architecture, device, fresh, states_dtype, check, reload)
 
 
 def check_names(folder: Path, name: str, part: Part | None) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 
 
-def close_doors() -> None:
+def go_offline() -> None:
     """From here on transformers fetches nothing: no file of the hub, and no kernel, which is code that it would run.
 
     A config may name both. Weights are where they are by now, and none of this changes what a model is.

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fathom.models.architecture import PROBE_TOKENS, Anatomy, run_probe
+from fathom.models.architecture import PROBE_TOKENS, Architecture, run_probe
 from fathom.runtime.errors import FathomError
 
 RESIDUAL = "residual"
@@ -92,30 +92,30 @@ def choose_sites(setting: Literal["all"] | tuple[str, ...], found: BlockSites, n
     return setting
 
 
-def existing_sites(module: nn.Module, anatomy: Anatomy) -> tuple[str, ...]:
+def existing_sites(module: nn.Module, architecture: Architecture) -> tuple[str, ...]:
     """Names of the sites that a model has, `residual` first."""
-    return find_sites(module, anatomy).existing
+    return find_sites(module, architecture).existing
 
 
-def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
+def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
     """Run a few tokens and find the sub-layers of every block.
 
     A sequential block must satisfy output = input + attention + mlp and hold a part that reads input + attention, a
     parallel one the first alone; behind post norms the same holds for what the norms read. All within round-off.
     """
-    kind = type(anatomy.blocks[0]).__name__
-    if anatomy.shared:
+    kind = type(architecture.blocks[0]).__name__
+    if architecture.shared:
         return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, f"its blocks ({kind}) share their weights"))
     blocks: list[_Block | str] = []
-    with _tracing(anatomy, lambda trace: blocks.append(_understand(trace))):
+    with _tracing(architecture, lambda trace: blocks.append(_understand(trace))):
         run_probe(module, type(module).__name__)
     understood = [block for block in blocks if isinstance(block, _Block)]
     forms = sorted({f"{block.order}, {block.norm}-norm" for block in understood})
     wrong = [
         f"block {number} ({kind}) {block}" for number, block in enumerate(blocks, start=1) if isinstance(block, str)
     ]
-    if len(blocks) != anatomy.depth:
-        wrong.append(f"{len(blocks)} of its {anatomy.depth} blocks ({kind}) read and put out the residual stream")
+    if len(blocks) != architecture.depth:
+        wrong.append(f"{len(blocks)} of its {architecture.depth} blocks ({kind}) read and put out the residual stream")
     if len(forms) > 1:
         wrong.append(f"its blocks ({kind}) differ in form ({'; '.join(forms)})")
     if wrong:
@@ -124,7 +124,7 @@ def find_sites(module: nn.Module, anatomy: Anatomy) -> BlockSites:
     taps = {site: tuple(block.taps[site] for block in understood) for site in understood[0].taps}
     parallel = f"its blocks ({kind}) are parallel: nothing stands between attention and mlp"
     missing = {site: parallel for site in SUBLAYER_SITES if site not in taps}
-    return BlockSites(taps=taps, missing=missing, order=order, norm=norm, tokens_first=anatomy.tokens_first)
+    return BlockSites(taps=taps, missing=missing, order=order, norm=norm, tokens_first=architecture.tokens_first)
 
 
 @contextmanager
@@ -211,20 +211,20 @@ class _Block:
 
 
 @contextmanager
-def _tracing(anatomy: Anatomy, done: Callable[[_Trace], None]) -> Iterator[None]:
+def _tracing(architecture: Architecture, done: Callable[[_Trace], None]) -> Iterator[None]:
     """While active, `done` gets the trace of every block as soon as it has run, so that one is held at a time."""
     read: dict[str, Tensor | None] = {}
     calls: list[_Call] = []
 
     def before(path: str) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            read[path] = _stream(_first_input(args, kwargs), anatomy.width)
+            read[path] = _stream(_first_input(args, kwargs), architecture.width)
 
         return hook
 
     def after(path: str) -> Any:
         def hook(part: nn.Module, _: tuple[Any, ...], output: Any) -> None:
-            calls.append(_Call(path, part, read.pop(path, None), _stream(_first_output(output), anatomy.width)))
+            calls.append(_Call(path, part, read.pop(path, None), _stream(_first_output(output), architecture.width)))
             if path == "":
                 whole = calls.pop()
                 if whole.read is not None and whole.gave is not None:
@@ -234,7 +234,7 @@ def _tracing(anatomy: Anatomy, done: Callable[[_Trace], None]) -> Iterator[None]
         return hook
 
     handles = []
-    for block in anatomy.blocks:
+    for block in architecture.blocks:
         for path, part in block.named_modules():
             handles.append(part.register_forward_pre_hook(before(path), with_kwargs=True))
             handles.append(part.register_forward_hook(after(path)))

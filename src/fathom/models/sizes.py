@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from fathom.models.checkpoint_checks import CONFIG, read_object, without_orders
-from fathom.models.offline import close_doors
+from fathom.models.offline import go_offline
 from fathom.runtime.errors import FathomError, first_line
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def read_config(folder: Path) -> PretrainedConfig:
     """
     path = folder / CONFIG
     content, _ = without_orders(read_object(path))
-    close_doors()
+    go_offline()
     from transformers import CONFIG_MAPPING, __version__
     from transformers.utils import logging
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fathom.io.manifests import read_manifest, sha256_of, versions_of
 from fathom.models.checkpoint_checks import INDEX, check_checkpoint
-from fathom.models.offline import close_doors
+from fathom.models.offline import go_offline
 from fathom.models.prepare import plain_files
 from fathom.models.sources.place import Origin, Place
 from fathom.models.weights import initialised
@@ -35,7 +35,7 @@ def draw_weights(source: Path, target: Path, *, seed: int, stored: bool = False)
     loads the model draws them again. Errors: FathomError if transformers cannot build such a model.
     """
     checked = check_checkpoint(source)
-    close_doors()
+    go_offline()
     from fathom.models.weights.memory import config_of, empty_model
 
     try:

