@@ -23,13 +23,16 @@ _USER = (
 
 
 def contents(project: Project) -> dict[str, str]:
-    """Digest of every result: stores, tables, figures. Records hold times and hosts, and are left out."""
+    """Digest of every result: stores, tables, figures. Records hold times and hosts, and are left out.
+
+    So is the page to explore, which tells of the records.
+    """
     folder = project.folder / "results"
     files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".snakemake"))
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in files
-        if ".record.json" not in path.name
+        if ".record.json" not in path.name and path.name != "explore.html"
     }
 
 

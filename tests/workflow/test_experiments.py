@@ -168,7 +168,8 @@ def test_one_extraction_of_the_views_serves_all_and_says_its_passes(made: Projec
     tokens = {path.stem for path in (made.folder / "results/metrics/tiny/texts").glob("*.parquet")}
     summarised = {"prompt_entropy", "effective_rank", "linear_cka"}
     every = {*summarised, "sinks", "token_norms"}
-    assert tokens == every | {f"{name}.layers" for name in every} | {"sink_margins"}
+    modes = {"prompt_entropy.modes", "prompt_entropy.mode_texts"}
+    assert tokens == every | {f"{name}.layers" for name in every} | {"sink_margins"} | modes
 
 
 def test_another_seed_of_weights_remakes_that_model_only(made: Project, tmp_path: Path) -> None:

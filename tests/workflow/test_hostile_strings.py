@@ -34,7 +34,7 @@ def drawn(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
         }
     )
     project.environment |= {"HF_TOKEN": TOKEN, "HUGGING_FACE_HUB_TOKEN": TOKEN}
-    project.run(*(f"{FIGURE}.{kind}" for kind in ("svg", "png", "csv")))
+    project.run(*(f"{FIGURE}.{kind}" for kind in ("svg", "png", "csv")), "results/explore.html")
     project.run("--report", "report.html")
     return project
 

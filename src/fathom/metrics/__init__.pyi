@@ -18,14 +18,12 @@ from .definitions.neighbourhood_overlap import neighbourhood_overlap_matrix as n
 from .definitions.sinks import activation_ratios as activation_ratios
 from .definitions.sinks import heads_attending as heads_attending
 from .definitions.sinks import norm_ratios as norm_ratios
-from .modes import bimodality_table as bimodality_table
 from .preparation import prepare as prepare
 
 __all__ = [
     "activation_ratios",
     "as_published",
     "attention_rank",
-    "bimodality_table",
     "curvature",
     "dime",
     "dime_with_error",
