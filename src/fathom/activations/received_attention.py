@@ -47,7 +47,7 @@ class _View:
     """What the asked queries can see."""
 
     mask: Tensor | None
-    """The mask that says so, kept so that no other takes its place in memory."""
+    is_causal: bool
     added: Tensor
     """What the mask adds to their scores, (texts, heads or 1, queries, keys); 0 for a query that sees nothing."""
     counted: Tensor
@@ -74,7 +74,7 @@ class _Watch(TorchFunctionMode):
         counted = np.arange(count) < asked[:, np.newaxis]
         self._queries = torch.from_numpy(np.where(counted, places, 0)).to(device)
         self._counted = torch.from_numpy(counted).to(device)
-        self._views: dict[tuple[int, bool], _View] = {}
+        self._last_view: _View | None = None
 
     def entering(self, block: int, _: tuple[Any, ...], __: dict[str, Any]) -> None:
         self._block = block
@@ -117,10 +117,10 @@ class _Watch(TorchFunctionMode):
 
     def _view(self, mask: Tensor | None, *, is_causal: bool) -> _View:
         """What a mask lets the asked queries see; most blocks are given the very mask of the block before."""
-        known = self._views.get((id(mask), is_causal))
-        if known is None:
-            known = self._views[id(mask), is_causal] = self._make_view(mask, is_causal=is_causal)
-        return known
+        last = self._last_view
+        if last is None or last.mask is not mask or last.is_causal != is_causal:
+            last = self._last_view = self._make_view(mask, is_causal=is_causal)
+        return last
 
     def _make_view(self, mask: Tensor | None, *, is_causal: bool) -> _View:
         queries, texts = self._queries[:, None, :, None], len(self._queries)
@@ -137,7 +137,7 @@ class _Watch(TorchFunctionMode):
         counted = self._counted & visible.any(dim=(1, 3))
         added = added.masked_fill(~visible.any(dim=-1, keepdim=True), 0.0)
         seen = (visible.any(dim=1) & counted[:, :, None]).sum(dim=1)
-        return _View(mask, added, counted.to(torch.float32), seen)
+        return _View(mask, is_causal, added, counted.to(torch.float32), seen)
 
     def _see_maps(self, maps: Any) -> None:
         """Plain attention makes whole maps, some with one column more for a sink that is learned."""
