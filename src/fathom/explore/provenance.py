@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fathom.io.strict_json import read_json
 from fathom.runtime.errors import FathomError, first_line
 
 SEEDS = 3  # levels of settings in which a seed may stand
@@ -49,7 +50,7 @@ def read_jobs(records: Sequence[Path]) -> dict[str, object]:
 
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = read_json(path)
     except (OSError, ValueError) as error:
         msg = f"{path}: cannot be read as a record ({first_line(error)}); delete it and run snakemake again"
         raise FathomError(msg) from error

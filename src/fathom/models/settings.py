@@ -95,8 +95,11 @@ class Model(Settings):
 
     @property
     def described(self) -> dict[str, Any]:
-        """Where it comes from, as its manifest says; without what changes no file of it."""
-        return self.model_dump(mode="json", exclude={"label", "note", "dtype", "part", "depth"})
+        """Where it comes from, as its manifest says; without what changes no file of it.
+
+        Nor with the list of checkpoints, each of which stands for itself.
+        """
+        return self.model_dump(mode="json", exclude={"label", "note", "dtype", "part", "depth", "checkpoints"})
 
     @property
     def required_files(self) -> tuple[tuple[str, str, str], ...]:
@@ -166,11 +169,6 @@ class HubModel(Model):
     `{name}-step{step}`; where a figure names this entry, it shows all of them in the order of their steps."""
 
     module: ClassVar[str] = "fathom.models.sources.hub"
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """Without the list of checkpoints, which each of them stands for by itself."""
-        return {key: value for key, value in super().described.items() if key != "checkpoints"}
 
     @model_validator(mode="after")
     def _name_steps(self) -> Self:
@@ -292,11 +290,6 @@ class NurseryModel(Model):
     `{name}-step{step}`; where a figure names this entry, it shows all of them in the order of their steps."""
 
     module: ClassVar[str] = "fathom.models.sources.nursery"
-
-    @property
-    def described(self) -> dict[str, Any]:
-        """Without the list of checkpoints, which each of them stands for by itself."""
-        return {key: value for key, value in super().described.items() if key != "checkpoints"}
 
     @model_validator(mode="after")
     def _name_steps(self) -> Self:
