@@ -38,8 +38,9 @@ function choose(changes, section) {
   }
   const address = addressOf(state);
   quiet = "";
-  if (address === location.hash) redraw();
-  else location.hash = address;
+  // The page is drawn at once and not when the browser tells of another address: the two never differ.
+  if (address !== location.hash) history.pushState(null, "", address);
+  redraw();
 }
 
 /** Note something in the address without drawing anew and without a new entry. @param {string} name @param {string} value */
