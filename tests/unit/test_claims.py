@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 from scipy.stats import spearmanr
 
-from fathom.figures.claims.claim_tests import rank_trend, valley_depth
-from fathom.figures.claims.evaluate import TESTS, evaluate
+from fathom.figures.claims.lines import verdict_lines
 from fathom.figures.claims.papers import CLAIMS, ClaimName
-from fathom.figures.claims.rows import Curves
-from fathom.figures.metrics.power_law import power_law_entropies
+from fathom.io.summaries import SUMMARY_COLUMNS
+from fathom.io.verdicts import VERDICT_TYPES
+from fathom.metrics.claims.claim_tests import rank_trend, valley_depth
+from fathom.metrics.claims.evaluate import TESTS, verdicts_table
+from fathom.metrics.claims.rows import Curves
 from fathom.metrics.job import ModesJob
 from fathom.metrics.modes import modes_tables
+from fathom.statistics.power_law import power_law_entropies
 
 FloatArray = npt.NDArray[np.float64]
 Table = tuple[str, str, str, pd.DataFrame]
@@ -75,6 +78,13 @@ def noisy(mean: FloatArray, rng: np.random.Generator, *, texts: int = TEXTS, spr
     """Curves around a mean one; the noise of a text is shared by its layers, that of a group by its texts."""
     groups = np.repeat(rng.normal(0, spread, texts // 2), 2)[:, None]
     return mean + groups + rng.normal(0, spread, (texts, 1)) + rng.normal(0, spread, (texts, len(mean)))
+
+
+def evaluate(claim: str, frames: list[Table], *, samples: int, level: float, seed: int) -> list[str]:
+    """Lines of a caption, in which models bear their names in capitals."""
+    table = verdicts_table(claim, frames, samples=samples, level=level, seed=seed)
+    assert set(table["name"]) <= {*(metric.removesuffix(".modes") for _, _, metric, _ in frames)}
+    return verdict_lines(table, {model: model.upper() for model, _, _, _ in frames})
 
 
 def words(
@@ -288,9 +298,28 @@ def test_numbers_in_a_line_are_those_of_the_data() -> None:
     ]
     (line,) = evaluate("fig2", frames, samples=100, level=0.95, seed=0)
     assert line == (
-        "Here: valley 0.550 [0.550, 0.550] in decoder against 0.00 [0.00, 0.00] in encoder, all tokens: "
+        "Here: valley 0.550 [0.550, 0.550] in DECODER against 0.00 [0.00, 0.00] in ENCODER, all tokens: "
         "difference 0.550 [0.550, 0.550]: agrees."
     )
+
+
+def test_a_verdict_is_a_row_with_the_columns_of_a_summary() -> None:
+    rng = np.random.default_rng(0)
+    frames = models("prompt_entropy", curve(0.5, 9), curve(0.0, 9), rng=rng)
+    table = verdicts_table("fig2", frames, samples=100, level=0.95, seed=0)
+    assert list(table.columns) == [*SUMMARY_COLUMNS, *VERDICT_TYPES]
+    row = table.iloc[0]
+    assert row[["stage", "name", "model", "corpus", "sinks", "claim", "measure"]].tolist() == [
+        "metrics",
+        "prompt_entropy",
+        "m0+m1",
+        "prose",
+        "with",
+        "fig2",
+        "difference",
+    ]
+    assert row["low"] < row["value"] < row["high"]
+    assert (row["texts"], row["groups"], row["agrees"]) == (TEXTS, TEXTS // 2, True)
 
 
 def test_interval_of_a_difference_of_corpus_levels() -> None:
@@ -354,7 +383,7 @@ def test_texts_as_they_are_come_before_their_views() -> None:
 
 def test_depth_of_a_valley_is_read_where_the_other_half_has_it() -> None:
     values = pd.DataFrame([[1.0, 0.0, 0.5, 1.0], [2.0, 1.5, 0.0, 2.0]], index=["a", "b"])
-    curves = Curves("m", "c", "with", values, np.linspace(0, 1, 4), pd.Series({"a": "g0", "b": "g1"}))
+    curves = Curves("prompt_entropy", "m", "c", "with", values, np.linspace(0, 1, 4), pd.Series({"a": "g0", "b": "g1"}))
     assert valley_depth(curves).to_dict() == {"a": 0.5, "b": 0.5}
 
 

@@ -237,7 +237,7 @@ def test_a_regular_expression_filters_wikitext_as_the_papers_code_does(texts: li
             b"text,n\none, two,1\nthree,4\n",
             "cannot be read as .csv .row 1 has 3 cells, the first row names 2 columns",
         ),
-        ("t.csv", b"text\none, two\n", "cannot be read as .csv .row 1 has 2 cells, the first row names 1 columns"),
+        ("t.csv", b"text\none, two\n", "cannot be read as .csv .row 1 has 2 cells, the first row names 1 column"),
         ("t.jsonl", b"\xff", "not in the encoding utf-8"),
         ("t.parquet", b"no parquet", "cannot be read as .parquet"),
         ("t.txt", b"\xff\xfe\x00", "not in the encoding utf-8"),

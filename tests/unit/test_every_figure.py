@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import io
 import json
 import os
@@ -32,10 +34,12 @@ from fathom.figures.job import FigureJob
 from fathom.figures.settings import KINDS
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.io.tables import read_table, write_table
+from fathom.metrics.command import command as metrics_command
 from fathom.metrics.job import MetricJob, ModesJob
 from fathom.metrics.modes import modes_tables
 from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
+from fathom.tasks.command import command as tasks_command
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
 from fathom.workflow.load import load_config
@@ -240,6 +244,8 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         return path.with_suffix(".layers.parquet")
     if path.exists():
         return path
+    if table.content in {"verdicts", "over_tasks"}:
+        return together(plan, table, folder)
     if table.of_experiment or table.content == "order" or table.corpus_or_experiment in corpora():
         return of_probes.write(plan, table, folder)
     match table.content:
@@ -273,6 +279,26 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             views = ("p = 0.10", "p = 0.50") if table.corpus_or_experiment == "repeated" else ("original",)
             sites = ("residual", "attention", "mlp") if table.content == "effective_rank" else ("residual",)
             write_table(pd.concat([values_of_texts(view, site) for view in views for site in sites]), path)
+    return path
+
+
+def together(plan: Plan, table: FigureTable, folder: Path) -> Path:
+    """What the stages of metrics and of tasks make of the other tables of a figure."""
+    wildcards, figure = (
+        Wildcards(figure=table.corpus_or_experiment),
+        plan.config.all_figures[table.corpus_or_experiment],
+    )
+    if table.content == "verdicts":
+        judged = [write(plan, one, folder) for one in figure.judged_tables(plan.config)]
+        words = ["--settings", plan.metrics.claim_settings(wildcards), "--folder", str(folder / "claims")]
+        path = folder / "claims" / f"{wildcards.figure}.parquet"
+    else:
+        judged = [write(plan, one, folder) for one in figure.tables(plan.config)]
+        path = folder / "over" / f"{wildcards.figure}.parquet"
+        words = ["--settings", plan.tasks.over_settings(wildcards), "--write-over-tasks", str(path)]
+    verb = metrics_command if table.content == "verdicts" else tasks_command
+    done = CliRunner().invoke(verb, [*words, *map(str, judged)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
     return path
 
 
@@ -577,12 +603,25 @@ def test_another_word_redraws_the_figures_that_show_it_and_is_nobodys_code(
     assert changed(unedited, source.figures()) == (set(), {"early-context", "sweep"})
 
 
-def test_the_tests_of_claims_are_the_code_of_claimed_figures_alone(
-    source: Source, unedited: dict[str, tuple[str, str]]
-) -> None:
-    source.append("claims/claim_tests.py")
-    claimed = {name for name in NAMES if "claim" in FIGURES[name]}
-    assert changed(unedited, source.figures()) == (claimed, set())
+def test_the_tests_of_claims_are_no_figures_code() -> None:
+    for kind in KINDS:
+        held = imported_modules("fathom.figures.command", kind.module)
+        assert not any(module.startswith(("fathom.metrics.claims", "fathom.tasks")) for module in held)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=NAMES)
+def test_no_figure_resamples_or_tests(kind: Any) -> None:
+    """Intervals, p values and verdicts come from the tables of the stages that measured."""
+    of_figures = imported_modules("fathom.figures.command", kind.module)
+    assert {module for module in of_figures if module.startswith("fathom.statistics.")} <= {
+        f"fathom.statistics.{name}" for name in ("arrays", "power_law", "quantities", "renyi", "task_scores", "words")
+    }
+    for module in of_figures:
+        tree = ast.parse(Path(str(importlib.import_module(module).__file__)).read_text())
+        used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not used & {"random", "default_rng"}, module
+        assert not any(str(name).startswith("scipy") for name in imported), module
 
 
 def test_a_new_kind_is_a_class_and_a_module_and_redraws_nothing(
@@ -603,7 +642,7 @@ FigureSettings = Annotated[
 
 def test_a_job_of_figures_holds_no_words(plan: Plan) -> None:
     for kind in KINDS:
-        held = imported_modules("fathom.figures.command", kind.module, "fathom.figures.claims.evaluate")
+        held = imported_modules("fathom.figures.command", kind.module)
         words = {f"fathom.figures.{module}" for module in ("settings", "base", "sentences", "claims.papers")}
         assert held.isdisjoint(words), kind.module
         others = {other.module for other in KINDS} - {kind.module}

@@ -35,7 +35,7 @@ from fathom.figures.drawing.style import (
     render,
     text_width,
 )
-from fathom.figures.metrics.rows import summarise_metric
+from fathom.statistics.layer_curves import summarise_metric
 from fathom.statistics.resampling import bootstrap_mean
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, label
 
 from fathom.figures.drawing.style import render
 from fathom.figures.metrics.rows import with_gaps
-from fathom.figures.metrics.sinks import blocks_notes, draw_sinks, margin_note, summarise_sinks
+from fathom.figures.metrics.sinks import blocks_notes, draw_sinks, margin_note
 from fathom.statistics.resampling import bootstrap_mean
-from fathom.statistics.sink_curves import SUMMARY_COLUMNS
+from fathom.statistics.sink_curves import SUMMARY_COLUMNS, summarise_sinks
 
 # Text t0 has two sink tokens, t1 and t2 (of one group) one each.
 NORMS = {

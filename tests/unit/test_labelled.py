@@ -86,13 +86,16 @@ def test_seventy_seven_codes_are_classes_and_may_be_declared_numbers() -> None:
         (
             ["a", "a", "a"],
             None,
-            "all 3 texts that have a value have 'a' (rows 1, 2, 3); a probe needs at least two values",
+            "all 3 texts with a value have 'a' (rows 1, 2, 3); a probe needs at least two values",
         ),
         (["", "NaN"], None, "no text has a value"),
         (["1.5"] * 8 + ["2.5"] * 8 + ["x"], None, "row 17: expected a number as in 16 other rows, found 'x'"),
-        (["1.5", "x"], "numbers", "row 2: expected a number, found 'x'"),
-        (["1.5", "inf", "2.5"], None, "row 2: expected a number, found 'inf'"),
-        (["1,5", "2,5", "3,5"], None, "numbers with a decimal point in place of the comma"),
+        (["1.5", "x"], "numbers", "row 2: expected a finite number, found 'x'"),
+        (["1.5", "inf", "2.5"], None, "row 2: expected a finite number, found 'inf'"),
+        (["1,5", "2,5", "3,5"], None, "row 1: expected a name, or a number with a decimal point and no commas"),
+        (["2", "1,5", "2", "1,5"], None, "row 2: expected a name, or a number with a decimal point and no commas"),
+        (["1,5", "2,5", "3,5"], "classes", "numbers with a decimal point and no commas"),
+        (["", "a"], None, "the one text that has a value has 'a' (row 2); a probe needs at least two values"),
         ([["joy", "woe"], "joy"], None, "row 1: expected one value, found list"),
         (["a\x1b[31m", "b", "b"], None, "row 1: expected one line of printable characters"),
     ],
@@ -208,9 +211,33 @@ def test_a_split_is_kept_and_training_texts_that_are_in_the_test_are_left_out(tm
             {},
             {"labels": ["mood"]},
             {"mood": 5},
-            "column 'mood': 'bad' (and 1 more classes) is in 3 of 6 groups (rows 2, 4, 6)",
+            "column 'mood': 'bad' (and 1 more class) is in 3 of 6 groups (rows 2, 4, 6)",
         ),
-        ({}, {"labels": ["mood"], "min_class": 4}, {}, "column 'mood': min_class: 4 leaves 0 of 2 classes; expected 2"),
+        (
+            {},
+            {"labels": ["mood"], "min_class": 4},
+            {},
+            "column 'mood': min_class: 4 leaves 0 of 2 classes; expected at least 2",
+        ),
+        (
+            {"g": list("ababcd"), "p": ["train", "test", "test", "train", "test", "train"]},
+            {"labels": ["mood"], "group": "g", "split": "p"},
+            {},
+            "'good' (row 1) among the texts of 'train', found none; 2 training texts are left out, since their group",
+        ),
+        (
+            {"g": ["a"] * 6},
+            {"labels": ["mood"], "group": "g"},
+            {"mood": 5},
+            "column 'mood': 6 texts in 1 group, fewer than the 5 folds",
+        ),
+        ({" g": list("aabbcc")}, {"group": "g"}, {}, "group: expected a column 'g', found text, mood, ' g'"),
+        (
+            {"s": [0] * 6, "e": [3] * 5 + [999]},
+            {"spans": {"x": {"start": "s", "end": "e"}}},
+            {},
+            "found 0:999 in columns 's' and 'e'",
+        ),
     ],
 )
 def test_what_cannot_be_probed_is_refused_in_one_line(
@@ -326,7 +353,7 @@ def test_any_table_gives_one_clear_line_or_labels_that_a_probe_takes(
         # A carriage return ends a row, so that half of the text would lose its label and the rest take it.
         (
             "text,mood\na,x\nb\rmore,y\n",
-            "row 2 has 1 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
+            "row 2 has 1 cell, the first row names 2 columns; put a text with a comma or a line break in quotes",
         ),
         (
             "text,mood,writer\na,x,w\nb,y\n",
@@ -342,6 +369,10 @@ def test_any_table_gives_one_clear_line_or_labels_that_a_probe_takes(
             "row 1 has 3 cells, the first row names 2 columns; put a text with a comma or a line break in quotes",
         ),
         ("text,mood,mood\na,x,y\nb,y,x\n", "its first row names the column 'mood' twice"),
+        ("", "the file is empty; expected a first row that names the columns"),
+        ("\n \n", "the file is empty; expected a first row that names the columns"),
+        ("text,mood", "no row follows the first, which names the columns"),
+        ("text,mood\n\n", "no row follows the first, which names the columns"),
     ],
 )
 def test_a_csv_whose_rows_do_not_fit_its_head_is_refused(rows: str, said: str, tmp_path: Path) -> None:

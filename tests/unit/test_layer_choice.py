@@ -9,19 +9,13 @@ import pandas as pd
 import pytest
 
 from fathom.statistics.layer_choice import (
-    BEST,
-    LAST,
-    MIDDLE,
-    ORACLE,
-    POOLED,
-    RANDOM,
     bootstrap_over_tasks,
     chosen_layers,
-    complete_tasks,
     layer_choices,
     mean_over_tasks,
     middle_layer,
 )
+from fathom.statistics.task_scores import BEST, LAST, MIDDLE, ORACLE, POOLED, RANDOM, complete_tasks
 
 
 def choices(

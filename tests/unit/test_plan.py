@@ -19,7 +19,7 @@ from fathom.figures.sentences import metric_axis, model_label
 from fathom.io.shards import shard_names
 from fathom.metrics.by_corpus import evaluate
 from fathom.metrics.by_text import LayerStates, measure_states
-from fathom.metrics.job import MetricJob
+from fathom.metrics.job import ClaimJob, MetricJob
 from fathom.metrics.measure import make_measure
 from fathom.metrics.settings import METRICS
 from fathom.models.job import ModelJob
@@ -428,12 +428,16 @@ def test_every_kind_of_figure_is_told_what_it_needs(drawn: Plan) -> None:
         assert told.caption == drawn.config.all_figures[figure].caption(drawn.config)
         assert set(told.titles) == set(told.axes) == {one.content for one in told.tables if one.content in METRICS}
     compared = FigureJob.model_validate_json(drawn.figures.settings(At(figure="compared")))
-    # It reads summaries; the claim is judged on the tables of single texts.
+    columns = (("texts", "prompt_entropy"), ("views", "lidar"))
+    read = [("Real", *column, True) for column in columns] + [("drawn", *column, True) for column in columns]
+    # It reads summaries, and the verdicts, which are given on the tables of single texts.
     assert [(one.model, one.corpus_or_experiment, one.content, one.summary) for one in compared.tables] == [
-        (model, of, holds, summary)
-        for summary in (True, False)
-        for model in ("Real", "drawn")
-        for of, holds in (("texts", "prompt_entropy"), ("views", "lidar"))
+        *read,
+        ("", "compared", "verdicts", False),
+    ]
+    judged = ClaimJob.model_validate_json(drawn.metrics.claim_settings(At(figure="compared")))
+    assert [(one.model, one.corpus, one.content) for one in judged.tables] == [
+        (model, *column) for model in ("real", "drawn") for column in columns
     ]
     assert compared.titles == {"prompt_entropy": "Prompt entropy", "lidar": "LiDAR"}
     raw = FigureJob.model_validate_json(drawn.figures.settings(At(figure="sweep")))

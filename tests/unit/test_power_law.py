@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from fathom.figures.drawing.style import render
-from fathom.figures.metrics.power_law import draw_power_law, power_law, power_law_entropies
+from fathom.figures.metrics.power_law import draw_power_law
+from fathom.statistics.power_law import power_law, power_law_entropies
 
 
 def test_flat_spectrum_has_the_largest_entropy_at_every_alpha() -> None:

@@ -26,6 +26,17 @@ def test_jobs_behind_the_first_figure_go_before_all_others() -> None:
     assert priorities.metrics(Wildcards(model="minilm-l6", corpus="task-newsgroups", metric="dataset_entropy")) < FIRST
 
 
+def test_tests_and_verdicts_behind_the_first_figure_go_before_all_others() -> None:
+    figures = {"modes": {"kind": "bimodality", "model": "smollm2-135m", "corpus": "bible", "claim": "bimodal"}}
+    priorities = Priorities(Config.model_validate({"figures": figures}))
+    assert priorities.first == "modes"
+    place = {"model": "smollm2-135m", "corpus": "bible"}
+    assert priorities.modes(Wildcards(**place, text_metric="prompt_entropy")) == FIRST
+    assert priorities.modes(Wildcards(**place, text_metric="curvature")) == 0
+    assert priorities.figure(Wildcards(figure="modes")) == FIRST  # that of its verdicts too
+    assert priorities.order(Wildcards(model="smollm2-135m", order="items+relations+analogies")) == 0
+
+
 def test_longer_work_goes_first() -> None:
     config = Config()
     priorities = Priorities(config)

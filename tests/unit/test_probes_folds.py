@@ -156,7 +156,7 @@ def test_designs_without_leak_free_folds_are_refused() -> None:
     assert folds([0, 1, 0, 1], [0, 0, 1, 1]).shape == (1, 4)
     with pytest.raises(ValueError, match="groups: 2 for 3 folds"):
         folds([0, 1, 0, 1], [0, 0, 1, 1], 3)
-    with pytest.raises(ValueError, match=r"labels: only 1 groups hold 1\.0 of size, too few for 2 folds"):
+    with pytest.raises(ValueError, match=r"labels: 1\.0 of size is in 1 group only, too few for 2 folds"):
         folds([0, 1, 0, 0], [0, 1, 2, 3])
     with pytest.raises(ValueError, match=r"the test texts of repeat 0, fold \d all have one size"):
         folds([0.5, 1.5, 2.5, 3.5], [0, 1, 2, 3], 4)

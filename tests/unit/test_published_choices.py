@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from fathom.statistics.layer_choice import BEST, LAST, ORACLE, layer_choices, mean_over_tasks
+from fathom.statistics.layer_choice import layer_choices, mean_over_tasks
+from fathom.statistics.task_scores import BEST, LAST, ORACLE
 
 FILE = Path(os.environ.get("FATHOM_SKEAN2025", "../shared/reference/skean2025.json"))
 EN_EN, AS_PUBLISHED = "mean_STS17_en-en", "mean_index0"

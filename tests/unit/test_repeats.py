@@ -12,12 +12,12 @@ from tests.measures import measure, only
 from tests.tiny import SENTENCES
 
 from fathom.figures.job import Table
-from fathom.figures.metrics.rows import summarise_metric
 from fathom.figures.table_notes import table_notes
 from fathom.io.corpus_table import read_corpus, write_corpus
 from fathom.metrics.corpus_tables import make_tables
 from fathom.metrics.job import MetricJob
 from fathom.metrics.repeats import first_of_repeats
+from fathom.statistics.layer_curves import summarise_metric
 from fathom.store.reader import Activations
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from fathom.figures.job import Table
-from fathom.figures.tasks.rows import complete, task_scores
+from fathom.figures.tasks.rows import task_scores
 from fathom.runtime.errors import FathomError
+from fathom.statistics.task_scores import complete
 from fathom.tasks.published import PUBLISHED
 from fathom.workflow.config import Config
 from fathom.workflow.figure_tables import table_files
@@ -68,10 +69,15 @@ def test_extraction_keeps_what_tasks_and_their_metrics_read(embeddings: dict[str
 
 def test_figures_read_tables_of_models_but_random_ones() -> None:
     config = config_of()
-    assert table_files(config, "task-scores") == ["results/tasks/mine/likeness.parquet"]
+    assert table_files(config, "task-matrix") == ["results/tasks/mine/likeness.parquet"]
+    assert table_files(config, "task-scores") == [
+        "results/tasks/mine/likeness.parquet",
+        "results/tasks/_over_tasks/task-scores.parquet",
+    ]
     assert table_files(config, "task-layer-choice") == [
         "results/tasks/mine/likeness.parquet",
         "results/metrics/mine/task-likeness/dataset_entropy.layers.parquet",
+        "results/tasks/_over_tasks/task-layer-choice.parquet",
     ]
     assert ("mine", "task-likeness") in Plan(config).extractions
 
@@ -91,7 +97,7 @@ def test_a_metric_of_views_is_read_from_views_of_the_tasks_texts() -> None:
 def test_a_metric_is_measured_on_an_excerpt_of_the_tasks_texts_where_there_is_one() -> None:
     first = {"first": {"kind": "excerpt", "of": "task-likeness", "limit": 20}}
     config = config_of(corpora=first, metrics={"tasks": ["prompt_entropy", "dataset_entropy"]})
-    assert table_files(config, "task-layer-choice")[1:] == [
+    assert table_files(config, "task-layer-choice")[1:-1] == [
         "results/metrics/mine/first/prompt_entropy.layers.parquet",
         "results/metrics/mine/first/dataset_entropy.layers.parquet",
     ]

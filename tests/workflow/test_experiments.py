@@ -13,6 +13,7 @@ import yaml
 from tests.tiny import SENTENCES
 from tests.workflow.project import Project
 
+from fathom import read_results
 from fathom.io.manifests import read_manifest
 
 FIGURES: dict[str, dict[str, Any]] = {
@@ -154,7 +155,32 @@ def test_power_laws_need_no_model(made: Project, prepared: Project, tmp_path: Pa
     table = numbers(made, "power-law")
     assert len(table) == 5 * 10
     project = unmade(prepared, tmp_path / "project")
-    assert project.planned("results/figures/power-law.svg") == ["Drawing power-law"]
+    assert project.planned("results/figures/power-law.svg") == [
+        "Drawing power-law",
+        "Judging what a paper claims in power-law",
+    ]
+
+
+def test_verdicts_are_tables_of_their_own_which_figures_tell_in_words(made: Project) -> None:
+    found = read_results(made.folder / "results")
+    verdicts = found[found["control"] == "claim"]
+    claims = {name: settings["claim"] for name, settings in FIGURES.items() if "claim" in settings}
+    assert set(verdicts["claim"]) == set(claims.values())
+    assert set(verdicts["stage"]) == {"metrics"}
+    assert set(verdicts.loc[verdicts["claim"] == "fig2", "model"]) == {"drawn+tiny"}  # in the order of the config
+    for figure, claim in claims.items():
+        text = (made.folder / f"results/figures/{figure}.txt").read_text(encoding="utf-8")
+        assert text.count("Here: ") == (verdicts["claim"] == claim).sum()
+        assert "{" not in text
+
+
+def test_another_name_in_figures_judges_nothing_anew(made: Project, tmp_path: Path) -> None:
+    project = made.copy(tmp_path / "project")
+    config = CONFIG | {"models": CONFIG["models"] | {"tiny": {"source": "path", "path": "tiny", "label": "Small"}}}
+    (project.folder / "mine.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    planned = project.planned()
+    assert "Drawing comparison" in planned
+    assert all(one.startswith(("Drawing", "Writing the page")) for one in planned)
 
 
 def test_one_extraction_of_the_views_serves_all_and_says_its_passes(made: Project) -> None:
@@ -180,6 +206,7 @@ def test_another_seed_of_weights_remakes_that_model_only(made: Project, tmp_path
         "Drawing comparison",
         "Extracting drawn on texts, shard 1-of-1",
         "Extracting drawn on views, shard 1-of-1",
+        "Judging what a paper claims in comparison",
         "Measuring lidar of drawn on views",
         "Measuring tokens of drawn on texts",
         "Preparing model drawn",

@@ -186,5 +186,5 @@ def test_a_class_that_a_fold_would_lack_is_refused_before_any_model_runs(prepare
     said = [line for line in (done.stdout + done.stderr).splitlines() if "fathom: error" in line]
     assert said, done.stderr
     assert "mine.csv: column 'mood': 'odd' is in 1 of 19 groups" in said[0]
-    assert "(rows 13), fewer than 5 folds" in said[0]
+    assert "(row 13), fewer than 5 folds" in said[0]
     assert not (tmp_path / "project/results/activations").exists()

@@ -9,6 +9,7 @@ OUTPUTS:
     results/metrics/{model}/{corpus}/{metric}.layers.parquet    one row a curve and layer: value, interval, texts
     results/metrics/{model}/{corpus}/{metric}.modes.parquet  one row a layer and form: the dip of the texts' values, its test, the two modes
     results/metrics/{model}/{corpus}/{metric}.mode_texts.parquet  the texts nearest to the modes; both where a figure asks for them
+    results/metrics/_claims/{figure}.parquet    one row a verdict on what a paper claims in a figure, judged on tables of several models
     results/metrics/{model}/{corpus}/{metric}.record.json    what the job did, when and where; tokens.record.json of
                                                              the metrics of the tokens of a text
 """
@@ -107,6 +108,7 @@ rule modes:
         record="results/metrics/{model}/{corpus}/{text_metric}.modes.record.json",
     log:
         "logs/metrics/{model}/{corpus}/{text_metric}.modes.log",
+    priority: plan.priorities.modes
     localrule: True
     conda:
         "../../envs/analyse.yaml"
@@ -120,3 +122,28 @@ rule modes:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " metrics --settings {params.settings:q} --corpus {input.corpus:q} --table {input.table:q}"
         " --folder {params.folder:q}"
+
+
+rule claims:
+    input:
+        tables=plan.metrics.claim_tables,
+    output:
+        table="results/metrics/_claims/{figure}.parquet",
+        record="results/metrics/_claims/{figure}.record.json",
+    log:
+        "logs/metrics/_claims/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(plan.metrics.claimed),
+    priority: plan.priorities.figure
+    localrule: True
+    conda:
+        "../../envs/analyse.yaml"
+    params:
+        settings=plan.metrics.claim_settings,
+        code=plan.metrics.claims_code,
+        folder=subpath(output.table, parent=True),
+    message:
+        "Judging what a paper claims in {wildcards.figure}"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " metrics --settings - --folder {params.folder:q} {input.tables:q} <<< {params.settings:q}"

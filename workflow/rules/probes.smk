@@ -147,6 +147,7 @@ rule peak_order:
         record="results/probes/{model}/{order}.order.record.json",
     log:
         "logs/probes/{model}/{order}.order.log",
+    priority: plan.priorities.order
     localrule: True
     conda:
         "../../envs/analyse.yaml"

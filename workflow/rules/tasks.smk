@@ -11,6 +11,7 @@ OUTPUTS:
     results/corpora/task-{task}.parquet            the texts that it asks for
     results/tasks/{model}/{task}.parquet           one row a layer, form and measure
     results/tasks/{model}/{task}.layers.parquet    the main score of every layer and form
+    results/tasks/_over_tasks/{figure}.parquet     what a figure shows of several tasks together
     results/tasks/{model}/{task}.record.json       what the job did, when and where
     results/tasks/{model}/mteb/                    mteb's own results; no rule reads them, since they hold times
 """
@@ -94,3 +95,27 @@ rule tasks:
         "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
         " tasks --settings {params.settings:q} --data {input.data:q} --corpus {input.corpus:q}"
         " --states {params.states:q} --shards {params.shards} --folder {params.folder:q} --threads {threads}"
+
+
+rule over_tasks:
+    input:
+        tables=plan.tasks.over_tables,
+    output:
+        table="results/tasks/_over_tasks/{figure}.parquet",
+        record="results/tasks/_over_tasks/{figure}.record.json",
+    wildcard_constraints:
+        figure=one_of(plan.tasks.over_tasks),
+    log:
+        "logs/tasks/_over_tasks/{figure}.log",
+    priority: plan.priorities.figure
+    localrule: True
+    conda:
+        "../../envs/tasks.yaml"
+    params:
+        settings=plan.tasks.over_settings,
+        code=plan.tasks.over_code,
+    message:
+        "Taking the tasks of {wildcards.figure} together"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " tasks --settings - --write-over-tasks {output.table:q} {input.tables:q} <<< {params.settings:q}"

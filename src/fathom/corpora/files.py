@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fathom.corpora.column_names import listed
 from fathom.corpora.labelled import OPTIONS, Columns, labelled_texts
 from fathom.corpora.plain_texts import check_plain
 from fathom.io.csv_files import read_csv
@@ -75,8 +76,12 @@ def read_table(path: Path, column: str, place: str, encoding: str) -> pd.DataFra
         msg = f"{place}: cannot be read as {path.suffix} ({first_line(error)}){advice}"
         raise FathomError(msg) from error
     if column not in table.columns:
-        found = ", ".join(map(str, table.columns))
-        advice = "; columns are parted by commas" if len(table.columns) == 1 and set(found) & set(";\t|") else ""
+        found = listed(table.columns)
+        advice = (
+            "; columns are parted by commas"
+            if len(table.columns) == 1 and set(str(table.columns[0])) & set(";\t|")
+            else ""
+        )
         msg = f"{place}: expected a column {column!r}, found {found}{advice}"
         raise FathomError(msg)
     # The ids are row numbers, whatever index the table was saved with.

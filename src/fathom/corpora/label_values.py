@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.runtime.errors import FathomError
+from fathom.statistics.words import counted
 
 Kind = Literal["classes", "numbers"]
 Value = str | float | None
@@ -20,6 +21,7 @@ Value = str | float | None
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 COMMA = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 MOST_CODES = 100  # classes that whole numbers are taken for
+WITHOUT_COMMAS = "with a decimal point and no commas"
 MOSTLY = 0.9  # share of numbers above which another cell is taken for a slip
 MOST_ROWS_SHOWN = 5
 
@@ -61,23 +63,23 @@ def read_label(
         msg = f"{place}: no text has a value"
         raise FathomError(msg)
     if len(different) == 1:
-        msg = (
-            f"{place}: all {len(present)} texts that have a value have {different.pop()!r} (rows {shown(present)}); a "
-            "probe needs at least two values"
+        which = (
+            "the one text that has a value has" if len(present) == 1 else f"all {len(present)} texts with a value have"
         )
+        msg = f"{place}: {which} {different.pop()!r} ({shown(present)}); a probe needs at least two values"
         raise FathomError(msg)
     if found == "classes" and len(different) == len(present) > 2:
         msg = f"{place}: each of {len(present)} texts has another value; expected classes that recur, or numbers"
         if all(COMMA.fullmatch(str(cell)) for cell in plain if cell is not None):
-            msg += " with a decimal point in place of the comma"
+            msg += f" {WITHOUT_COMMAS}"
         raise FathomError(msg)
     return Label(values, found, kind is None)
 
 
 def shown(rows: Sequence[int]) -> str:
-    """The first rows of some, for errors."""
-    first = ", ".join(map(str, rows[:MOST_ROWS_SHOWN]))
-    return first if len(rows) <= MOST_ROWS_SHOWN else f"{first}, ..."
+    """The first rows of some, for errors: row 8, or rows 1, 4, 7."""
+    first = ", ".join(map(str, rows[:MOST_ROWS_SHOWN])) + (", ..." if len(rows) > MOST_ROWS_SHOWN else "")
+    return f"row{'s' * (len(rows) != 1)} {first}"
 
 
 def is_missing(cell: Any) -> bool:
@@ -118,11 +120,18 @@ def _plain(cell: Any, missing: Collection[str], place: str) -> str | float | Non
 def _infer(plain: Sequence[str | float | None], rows: Sequence[int], place: str) -> Kind:
     present = [(cell, row) for cell, row in zip(plain, rows, strict=True) if cell is not None]
     others = [(cell, row) for cell, row in present if not _is_number(cell)]
+    commas = [(cell, row) for cell, row in others if COMMA.fullmatch(str(cell))]
+    if commas and len(commas) == len(others):
+        cell, row = commas[0]
+        msg = f"{place}, row {row}: expected a name, or a number {WITHOUT_COMMAS}, found {cell!r}; "
+        msg += "correct the column, or declare the label: `classes`"
+        raise FathomError(msg)
     if others:
         if len(others) < (1 - MOSTLY) * len(present):
             cell, row = others[0]
+            elsewhere = counted(len(present) - len(others), "other row")
             msg = (
-                f"{place}, row {row}: expected a number as in {len(present) - len(others)} other rows, found {cell!r}; "
+                f"{place}, row {row}: expected a number as in {elsewhere}, found {cell!r}; "
                 "correct it, add it to `missing`, or declare the label: `classes`"
             )
             raise FathomError(msg)
@@ -144,6 +153,6 @@ def _value(cell: str | float, kind: Kind, place: str, row: int) -> Value:
         return name_of(cell, place)
     number = float(cell) if _is_number(cell) else math.nan
     if not math.isfinite(number):
-        msg = f"{place}, row {row}: expected a number, found {cell!r}"
+        msg = f"{place}, row {row}: expected a finite number, found {cell!r}"
         raise FathomError(msg)
     return number

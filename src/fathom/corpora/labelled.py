@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fathom.corpora.column_names import listed
 from fathom.corpora.derive import text_seed
 from fathom.corpora.label_values import Kind, Label, is_missing, name_of, read_label, shown
 from fathom.corpora.marked_spans import read_spans
@@ -17,8 +18,11 @@ from fathom.corpora.templates import shuffle_words
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, SHUFFLED, TEMPLATE, TEST, TRAIN
 from fathom.runtime.errors import FathomError
 from fathom.statistics.near_texts import Pair, joined, near_pairs
+from fathom.statistics.words import counted
 
 log = logging.getLogger("fathom")
+LEFT_OUT = "left out"  # of a split: training texts whose group is in the test too
+TRAINING_LOST = ("training text is left out", "training texts are left out")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +91,14 @@ def labelled_texts(table: pd.DataFrame, texts: pd.Series[str], columns: Columns,
     pairs = near_pairs(plain, columns.near_equal) if columns.labels else []
     near = [pair for pair in pairs if given[pair.first] != given[pair.second]]
     groups, split = _without_leaks(given, split, near, columns)
+    lost = 0 if split is None else split.count(LEFT_OUT)
+    if lost:
+        log.info("%s: %s, since their group is in the test too", place, counted(lost, *TRAINING_LOST))
     values = {name: _common(name, label, columns.min_class, place) for name, label in labels.items()}
-    joined_note = (
-        f" after {len(near)} pairs of nearly equal texts were joined" if near and columns.join_near_equal else ""
-    )
+    joined_note = ""
+    if near and columns.join_near_equal:
+        pairs_joined = counted(len(near), "pair of nearly equal texts was", "pairs of nearly equal texts were")
+        joined_note = f" after {pairs_joined} joined"
     for name, label in labels.items():
         _check_folds(
             values[name], groups, split, rows, columns.folds.get(name, 0), f"{place}: column {name!r}", joined_note
@@ -98,7 +106,8 @@ def labelled_texts(table: pd.DataFrame, texts: pd.Series[str], columns: Columns,
         _say(name, label, values[name], place)
     if near:
         now = "one group each" if columns.join_near_equal else "left apart"
-        log.info("%s: %s pairs of equal or nearly equal texts of different groups, %s", place, len(near), now)
+        pairs_found = counted(len(near), "pair of equal or nearly equal texts", "pairs of equal or nearly equal texts")
+        log.info("%s: %s of different groups, %s", place, pairs_found, now)
     shared = {
         "id": ids,
         "group": groups,
@@ -134,7 +143,7 @@ def _require(table: pd.DataFrame, columns: Columns, place: str) -> None:
     ]
     for key, name in asked:
         if name not in table.columns:
-            msg = f"{place}: {key}: expected a column {name!r}, found {', '.join(map(str, table.columns))}"
+            msg = f"{place}: {key}: expected a column {name!r}, found {listed(table.columns)}"
             raise FathomError(msg)
     if columns.views and any("opens" not in how for how in columns.spans.values()):
         msg = f"{place}: spans: expected marks in the text, since a range of it is none of {columns.views[0]!r}"
@@ -205,11 +214,8 @@ def _without_leaks(
     if split is not None:
         tested = {group for group, part in zip(groups, split, strict=True) if part == TEST}
         split = [
-            "left out" if part == TRAIN and group in tested else part for group, part in zip(groups, split, strict=True)
+            LEFT_OUT if part == TRAIN and group in tested else part for group, part in zip(groups, split, strict=True)
         ]
-        lost = split.count("left out")
-        if lost:
-            log.info("%s training texts are left out, since their group is in the test too", lost)
     return groups, split
 
 
@@ -221,12 +227,18 @@ def _common(name: str, label: Label, least: int, place: str) -> list[str | float
     rare = set(counts.index[counts < least])
     if len(counts) - len(rare) < 2:
         left = len(counts) - len(rare)
-        msg = f"{place}: column {name!r}: min_class: {least} leaves {left} of {len(counts)} classes; expected 2"
+        kept = f"{left} of {counted(len(counts), 'class', 'classes')}"
+        msg = f"{place}: column {name!r}: min_class: {least} leaves {kept}; expected at least 2"
         raise FathomError(msg)
     if rare:
         lost = int(counts[counts < least].sum())
         log.info(
-            "%s: %s: %s classes of fewer than %s texts are left out, %s texts", place, name, len(rare), least, lost
+            "%s: %s: left out: %s of fewer than %s texts, with %s",
+            place,
+            name,
+            counted(len(rare), "class", "classes"),
+            least,
+            counted(lost, "text"),
         )
     return [None if value in rare else value for value in label.values]
 
@@ -251,15 +263,18 @@ def _check_folds(
             if lacking or len(held) < 2:
                 of = repr(lacking[0]) if lacking else "two different values"
                 where = f" (row {table.loc[table['value'] == lacking[0], 'row'].iloc[0]})" if lacking else ""
-                msg = f"{place}: expected {of}{where} among the texts of {part!r}, found none"
+                lost = 0 if part == TEST else int((table["split"] == LEFT_OUT).sum())
+                why = f"; {counted(lost, *TRAINING_LOST)}, since their group is in the test too" if lost else ""
+                msg = f"{place}: expected {of}{where} among the texts of {part!r}, found none{why}"
                 raise FathomError(msg)
         return
     if not folds:
         return
     count = table["group"].nunique()
     if count < folds:
-        of = f"{len(table)} texts in {count} groups{joined_note}"
-        msg = f"{place}: {of}, fewer than the {folds} folds; ask for fewer folds"
+        of = f"{counted(len(table), 'text')} in {counted(count, 'group')}{joined_note}"
+        advice = "ask for fewer folds" + (", or for a larger near_equal" if joined_note else "")
+        msg = f"{place}: {of}, fewer than the {folds} folds; {advice}"
         raise FathomError(msg)
     if not classes:
         return
@@ -272,8 +287,8 @@ def _check_folds(
     if len(rare):
         name, least = rare.index[0], int(rare.iloc[0])
         where = shown(table.loc[table["value"] == name, "row"].tolist())
-        others = f" (and {len(rare) - 1} more classes)" if len(rare) > 1 else ""
-        found = f"{name!r}{others} is in {least} of {count} groups{joined_note} (rows {where})"
+        others = f" (and {counted(len(rare) - 1, 'more class', 'more classes')})" if len(rare) > 1 else ""
+        found = f"{name!r}{others} is in {least} of {counted(count, 'group')}{joined_note} ({where})"
         advice = "ask for fewer folds, or leave such classes out with min_class"
         msg = f"{place}: {found}, fewer than {folds} folds; {advice}"
         raise FathomError(msg)
@@ -293,4 +308,5 @@ def _say(name: str, label: Label, values: Sequence[str | float | None], place: s
     present = pd.Series([value for value in values if value is not None], dtype=object)
     how = "inferred" if label.inferred else "declared"
     what = "numbers" if label.kind == "numbers" else f"{present.nunique()} classes"
-    log.info("%s: %s: %s (%s), %s texts, %s without", place, name, what, how, len(present), len(values) - len(present))
+    texts = counted(len(present), "text")
+    log.info("%s: %s: %s (%s), %s, %s without", place, name, what, how, texts, len(values) - len(present))

@@ -34,7 +34,9 @@ def read_spans(
         if "opens" not in how:
             start, end = _range(cells, how, f"{place}: span {name!r}")
             if not 0 <= start < end <= len(text):
-                msg = f"{place}: span {name!r}: expected characters from 0 to {len(text)}, found {start}:{end}"
+                columns = " and ".join(repr(how[key]) for key in ("range", "start", "end") if key in how)
+                found_at = f"found {start}:{end} in column{'s' * ('range' not in how)} {columns}"
+                msg = f"{place}: span {name!r}: expected characters from 0 to {len(text)}, {found_at}"
                 raise FathomError(msg)
             found.append({"name": name, "start": start, "end": end})
     return text, found

@@ -40,6 +40,7 @@ from fathom.schema import (
     is_commit,
     named_revision,
 )
+from fathom.statistics.words import counted
 
 Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
@@ -773,7 +774,7 @@ class _Table(Corpus):
     def describe(self) -> str:
         """The source, and the labels."""
         kinds = [f"{name} ({kind or 'kind inferred'})" for name, kind in self.labels.items()]
-        parts = [self._source(), *([f"{self.sample} texts drawn"] if self.sample else [])]
+        parts = [self._source(), *([f"{counted(self.sample, 'text')} drawn"] if self.sample else [])]
         parts += [f"labels {', '.join(kinds)}"] if kinds else []
         parts += [f"groups {self.group}"] if self.group else []
         parts += [f"split {self.split}"] if self.split else []

@@ -1,4 +1,3 @@
-from .claims.evaluate import evaluate as evaluate
 from .metrics.bimodality import draw_bimodality as draw_bimodality
 from .metrics.block_sites import draw_stages as draw_stages
 from .metrics.comparison import draw_comparison as draw_comparison
@@ -7,9 +6,7 @@ from .metrics.matrix import draw_matrices as draw_matrices
 from .metrics.own_curves import curve as curve
 from .metrics.power_law import draw_power_law as draw_power_law
 from .metrics.power_law import power_law_entropies as power_law_entropies
-from .metrics.rows import summarise_metric as summarise_metric
 from .metrics.sinks import draw_sinks as draw_sinks
-from .metrics.sinks import summarise_sinks as summarise_sinks
 from .metrics.sweep import draw_sweep as draw_sweep
 from .probes.coordination import draw_coordination as draw_coordination
 from .probes.curves import draw_probes as draw_probes
@@ -37,9 +34,6 @@ __all__ = [
     "draw_stages",
     "draw_summary",
     "draw_sweep",
-    "evaluate",
     "power_law_entropies",
-    "summarise_metric",
-    "summarise_sinks",
     "summary_table",
 ]

@@ -35,7 +35,8 @@ class FigureTable:
     corpus_or_experiment: str
     content: str
     """Metric, `sinks`, `sink_margins`, a table of an experiment (`probes`, `choices`, `told`, `confusion`,
-    `coordination`), `order` (of experiments whose names are joined), `tasks`, or `texts`: the corpus itself."""
+    `coordination`), `order` (of experiments whose names are joined), `tasks`, or `texts`: the corpus itself. Of a
+    figure's other tables together, and named after it: `verdicts` on a claim, `over_tasks`."""
     task: str = ""
     """Task on whose texts a metric is measured."""
     control: Literal["", "random"] = ""
@@ -54,6 +55,10 @@ class Figure(Settings):
 
     module: ClassVar[str]
     """Module that draws it, by its function `figure(tables, job, notes, **options)`."""
+    over_tasks: ClassVar[str] = ""
+    """Module of the stage of tasks that takes several tasks together for it, by its function `over_tasks`."""
+    over_options: ClassVar[tuple[str, ...]] = ()
+    """Which of its options that function takes too."""
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:  # noqa: ARG003 - a kind that nothing calls for asks nothing
@@ -86,6 +91,13 @@ class Figure(Settings):
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """Every table that it is drawn from, model by model."""
         raise NotImplementedError
+
+    def judged_tables(self, config: ConfigView) -> list[FigureTable]:
+        """The tables that a paper's claim is judged on, if it has one, models in the order that the claim speaks of."""
+        if self.paper_claim is None:
+            return []
+        whole = [replace(table, summary=False) for table in self.tables(config)]
+        return list(dict.fromkeys(table for table in whole if table.content != "texts"))
 
     def title(self, config: ConfigView) -> str:
         """What it shows, in a few words."""
@@ -176,12 +188,9 @@ def tables_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list
     return [FigureTable(model, corpus, content) for model in models for corpus, content in columns]
 
 
-def summaries_of(
-    models: Sequence[str], columns: Sequence[tuple[str, str]], claim: ClaimName | None = None
-) -> list[FigureTable]:
-    """Summaries of (corpus, metric) of each model; with a claim the tables of single texts, on which it is judged."""
-    summaries = [replace(table, summary=True) for table in tables_of(models, columns)]
-    return summaries + ([] if claim is None else tables_of(models, columns))
+def summaries_of(models: Sequence[str], columns: Sequence[tuple[str, str]]) -> list[FigureTable]:
+    """Summaries of (corpus, metric) of each model."""
+    return [replace(table, summary=True) for table in tables_of(models, columns)]
 
 
 def measured_as(config: ConfigView, *shapes: str) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from fathom.figures.claims.lines import verdict_lines
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.numbers import with_ids
 from fathom.figures.own_matplotlib import import_matplotlib
@@ -19,7 +20,7 @@ from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 
 log = logging.getLogger("fathom")
-CLAIMS = "fathom.figures.claims.evaluate"
+VERDICTS = "verdicts"
 
 
 @click.command()
@@ -63,23 +64,15 @@ def command(settings_json: str, svg: Path, png: Path, csv: Path, text: Path, tab
 def draw(tables: Tables, job: FigureJob) -> Drawn:
     """Draw a figure by the one module that knows how, with what a paper claims there and whether this run agrees.
 
-    Modules are imported by their names: the code of other kinds, or of claims that nobody asks for, is none of a job's.
+    Modules are imported by their names: the code of other kinds is none of a job's.
     """
     module = import_module(job.module)
+    judged = [frame for table, frame in tables if table.content == VERDICTS]
+    tables = [(table, frame) for table, frame in tables if table.content != VERDICTS]
     notes: list[str] = []
-    if job.claim is not None:
-        judged = [
-            (table.model, table.corpus_or_experiment, table.content, frame)
-            for table, frame in tables
-            if table.content != "texts" and not table.summary
-        ]
-        if hasattr(module, "claim_tables"):
-            judged = module.claim_tables(**job.options)
-        uncertainty = job.uncertainty
-        verdicts = import_module(CLAIMS).evaluate(
-            job.claim.name, judged, samples=uncertainty.bootstrap, level=uncertainty.level, seed=uncertainty.seed
-        )
-        notes = [job.claim.sentence, *verdicts]
+    if job.claim:
+        titles = {table.model_id: table.model for table, _ in tables if table.model_id}
+        notes = [job.claim, *(line for verdicts in judged for line in verdict_lines(verdicts, titles))]
     notes = [*notes, *table_notes(tables, job.titles)]
     drawn: Drawn = module.figure(tables, job, notes, **job.options)
     return drawn

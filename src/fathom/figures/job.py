@@ -26,7 +26,8 @@ class Table(Settings):
     name: str = ""
     """Name of the corpus, experiment or task in the config; of an order of experiments their joined names."""
     content: str
-    """Metric, `sinks`, `sink_margins`, `probes`, `order`, `coordination`, `tasks`, or `texts`: the corpus itself."""
+    """Metric, `sinks`, `sink_margins`, `probes`, `order`, `coordination`, `tasks`, `texts`: the corpus itself; of the
+    figure's other tables together `verdicts` or `over_tasks`."""
     of_task: str = ""
     """Task on whose texts a metric is measured, as the figure names it."""
     corpus: str = ""
@@ -37,15 +38,6 @@ class Table(Settings):
     """Whether it is the summary of a metric."""
 
 
-class JudgedClaim(Settings):
-    """A paper's claim that is judged on the tables of a figure."""
-
-    name: str
-    """By which its test is found."""
-    sentence: str
-    """In words."""
-
-
 class FigureJob(Settings):
     """The settings of one job of the figures stage."""
 
@@ -54,8 +46,8 @@ class FigureJob(Settings):
     """Module that draws it, by its function `figure(tables, job, notes, **options)`."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Arguments of that function, beside tables, job and notes."""
-    claim: JudgedClaim | None = None
-    """What a paper claims here."""
+    claim: str = ""
+    """What a paper claims here, in words; the table of verdicts says whether this run agrees."""
     tables: tuple[Table, ...]
     """In the order of the inputs."""
     title: str

@@ -67,9 +67,7 @@ class OneMetricFigure(ModelsFigure):
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model and corpus."""
         corpora = self.corpora or config.corpora_of(self.metric)
-        return summaries_of(
-            self.plotted_models(config), [(corpus, self.metric) for corpus in corpora], self.paper_claim
-        )
+        return summaries_of(self.plotted_models(config), [(corpus, self.metric) for corpus in corpora])
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -128,7 +126,7 @@ class ComparisonFigure(ModelsFigure, ClaimedFigure):
             for metric in self.metrics
             if corpus in config.corpora_of(metric)
         ]
-        return summaries_of(self.plotted_models(config), columns, self.claim)
+        return summaries_of(self.plotted_models(config), columns)
 
     def title(self, config: ConfigView) -> str:
         """The metrics."""
@@ -167,7 +165,7 @@ class SweepFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)])
 
     def title(self, config: ConfigView) -> str:
         """The metric, and what is varied."""
@@ -326,7 +324,7 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
         models = self.plotted_models(config)
         curves = [(corpus, content) for corpus in corpora for content in ("prompt_entropy", "sinks")]
         margins = tables_of(models, [(corpus, "sink_margins") for corpus in corpora])
-        return [*summaries_of(models, curves, self.claim), *margins]
+        return [*summaries_of(models, curves), *margins]
 
     def title(self, config: ConfigView) -> str:  # noqa: ARG002 - always the same
         """What the three rows of panels show."""
@@ -362,7 +360,7 @@ class BlockSitesFigure(ModelsFigure, ClaimedFigure):
 
     def tables(self, config: ConfigView) -> list[FigureTable]:
         """One a model."""
-        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)], self.claim)
+        return summaries_of(self.plotted_models(config), [(self.corpus, self.metric)])
 
     def title(self, config: ConfigView) -> str:
         """The metric, and where."""
@@ -421,6 +419,10 @@ class BimodalityFigure(ClaimedFigure):
         """The metric, its dips, and the texts at the modes."""
         contents = (self.metric, f"{self.metric}.modes", f"{self.metric}.mode_texts")
         return tables_of(self.plotted_models(config), [(self.corpus, content) for content in contents])
+
+    def judged_tables(self, config: ConfigView) -> list[FigureTable]:
+        """Its dips."""
+        return [table for table in super().judged_tables(config) if table.content.endswith(".modes")]
 
     def title(self, config: ConfigView) -> str:
         """The metric."""
@@ -842,6 +844,7 @@ class TaskCurvesFigure(TaskFigure):
     """Whether the models are a series (sizes, training checkpoints): then their colours are one scale."""
 
     module: ClassVar[str] = "fathom.figures.tasks.curves"
+    over_tasks: ClassVar[str] = "fathom.tasks.over_tasks.mean"
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -955,6 +958,8 @@ class LayerChoiceFigure(MeasuredTasksFigure):
     lowest if left out, as in Skean et al. 2025, though that paper finds scores to rise with InfoNCE."""
 
     module: ClassVar[str] = "fathom.figures.tasks.choice"
+    over_tasks: ClassVar[str] = "fathom.tasks.over_tasks.choices"
+    over_options: ClassVar[tuple[str, ...]] = ("choose",)
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:
@@ -989,6 +994,7 @@ class TaskScatterFigure(MeasuredTasksFigure):
     """Metrics of `metrics.tasks`; all of them if left out."""
 
     module: ClassVar[str] = "fathom.figures.tasks.scatter"
+    over_tasks: ClassVar[str] = "fathom.tasks.over_tasks.dependence"
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:

@@ -6,8 +6,9 @@ import re
 
 import pandas as pd
 
+from fathom.figures.drawing.checks import FEWEST_TEXTS
 from fathom.figures.job import Table, Tables
-from fathom.statistics.resampling import FEWEST_TEXTS
+from fathom.statistics.words import counted
 
 MOST_REASONS = 6  # of a figure, in its caption; all are in the tables
 RESIDUAL = "residual"
@@ -16,13 +17,12 @@ RESIDUAL = "residual"
 def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
     """Sentences on the tables of a figure; `titles` are those of metrics.
 
-    Of a metric whose summary is there, nothing is said of its table of texts.
+    Of a metric whose summary is there, nothing is said of its table of texts, nor of what is of no single model.
     """
+    tables = [(table, frame) for table, frame in tables if table.model]
     known = {_key(table) for table, _ in tables if table.summary}
     tables = [(table, frame) for table, frame in tables if table.summary or _key(table) not in known]
-    reading = [
-        f"{_place(table)}: {note}." for table, frame in tables for note in frame.attrs.get("notes", ()) if table.model
-    ]
+    reading = [f"{_place(table)}: {note}." for table, frame in tables for note in frame.attrs.get("notes", ())]
     reasons = [note for table, frame in tables for note in _without_value(table, frame, titles)]
     repeats = [note for table, frame in tables for note in _repeats(table, frame)]
     few = [note for table, frame in tables for note in _few_texts(table, frame)]
@@ -33,7 +33,8 @@ def table_notes(tables: Tables, titles: dict[str, str]) -> list[str]:
         *dict.fromkeys(reasons[:MOST_REASONS]),
     ]
     if len(reasons) > MOST_REASONS:
-        notes.append(f"{len(reasons) - MOST_REASONS} more reasons for values that are missing are in the tables.")
+        more = counted(len(reasons) - MOST_REASONS, "more reason")
+        notes.append(f"In the tables: {more} for values that are missing.")
     return notes
 
 
@@ -55,8 +56,11 @@ def _repeats(table: Table, frame: pd.DataFrame) -> list[str]:
         return []
     most = frame.iloc[int(frame["repeats"].astype("float64").argmax())]
     texts = frame.loc[frame["view"] == most["view"], "texts"].max()
-    counts = f"{most['repeats']:.0f} of {texts + most['repeats']:.0f} texts"
-    return [f"{_place(table)}: {counts} repeat another one token for token and are left out."]
+    repeats = int(most["repeats"])
+    verbs = (
+        "repeats another one token for token and is" if repeats == 1 else "repeat another one token for token and are"
+    )
+    return [f"{_place(table)}: {repeats} of {counted(int(texts) + repeats, 'text')} {verbs} left out."]
 
 
 def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
@@ -75,8 +79,7 @@ def _few_texts(table: Table, frame: pd.DataFrame) -> list[str]:
         return []
     if not texts < FEWEST_TEXTS:
         return []
-    counted = "1 text" if texts == 1 else f"{texts:.0f} texts"
-    return [f"{_place(table)}: {counted}, fewer than {FEWEST_TEXTS}, so no interval is drawn."]
+    return [f"{_place(table)}: {counted(int(texts), 'text')}, fewer than {FEWEST_TEXTS}, so no interval is drawn."]
 
 
 def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) -> list[str]:
@@ -98,7 +101,8 @@ def _without_value(table: Table, frame: pd.DataFrame, titles: dict[str, str]) ->
         where = _layers(rows["layer"], own["layer"])
         what = f"{titles.get(table.content, table.content)}, {_place(table)}{_forms(rows, own)}"
         count, total = _missing(table, rows, own)
-        missing = f"{count} of {total} texts have no value {where}" if count else f"no value {where}"
+        verb = "has" if count == 1 else "have"
+        missing = f"{count} of {counted(total, 'text')} {verb} no value {where}" if count else f"no value {where}"
         notes.append(f"{what}: {missing} ({rows['reason'].iloc[0]}).")
     return notes
 

@@ -29,6 +29,7 @@ SUMMARY_TYPES = {
     "control": "string",
     "test_corpus": "string",
     "choice": "string",
+    "claim": "string",
     "distance": "float64",
     # Where.
     "layer": "Int64",
@@ -58,9 +59,9 @@ SUMMARY_TYPES = {
 }
 """Column -> its type. `stage` and `name` say which metric or experiment; `quantity` what a view varies; `normalisation`
 what the values are divided by; `test_corpus` on which other corpus probes are tested; `choice` how a layer is chosen;
-`raw` is the value in the metric's own unit; `p` is family-wise over layers; `left_out` counts texts without a value;
-`gap` is how far the curve inside a domain is ahead of one on another corpus (or the best layer of a surface); `dip` is
-the depth of the valley between two maxima of a curve."""
+`claim` which claim of a paper a verdict is on; `raw` is the value in the metric's own unit; `p` is family-wise over
+layers; `left_out` counts texts without a value; `gap` is how far the curve inside a domain is ahead of one on another
+corpus (or the best layer of a surface); `dip` is the depth of the valley between two maxima of a curve."""
 SUMMARY_COLUMNS = tuple(SUMMARY_TYPES)
 PAIR_TYPES = {"other_layer": "Int64", "other_depth": "float64"}
 """The columns besides, where a row is of a pair of layers."""

@@ -16,6 +16,7 @@ from fathom.metrics.measure import Measure, Value
 from fathom.metrics.parallel import in_parallel
 from fathom.metrics.preparation import prepare
 from fathom.statistics.resampling import half_sample_interval
+from fathom.statistics.words import counted
 
 States = npt.NDArray[np.floating]
 Names = npt.NDArray[np.object_]
@@ -87,7 +88,7 @@ def evaluate(views: Sequence[States], measure: Measure, form: Form, labels: Name
     """
     texts, width = views[0].shape
     if texts < measure.settings.minimum_rows:
-        msg = f"{texts} texts, expected at least {measure.settings.minimum_rows}"
+        msg = f"{counted(texts, 'text')}, expected at least {measure.settings.minimum_rows}"
         raise ValueError(msg)
     stacked = measure.settings.views is None
     if form == "as_published":

@@ -13,6 +13,7 @@ from fathom.metrics.job import Form
 from fathom.metrics.measure import Measure
 from fathom.metrics.preparation import Preparation, prepare
 from fathom.metrics.spectrum import gram_of, prepared_spectrum, stacked_spectra
+from fathom.statistics.words import counted
 
 States = npt.NDArray[np.floating]
 LAYERS_BYTES = 16 << 20  # of one text's states in float64 at a time
@@ -93,7 +94,7 @@ def measure_states(states: LayerStates, measure: Measure, form: Form) -> tuple[f
     """Value, raw value and number of angles of a metric on one text and layer, or NaN and why it has none."""
     rows, width = states.shape
     if rows < measure.settings.minimum_rows:
-        return np.nan, np.nan, np.nan, f"{rows} tokens, expected at least {measure.settings.minimum_rows}"
+        return np.nan, np.nan, np.nan, f"{counted(rows, 'token')}, expected at least {measure.settings.minimum_rows}"
     try:
         if form == "as_published":
             found = measure.as_published(states.raw)

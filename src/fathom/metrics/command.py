@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
+import sys
 from pathlib import Path
 
 import click
@@ -13,7 +15,7 @@ from fathom.io.corpus_table import of_views, read_corpus, with_facts_of_view
 from fathom.io.manifests import sha256_of
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_table, write_table
-from fathom.metrics.job import MetricJob, ModesJob
+from fathom.metrics.job import ClaimJob, MetricJob, ModesJob
 from fathom.metrics.measure import make_measure
 from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
@@ -22,30 +24,40 @@ from fathom.runtime.malloc import keep_freed_memory
 from fathom.store.reader import Activations
 
 log = logging.getLogger("fathom")
-MODES = "fathom.metrics.modes"
+MODES, CLAIMS = "fathom.metrics.modes", "fathom.metrics.claims.evaluate"
 
 
 @click.command()
-@click.option("--settings", "settings_json", required=True, help="Settings, as JSON.")
-@click.option("--corpus", "corpus_file", required=True, type=click.Path(path_type=Path), help="Corpus of the states.")
+@click.option("--settings", "settings_json", required=True, help="Settings, as JSON; - reads them from standard input.")
+@click.option("--corpus", "corpus_file", type=click.Path(path_type=Path), help="Corpus of the states.")
 @click.option("--states", type=click.Path(path_type=Path), help="Folder of the stores to read.")
 @click.option("--shards", type=click.IntRange(min=1), default=1, help="Shards that the states are cut into.")
 @click.option("--table", "table_file", type=click.Path(path_type=Path), help="Metric of texts, to test for two modes.")
 @click.option("--folder", required=True, type=click.Path(path_type=Path), help="Folder of the Parquet files to write.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Texts or layers at a time.")
+@click.argument("judged", nargs=-1, metavar="[TABLES]...", type=click.Path(path_type=Path))
 def command(
     settings_json: str,
-    corpus_file: Path,
+    corpus_file: Path | None,
     states: Path | None,
     shards: int,
     table_file: Path | None,
     folder: Path,
     threads: int,
+    judged: tuple[Path, ...],
 ) -> Work:
-    """Measure representation metrics on every layer of stored states, or test a metric of texts for two modes.
+    """Measure representation metrics on every layer of stored states.
 
+    Or test a metric of texts for two modes, or judge on TABLES of metrics what a paper claims.
     All metrics of the tokens of a text that the settings name share one read of the stores.
     """
+    if settings_json == "-":
+        settings_json = sys.stdin.read().strip()
+    if "claim" in json.loads(settings_json):
+        return _judge(settings_json, judged, folder)
+    if corpus_file is None:
+        msg = "--corpus: expected the corpus of the states"
+        raise FathomError(msg)
     if table_file is not None:
         return _test_modes(settings_json, corpus_file, table_file, folder)
     keep_freed_memory()
@@ -94,6 +106,31 @@ def _test_modes(settings_json: str, corpus_file: Path, table_file: Path, folder:
     for table, file in zip(tables, written, strict=True):
         write_table(table, file)
     return Work(settings_json, read=[corpus_file, table_file], written=written)
+
+
+def _judge(settings_json: str, files: tuple[Path, ...], folder: Path) -> Work:
+    """Write FIGURE.parquet (verdicts on the claim of a paper that the figure speaks of)."""
+    job = ClaimJob.model_validate_json(settings_json)
+    if len(files) != len(job.tables):
+        msg = f"claim {job.claim}: expected {len(job.tables)} tables, found {len(files)}"
+        raise FathomError(msg)
+    frames = [
+        (table.model, table.corpus, table.content, read_table(file))
+        for table, file in zip(job.tables, files, strict=True)
+    ]
+    # By its name: the code of claims is none of the other jobs'.
+    claims = importlib.import_module(CLAIMS)
+    try:
+        verdicts = claims.verdicts_table(
+            job.claim, frames or claims.of_spectra(job.spectra), samples=job.samples, level=job.level, seed=job.seed
+        )
+    except ValueError as error:
+        msg = f"figure {job.figure}: {error}"
+        raise FathomError(msg) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    written = folder / f"{job.figure}.parquet"
+    write_table(verdicts, written)
+    return Work(settings_json, read=files, written=[written])
 
 
 def _report(name: str, table: pd.DataFrame, job: MetricJob, *, needed: bool) -> None:

@@ -88,6 +88,33 @@ class ModesJob(Settings):
     seed: Seed
 
 
+class JudgedTable(Settings):
+    """A table that a claim is judged on."""
+
+    model: Name
+    corpus: Name
+    content: str
+    """Metric, or what is tested of one: `prompt_entropy.modes`."""
+
+
+class ClaimJob(Settings):
+    """The settings of one job that judges what a paper claims of metrics, on the tables of several models."""
+
+    claim: str
+    """Name of the test."""
+    figure: Name
+    """The figure that asks for it; the table is named after it."""
+    tables: tuple[JudgedTable, ...] = ()
+    """In the order of the inputs; models in the order that the claim speaks of."""
+    spectra: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of `power_law_entropies`, where the claim is on that formula and reads no table."""
+    samples: int
+    """Bootstrap samples."""
+    level: float
+    """Coverage of the intervals."""
+    seed: Seed
+
+
 class MetricJob(Settings):
     """The settings of one job of the metrics stage."""
 

@@ -12,6 +12,7 @@ from fathom.io.corpus_table import ORIGINAL
 from fathom.metrics.job import ModesJob
 from fathom.statistics.dip_test import dip, dip_null, dip_p, modes
 from fathom.statistics.multiple_testing import holm
+from fathom.statistics.words import counted
 
 ROW_COLUMNS = ("text", "view", "layer", "depth", "sinks", "value")
 TEXT_COLUMNS = ("id", "view", "text")
@@ -105,7 +106,7 @@ def bimodality_table(
         }
         if not by_layer:
             most = int(values.count().max())
-            msg = f"rows: {place}: at most {most} texts have a value at a layer; expected at least {FEWEST_TEXTS}"
+            msg = f"rows: {place}: no layer has values of more than {counted(most, 'text')}; expected {FEWEST_TEXTS}"
             raise ValueError(msg)
         for texts_there in {len(column) for column in by_layer.values()} - set(nulls):
             nulls[texts_there] = dip_null(texts_there, samples=samples, seed=seed)

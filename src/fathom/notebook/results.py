@@ -12,13 +12,13 @@ from fathom.metrics.settings import METRICS
 from fathom.runtime.errors import FathomError
 
 SUMMARIES = {
-    "metrics": ("*/*/*.layers.parquet", "*/*/*.modes.parquet"),
+    "metrics": ("*/*/*.layers.parquet", "*/*/*.modes.parquet", "_claims/*.parquet"),
     "probes": ("*/*.layers.parquet", "*/*.choices.parquet", "*/*.coordination.parquet", "*/*.order.parquet"),
-    "tasks": ("*/*.layers.parquet",),
+    "tasks": ("*/*.layers.parquet", "_over_tasks/*.parquet"),
 }
 SCORES = {"score": "value", "p_family_wise": "p", "null": "chance", "texts_left_out": "left_out"}
 """Columns of probes that are called by what they are, in place of what they have in common with others."""
-CHOICE = "choice"  # the control of rows that are choices of a layer
+CHOICE, CLAIM = "choice", "claim"  # the control of rows that are choices of a layer, or verdicts on a claim
 FIRST = ["stage", "metric", "experiment", "task", "title", "model", "corpus", "layer", "depth", "form", "sinks"]
 DIVIDED_BY = {"logN": "log rows", "logD": "log width", "max": "log min(rows, width)"}
 TITLES = {"token_norms": "Token norms by position"}
@@ -38,7 +38,9 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
 
     Tables of sinks, of norms by position in the text (`metric` `token_norms`, whose `position` is a token's place), of
     choices among the layers (`choice`), of the coordination of layers, of the order of peaks (`experiment` holds the
-    names of several, `variant` the two whose places differ by `value`) and of dips (`measure`) are among them.
+    names of several, `variant` the two whose places differ by `value`), of dips (`measure`), of verdicts on papers'
+    claims (`claim`; `model` holds the names of all models that are compared) and of several tasks together (`task` is
+    `mean of the tasks`; `variant` names the tasks, or the metric that tells of their scores) are among them.
 
     Args:
         results: folder of the run's results.
@@ -49,12 +51,13 @@ def read_results(results: str | Path = "results") -> pd.DataFrame:
         was done to the states first), `sinks` (`with` or `without` sink tokens, `none` where that has no meaning),
         `view`, `site`, `position`, `variant`, `label`, `estimator`, `selection`, `measure`, `control`, `test_corpus`
         (on which other corpus probes are tested), `choice` (how a layer is chosen: `control` is then `choice`, and
-        `layer` that layer, where it is one), `distance`. Words are empty where they have no meaning. What was found:
-        `value`, its interval `low` to `high`, `unit`, `raw` (in the metric's own unit), `chance`, `p` (family-wise over
-        layers), `texts`, `groups`, `left_out` (texts without a value), `peak`, `peak_low`, `peak_high`, `gap` (how far
-        the curve inside a domain is ahead of one on another corpus, or the best layer of the texts' surface) and `dip`
-        (the valley between two maxima of a curve), both with their intervals, and the `reason` where a value is
-        missing. What is of pairs of layers has `other_layer` and `other_depth`, which are missing elsewhere.
+        `layer` that layer, where it is one), `claim` (of a paper: `control` is then `claim`), `distance`. Words are
+        empty where they have no meaning. What was found: `value`, its interval `low` to `high`, `unit`, `raw` (in the
+        metric's own unit), `chance`, `p` (family-wise over layers), `texts`, `groups`, `left_out` (texts without a
+        value), `peak`, `peak_low`, `peak_high`, `gap` (how far the curve inside a domain is ahead of one on another
+        corpus, or the best layer of the texts' surface; of tasks, a choice of the last layer) and `dip` (the valley
+        between two maxima of a curve), both with their intervals, and the `reason` where a value is missing. What is of
+        pairs of layers has `other_layer` and `other_depth`, which are missing elsewhere.
 
     Raises:
         FathomError: if the folder holds no summary, or one is corrupt.
@@ -95,7 +98,9 @@ def _summary(path: Path) -> pd.DataFrame:
         raise FathomError(msg)
     summary = as_summary(table.rename(columns=SCORES))
     # They are what a curve is set against, and none of its points; `test_corpus` tells those on another corpus.
-    return summary.assign(control=summary["control"].mask(summary["choice"] != "", CHOICE))
+    for column, control in (("choice", CHOICE), ("claim", CLAIM)):
+        summary["control"] = summary["control"].mask(summary[column] != "", control)
+    return summary
 
 
 def _title(name: str) -> str:
@@ -105,7 +110,7 @@ def _title(name: str) -> str:
 def _unit(stage: str, name: str, normalisation: str, measure: str) -> str:
     if stage != "metrics":
         return MEASURES.get(measure, measure)
-    if measure in OF_METRICS:
-        return OF_METRICS[measure]
+    if measure:  # of metrics themselves it is empty
+        return OF_METRICS.get(measure, measure)
     unit = METRICS[name].unit if name in METRICS else ""
     return f"{unit} / {DIVIDED_BY[normalisation]}" if normalisation in DIVIDED_BY else unit

@@ -12,6 +12,7 @@ from fathom.io.tables import MEAN
 from fathom.probes.design import ProbeDesign
 from fathom.statistics.accuracy_curve import AccuracyCurve, TooFewGroupsError
 from fathom.statistics.double_peak import valley_between_peaks
+from fathom.statistics.words import counted
 
 ACCURACY = "balanced_accuracy"
 HALVINGS = 20  # of the texts, to choose where a dip is on one half and read it on the other
@@ -107,7 +108,7 @@ def dips(rows: pd.DataFrame, corpus: pd.DataFrame, design: ProbeDesign) -> pd.Da
 def _dip(curve: AccuracyCurve, layers: Sequence[int], design: ProbeDesign) -> tuple[object, ...]:
     """The values of DIP."""
     if len(layers) < FEWEST_LAYERS:
-        return (*NO_DIP, f"{len(layers)} layers, at least {FEWEST_LAYERS} needed")
+        return (*NO_DIP, f"{counted(len(layers), 'layer')}, at least {FEWEST_LAYERS} needed")
     try:
         found = valley_between_peaks(
             curve, splits=HALVINGS, samples=design.bootstrap, level=design.level, seed=design.seed

@@ -14,6 +14,7 @@ from fathom.probes.checks import check_count
 from fathom.statistics.arrays import BoolArray, FloatArray, IntArray
 from fathom.statistics.item_graph import check_design
 from fathom.statistics.resampling import group_codes
+from fathom.statistics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -172,7 +173,7 @@ def check_folds(target: Target, groups: IntArray, assignment: IntArray) -> None:
     for code, value in enumerate(target.classes):
         holding = len(np.unique(groups[values == code]))
         if holding < folds:
-            msg = f"labels: only {holding} groups hold {value!r} of {name}, too few for {folds} folds"
+            msg = f"labels: {value!r} of {name} is in {counted(holding, 'group')} only, too few for {folds} folds"
             raise ValueError(msg)
     for repeat, fold_of in enumerate(assignment):
         for fold in range(folds):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from fathom.corpora.job import CorpusJob
 from fathom.figures.job import FigureJob
-from fathom.metrics.job import MetricJob, ModesJob
+from fathom.metrics.job import ClaimJob, MetricJob, ModesJob
 from fathom.models.job import ModelJob
 from fathom.nursery.job import TrainingJob
 from fathom.provenance.records import SUFFIX, Record
@@ -20,7 +20,7 @@ from fathom.workflow.code_digest import code_digest
 from fathom.workflow.jobs.corpora import corpus_code
 from fathom.workflow.jobs.explore import explore_code
 from fathom.workflow.jobs.figures import figure_code
-from fathom.workflow.jobs.metrics import metric_code, modes_code
+from fathom.workflow.jobs.metrics import claims_code, metric_code, modes_code
 from fathom.workflow.jobs.models import model_code
 from fathom.workflow.jobs.nursery import training_code
 from fathom.workflow.jobs.tasks import task_code
@@ -34,9 +34,13 @@ OF_TOKENS = "tokens"  # names the record of the metrics that one job measures to
 MODES = ".modes"  # ends the names of records of tests for two modes
 COORDINATION, DIRECTIONS, ORDER = ".coordination", ".directions", ".order"
 TASK_DATA = "_data"  # folder of the data of tasks
+CLAIMS, OVER_TASKS = "_claims", "_over_tasks"  # folders of what figures ask of several models or tasks together
 
 
 def _metrics(settings: Mapping[str, Any]) -> str:
+    if "claim" in settings:
+        ClaimJob.model_validate(settings)
+        return claims_code()
     if "measured" not in settings:
         ModesJob.model_validate(settings)
         return modes_code()
@@ -44,8 +48,7 @@ def _metrics(settings: Mapping[str, Any]) -> str:
 
 
 def _figures(settings: Mapping[str, Any]) -> str:
-    job = FigureJob.model_validate(settings)
-    return figure_code(job.module, claimed=job.claim is not None)
+    return figure_code(FigureJob.model_validate(settings).module)
 
 
 CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
@@ -107,6 +110,8 @@ class PlannedJobs:
                 return plan.activations.settings(Wildcards(model=above, corpus=folder, shard=name))
             case "metrics" if name == OF_TOKENS:
                 return plan.metrics.token_settings(Wildcards(model=above, corpus=folder))
+            case "metrics" if folder == CLAIMS:
+                return plan.metrics.claim_settings(Wildcards(figure=_known(name, plan.metrics.claimed)))
             case "metrics" if name.endswith(MODES):
                 metric = name.removesuffix(MODES)
                 return plan.metrics.modes_settings(Wildcards(model=above, corpus=folder, text_metric=metric))
@@ -124,6 +129,8 @@ class PlannedJobs:
                 return plan.probes.settings(Wildcards(model=folder, experiment=name))
             case "tasks" if folder == TASK_DATA:
                 return plan.tasks.data_settings(Wildcards(task=name))
+            case "tasks" if folder == OVER_TASKS:
+                return plan.tasks.over_settings(Wildcards(figure=_known(name, plan.tasks.over_tasks)))
             case "tasks" if folder == "corpora":
                 return plan.tasks.texts_settings(Wildcards(task=plan.config.task_corpora[name]))
             case "tasks":

@@ -11,23 +11,10 @@ import pandas as pd
 
 from fathom.statistics.arrays import FloatArray
 from fathom.statistics.resampling import bootstrap_mean
+from fathom.statistics.task_scores import BEST, LAST, MIDDLE, ORACLE, POOLED, RANDOM, complete_tasks
 
-LAST, MIDDLE, BEST, ORACLE, RANDOM, POOLED = (
-    "last layer",
-    "middle layer",
-    "best single layer, in hindsight",
-    "best layer of each task, in hindsight",
-    "a random layer, on average",
-    "mean of all layers' vectors",
-)
 Extreme = Literal["lowest", "highest"]
 FEWEST_TASKS = 2
-
-
-def complete_tasks(scores: pd.DataFrame) -> list[str]:
-    """Tasks with a finite score at every layer; `scores` is (tasks, layers), NaN where one is missing."""
-    values = scores.to_numpy(dtype=np.float64)
-    return [str(task) for task, whole in zip(scores.index, np.isfinite(values).all(axis=1), strict=True) if whole]
 
 
 def mean_over_tasks(scores: pd.DataFrame) -> pd.Series[float]:

@@ -12,9 +12,6 @@ import pandas as pd
 from fathom.statistics.arrays import FloatArray, IntArray
 
 FEWEST_GROUPS = 4  # of which half samples are taken
-# Texts whose interval a figure draws. Bootstrap intervals of fewer are much too narrow: of 5 normal numbers the 95 %
-# percentile interval covers the mean 84 times in 100, of 10 about 90 times.
-FEWEST_TEXTS = 10
 _NUMBERS = 2**22  # that are drawn at a time
 
 

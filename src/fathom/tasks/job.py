@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
-from fathom.schema import Line, Name, PathLine, Settings, Wording
+from fathom.schema import Line, Name, PathLine, Seed, Settings, Wording
 
 MTEB = "2.26.24"
 """The version of mteb that scores: other versions may score otherwise, so that it is part of every job's settings."""
@@ -50,3 +50,32 @@ class TaskJob(Settings):
     """As of the texts."""
     mteb: Line = MTEB
     """Version of mteb."""
+
+
+class JoinedTable(Settings):
+    """A table of one task and model."""
+
+    model: Name
+    task: Name
+    metric: Name | None = None
+    """Metric of the task's texts whose summary it is; none of scores."""
+
+
+class OverTasksJob(Settings):
+    """The job that takes several tasks together, as a figure asks for."""
+
+    figure: Name
+    """The table is named after it."""
+    module: Annotated[str, StringConstraints(pattern=r"^fathom\.tasks\.over_tasks\.\w+$")]
+    """Module that does it, by its function `over_tasks(of, **options)`."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of that function, beside the tables."""
+    position: str
+    """Whose scores are read."""
+    tables: tuple[JoinedTable, ...]
+    """In the order of the inputs."""
+    samples: int
+    """Bootstrap samples of the tasks."""
+    level: float
+    """Coverage of the intervals."""
+    seed: Seed

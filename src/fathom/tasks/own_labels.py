@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fathom.runtime.errors import FathomError
+from fathom.statistics.words import counted
 from fathom.tasks.sources import columns_of_csv
 from fathom.tasks.task_data import OwnTask
 
@@ -48,8 +49,9 @@ def build(
     for one in rows["label"].unique():
         if counts.get(one, 0) < examples:
             drawn = "" if split is not None else ", a fifth of its different ones"
+            texts = counted(int(counts.get(one, 0)), "text")
             msg = (
-                f"{path}: label {one!r} has {counts.get(one, 0)} texts for training{drawn}; expected at least "
+                f"{path}: label {one!r} has {texts} for training{drawn}; expected at least "
                 f"{examples}, as many as are drawn as examples (option examples)"
             )
             raise FathomError(msg)

@@ -56,9 +56,6 @@ def columns_of_csv(path: str, columns: Mapping[str, str]) -> pd.DataFrame:
             hint = f"; its cells are parted by {other[0]!r}, expected commas" if other else ""
             msg = f"{path}: expected a column {column!r} ({option}), found {found!r}{hint}"
             raise FathomError(msg)
-    if table.empty:
-        msg = f"{path}: holds no row below its head"
-        raise FathomError(msg)
     chosen = pd.DataFrame({option: table[column].str.strip() for option, column in columns.items()})
     for option, column in columns.items():
         empty = (chosen[option] == "").to_numpy()

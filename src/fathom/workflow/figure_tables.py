@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from fathom.figures.base import FigureTable
 from fathom.workflow.config import Config
 from fathom.workflow.paths import task_corpus
@@ -15,6 +17,8 @@ PLACES = {
     "order": "results/probes/{model}/{name}.order.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
     "losses": "results/nursery/{name}/losses.parquet",
+    "verdicts": "results/metrics/_claims/{name}.parquet",
+    "over_tasks": "results/tasks/_over_tasks/{name}.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"
@@ -22,18 +26,29 @@ METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"
 
 def figure_tables(config: Config, figure: str) -> list[FigureTable]:
     """Every table that a figure is drawn from, in the order of its job."""
-    return config.all_figures[figure].tables(config)
+    settings = config.all_figures[figure]
+    together = [
+        FigureTable(None, figure, content)
+        for content, wanted in (("verdicts", settings.paper_claim is not None), ("over_tasks", settings.over_tasks))
+        if wanted
+    ]
+    return [*settings.tables(config), *together]
 
 
 def table_files(config: Config, figure: str) -> list[str]:
     """The files of these tables."""
+    return files_of(figure_tables(config, figure))
+
+
+def files_of(tables: Iterable[FigureTable]) -> list[str]:
+    """The files of some tables."""
     return [
         PLACES.get(table.content, METRIC_PLACE).format(
             model=table.model,
             name=table.corpus_or_experiment,
             content=f"{table.content}.layers" if table.summary else table.content,
         )
-        for table in figure_tables(config, figure)
+        for table in tables
     ]
 
 

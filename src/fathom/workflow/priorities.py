@@ -50,8 +50,17 @@ class Priorities:
         behind = any((wildcards.model, corpus) in self._behind_first for corpus in corpora)
         return self._raised(self._probing(wildcards.model, wildcards.experiment), first=behind)
 
+    def modes(self, wildcards: Wildcards) -> int:
+        """Of a test for two modes: before the first figure, or where a core is free."""
+        table = (wildcards.model, wildcards.corpus, f"{wildcards.text_metric}.modes")
+        return FIRST if table in self._of_first else 0
+
+    def order(self, wildcards: Wildcards) -> int:
+        """Of a test of the order of peaks: before the first figure, or where a core is free."""
+        return FIRST if (wildcards.model, wildcards.order, "order") in self._of_first else 0
+
     def figure(self, wildcards: Wildcards) -> int:
-        """Of a figure: the first one at once, others where a core is free."""
+        """Of a figure and of the verdicts in it: the first one at once, others where a core is free."""
         return FIRST if wildcards.figure == self.first else 0
 
     @cached_property
@@ -59,6 +68,12 @@ class Priorities:
         """The figure that is drawn first: the one that the fewest states are extracted for."""
         drawn = {name: states for name in self._config.all_figures if (states := self._states_of(name))}
         return min(drawn, key=lambda name: len(drawn[name]), default="")
+
+    @cached_property
+    def _of_first(self) -> set[tuple[str | None, str, str]]:
+        """Model, corpus or experiments, and content of all tables that the first figure is drawn from."""
+        tables = figure_tables(self._config, self.first) if self.first else []
+        return {(table.model, table.corpus_or_experiment, table.content) for table in tables}
 
     @cached_property
     def _behind_first(self) -> set[tuple[str, str]]:

@@ -10,10 +10,9 @@ import numpy.typing as npt
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import PREPARATIONS, SINKS
+from fathom.figures.drawing.checks import FEWEST_TEXTS, PREPARATIONS, SINKS
 from fathom.figures.drawing.style import DASHED, INK, SOLID
 from fathom.figures.drawing.text import count_range, join_note
-from fathom.statistics.resampling import FEWEST_TEXTS
 
 if TYPE_CHECKING:
     import pandas as pd

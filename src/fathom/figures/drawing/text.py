@@ -136,9 +136,3 @@ def spaced_texts(texts: Sequence[str], places: npt.NDArray[np.float64]) -> list[
         if free:
             shown.append(at)
     return [text if at in (*shown, last) else "" for at, text in enumerate(texts)]
-
-
-def three_digits(value: float) -> str:
-    """Three digits, or all digits before the point."""
-    digits = 2 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 6)}f}".replace("-", "\N{MINUS SIGN}")

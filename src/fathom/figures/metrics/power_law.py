@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,7 @@ from fathom.figures.drawing.style import (
 )
 from fathom.figures.drawing.text import foot_height, plain_number, set_title, title_height, write_foot
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.statistics.arrays import FloatArray
-from fathom.statistics.renyi import renyi_entropy
+from fathom.statistics.power_law import power_law_entropies as power_law_entropies
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,65 +34,6 @@ if TYPE_CHECKING:
 COLUMNS = ("beta", "alpha", "dimension", "value", "value_larger_half")
 PANEL_HEIGHT = 2.0
 WORDS = {"alpha": "α", "beta": "β"}
-
-
-def power_law(beta: float, dimension: int) -> FloatArray:
-    """Spectrum whose i-th eigenvalue is proportional to i^-beta, divided by its sum: (dimension,), descending.
-
-    Raises ValueError for a negative or infinite `beta`, and a `dimension` below 1.
-    """
-    if not 0.0 <= beta < np.inf:
-        msg = f"beta: {beta}; expected a number of at least 0"
-        raise ValueError(msg)
-    if dimension < 1:
-        msg = f"dimension: {dimension}; expected at least 1"
-        raise ValueError(msg)
-    spectrum = np.arange(1, dimension + 1, dtype=np.float64) ** -beta
-    normalised: FloatArray = spectrum / spectrum.sum()
-    return normalised
-
-
-def power_law_entropies(betas: Sequence[float], alphas: Sequence[float], *, dimension: int) -> pd.DataFrame:
-    """Entropy S_alpha of power-law spectra, in nats.
-
-    Each is computed once more from the larger half of the eigenvalues alone, divided by their own sum. The relative
-    difference says how much the smaller half contributes at that alpha.
-
-    Args:
-        betas: decay of the spectra, at least 0; 0 is flat.
-        alphas: orders of the entropy, above 0.
-        dimension: number of eigenvalues, at least 2.
-
-    Returns:
-        One row for every beta and alpha: beta, alpha, dimension, value, value_larger_half.
-
-    Raises:
-        ValueError: naming the argument.
-    """
-    if len(betas) == 0 or len(alphas) == 0:
-        msg = "betas, alphas: expected at least one number each"
-        raise ValueError(msg)
-    if min(alphas) <= 0:
-        msg = f"alphas: {min(alphas)}; expected numbers above 0"
-        raise ValueError(msg)
-    if dimension < 2:
-        msg = f"dimension: {dimension}; expected at least 2, so that there is a smaller half"
-        raise ValueError(msg)
-    rows = []
-    for beta in betas:
-        spectrum = power_law(beta, dimension)
-        larger = spectrum[: (dimension + 1) // 2]
-        rows += [
-            {
-                "beta": float(beta),
-                "alpha": float(alpha),
-                "dimension": dimension,
-                "value": renyi_entropy(spectrum, alpha=alpha),
-                "value_larger_half": renyi_entropy(larger / larger.sum(), alpha=alpha),
-            }
-            for alpha in alphas
-        ]
-    return pd.DataFrame(rows)
 
 
 def draw_power_law(table: pd.DataFrame, *, title: str, notes: Sequence[str] = ()) -> Figure:
@@ -190,13 +130,8 @@ def _chosen(numbers: pd.Series) -> list[float]:
     return [float(known[at]) for at in np.linspace(0, len(known) - 1, most).round().astype(int)]
 
 
-def claim_tables(**spectra: Any) -> list[tuple[str, str, str, pd.DataFrame]]:
-    """What a paper's claim is judged on, in place of tables: model, corpus and metric, and the entropies."""
-    return [("", "", "power_law", power_law_entropies(**spectra))]
-
-
 def figure(
-    tables: Tables,  # noqa: ARG001 - there are none
+    tables: Tables,  # noqa: ARG001 - its numbers come from a formula
     job: FigureJob,
     notes: list[str],
     *,

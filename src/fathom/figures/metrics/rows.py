@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
 from fathom.figures.job import Table, Tables
-from fathom.statistics.layer_curves import SUMMARY_COLUMNS
-from fathom.statistics.layer_curves import summarise_metric as summarise_metric
 
 RESIDUAL = "residual"
 ORIGINAL = "original"
-
-
-def quantities_of(rows: pd.DataFrame) -> dict[str, float]:
-    """What each view of a table of metrics varies.
-
-    Raises:
-        ValueError: naming a view that varies nothing.
-    """
-    quantities = {
-        str(view): float(found) for view, found in rows.groupby("view", sort=False)["quantity"].first().items()
-    }
-    for view, quantity in quantities.items():
-        if np.isnan(quantity):
-            msg = f"view {view!r}: expected a view with a quantity, such as a probability or a length"
-            raise ValueError(msg)
-    return quantities
+CURVE_COLUMNS = (
+    "view",
+    "sinks",
+    "preparation",
+    "layer",
+    "depth",
+    "value",
+    "low",
+    "high",
+    "texts",
+    "groups",
+    "left_out",
+)
+"""Columns of a summary that the drawing of a curve reads."""
 
 
 def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
@@ -37,13 +32,13 @@ def in_own_unit(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def summaries(tables: Tables) -> list[tuple[Table, pd.DataFrame]]:
-    """The summaries among the tables of a figure, whose other tables are those that a claim is judged on."""
+    """The summaries among the tables of a figure."""
     return [(table, frame) for table, frame in tables if table.summary]
 
 
 def curve_rows(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of a summary with the columns of curves alone."""
-    return rows[list(SUMMARY_COLUMNS)].astype({"layer": "int64"}).reset_index(drop=True)
+    return rows[list(CURVE_COLUMNS)].astype({"layer": "int64"}).reset_index(drop=True)
 
 
 def first_preparation(rows: pd.DataFrame) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from fathom.figures.drawing.checks import check_curves, check_words
 from fathom.figures.drawing.curve import draw_curve, draw_with_and_without, panel_note, sinks_handles
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import INK, SMALL, SOLID, fold, house_style, look, pages_of_colours
-from fathom.figures.drawing.text import count, panel_width, three_digits
+from fathom.figures.drawing.text import count, panel_width
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curve_rows, first_preparation
-from fathom.statistics.sink_curves import summarise_sinks as summarise_sinks
+from fathom.statistics.words import three_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,8 @@ def draw_sinks(
     Args:
         valley: model, corpus, sinks ("with" | "without" | "none"), layer, depth (0..1), value, low, high, texts; one
             row a point. Panels and corpora stand in the order of its rows
-        norms: model, corpus, layer, depth, value (median), low, high (quartiles), texts; as from `summarise_sinks`
+        norms: model, corpus, layer, depth, value (median), low, high (quartiles), texts; as their
+            summary has them
         heads: the same of the share of heads
         title: of the figure
         unit: of the entropy, the label of its axis
@@ -247,8 +248,6 @@ def sink_frames(
     """Entropy, norms and heads of the original views, as `draw_sinks` takes them, and margins by model and corpus."""
     by_place: dict[tuple[str, str], dict[str, pd.DataFrame]] = {}
     for table, frame in tables:
-        if not table.summary and table.content != MARGINS:
-            continue  # what a claim is judged on
         by_place.setdefault((table.model, table.corpus_or_experiment), {})[table.content] = frame[
             frame["view"] == ORIGINAL
         ]

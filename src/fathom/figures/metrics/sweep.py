@@ -18,7 +18,8 @@ from fathom.figures.drawing.grid import MOST_COLUMNS, ColourBar, Panel, draw_pan
 from fathom.figures.drawing.style import MARKERS, SEQUENTIAL, house_style
 from fathom.figures.drawing.text import plain_number
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import RESIDUAL, curve_rows, first_preparation, in_own_unit, quantities_of, summaries
+from fathom.figures.metrics.rows import RESIDUAL, curve_rows, first_preparation, in_own_unit, summaries
+from fathom.statistics.quantities import quantities_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,6 +11,7 @@ from fathom.figures.probes.forms import FORMS
 from fathom.figures.probes.rows import PLACE
 from fathom.figures.probes.score_panels import MEASURES, PRIMARY
 from fathom.io.tables import MEAN
+from fathom.statistics.words import counted
 
 TRANSFER = "transfer"
 ORACLE, INNER = "oracle", "inner_folds"
@@ -84,8 +85,9 @@ def _transfer_note(name: str, rows: pd.DataFrame, outside: pd.DataFrame, known: 
     at_peak: Any = across.loc[peak["layer"]]
     left_out = f", {first['texts_known']} left out that the training texts give away" if first["texts_known"] else ""
     gap = f"{_number(at_peak['gap'])}, {_number(at_peak['gap_low'])} to {_number(at_peak['gap_high'])}"
+    texts = counted(int(first["texts"]), "text")
     return (
-        f"{name}, tested on {first['test_corpus']} ({first['texts']} texts{left_out}), {MEASURES[measure]}: "
+        f"{name}, tested on {first['test_corpus']} ({texts}{left_out}), {MEASURES[measure]}: "
         f"{_score(at_peak)} at layer {peak['layer']}, where the curve inside its domain peaks with "
         f"{_number(peak['score'])} (gap {gap}); by choice of a layer: {_chosen(known)}."
     )

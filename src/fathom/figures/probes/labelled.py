@@ -14,6 +14,7 @@ from fathom.figures.probes.label_panels import draw_properties
 from fathom.figures.probes.rows import fixed_curves, one_place
 from fathom.figures.probes.score_panels import CONTROLS, PRIMARY, SURFACES
 from fathom.io.corpus_table import LABEL_PREFIX, ORIGINAL, TEST, TRAIN
+from fathom.statistics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +93,7 @@ def _texts_note(label: str, texts: pd.DataFrame) -> str:
         named = ", ".join(f"{name} {count}" for name, count in counts.head(MOST_CLASSES).items())
         more = f" and {len(counts) - MOST_CLASSES} more, the rarest {counts.iloc[-1]}" * (len(counts) > MOST_CLASSES)
         what = f"{len(counts)} classes ({named}{more})"
-    return f"{label}: {what}; {len(present)} texts{without}{_split_words(texts, present)}."
+    return f"{label}: {what}; {counted(len(present), 'text')}{without}{_split_words(texts, present)}."
 
 
 def _split_words(texts: pd.DataFrame, present: pd.Series) -> str:
@@ -118,7 +119,8 @@ def _leak_notes(texts: pd.DataFrame) -> Sequence[str]:
         else "each is in one group with it"
     )
     kinds = f"equal ({equal}) or nearly equal ({len(near) - equal})"
-    note = f"{len(near)} of {len(texts)} texts are {kinds} to one of another group; {done}."
+    verb = "is" if len(near) == 1 else "are"
+    note = f"{len(near)} of {counted(len(texts), 'text')} {verb} {kinds} to one of another group; {done}."
     return [f"{note} The corpus' table of leaks names them."]
 
 
@@ -143,8 +145,9 @@ def _tail_note(label: str, texts: pd.DataFrame) -> str:
     share = float(squares[-count:].sum() / squares.sum())
     if share < HEAVY:
         return ""
+    verb = "holds" if count == 1 else "hold"
     return (
-        f"{label}: heavy-tailed, {count} of {len(squares)} texts hold {100 * share:.0f} % of the variance, so that r "
+        f"{label}: heavy-tailed, {count} of {len(squares)} texts {verb} {100 * share:.0f} % of the variance, so that r "
         "and R\N{SUPERSCRIPT TWO} weigh these; logarithms or ranks in the table weigh texts alike."
     )
 

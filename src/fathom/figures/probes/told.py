@@ -12,6 +12,7 @@ from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.probes.forms import FORMS, forms_that_differ
 from fathom.figures.probes.rows import PLACE, fixed_curves, one_place
 from fathom.io.corpus_table import ORIGINAL
+from fathom.statistics.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,5 +139,7 @@ def _counts(texts: pd.DataFrame) -> list[str]:
     for (label, sinks), rows in texts.groupby(KEY, sort=False):
         name = f"{label}, {FORMS[str(sinks)]}" if several else str(label)
         every, never = int((rows["right"] == rows["layers"]).sum()), int((rows["right"] == 0).sum())
-        notes.append(f"{name}: {every} of {len(rows)} texts are told rightly at every layer, {never} at none.")
+        are = "is" if every == 1 else "are"
+        of = f"{every} of {counted(len(rows), 'text')}"
+        notes.append(f"{name}: {of} {are} told rightly at every layer, {never} at none.")
     return notes

@@ -15,8 +15,8 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import PALETTE, house_style
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import left_out_note, score_matrix, task_scores, texts_note
-from fathom.statistics.layer_choice import complete_tasks
+from fathom.figures.tasks.rows import left_out_note, task_scores, texts_note
+from fathom.statistics.task_scores import complete_tasks, score_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

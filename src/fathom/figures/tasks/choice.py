@@ -14,72 +14,44 @@ from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import FAINT, INK, PALETTE, SMALL, house_style
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import (
-    ALL_LAYERS,
-    forms_of,
-    left_out_note,
-    metric_curves,
-    metric_matrix,
-    score_matrix,
-    task_scores,
-    texts_note,
-)
-from fathom.statistics.layer_choice import (
-    BEST,
-    LAST,
-    MIDDLE,
-    ORACLE,
-    POOLED,
-    RANDOM,
-    Extreme,
-    chosen_layers,
-    complete_tasks,
-    layer_choices,
-)
+from fathom.figures.tasks.rows import left_out, left_out_note, taken_together, task_scores, texts_note
+from fathom.statistics.task_scores import BEST, ORACLE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 HINDSIGHT = (BEST, ORACLE)
-RULES = (LAST, MIDDLE, RANDOM, POOLED)
 ROW = 0.24  # inches of a choice
 MOST_COLUMNS = 2
 
 
-def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, choose: Mapping[str, Extreme]) -> Drawn:
+def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, choose: Mapping[str, str]) -> Drawn:  # noqa: ARG001 - the stage of tasks chose
     """A panel a model and form, a row a choice; every fixed layer is in the numbers."""
+    found = taken_together(tables)
+    chooses = found["metric"].notna() & (found["metric"] != "")
+    by_metric = [
+        f"{row.extreme} {job.titles[row.metric]}, {SINKS[row.form]}" for row in found[chooses].itertuples(index=False)
+    ]
+    numbers = pd.DataFrame(
+        {
+            "choice": found["choice"].astype(object),
+            "layer": found["layer"],
+            "score": found["value"],
+            "gain": found["gap"],
+            "low": found["gap_low"],
+            "high": found["gap_high"],
+            "better": found["better"].astype("int64"),
+            "tasks": found["tasks"].astype("int64"),
+            "model": found["model"],
+            "sinks": found["sinks"].astype(object),
+            "chooses": chooses.astype(bool),
+        }
+    )
+    numbers.loc[numbers["chooses"], "choice"] = by_metric
+    lacking = left_out(tables, found["names"])
     scores = task_scores(tables, position)
-    pooled = task_scores(tables, position, vectors=ALL_LAYERS)
-    curves = metric_curves(tables)
-    found: list[pd.DataFrame] = []
-    left_out: dict[str, None] = {}
-    for model in dict.fromkeys(scores["model"]):
-        for sinks in forms_of(scores):
-            matrix = score_matrix(scores, model, sinks)
-            rules = {
-                f"{extreme} {job.titles[metric]}, {SINKS[form]}": chosen_layers(
-                    metric_matrix(curves, model, metric, form), extreme
-                )
-                for metric, extreme in choose.items()
-                for form in dict.fromkeys(curves.loc[curves["metric"] == metric, "sinks"])
-            }
-            whole = set(complete_tasks(matrix)).intersection(*(picks.index for picks in rules.values()))
-            left_out |= dict.fromkeys(str(task) for task in matrix.index if task not in whole)
-            kept = matrix.loc[[task for task in matrix.index if task in whole]]
-            own = pooled[(pooled["model"] == model) & (pooled["sinks"] == sinks)].set_index("task")["value"]
-            uncertainty = job.uncertainty
-            choices = layer_choices(
-                kept,
-                rules,
-                pooled=own,
-                samples=uncertainty.bootstrap,
-                level=uncertainty.level,
-                seed=uncertainty.seed,
-            )
-            found.append(choices.assign(model=model, sinks=sinks, chooses=choices["choice"].isin([*rules])))
-    numbers = pd.concat(found, ignore_index=True)
-    notes = [*notes, texts_note(scores), *left_out_note(list(left_out)), *_fixed_notes(numbers)]
+    notes = [*notes, texts_note(scores), *left_out_note(lacking), *_fixed_notes(numbers)]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
 
 

@@ -8,17 +8,10 @@ import pandas as pd
 from fathom.figures.drawing.models import draw_comparison
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import (
-    MEAN,
-    NORMED,
-    complete,
-    forms_of,
-    left_out_note,
-    mean_over_tasks,
-    task_scores,
-    texts_note,
-)
+from fathom.figures.tasks.rows import MEAN, left_out_note, taken_together, task_scores, texts_note
+from fathom.statistics.task_scores import NORMED, complete, forms_of
 
+MEAN_COLUMNS = ["model", "sinks", "layer", "depth", "value", "low", "high", "tasks"]
 UNITS = {
     "Classification": "accuracy",
     "Clustering": "v-measure",
@@ -37,10 +30,10 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, o
     units = {str(task): UNITS[own["type"].iloc[0]] for task, own in scores.groupby("task", sort=False)}
     if len(tasks) > 1:
         name = f"{MEAN} ({count(len(tasks), 'task')})"
-        mean = mean_over_tasks(scores, tasks, job).assign(metric=name, task=MEAN, texts=np.nan)
+        mean = taken_together(tables)[MEAN_COLUMNS].assign(metric=name, task=MEAN, texts=np.nan)
         curves.insert(0, mean)
         units[name] = "mean score"
-    normed = any(frame["position"].str.startswith(NORMED).any() for _, frame in tables)
+    normed = any(frame["position"].str.startswith(NORMED).any() for table, frame in tables if table.content == "tasks")
     drawn = pd.concat(curves, ignore_index=True).assign(preparation="normed" if normed else "none")
     drawn["texts"] = drawn["texts"].astype("Int64")
     picture = draw_comparison(drawn, title=job.title, units=units, layers=job.layers, notes=notes, ordered=ordered)

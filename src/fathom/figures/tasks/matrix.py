@@ -17,7 +17,8 @@ from fathom.figures.drawing.grid import ColourBar, Panel, draw_panels, pages
 from fathom.figures.drawing.style import GRID, house_style
 from fathom.figures.drawing.text import round_values
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import score_matrix, task_scores, texts_note
+from fathom.figures.tasks.rows import task_scores, texts_note
+from fathom.statistics.task_scores import score_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,69 +14,73 @@ from fathom.figures.drawing.style import SEQUENTIAL, house_style
 from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.tasks.rows import (
-    forms_of,
+    JOINED,
+    left_out,
     left_out_note,
     metric_curves,
-    metric_matrix,
-    score_matrix,
+    taken_together,
     task_scores,
     texts_note,
+    titles_of_tasks,
 )
-from fathom.statistics.dependence import dependence
-from fathom.statistics.layer_choice import complete_tasks
+from fathom.figures.tasks.rows import MEAN as OVER_TASKS
+from fathom.statistics.task_scores import metric_matrix, score_matrix
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 MOST_COLUMNS = 3
-OVER_TASKS = "mean of the tasks"
+MEASURES = {
+    "distance": "distance correlation",
+    "distance_corrected": "squared distance correlation, corrected",
+    "spearman": "Spearman correlation",
+    "kendall": "Kendall correlation",
+}
+TESTED = ("distance", "spearman", "kendall")
 
 
 def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -> Drawn:
     """Panels of the means over tasks; each task has its correlations in the numbers."""
     scores, curves = task_scores(tables, position), metric_curves(tables)
+    found = taken_together(tables)
+    titles = titles_of_tasks(tables)
     points: list[pd.DataFrame] = []
-    left_out: dict[str, None] = {}
-    for model in dict.fromkeys(scores["model"]):
-        for metric in dict.fromkeys(curves["metric"]):
-            for sinks in forms_of(scores):
-                form = sinks if sinks in set(curves.loc[curves["metric"] == metric, "sinks"]) else "with"
-                score, measured = score_matrix(scores, model, sinks), metric_matrix(curves, model, metric, form)
-                whole = [task for task in complete_tasks(score) if task in complete_tasks(measured)]
-                left_out |= dict.fromkeys(str(task) for task in score.index if task not in whole)
-                if not whole:
-                    msg = f"{job.titles[metric]} of {model}: no task has it and a score at every layer"
-                    raise ValueError(msg)
-                layers = [layer for layer in score.columns if layer in measured.columns]
-                own = {"model": model, "metric": metric, "sinks": sinks, "layer": layers}
-                pairs = {OVER_TASKS: (measured.loc[whole, layers].mean(), score.loc[whole, layers].mean())}
-                by_layer = measured.T, score.T
-                pairs |= {task: (by_layer[0].loc[layers, task], by_layer[1].loc[layers, task]) for task in whole}
-                for task, (values, reached) in pairs.items():
-                    points.append(
-                        pd.DataFrame(
-                            {**own, "task": task, "value": values.to_numpy(), "score": reached.to_numpy()}
-                        ).assign(tasks=len(whole) if task == OVER_TASKS else 1, **_correlations(values, reached))
-                    )
+    for (model, metric, sinks, name), rows in found.groupby(["model", "variant", "sinks", "name"], sort=False):
+        whole = [titles[task] for task in rows["names"].iloc[0].split(JOINED)]
+        score = score_matrix(scores, model, sinks)
+        measured = metric_matrix(curves, model, metric, rows["form"].iloc[0])
+        layers = [layer for layer in score.columns if layer in measured.columns]
+        of = whole if name == OVER_TASKS else titles[name]
+        values, reached = measured.loc[of, layers], score.loc[of, layers]
+        if name == OVER_TASKS:
+            values, reached = values.mean(), reached.mean()
+        measures = rows.set_index("measure")
+        points.append(
+            pd.DataFrame(
+                {
+                    "model": model,
+                    "metric": metric,
+                    "sinks": sinks,
+                    "layer": layers,
+                    "task": OVER_TASKS if name == OVER_TASKS else titles[name],
+                    "value": values.to_numpy(),
+                    "score": reached.to_numpy(),
+                    "tasks": int(rows["tasks"].iloc[0]),
+                    **{column: float(measures.loc[measure, "value"]) for column, measure in MEASURES.items()},
+                    **{f"p_{column}": float(measures.loc[MEASURES[column], "p"]) for column in TESTED},
+                    "smallest_p": 1 / len(layers),
+                }
+            )
+        )
     numbers = pd.concat(points, ignore_index=True)
     null = (
         "p: share of the circular shifts of one curve over layers whose correlation is as strong; of n layers it "
         "cannot be below 1 / n. Of single tasks the correlations are in the CSV."
     )
-    notes = [*notes, texts_note(scores), *left_out_note(list(left_out)), null]
+    lacking = left_out(tables, found["names"])
+    notes = [*notes, texts_note(scores), *left_out_note(lacking), null]
     return Drawn(numbers, _picture(numbers, job, notes), notes)
-
-
-def _correlations(values: pd.Series[float], reached: pd.Series[float]) -> dict[str, float]:
-    """All correlations; NaN of a curve that is the same at every layer."""
-    if min(np.ptp(values.to_numpy()), np.ptp(reached.to_numpy())) == 0 or len(values) < 4:
-        return dict.fromkeys(("distance", "distance_corrected", "spearman", "kendall", "p_distance"), np.nan) | {
-            "p_spearman": np.nan,
-            "p_kendall": np.nan,
-            "smallest_p": 1 / len(values),
-        }
-    return dependence(values.to_numpy(), reached.to_numpy())._asdict()
 
 
 def _picture(numbers: pd.DataFrame, job: FigureJob, notes: list[str]) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
-from fathom.figures.job import FigureJob, JudgedClaim, Table
+from fathom.figures.job import FigureJob, Table
 from fathom.figures.sentences import experiment_title, model_label, task_title
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
@@ -30,9 +30,8 @@ class FigureJobs:
         return as_json(figure_job(self._config, wildcards.figure))
 
     def code(self, wildcards: Wildcards) -> str:
-        """Digest of the code behind a figure; that of other kinds is none of it, nor of claims where none is judged."""
-        settings = self._config.all_figures[wildcards.figure]
-        return figure_code(settings.module, claimed=settings.paper_claim is not None)
+        """Digest of the code behind a figure; that of other kinds is none of it."""
+        return figure_code(self._config.all_figures[wildcards.figure].module)
 
     def tables(self, wildcards: Wildcards) -> list[str]:
         """The files of the tables that a figure is drawn from."""
@@ -52,9 +51,9 @@ class FigureJobs:
         return {"figure": wildcards.figure, "shows": as_label(subject)}
 
 
-def figure_code(module: str, *, claimed: bool) -> str:
+def figure_code(module: str) -> str:
     """Digest of the code behind one job of the figures stage."""
-    return code_digest("fathom.figures.command", module, *(("fathom.figures.claims.evaluate",) if claimed else ()))
+    return code_digest("fathom.figures.command", module)
 
 
 def figure_job(config: Config, figure: str) -> FigureJob:
@@ -66,7 +65,7 @@ def figure_job(config: Config, figure: str) -> FigureJob:
         figure=figure,
         module=settings.module,
         options=settings.job_options(config),
-        claim=None if claim is None else JudgedClaim(name=claim, sentence=str(CLAIMS[claim])),
+        claim="" if claim is None else str(CLAIMS[claim]),
         tables=tuple(_told(config, table) for table in tables),
         title=settings.title(config),
         titles={metric: config.metric_words(metric).title for metric in sorted(axes)},

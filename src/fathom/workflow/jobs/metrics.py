@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 
-from fathom.metrics.job import MetricJob, ModesJob
+from fathom.metrics.job import ClaimJob, JudgedTable, MetricJob, ModesJob
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import files_of
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, stores_of
 from fathom.workflow.resources import (
@@ -94,6 +96,39 @@ class MetricJobs:
         """Digest of the code behind the test for two modes."""
         return modes_code()
 
+    @cached_property
+    def claimed(self) -> tuple[str, ...]:
+        """Figures in which a paper claims something of metrics."""
+        return tuple(name for name, figure in self._config.all_figures.items() if figure.paper_claim is not None)
+
+    def claim_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom metrics` that judges what a paper claims in a figure."""
+        figure, uncertainty = self._config.all_figures[wildcards.figure], self._config.uncertainty
+        judged = figure.judged_tables(self._config)
+        return as_json(
+            ClaimJob(
+                claim=str(figure.paper_claim),
+                figure=wildcards.figure,
+                tables=tuple(
+                    JudgedTable(model=str(one.model), corpus=one.corpus_or_experiment, content=one.content)
+                    for one in judged
+                ),
+                spectra={} if judged else figure.options,
+                samples=uncertainty.bootstrap,
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+        )
+
+    def claim_tables(self, wildcards: Wildcards) -> list[str]:
+        """The files of the tables that the claim of a figure is judged on."""
+        return files_of(self._config.all_figures[wildcards.figure].judged_tables(self._config))
+
+    @cached_property
+    def claims_code(self) -> str:
+        """Digest of the code behind verdicts."""
+        return claims_code()
+
     def manifests(self, wildcards: Wildcards) -> list[str]:
         """Manifests of all shards of the states."""
         return manifests_of(wildcards.model, wildcards.corpus, self.shards(wildcards))
@@ -141,6 +176,11 @@ class MetricJobs:
 def modes_code() -> str:
     """Digest of the code behind the test for two modes."""
     return code_digest("fathom.metrics.command", "fathom.metrics.modes")
+
+
+def claims_code() -> str:
+    """Digest of the code behind verdicts on claims."""
+    return code_digest("fathom.metrics.command", "fathom.metrics.claims.evaluate")
 
 
 def metric_code(metrics: Iterable[str]) -> str:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
-from fathom.tasks.job import AT_A_TIME, HELD, TaskJob, TextsJob
+from fathom.tasks.job import AT_A_TIME, HELD, JoinedTable, OverTasksJob, TaskJob, TextsJob
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
+from fathom.workflow.figure_tables import files_of
 from fathom.workflow.jobs.settings_json import as_json
 from fathom.workflow.paths import manifests_of, stores_of, task_corpus
 from fathom.workflow.resources import (
@@ -26,6 +27,7 @@ from fathom.workflow.wildcards import Inputs, Wildcards
 
 COMMAND = "fathom.tasks.command"
 TEXTS, SCORES, DATA = "fathom.tasks.texts", "fathom.tasks.scores", "fathom.tasks.data"
+OVER_TASKS = "fathom.tasks.over_tasks.tables"
 LIBRARY = 700  # megabytes of Python with mteb, datasets, polars and torch
 COPIES = 3  # of the vectors that mteb asks for, in what compares two arrays of them
 TEXTS_A_SECOND = 5000  # whose vectors mteb gathers and compares in one layer, without a long fit
@@ -76,6 +78,41 @@ class TaskJobs:
         """Digest of the code that scores layers."""
         return code_digest(COMMAND, SCORES)
 
+    @cached_property
+    def over_tasks(self) -> tuple[str, ...]:
+        """Figures that show several tasks together."""
+        return tuple(name for name, figure in self._config.all_figures.items() if figure.over_tasks)
+
+    def over_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom tasks --write-over-tasks`."""
+        figure, uncertainty = self._config.all_figures[wildcards.figure], self._config.uncertainty
+        options = figure.job_options(self._config)
+        return as_json(
+            OverTasksJob(
+                figure=wildcards.figure,
+                module=figure.over_tasks,
+                options={name: options[name] for name in figure.over_options},
+                position=options["position"],
+                tables=tuple(
+                    JoinedTable(model=str(one.model), task=one.corpus_or_experiment)
+                    if one.content == "tasks"
+                    else JoinedTable(model=str(one.model), task=one.task, metric=one.content.removesuffix(".layers"))
+                    for one in figure.tables(self._config)
+                ),
+                samples=uncertainty.bootstrap,
+                level=uncertainty.level,
+                seed=uncertainty.seed,
+            )
+        )
+
+    def over_tables(self, wildcards: Wildcards) -> list[str]:
+        """The files of the tables that are taken together for a figure."""
+        return files_of(self._config.all_figures[wildcards.figure].tables(self._config))
+
+    def over_code(self, wildcards: Wildcards) -> str:
+        """Digest of the code that takes them together."""
+        return over_code(self._config.all_figures[wildcards.figure].over_tasks)
+
     def corpus(self, wildcards: Wildcards) -> str:
         """The table of the texts of a task."""
         return f"results/corpora/{task_corpus(wildcards.task)}.parquet"
@@ -106,8 +143,15 @@ def data_code(module: str) -> str:
     return code_digest(COMMAND, DATA, module)
 
 
+def over_code(module: str) -> str:
+    """Digest of the code that takes several tasks together."""
+    return code_digest(COMMAND, OVER_TASKS, module)
+
+
 def task_code(settings: Mapping[str, Any]) -> str:
     """Digest of the code behind any job of the stage, by its settings."""
+    if "tables" in settings:
+        return over_code(str(settings["module"]))
     if "module" in settings:
         return data_code(str(settings["module"]))
     return code_digest(COMMAND, SCORES if "model" in settings else TEXTS)

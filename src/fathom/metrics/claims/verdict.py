@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from fathom.figures.claims.rows import Curves, Level
-from fathom.figures.drawing.text import three_digits
+from fathom.metrics.claims.rows import Curves, Level
 from fathom.statistics.resampling import bootstrap_mean
+from fathom.statistics.words import three_digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,30 +19,33 @@ class Verdict:
     """What this run says to a claim."""
 
     statement: str
-    """What was found."""
+    """What was found; models stand in it as `marked` gives them."""
     statistic: str
     """What the number is."""
     value: float
     """The number."""
+    agrees: bool | None
+    """Whether the run agrees with the claim; None where it cannot be decided."""
+    metric: str
+    """The metric that it is of."""
+    models: tuple[str, ...] = ()
+    """The models that are compared, or the one model."""
+    corpus: str = ""
+    sinks: str = ""
+    layer: int | None = None
+    """Where one layer is judged."""
     low: float = math.nan
     """Its interval; NaN where it has none."""
     high: float = math.nan
     """Its interval; NaN where it has none."""
-    p: float | None = None
+    p: float = math.nan
     """Its p value, where it is judged by one."""
-    agrees: bool | None
-    """Whether the run agrees with the claim; None where it cannot be decided."""
+    texts: int | None = None
+    """Texts that it is over, where it is over single texts."""
+    groups: int | None = None
+    """Groups of these texts."""
     why: str = ""
     """Why it cannot be decided, where the interval does not say so."""
-
-    def __str__(self) -> str:
-        """One line for a caption."""
-        word = {True: "agrees", False: "disagrees", None: "undecided"}[self.agrees]
-        interval = f" [{three_digits(self.low)}, {three_digits(self.high)}]" if math.isfinite(self.low) else ""
-        p = "" if self.p is None else f", p = {self.p:.2g}"
-        reason = f" ({self.why})" if self.why else ""
-        number = f" {three_digits(self.value)}{interval}{p}" if math.isfinite(self.value) else ""
-        return f"{self.statement}: {self.statistic}{number}: {word}{reason}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +58,23 @@ class Resampling:
 
 
 def verdict_on_texts(
-    statement: str, statistic: str, values: pd.Series, groups: pd.Series, resampling: Resampling, *, expected: int
+    statement: str,
+    statistic: str,
+    values: pd.Series,
+    curves: Sequence[Curves],
+    resampling: Resampling,
+    *,
+    expected: int,
 ) -> Verdict:
-    """On which side of zero the mean of one number a text lies; `expected` is 1 for above, -1 for below."""
+    """On which side of zero the mean of one number a text lies; `expected` is 1 for above, -1 for below.
+
+    `curves` are those that the numbers come from, of one corpus and choice of tokens; the first has the groups.
+    """
+    first = curves[0]
     if values.empty:
-        msg = f"{statement}: no text has a value everywhere"
+        msg = f"{first.metric}: {first.model} on {first.corpus}: {statistic}: no text has a value everywhere"
         raise ValueError(msg)
-    low, high = _interval(values, groups, resampling)
+    low, high = _interval(values, first, resampling)
     return Verdict(
         statement=statement,
         statistic=statistic,
@@ -69,6 +83,12 @@ def verdict_on_texts(
         high=high,
         agrees=_side(low, high, expected),
         why="" if math.isfinite(low) else "texts of a single group, nothing to resample",
+        metric=first.metric,
+        models=tuple(one.model for one in curves),
+        corpus=first.corpus,
+        sinks=first.sinks,
+        texts=len(values),
+        groups=int(first.groups.loc[values.index].nunique()),
     )
 
 
@@ -88,11 +108,15 @@ def verdict_on_corpora(statement: str, statistic: str, *, small: Level, large: L
         high=high,
         agrees=_side(low, high, expected),
         why="" if math.isfinite(low) else "no interval",
+        metric=small.metric,
+        models=(small.model, large.model),
+        corpus=small.corpus,
+        sinks=small.sinks,
     )
 
 
-def _interval(values: pd.Series, groups: pd.Series, resampling: Resampling) -> tuple[float, float]:
-    names = groups.loc[values.index].to_numpy()
+def _interval(values: pd.Series, curves: Curves, resampling: Resampling) -> tuple[float, float]:
+    names = curves.groups.loc[values.index].to_numpy()
     if len(set(names)) < 2:
         return math.nan, math.nan
     _, low, high = bootstrap_mean(
@@ -113,6 +137,6 @@ def _side(low: float, high: float, expected: int) -> bool | None:
 
 def mean_with_interval(values: pd.Series, curves: Curves, resampling: Resampling) -> str:
     """The mean of one number a text, with its interval where there is one."""
-    low, high = _interval(values, curves.groups, resampling)
+    low, high = _interval(values, curves, resampling)
     interval = f" [{three_digits(low)}, {three_digits(high)}]" if math.isfinite(low) else ""
     return f"{three_digits(float(values.mean()))}{interval}"

@@ -9,14 +9,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fathom.figures.drawing.checks import SINKS
-from fathom.figures.drawing.text import three_digits
-from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL
+from fathom.io.corpus_table import ORIGINAL
+from fathom.io.verdicts import WHICH_TOKENS, marked
 from fathom.statistics.arrays import FloatArray
+from fathom.statistics.words import three_digits
 
 ClaimTables = Sequence[tuple[str, str, str, pd.DataFrame]]
 """Model, corpus, metric, and the rows of the metric's table. Models are in the order that the claim speaks of: the
 decoder first, from small to large, the base model first, by training step."""
+RESIDUAL = "residual"
 COLUMNS = ("text", "group", "view", "layer", "depth", "preparation", "sinks", "value")
 
 
@@ -24,6 +25,7 @@ COLUMNS = ("text", "group", "view", "layer", "depth", "preparation", "sinks", "v
 class Curves:
     """One metric of the texts of one corpus in one model: a curve a text, without gaps."""
 
+    metric: str
     model: str
     corpus: str
     sinks: str
@@ -40,14 +42,9 @@ class Curves:
         return (self.depths >= 1 / 3 - 1e-9) & (self.depths <= 2 / 3 + 1e-9)
 
     @property
-    def tokens(self) -> str:
-        """Which tokens, as a part of a sentence."""
-        return tokens_phrase(self.sinks)
-
-
-def tokens_phrase(sinks: str) -> str:
-    """Which tokens something is over, as the end of a part of a sentence."""
-    return f", {SINKS[sinks]}" if SINKS[sinks] else ""
+    def words(self) -> str:
+        """The model and the choice of tokens, as a part of a sentence."""
+        return f"{marked(self.model)}{WHICH_TOKENS}"
 
 
 def curves_by_place(frames: ClaimTables, metric: str, *, site: str = RESIDUAL, models: int = 1) -> list[list[Curves]]:
@@ -93,7 +90,7 @@ def curves_of(model: str, corpus: str, rows: pd.DataFrame, *, metric: str) -> li
             raise ValueError(msg)
         depths = part.drop_duplicates("layer").set_index("layer")["depth"].loc[values.columns]
         groups = part.drop_duplicates("text").set_index("text")["group"]
-        found.append(Curves(model, corpus, str(sinks), values, depths.to_numpy(dtype=np.float64), groups))
+        found.append(Curves(metric, model, corpus, str(sinks), values, depths.to_numpy(dtype=np.float64), groups))
     return found
 
 
@@ -101,7 +98,9 @@ def curves_of(model: str, corpus: str, rows: pd.DataFrame, *, metric: str) -> li
 class Level:
     """Mean over the layers of a metric of a whole corpus."""
 
+    metric: str
     model: str
+    corpus: str
     sinks: str
     value: float
     below: float
@@ -109,14 +108,9 @@ class Level:
     above: float
     """How far its interval reaches up."""
 
-    @property
-    def tokens(self) -> str:
-        """Which tokens, as a part of a sentence."""
-        return tokens_phrase(self.sinks)
-
     def __str__(self) -> str:
         """Value and model, as a part of a sentence."""
-        return f"{three_digits(self.value)} ({self.model})"
+        return f"{three_digits(self.value)} ({marked(self.model)})"
 
 
 def levels_of(frames: ClaimTables, metric: str, *, models: int) -> list[tuple[str, list[Level]]]:
@@ -131,11 +125,11 @@ def levels_of(frames: ClaimTables, metric: str, *, models: int) -> list[tuple[st
         for sinks, form in own.groupby("sinks", sort=False):
             curve = form.dropna(subset="value")
             if curve.empty or curve["layer"].duplicated().any() or curve["text"].notna().any():
-                msg = f"{metric}: {model} on {corpus}{tokens_phrase(str(sinks))}: expected one value a layer"
+                msg = f"{metric}: {model} on {corpus}, sinks {sinks}: expected one value a layer"
                 raise ValueError(msg)
             below = (curve["value"] - curve["low"]).mean(skipna=False)
             above = (curve["high"] - curve["value"]).mean(skipna=False)
-            level = Level(model, str(sinks), float(curve["value"].mean()), float(below), float(above))
+            level = Level(metric, model, corpus, str(sinks), float(curve["value"].mean()), float(below), float(above))
             places.setdefault((corpus, str(sinks)), []).append(level)
     for (corpus, _), found in places.items():
         if len(found) < models:

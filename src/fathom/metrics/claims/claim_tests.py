@@ -15,25 +15,26 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from fathom.figures.claims.rows import (
+from fathom.io.verdicts import WHICH_TOKENS, marked
+from fathom.metrics.claims.rows import (
+    RESIDUAL,
     ClaimTables,
     Curves,
     curves_by_place,
     curves_of,
     levels_of,
     required_tables,
-    tokens_phrase,
 )
-from fathom.figures.claims.verdict import (
+from fathom.metrics.claims.verdict import (
     Resampling,
     Verdict,
     mean_with_interval,
     verdict_on_corpora,
     verdict_on_texts,
 )
-from fathom.figures.drawing.text import three_digits
-from fathom.figures.metrics.rows import RESIDUAL, quantities_of
+from fathom.statistics.quantities import quantities_of
 from fathom.statistics.resampling import group_codes
+from fathom.statistics.words import counted, three_digits
 
 MODES = "prompt_entropy.modes"
 ON_THE_STREAM = ("attention_residual", RESIDUAL)
@@ -49,11 +50,13 @@ def deeper_valley(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
         for other in others:
             other_depth = valley_depth(other)
             statement = (
-                f"valley {mean_with_interval(depth, first, resampling)} in {first.model} against "
-                f"{mean_with_interval(other_depth, other, resampling)} in {other.model}{first.tokens}"
+                f"valley {mean_with_interval(depth, first, resampling)} in {marked(first.model)} against "
+                f"{mean_with_interval(other_depth, other, resampling)} in {other.words}"
             )
             difference = (depth - other_depth).dropna()
-            verdicts.append(verdict_on_texts(statement, "difference", difference, first.groups, resampling, expected=1))
+            verdicts.append(
+                verdict_on_texts(statement, "difference", difference, [first, other], resampling, expected=1)
+            )
     return verdicts
 
 
@@ -69,7 +72,7 @@ def scale_trends(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     ]
     for corpus, levels in levels_of(frames, "lidar", models=2):
         small, large = levels[0], levels[-1]
-        statement = f"mean LiDAR over layers {small} and {large} on {corpus}{small.tokens}"
+        statement = f"mean LiDAR over layers {small} and {large} on {corpus}{WHICH_TOKENS}"
         verdicts.append(verdict_on_corpora(statement, "difference", small=small, large=large, expected=1))
     return verdicts
 
@@ -78,7 +81,7 @@ def finetuned_invariance(frames: ClaimTables, resampling: Resampling) -> list[Ve
     """Whether fine-tuned models have a lower InfoNCE loss than the first one, their base."""
     return [
         verdict_on_corpora(
-            f"mean InfoNCE loss over layers {base} and {tuned} on {corpus}{base.tokens}",
+            f"mean InfoNCE loss over layers {base} and {tuned} on {corpus}{WHICH_TOKENS}",
             "difference",
             small=base,
             large=tuned,
@@ -106,12 +109,12 @@ def changes_in_training(frames: ClaimTables, resampling: Resampling) -> list[Ver
             middle, outer = change.loc[:, first.middle].mean(axis=1), change.loc[:, ~first.middle].mean(axis=1)
             verdicts.append(
                 verdict_on_texts(
-                    f"{words}{first.tokens} changes from {first.model} to {last.model} by "
+                    f"{words}{WHICH_TOKENS} changes from {marked(first.model)} to {marked(last.model)} by "
                     f"{three_digits(middle.mean())} in the middle third of the layers and by "
                     f"{three_digits(outer.mean())} elsewhere",
                     "difference",
                     middle - outer,
-                    first.groups,
+                    [first, last],
                     resampling,
                     expected=1,
                 )
@@ -122,7 +125,17 @@ def changes_in_training(frames: ClaimTables, resampling: Resampling) -> list[Ver
     if len(models) == 2:
         why = "two checkpoints; it takes three to see when a layer comes to rest"
         statement = "whether early layers come to rest sooner"
-        verdicts.append(Verdict(statement=statement, statistic="no number", value=math.nan, agrees=None, why=why))
+        verdicts.append(
+            Verdict(
+                statement=statement,
+                statistic="no number",
+                value=math.nan,
+                agrees=None,
+                why=why,
+                metric=measured[0],
+                models=tuple(models),
+            )
+        )
     return verdicts
 
 
@@ -142,10 +155,10 @@ def length_raises(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
     Beyond as many tokens as the states are wide, log width bounds it, and the second must hold.
     """
     verdicts = []
-    for model, tokens, table, groups in _sweeps(frames, raw=True):
+    for one, table in _sweeps(frames, raw=True):
         lengths = table.columns.to_numpy(dtype=np.float64)
         if lengths.min() <= 1:
-            msg = f"prompt_entropy: {model}: a length of {lengths.min():g} tokens; expected lengths above 1"
+            msg = f"prompt_entropy: {one.model}: a length of {lengths.min():g} tokens; expected lengths above 1"
             raise ValueError(msg)
         doublings = np.log2(lengths)
         slopes = (table * (doublings - doublings.mean())).sum(axis=1) / ((doublings - doublings.mean()) ** 2).sum()
@@ -153,18 +166,18 @@ def length_raises(frames: ClaimTables, resampling: Resampling) -> list[Verdict]:
         ends = f"from {lengths[0]:g} to {lengths[-1]:g} tokens"
         verdicts += [
             verdict_on_texts(
-                f"{model}{tokens}: entropy at mid depth {_first_and_last(table)} nats {ends}",
+                f"{one.words}: entropy at mid depth {_first_and_last(table)} nats {ends}",
                 "nats a doubling",
                 slopes,
-                groups,
+                [one],
                 resampling,
                 expected=1,
             ),
             verdict_on_texts(
-                f"{model}{tokens}: entropy / log tokens {_first_and_last(relative)} {ends}",
+                f"{one.words}: entropy / log tokens {_first_and_last(relative)} {ends}",
                 "change",
                 relative.iloc[:, -1] - relative.iloc[:, 0],
-                groups,
+                [one],
                 resampling,
                 expected=-1,
             ),
@@ -193,12 +206,14 @@ def power_law_entropy(frames: ClaimTables, resampling: Resampling) -> list[Verdi
             statistic="largest change",
             value=float(steps.max()),
             agrees=bool((steps < 0).all()),
+            metric="power_law",
         ),
         Verdict(
             statement=f"without the smaller half of the eigenvalues, entropy at beta = {beta:g} falls by {words}",
             statistic=f"mean difference between alpha = {alphas[-1]:g} and {alphas[0]:g} over beta > 0",
             value=more,
             agrees=more > 0,
+            metric="power_law",
         ),
     ]
 
@@ -221,11 +236,11 @@ def residual_ranks(frames: ClaimTables, resampling: Resampling) -> list[Verdict]
             raise ValueError(msg)
         ranks = pd.DataFrame({"inside": _mean_of(inside), "outside": _mean_of(outside)}).dropna()
         statement = (
-            f"{stream.model}{stream.tokens}: effective rank at mid depth {three_digits(ranks['inside'].mean())} on the "
+            f"{stream.words}: effective rank at mid depth {three_digits(ranks['inside'].mean())} on the "
             f"residual stream, {three_digits(ranks['outside'].mean())} in the outputs of sub-layers"
         )
         difference = ranks["outside"] - ranks["inside"]
-        verdicts.append(verdict_on_texts(statement, "difference", difference, stream.groups, resampling, expected=1))
+        verdicts.append(verdict_on_texts(statement, "difference", difference, [stream], resampling, expected=1))
     return verdicts
 
 
@@ -236,17 +251,24 @@ def bimodal_entropy(frames: ClaimTables, resampling: Resampling) -> list[Verdict
     if not known:
         msg = f"expected a table of {MODES}, which the figure of the kind bimodality reads"
         raise ValueError(msg)
-    for model, _, _, rows in known:
+    for model, corpus, _, rows in known:
         for sinks, dips in rows.groupby("sinks", sort=False):
             largest = dips.iloc[int(dips["value"].to_numpy().argmax())]
             p, samples = float(largest["p"]), int(largest["samples"])
             smallest_p = len(dips) / (1 + samples)
             hopeless = smallest_p >= 1 - resampling.level
-            counted = f"{largest['texts']:.0f} texts, p by Holm over {len(dips)} layers"
+            texts = int(largest["texts"])
+            tested = f"{counted(texts, 'text')}, p by Holm over {counted(len(dips), 'layer')}"
             verdicts.append(
                 Verdict(
-                    statement=f"{model}{tokens_phrase(str(sinks))}, {counted}",
-                    statistic=f"largest dip (layer {largest['layer']})",
+                    statement=f"{marked(model)}{WHICH_TOKENS}, {tested}",
+                    statistic="largest dip",
+                    layer=int(largest["layer"]),
+                    metric="prompt_entropy",
+                    models=(model,),
+                    corpus=corpus,
+                    sinks=str(sinks),
+                    texts=texts,
                     value=float(largest["value"]),
                     p=p,
                     agrees=True if p < 1 - resampling.level else None,
@@ -268,7 +290,7 @@ def valley_depth(curves: Curves) -> pd.Series:
     """
     table = curves.values.to_numpy(dtype=np.float64)
     if table.shape[1] < 3:
-        msg = f"{curves.model} has {table.shape[1]} layers; a valley needs at least 3"
+        msg = f"{curves.model} has {counted(table.shape[1], 'layer')}; a valley needs at least 3"
         raise ValueError(msg)
     halves = group_codes(curves.groups.loc[curves.values.index].to_numpy()) % 2
     end = table[:, 0] if table[:, 0].mean() <= table[:, -1].mean() else table[:, -1]
@@ -303,12 +325,11 @@ def _trend_over_models(
 ) -> Verdict:
     """With two models the difference of a statistic, with more its rank correlation with their order, text by text."""
     table = pd.concat([statistic(one) for one in curves], axis=1, keys=range(len(curves))).dropna()
-    found = ", ".join(f"{three_digits(table[at].mean())} ({one.model})" for at, one in enumerate(curves))
-    statement = f"{words}{curves[0].tokens} {found}"
-    groups = curves[0].groups
+    found = ", ".join(f"{three_digits(table[at].mean())} ({marked(one.model)})" for at, one in enumerate(curves))
+    statement = f"{words}{WHICH_TOKENS} {found}"
     if len(curves) == 2:
-        return verdict_on_texts(statement, "difference", table[1] - table[0], groups, resampling, expected=expected)
-    return verdict_on_texts(statement, "rank correlation", rank_trend(table), groups, resampling, expected=expected)
+        return verdict_on_texts(statement, "difference", table[1] - table[0], curves, resampling, expected=expected)
+    return verdict_on_texts(statement, "rank correlation", rank_trend(table), curves, resampling, expected=expected)
 
 
 def _late_changes(words: str, curves: Sequence[Curves], resampling: Resampling) -> Verdict:
@@ -321,29 +342,29 @@ def _late_changes(words: str, curves: Sequence[Curves], resampling: Resampling) 
     early = late[0].depths < 1 / 3 - 1e-9
     first, rest = path.loc[:, early].mean(axis=1), path.loc[:, ~early].mean(axis=1)
     statement = (
-        f"{words}{late[0].tokens} still changes from {late[0].model} to {late[-1].model} by "
+        f"{words}{WHICH_TOKENS} still changes from {marked(late[0].model)} to {marked(late[-1].model)} by "
         f"{three_digits(first.mean())} in the first third of the layers and by {three_digits(rest.mean())} after it"
     )
-    return verdict_on_texts(statement, "difference", rest - first, late[0].groups, resampling, expected=1)
+    return verdict_on_texts(statement, "difference", rest - first, late, resampling, expected=1)
 
 
 def _probability_trends(frames: ClaimTables, resampling: Resampling, *, expected: int) -> list[Verdict]:
     verdicts = []
-    for model, tokens, table, groups in _sweeps(frames, raw=False):
+    for one, table in _sweeps(frames, raw=False):
         ends = table.mean()
         statement = (
-            f"{model}{tokens}: entropy at mid depth {three_digits(ends.iloc[0])} at p = {ends.index[0]:g} and "
+            f"{one.words}: entropy at mid depth {three_digits(ends.iloc[0])} at p = {ends.index[0]:g} and "
             f"{three_digits(ends.iloc[-1])} at p = {ends.index[-1]:g}"
         )
         trend = rank_trend(table)
         verdicts.append(
-            verdict_on_texts(statement, "rank correlation with p", trend, groups, resampling, expected=expected)
+            verdict_on_texts(statement, "rank correlation with p", trend, [one], resampling, expected=expected)
         )
     return verdicts
 
 
-def _sweeps(frames: ClaimTables, *, raw: bool) -> list[tuple[str, str, pd.DataFrame, pd.Series]]:
-    """Model, tokens, texts by quantity (prompt entropy, mean over the middle third of the layers), groups."""
+def _sweeps(frames: ClaimTables, *, raw: bool) -> list[tuple[Curves, pd.DataFrame]]:
+    """The first quantity's curves, and texts by quantity: prompt entropy, mean over the middle third of the layers."""
     found = []
     for model, corpus, metric, rows in required_tables(frames, "prompt_entropy"):
         views = quantities_of(rows)
@@ -361,7 +382,7 @@ def _sweeps(frames: ClaimTables, *, raw: bool) -> list[tuple[str, str, pd.DataFr
             if table.empty:
                 msg = f"{metric}: {model} on {corpus}: no text has a value in every view"
                 raise ValueError(msg)
-            found.append((model, one.tokens, table, one.groups))
+            found.append((one, table))
     return found
 
 

@@ -1,0 +1,1 @@
+"""Tests of what papers claim of metrics, on the tables of several models."""
