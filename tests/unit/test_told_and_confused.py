@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
+import pytest
+from tests.probed import WIDTH, probe_job, probed, stored, written
 
+from fathom.figures.drawing.style import render
+from fathom.figures.job import FigureJob, Table
+from fathom.figures.probes import confusion, told
+from fathom.io.corpus_table import LABEL_PREFIX, read_corpus
+from fathom.io.tables import read_table
 from fathom.probes.curve_tables import told_over_depth
 from fathom.probes.design import ProbeDesign
 from fathom.probes.probing import run_probes
+from fathom.schema import Uncertainty
 
 QUICK = ProbeDesign(estimators=("ridge",), repeats=2, permutations=0, bootstrap=20)
 
@@ -43,3 +54,45 @@ def test_classes_that_look_the_same_are_taken_for_each_other_and_no_text_is_lost
     assert found["share"].loc[("sun", "sun")] == 1.0
     assert found["share"].loc[("cat", "dog")] + found["share"].loc[("cat", "cat")] > 0.95
     assert found["share"].loc[("cat", "dog")] > 0.2
+
+
+@pytest.mark.parametrize(
+    ("content", "module", "said"),
+    [
+        ("confusion", confusion, "No label has classes, so that there is nothing to be taken for something else."),
+        ("told", told, "No label has classes, so that no text is told rightly or wrongly."),
+    ],
+)
+def test_figures_of_classes_say_so_where_all_labels_are_numbers(
+    content: str, module: Any, said: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.standard_normal(40)
+    texts = pd.DataFrame({"id": [f"t{at}" for at in range(40)], "text": "a text of five words", "view": "original"})
+    path = tmp_path / "c.parquet"
+    written(texts.assign(group=texts["id"], **{f"{LABEL_PREFIX}size": sizes}), path)
+    states = rng.standard_normal((4, 40, WIDTH)) + sizes[None, :, None]
+    job = probe_job(labels=("size",))
+    curves = probed(job, path, stored(path, {("residual", "mean"): states}))["layers"]
+    assert set(curves["measure"]) == {"r", "r2"}
+    tables = [
+        (Table(model="m", corpus_or_experiment="e", content="probes"), curves),
+        (
+            Table(model="m", corpus_or_experiment="e", content=content),
+            read_table(tmp_path / "out" / f"e.{content}.parquet"),
+        ),
+        (Table(model="", corpus_or_experiment="c", content="texts"), read_corpus(path)),
+    ]
+    figure_job = FigureJob(
+        figure="f",
+        module=module.__name__,
+        tables=tuple(table for table, _ in tables),
+        title="Sizes",
+        layers="layer",
+        caption="Sizes.",
+        uncertainty=Uncertainty(),
+    )
+    drawn = module.figure(tables, figure_job, [], estimator="ridge")
+    assert drawn.numbers.empty
+    assert said in drawn.notes
+    assert render(drawn.picture, "png", caption="Sizes.").startswith(b"\x89PNG")
