@@ -11,8 +11,8 @@ from matplotlib.colors import to_rgb
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
 from fathom.figures.drawing.style import ordered_colours
-from fathom.figures.metrics.rows import quantities_of
 from fathom.figures.metrics.sweep import draw_sweep
+from fathom.statistics.quantities import quantities_of
 
 
 def sweep(values: Sequence[float], models: dict[str, int], sinks: Sequence[str] = ("with", "without")) -> pd.DataFrame:

@@ -59,6 +59,8 @@ class Figure(Settings):
     """Module of the stage of tasks that takes several tasks together for it, by its function `over_tasks`."""
     over_options: ClassVar[tuple[str, ...]] = ()
     """Which of its options that function takes too."""
+    explored: ClassVar[bool] = False
+    """Whether that gives curves, which the page to explore shows."""
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:  # noqa: ARG003 - a kind that nothing calls for asks nothing

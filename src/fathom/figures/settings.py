@@ -845,6 +845,7 @@ class TaskCurvesFigure(TaskFigure):
 
     module: ClassVar[str] = "fathom.figures.tasks.curves"
     over_tasks: ClassVar[str] = "fathom.tasks.over_tasks.mean"
+    explored: ClassVar[bool] = True
 
     @classmethod
     def defaults(cls, config: ConfigView) -> dict[str, Self]:

@@ -18,6 +18,7 @@ from fathom.runtime.errors import FathomError, first_line
 ROW_GROUP = 8192  # rows that are read together, at least: who wants a few texts of a corpus does not read all
 NOTES = b"fathom.notes"
 MEAN = "mean"  # the label of a curve that averages the labels of an experiment that have two values
+MEAN_OF_TASKS = "mean of the tasks"  # the name of what is taken of several tasks together
 
 
 def write_table(frame: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> None:

@@ -51,9 +51,9 @@ def task_scores(
     rows = pd.concat(frames, ignore_index=True)
     for column in (*ALIKE, "position"):
         _require_one(rows, column, "")
-    for task, own in rows.groupby("task", sort=False):
+    for name, own in rows.groupby("task", sort=False):
         for column in OF_TASK:
-            _require_one(own, column, f" of {task}")
+            _require_one(own, column, f" of {name}")
     keys = ["task", "type", "model", "sinks", "layer", "depth"]
     scores: pd.DataFrame = rows.groupby(keys, sort=False, as_index=False, dropna=False).agg(
         value=("value", "mean"), texts=("texts", "first"), corpus=("corpus", "first")

@@ -31,7 +31,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str, c
     found = taken_together(tables)
     chooses = found["metric"].notna() & (found["metric"] != "")
     by_metric = [
-        f"{row.extreme} {job.titles[row.metric]}, {SINKS[row.form]}" for row in found[chooses].itertuples(index=False)
+        f"{extreme} {job.titles[str(metric)]}, {SINKS[str(form)]}"
+        for extreme, metric, form in found.loc[chooses, ["extreme", "metric", "form"]].itertuples(index=False)
     ]
     numbers = pd.DataFrame(
         {

@@ -8,7 +8,8 @@ import pandas as pd
 from fathom.figures.drawing.models import draw_comparison
 from fathom.figures.drawing.text import count
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.tasks.rows import MEAN, left_out_note, taken_together, task_scores, texts_note
+from fathom.figures.tasks.rows import left_out_note, taken_together, task_scores, texts_note
+from fathom.io.tables import MEAN_OF_TASKS as MEAN
 from fathom.statistics.task_scores import NORMED, complete, forms_of
 
 MEAN_COLUMNS = ["model", "sinks", "layer", "depth", "value", "low", "high", "tasks"]

@@ -12,7 +12,6 @@ from fathom.statistics import task_scores as joined
 OVER_TASKS = "over_tasks"
 LAYERS = ".layers"  # ends the content of a summary of a metric
 JOINED = "; "  # between the names of the tasks that are taken together
-MEAN = "mean of the tasks"
 
 
 def task_scores(tables: Tables, position: str, vectors: str = joined.ONE_LAYER) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from fathom.figures.tasks.rows import (
     texts_note,
     titles_of_tasks,
 )
-from fathom.figures.tasks.rows import MEAN as OVER_TASKS
+from fathom.io.tables import MEAN_OF_TASKS as OVER_TASKS
 from fathom.statistics.task_scores import metric_matrix, score_matrix
 
 if TYPE_CHECKING:
@@ -46,16 +46,15 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
     found = taken_together(tables)
     titles = titles_of_tasks(tables)
     points: list[pd.DataFrame] = []
-    for (model, metric, sinks, name), rows in found.groupby(["model", "variant", "sinks", "name"], sort=False):
-        whole = [titles[task] for task in rows["names"].iloc[0].split(JOINED)]
+    for place, rows in found.groupby(["model", "variant", "sinks", "name"], sort=False):
+        model, metric, sinks, name = map(str, place)
+        whole = [titles[task] for task in str(rows["names"].iloc[0]).split(JOINED)]
         score = score_matrix(scores, model, sinks)
-        measured = metric_matrix(curves, model, metric, rows["form"].iloc[0])
+        measured = metric_matrix(curves, model, metric, str(rows["form"].iloc[0]))
         layers = [layer for layer in score.columns if layer in measured.columns]
-        of = whole if name == OVER_TASKS else titles[name]
-        values, reached = measured.loc[of, layers], score.loc[of, layers]
-        if name == OVER_TASKS:
-            values, reached = values.mean(), reached.mean()
-        measures = rows.set_index("measure")
+        of = whole if name == OVER_TASKS else [titles[name]]
+        values, reached = measured.loc[of, layers].mean(), score.loc[of, layers].mean()
+        found_values, found_p = (dict(zip(rows["measure"], rows[column], strict=True)) for column in ("value", "p"))
         points.append(
             pd.DataFrame(
                 {
@@ -67,8 +66,8 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, position: str) -
                     "value": values.to_numpy(),
                     "score": reached.to_numpy(),
                     "tasks": int(rows["tasks"].iloc[0]),
-                    **{column: float(measures.loc[measure, "value"]) for column, measure in MEASURES.items()},
-                    **{f"p_{column}": float(measures.loc[MEASURES[column], "p"]) for column in TESTED},
+                    **{column: found_values[measure] for column, measure in MEASURES.items()},
+                    **{f"p_{column}": found_p[MEASURES[column]] for column in TESTED},
                     "smallest_p": 1 / len(layers),
                 }
             )

@@ -36,8 +36,9 @@ def over_tasks(of: OverTasks) -> pd.DataFrame:
                     raise ValueError(msg)
                 layers = [layer for layer in score.columns if layer in measured.columns]
                 place = {"model": model, "variant": metric, "sinks": sinks, "form": form, "names": JOINED.join(whole)}
-                pairs = {"": (measured.loc[whole, layers].mean(), score.loc[whole, layers].mean())}
-                pairs |= {task: (measured.loc[task, layers], score.loc[task, layers]) for task in whole}
+                measured, score = measured.loc[whole, layers], score.loc[whole, layers]
+                pairs = {"": (measured.mean(), score.mean())}
+                pairs |= {task: (measured.T[task], score.T[task]) for task in whole}
                 for task, (values, reached) in pairs.items():
                     tasks = 1 if task else len(whole)
                     for measure, value, p in _correlations(values, reached):

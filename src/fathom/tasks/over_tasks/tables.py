@@ -11,14 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from fathom.io.summaries import as_summary
-from fathom.io.tables import read_table, write_table
+from fathom.io.tables import MEAN_OF_TASKS, read_table, write_table
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.statistics.task_scores import ONE_LAYER, metric_curves, task_scores
 from fathom.tasks.job import OverTasksJob
 
 JOINED = "; "  # between the names of tasks
-MEAN = "mean of the tasks"
 OWN_TYPES = {"tasks": "Int64", "names": "string", "metric": "string", "extreme": "string", "form": "string"}
 OWN_TYPES |= {"better": "Int64"}
 """Columns besides those of a summary: how many tasks, which, and the metric that chooses or tells, at which end and in
@@ -80,7 +79,7 @@ def write_over_tasks(settings_json: str, files: Sequence[Path], written: Path) -
         msg = f"tasks of figure {job.figure}: {error}"
         raise FathomError(msg) from error
     own = found.reindex(columns=list(OWN_TYPES)).astype(OWN_TYPES)
-    name = found["name"].mask(found["name"] == "", MEAN) if "name" in found else MEAN
+    name = found["name"].mask(found["name"] == "", MEAN_OF_TASKS) if "name" in found else MEAN_OF_TASKS
     summary = as_summary(found.assign(stage="tasks", name=name, site="residual", position=job.position))
     written.parent.mkdir(parents=True, exist_ok=True)
     write_table(pd.concat([summary, own], axis="columns"), written)

@@ -22,7 +22,7 @@ from fathom.figures.sentences import (
 )
 from fathom.figures.settings import FigureSettings
 from fathom.io.shards import shard_names
-from fathom.io.tables import MEAN
+from fathom.io.tables import MEAN, MEAN_OF_TASKS
 from fathom.metrics.settings import METRICS
 from fathom.workflow.code_digest import code_digest
 from fathom.workflow.config import Config
@@ -151,7 +151,8 @@ class ExploreJobs:
                     folder = f"results/metrics/{model}/{name}"
                     job = OF_TOKENS if metric in self._config.token_metrics else metric
                     found.append(Table(path=f"{folder}/{metric}.layers.parquet", record=f"{folder}/{job}.record.json"))
-        return found
+        stems = [f"results/tasks/_over_tasks/{name}" for name, (figure, _) in self._figures.items() if figure.explored]
+        return found + [Table(path=f"{stem}.parquet", record=f"{stem}.record.json") for stem in stems]
 
     def _words(self) -> list[Words]:
         config = self._config
@@ -160,18 +161,39 @@ class ExploreJobs:
         experiments = {name: None for kind, _, name in self._drawn if kind == "probes"}
         tasks = {name: None for kind, _, name in self._drawn if kind == "tasks"}
         words += [self._experiment_words(name) for name in config.experiments if name in experiments]
-        return words + [
+        return (
+            words
+            + [
+                Words(
+                    stage="tasks",
+                    name=name,
+                    title=task_title(config, name),
+                    axis="main score",
+                    gist="1: solved",
+                    sentences=tuple(tasks_sentences(config, [name])),
+                    main={"sinks": "with"},
+                )
+                for name in config.tasks
+                if name in tasks
+            ]
+            + self._words_of_means()
+        )
+
+    def _words_of_means(self) -> list[Words]:
+        """Of what is taken of several tasks together."""
+        shown = [figure for figure, _ in self._figures.values() if figure.explored]
+        sentences = dict.fromkeys(sentence for figure in shown for sentence in figure.sentences(self._config))
+        return [
             Words(
                 stage="tasks",
-                name=name,
-                title=task_title(config, name),
-                axis="main score",
+                name=MEAN_OF_TASKS,
+                title="Mean of the tasks",
+                axis="mean of main scores",
                 gist="1: solved",
-                sentences=tuple(tasks_sentences(config, [name])),
+                sentences=tuple(sentences),
                 main={"sinks": "with"},
             )
-            for name in config.tasks
-            if name in tasks
+            for _ in shown[:1]
         ]
 
     def _metric_words(self, name: str) -> Words:
