@@ -23,6 +23,7 @@ from fathom.store.layout import Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
+    from fathom.activations.ablation import SinkAblation
     from fathom.activations.capture import Batch
     from fathom.models.load import LoadedModel
     from fathom.models.sites import BlockSites
@@ -100,12 +101,13 @@ def extract(
     ids: list[str],
     found: BlockSites,
     reference: npt.NDArray[np.int32],
+    ablation: SinkAblation | None = None,
 ) -> SinksFound:
     """Run all texts, window by window, and append their states to the store.
 
     The finished store holds texts in the order of the corpus; within a window they run sorted by length. `reference`
-    holds the token ids of the text that those are compared with that are too short to show their own sinks. Returns the
-    sinks that were found.
+    holds the token ids of the text that those are compared with that are too short to show their own sinks; with an
+    `ablation` the sinks of every text are taken away. Returns the sinks that were found, of what was stored.
     """
     from fathom.activations.reading import final_norm, read_batch, read_reference
     from fathom.activations.window_writer import WindowWriter
@@ -136,7 +138,7 @@ def extract(
             window.begin(first, last)
             for batch in window_batches(texts, first, last, 1 if model.texts_alone else wanted.token_budget):
                 targets = window.targets(batch)
-                facts = read_batch(model, batch, shape, found, targets, rule, short, norm)
+                facts = read_batch(model, batch, shape, found, targets, rule, short, norm, ablation)
                 window.put_facts(batch, facts)
                 window.put(batch, targets)
                 sinks.add(texts, batch.texts, [one.sinks for one in facts])

@@ -15,6 +15,7 @@ PLACES = {
     "order": "results/probes/{model}/{name}.order.parquet",
     "tasks": "results/tasks/{model}/{name}.parquet",
     "losses": "results/nursery/{name}/losses.parquet",
+    "text_losses": "results/activations/{model}/{name}/losses.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"
