@@ -112,8 +112,8 @@ def load_model(
     """Load a prepared checkpoint, find its layers and try whether its texts may share a batch.
 
     `part` is the half of an encoder-decoder that runs (the encoder if left out), `context` the longest text that it
-    takes. With a `head` it puts out the logits of the next token. Errors: FathomError if weights are missing or of another shape, if the model does not run on text, or if the
-    architecture is not understood.
+    takes. With a `head` it puts out the logits of the next token. Errors: FathomError if weights are missing or of
+    another shape, if the model does not run on text, or if the architecture is not understood.
     """
     _guard(folder, name)
     module = _load_module(folder, name, dtype, part, head=head).to(device)
