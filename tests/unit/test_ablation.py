@@ -27,6 +27,7 @@ from fathom.models.sources.ablated_sinks import bring
 from fathom.models.sources.place import Place
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
+from fathom.workflow.load import load_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -230,3 +231,39 @@ def test_a_model_that_sees_what_it_is_to_predict_is_refused(folder: Path) -> Non
 
     with pytest.raises(FathomError, match="reads the tokens that it is to predict"):
         require_causal(replace(model, fresh=Fresh(model.module)), "m")
+
+
+# The config ----------------------------------------------------------------------------------------------------------
+
+CONFIG: dict[str, Any] = {
+    "models": {
+        "whole": {"source": "path", "path": "own"},
+        "without": {"source": "ablated-sinks", "of": "whole"},
+    },
+    "corpora": {"random": {"kind": "random-tokens"}, "relations": {"kind": "relations"}},
+}
+
+
+def test_no_probes_or_tasks_are_made_of_it_unasked_and_its_figure_is() -> None:
+    config = load_config(CONFIG, [], files_here=False)
+    assert config.trained_models == ("whole",)
+    assert set(config.all_models) == {"whole", "without", "whole-random"}
+    figures = config.all_figures
+    assert figures["without-ablation"].plotted_models(config) == ("whole", "without")
+    assert {figure.plotted_models(config) for figure in figures.values() if figure.category == "Probes"} <= {("whole",)}
+
+
+@pytest.mark.parametrize(
+    ("without", "expected"),
+    [
+        ({"of": "else"}, "models.without.of: expected one of whole"),
+        ({"of": "without"}, "models.without.of: expected one of whole"),
+        ({"of": "whole", "dtype": "bfloat16"}, "models.without.dtype: expected that of model whole, float32"),
+    ],
+)
+def test_a_model_that_it_cannot_be_made_of_is_refused(without: dict[str, Any], expected: str) -> None:
+    models = CONFIG["models"] | {"without": {"source": "ablated-sinks"} | without}
+    with pytest.raises(FathomError) as raised:
+        load_config(CONFIG | {"models": models}, [], files_here=False)
+    assert expected in str(raised.value)
+    assert "\n" not in str(raised.value)
