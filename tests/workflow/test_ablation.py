@@ -74,7 +74,7 @@ def test_the_caption_says_what_was_done_and_what_came_of_it(done: Project) -> No
     caption = (done.folder / "results/figures/ablation.txt").read_text().replace("\N{NO-BREAK SPACE}", " ")
     assert "its residual state is rescaled to the median norm of the text" in caption
     assert f"Tiny without its sinks on random: sinks taken away in 12 of 12 texts, at layer {ARISES} (12" in caption
-    assert f"Prompt entropy: all tokens and without sink tokens part most at layer {ARISES}" in caption
+    assert f"Prompt entropy, behind layer {ARISES}, where the sinks arise: mean over 2 layers from 3 to 4" in caption
     found = losses(done)
     assert f"Loss: {found['intact'].mean():.2f} nats a token as it is, {found['ablated'].mean():.2f} with" in caption
 

@@ -392,8 +392,8 @@ class AblationFigure(Figure):
         done = (
             "Sinks taken away: at the layer where the norm of a sink token first exceeds the limit that makes it one, "
             "its residual state is rescaled to the median norm of the text, and the rest of the model runs on from it "
-            "(after Queipo-de-Llano et al. 2025, arXiv:2510.06477). Its direction stays, and so do what a normed block "
-            "reads of it and its place as a token."
+            "(after Queipo-de-Llano et al. 2025, arXiv:2510.06477). Only its length changes: a block that norms what "
+            "it reads sees the same token, and what blocks add to it counts from there on."
         )
         loss = (
             "Loss: cross entropy of the next token in nats, mean over the tokens of a text, then over texts; "

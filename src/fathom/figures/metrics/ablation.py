@@ -182,28 +182,36 @@ def loss_rows(losses: pd.DataFrame, uncertainty: Uncertainty) -> pd.DataFrame:
     )
 
 
-def metric_verdict(rows: pd.DataFrame) -> str:
-    """Where all tokens and those without the sinks part most, what taking the sinks away makes of it, in a sentence.
+def metric_verdict(rows: pd.DataFrame, arises: int | None) -> str:
+    """What taking the sinks away makes of a metric behind the layer where they arise, in a sentence.
+
+    The mean over the layers at which all tokens and those without the sinks part by more than their intervals. At the
+    layer itself the sinks have the others' length by construction, so that it says nothing.
 
     Args:
         rows: metric, form, layer, value, low, high of one metric
+        arises: the layer at which most sinks arise; None where no token is one
     """
     name = str(rows["metric"].iloc[0])
-    values = rows.pivot(index="layer", columns="form", values="value").reindex(columns=list(FORMS)).dropna()
-    if values.empty:
-        return f"{name}: not all three forms have values at one layer."
-    layer = int((values["with"] - values["without"]).abs().idxmax())
-    found = rows[rows["layer"] == layer].set_index("form")
-    whole, without, ablated = (float(values.loc[layer, form]) for form in FORMS)
-    gap = without - whole
-    numbers = f"{whole:.2f} with all tokens, {without:.2f} without sink tokens, {ablated:.2f} with the sinks taken away"
-    place = f"{name}: all tokens and without sink tokens part most at layer {layer}: {numbers}"
-    apart = max(found.loc["with", "low"], found.loc["without", "low"]) > min(
-        found.loc["with", "high"], found.loc["without", "high"]
+    if arises is None:
+        return f"{name}: no token is a sink, so that nothing was taken away."
+    table = rows.pivot(index="layer", columns="form", values=["value", "low", "high"])
+    table = table[table.index > arises].dropna(subset=[("value", form) for form in FORMS])
+    overlap = (table["low"]["with"] <= table["high"]["without"]) & (table["low"]["without"] <= table["high"]["with"])
+    found = table.loc[~overlap, "value"]
+    behind = f"{name}, behind layer {arises}, where the sinks arise"
+    if found.empty:
+        return f"{behind}: all tokens and those without sinks part nowhere by more than their intervals."
+    whole, without, ablated = (float(found[form].mean()) for form in FORMS)
+    layers = [int(layer) for layer in found.index]
+    where = (
+        f"{count(len(layers), 'layer')} from {layers[0]} to {layers[-1]}" if len(layers) > 1 else f"layer {layers[0]}"
     )
-    if gap == 0 or not apart:
-        return f"{place}; their intervals leave no gap to close."
-    return f"{place}, {(ablated - whole) / gap:.0%} of the gap closed."
+    return (
+        f"{behind}: mean over {where}, at which all tokens and those without sinks part, {whole:.2f} with all tokens, "
+        f"{without:.2f} without sink tokens, {ablated:.2f} with the sinks taken away: "
+        f"{(ablated - whole) / (without - whole):.0%} of the gap closed."
+    )
 
 
 def loss_verdict(rows: pd.DataFrame, level: float) -> str:
@@ -223,7 +231,9 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, ablated: str) ->
     units = {job.titles[metric]: axis for metric, axis in job.axes.items()}
     table, losses = next((table, frame) for table, frame in tables if table.content == LOSSES)
     found = loss_rows(losses, job.uncertainty)
-    verdicts = [metric_verdict(rows) for _, rows in curves.groupby("metric", sort=False)]
+    known = losses["layer"].dropna().mode()
+    arises = None if known.empty else int(known.iloc[0])
+    verdicts = [metric_verdict(rows, arises) for _, rows in curves.groupby("metric", sort=False)]
     said = [*verdicts, loss_verdict(found, job.uncertainty.level), *notes]
     drawn = found[found["form"] != "difference"]
     picture = draw_ablation(curves, drawn, title=job.title, units=units, layers=job.layers, notes=said)
