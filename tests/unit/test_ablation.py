@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from fathom.activations.losses import measure_losses, next_token_losses, require
 from fathom.activations.reading import judge_batch, look, read_batch, read_reference
 from fathom.activations.sinks import TokenFacts
 from fathom.models.load import LoadedModel, load_model
+from fathom.models.passes import Fresh
 from fathom.models.sites import BlockSites
 from fathom.models.sources.ablated_sinks import bring
 from fathom.models.sources.place import Place
@@ -220,15 +222,9 @@ def test_models_without_a_loss_are_refused(name: str, tmp_path: Path) -> None:
 def test_a_model_that_sees_what_it_is_to_predict_is_refused(folder: Path) -> None:
     model = load_model(folder, "m", dtype="float32", device=CPU, head=True)
     require_causal(model, "m")
-    for block in model.architecture.blocks:
-        block.self_attn.is_causal = False  # type: ignore[union-attr]
-    model.module.config._attn_implementation = "sdpa"  # type: ignore[union-attr]
-    own = model.module.model.layers[0].mlp.forward  # type: ignore[union-attr]
-    model.module.model.layers[0].mlp.forward = lambda states: own(states + states.mean(dim=1, keepdim=True))  # type: ignore[union-attr]
-    from dataclasses import replace
-
-    from fathom.models.passes import Fresh
-
+    mlp: Any = model.architecture.blocks[0].get_submodule("mlp")
+    own = mlp.forward
+    mlp.forward = lambda states: own(states + states.mean(dim=1, keepdim=True))
     with pytest.raises(FathomError, match="reads the tokens that it is to predict"):
         require_causal(replace(model, fresh=Fresh(model.module)), "m")
 

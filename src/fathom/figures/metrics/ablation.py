@@ -119,11 +119,12 @@ def _draw_curves(axes: Axes, *, rows: pd.DataFrame) -> None:
 
 
 def _draw_losses(axes: Axes, *, losses: pd.DataFrame) -> None:
-    for place, row in enumerate(losses.itertuples()):
-        colour, marker = look(LOOKS[str(row.form)][0])
-        if np.isfinite(float(row.low)):  # type: ignore[arg-type]  # pandas types a row's fields loosely
-            axes.vlines(place, row.low, row.high, color=colour, linewidth=1.0)
-        axes.plot([place], [row.value], color=colour, marker=marker, linestyle="none", label=FORMS[str(row.form)])
+    numbers = losses[["value", "low", "high"]].to_numpy(dtype=np.float64)
+    for place, (form, (value, low, high)) in enumerate(zip(losses["form"], numbers, strict=True)):
+        colour, marker = look(LOOKS[str(form)][0])
+        if np.isfinite(low):
+            axes.vlines(place, low, high, color=colour, linewidth=1.0)
+        axes.plot([place], [value], color=colour, marker=marker, linestyle="none", label=FORMS[str(form)])
 
 
 def _set_forms(axes: Axes, label: bool, *, forms: Sequence[str]) -> None:  # noqa: ARG001 - as all panels have it
@@ -215,13 +216,13 @@ def metric_verdict(rows: pd.DataFrame, arises: int | None) -> str:
 
 
 def loss_verdict(rows: pd.DataFrame, level: float) -> str:
-    """What taking the sinks away costs, in a sentence."""
-    whole, ablated, change = (rows.set_index("form").loc[form] for form in ("with", "ablated", "difference"))
-    interval = f"{100 * level:g} % interval {change['low']:.2f} to {change['high']:.2f}, "
-    said = interval if np.isfinite(change["low"]) else "no interval, "
+    """What taking the sinks away costs, in a sentence; `rows` as from `loss_rows`."""
+    whole, ablated, change = rows["value"].to_numpy(dtype=np.float64)
+    low, high = (float(rows[name].iloc[-1]) for name in ("low", "high"))
+    interval = f"{100 * level:g} % interval {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
     return (
-        f"Loss: {whole['value']:.2f} nats a token as it is, {ablated['value']:.2f} with the sinks taken away; change "
-        f"{change['value']:+.2f} ({said}{count(int(change['texts']), 'text')})."
+        f"Loss: {whole:.2f} nats a token as it is, {ablated:.2f} with the sinks taken away; change {change:+.2f} "
+        f"({interval}, {count(int(rows['texts'].iloc[0]), 'text')})."
     )
 
 

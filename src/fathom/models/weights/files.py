@@ -21,7 +21,9 @@ def declared(folder: Path) -> Weights:
     return Weights(shapes)
 
 
-def load(folder: Path, *, dtype: str, attention: str | None, head: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model as transformers loads it."""
     import torch
     from transformers import AutoModel, AutoModelForCausalLM

@@ -58,7 +58,9 @@ def declared(folder: Path) -> Weights:
     return Weights(dict(_read(folder).shapes))
 
 
-def load(folder: Path, *, dtype: str, attention: str | None, head: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Draw the weights once more.
 
     They are drawn on the CPU in float32, whatever device and dtype the model runs in.

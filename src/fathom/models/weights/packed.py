@@ -84,7 +84,9 @@ def declared(folder: Path) -> Weights:
     return Weights(shapes | {name: one.shape for name, one in _described(path, shapes).items()})
 
 
-def load(folder: Path, *, dtype: str, attention: str | None, head: bool) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Expand the weights to float32, and give them to transformers."""
     import torch
 

@@ -23,7 +23,7 @@ class Storage(Protocol):
         """What the files declare, read from their heads alone. Errors: FathomError if they are refused."""
 
     def load(
-        self, folder: Path, *, dtype: str, attention: str | None, head: bool
+        self, folder: Path, *, dtype: str, attention: str | None, head: bool = False
     ) -> tuple[PreTrainedModel, dict[str, Any]]:
         """The model, and what transformers says of its weights: missing, unexpected and of another shape.
 
