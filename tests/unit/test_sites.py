@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.architectures.build import tiny_config, tiny_model
 from tests.extraction import (
     CPU,
     assert_round_off,
@@ -20,8 +21,10 @@ from tests.extraction import (
     random_texts,
     written_corpus,
 )
+from tests.tiny import byte_level_tokenizer, save
 from torch import Tensor, nn
 from transformers import (
+    AutoModel,
     BertConfig,
     BertModel,
     BloomConfig,
@@ -52,7 +55,7 @@ from fathom.activations.settings import ActivationsSettings
 from fathom.io.manifests import read_manifest
 from fathom.models.architecture import capturing
 from fathom.models.load import LoadedModel, load_model, understand
-from fathom.models.sites import SUBLAYER_SITES, choose_sites, existing_sites, find_sites, tapping
+from fathom.models.sites import SUBLAYER_SITES, BlockSites, choose_sites, existing_sites, find_sites, tapping
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
 from fathom.store.reader import Activations
@@ -368,7 +371,8 @@ def test_other_settings_are_one_sentence(value: Any) -> None:
 )
 def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
     model = built(BUILDERS["llama"])
-    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m")
+    sites = find_sites(model.module, model.architecture)
+    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m", sites)
     assert found == {"residual": residual, "mlp": sublayers}
 
 
@@ -376,8 +380,8 @@ def test_layers_that_name_no_block_have_no_sublayers() -> None:
     model = built(BUILDERS["llama"])
     wanted = job(layers=(0, "final")).activations
     with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
-        layers_of_sites(("residual", "mlp"), wanted, model, "m")
-    assert layers_of_sites(("residual",), wanted, model, "m") == {"residual": ("0", "final")}
+        layers_of_sites(("residual", "mlp"), wanted, model, "m", BlockSites())
+    assert layers_of_sites(("residual",), wanted, model, "m", BlockSites()) == {"residual": ("0", "final")}
 
 
 # The command ---------------------------------------------------------------------------------------------------------
@@ -440,3 +444,66 @@ def test_the_window_counts_all_sites() -> None:
     both = Shape({"residual": layers, "mlp": layers[:2]}, 3, 15, WIDTH, DEPTH, "bfloat16", ("tokens", "mean", "last"))
     np.testing.assert_array_equal(both.sizes(lengths), 5 * WIDTH * (2 * lengths + 4 + 2) + facts)
     assert both.buffer_bytes == 5 * WIDTH * (2 * 15 + 4 * 3 + 2 * 3) + 4 * (DEPTH + 1 + DEPTH + 1) * 15
+
+
+# Hybrids -------------------------------------------------------------------------------------------------------------
+
+# Of tiny models of transformers' own classes: site -> the blocks that have it, from their code.
+HYBRIDS: dict[str, dict[str, list[int]]] = {
+    "jamba": {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]},
+    "bamba": {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]},
+    "qwen3_next": {"attention": [4], "attention_input": [4], "attention_residual": [4], "mlp": [1, 2, 3, 4]},
+    "recurrent_gemma": {"attention": [3], "attention_input": [3], "attention_residual": [3], "mlp": [1, 2, 3, 4]},
+    "nemotron_h": {"attention": [3], "attention_input": [3], "mlp": [2, 4]},
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_a_hybrid_has_the_sites_of_the_blocks_that_have_them(name: str) -> None:
+    loaded = built(lambda: tiny_model(name))
+    found = find_sites(loaded.module, loaded.architecture)
+    assert {site: sorted(taps) for site, taps in found.taps.items()} == HYBRIDS[name]
+    everything = {"residual", *HYBRIDS[name]}
+    assert set(choose_sites("all", found, name)) == everything
+    # What each block puts out is the sum of what stands in its sites and its mixer's output, which no site holds.
+    ids = torch.randint(5, 100, (2, 9), generator=torch.Generator().manual_seed(1))
+    states: dict[tuple[str, int], Tensor] = {}
+
+    def keep(site: str, layer: str, state: Tensor) -> None:
+        states[site, int(layer)] = state.clone()
+
+    layers = tuple(map(str, range(loaded.architecture.depth + 1)))
+    with (
+        torch.inference_mode(),
+        capturing(loaded.architecture, layers, lambda layer, state: keep("residual", layer, state)),
+        tapping(found, {site: tuple(map(str, taps)) for site, taps in found.taps.items()}, keep),
+    ):
+        loaded.run(ids, torch.ones_like(ids))
+    for block in HYBRIDS[name]["attention"]:
+        whole = states["residual", block - 1] + states["attention", block]
+        if ("mlp", block) in states:
+            torch.testing.assert_close(whole, states["attention_residual", block])
+            whole = whole + states["mlp", block]
+        torch.testing.assert_close(states["residual", block], whole)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_hybrid_goes_the_whole_way_and_its_layers_bear_the_numbers_of_their_blocks(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    torch.manual_seed(0)
+    config = tiny_config("jamba")
+    config.vocab_size = len(tokenizer)
+    save(AutoModel.from_config(config), tokenizer, tmp_path / "own")
+    manifest, corpus = prepared(tmp_path / "own", tmp_path), written_corpus(tmp_path / "texts.parquet")
+    activations = Activations([extracted(manifest, corpus, job(sites="all", token_budget=60))])
+    assert activations.layers_of("mlp") == ("1", "2", "3", "4")
+    assert activations.layers_of("attention") == ("2", "4")
+    numbers, depths = activations.layer_axis("attention")
+    assert (numbers.tolist(), depths.tolist()) == ([2, 4], [0.5, 1.0])
+    before, after = (activations.pooled("mean", layer) for layer in (1, 2))
+    middle = [activations.pooled("mean", 0, site) for site in ("attention", "attention_residual")]
+    np.testing.assert_allclose(before + middle[0], middle[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(middle[1] + activations.pooled("mean", 1, "mlp"), after, rtol=1e-4, atol=1e-5)
+    with pytest.raises(FathomError, match=r"expected a block that has the site 'attention': 2, 4"):
+        extracted(manifest, corpus, job(sites=("residual", "attention"), layers=(0, 1, 3)))

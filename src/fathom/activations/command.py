@@ -147,10 +147,10 @@ def _extract(
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.architecture)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
-        log_missing_sites(found, place)
+        log_missing_sites(found, place, model.architecture.depth)
     with_tokens = None if wanted.paraphrase_tokens else ~paraphrases(corpus)
     shape = Shape(
-        layers=layers_of_sites(sites, wanted, model, settings.model),
+        layers=layers_of_sites(sites, wanted, model, settings.model, found),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.architecture.width,

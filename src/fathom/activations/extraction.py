@@ -57,11 +57,12 @@ def stored_positions(wanted: KeptActivations, texts: TokenisedTexts, place: str)
 
 
 def layers_of_sites(
-    sites: tuple[str, ...], wanted: KeptActivations, model: LoadedModel, name: str
+    sites: tuple[str, ...], wanted: KeptActivations, model: LoadedModel, name: str, found: BlockSites
 ) -> dict[str, tuple[str, ...]]:
     """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
 
-    Errors: FathomError if the model has no such layer, or a site none of those that are asked for.
+    Of a hybrid a site has the layers of the blocks that have it. Errors: FathomError if the model has no such layer, or
+    a site none of those that are asked for.
     """
     from fathom.models.architecture import FINAL, layer_names, lists_embedding
     from fathom.models.sites import RESIDUAL
@@ -75,14 +76,24 @@ def layers_of_sites(
     if not sublayers and sites != (RESIDUAL,):
         msg = f"activations.layers: names no block, expected one from 1 to {architecture.depth} for activations.sites"
         raise FathomError(msg)
-    return {site: residual if site == RESIDUAL else sublayers for site in sites}
+    layers = {RESIDUAL: residual}
+    for site in (one for one in sites if one != RESIDUAL):
+        layers[site] = tuple(layer for layer in sublayers if int(layer) in found.taps[site])
+        if not layers[site]:
+            known = ", ".join(map(str, found.taps[site]))
+            msg = f"model {name}: activations.layers: expected a block that has the site {site!r}: {known}"
+            raise FathomError(msg)
+    return {site: layers[site] for site in sites}
 
 
-def log_missing_sites(found: BlockSites, place: str) -> None:
-    """Log which sites the model's blocks do not have, and why."""
+def log_missing_sites(found: BlockSites, place: str, depth: int) -> None:
+    """Log which sites the model's blocks do not have, and why, and which are in some of its blocks only."""
     for reason in dict.fromkeys(found.missing.values()):
         sites = ", ".join(site for site, why in found.missing.items() if why == reason)
         log.info("%s: no site %s: %s", place, sites, reason)
+    for site, taps in found.taps.items():
+        if len(taps) < depth:
+            log.info("%s: site %s in %s of %s blocks: %s", place, site, len(taps), depth, ", ".join(map(str, taps)))
 
 
 def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: KeptActivations) -> list[tuple[int, int]]:
