@@ -55,7 +55,7 @@ from fathom.activations.settings import ActivationsSettings
 from fathom.io.manifests import read_manifest
 from fathom.models.architecture import capturing
 from fathom.models.load import LoadedModel, load_model, understand
-from fathom.models.sites import SUBLAYER_SITES, BlockSites, choose_sites, existing_sites, find_sites, tapping
+from fathom.models.sites import INNER, SUBLAYER_SITES, BlockSites, choose_sites, existing_sites, find_sites, tapping
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
 from fathom.store.reader import Activations
@@ -102,64 +102,75 @@ PLACES: dict[str, dict[str, Read]] = {
         "attention": ("self_attn", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp.down_proj", "output"),
+        "mlp_inner": ("mlp.down_proj", "input"),
     },
     "gpt_neox parallel": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("attention.dense", "output"),
         "mlp": ("mlp", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "gpt_neox sequential": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("attention", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "gpt2": {
         "attention_input": ("ln_1", "output"),
         "attention": ("attn.c_proj", "output"),
         "attention_residual": ("ln_2", "input"),
         "mlp": ("mlp.c_proj", "output"),
+        "mlp_inner": ("mlp.c_proj", "input"),
     },
     "bert": {
         "attention_input": ("attention.self.query", "input"),
         "attention": ("attention.output.dense", "output"),
         "attention_residual": ("attention.output", "output"),
         "mlp": ("output.dense", "output"),
+        "mlp_inner": ("output.dense", "input"),
     },
     "opt": {
         "attention_input": ("self_attn_layer_norm", "output"),
         "attention": ("self_attn.out_proj", "output"),
         "attention_residual": ("final_layer_norm", "input"),
         "mlp": ("fc2", "output"),
+        "mlp_inner": ("fc2", "input"),
     },
     "opt post-norm": {
         "attention_input": ("self_attn.q_proj", "input"),
         "attention": ("self_attn.out_proj", "output"),
         "attention_residual": ("self_attn_layer_norm", "output"),
         "mlp": ("fc2", "output"),
+        "mlp_inner": ("fc2", "input"),
     },
     "gemma2": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("post_attention_layernorm", "output"),
         "attention_residual": ("pre_feedforward_layernorm", "input"),
         "mlp": ("post_feedforward_layernorm", "output"),
+        "mlp_inner": ("mlp.down_proj", "input"),
     },
     "falcon parallel": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "falcon sequential": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "bloom": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "attention_residual": ("self_attention", "output"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
 }
 POST_NORM = {"bert", "opt post-norm"}
@@ -197,7 +208,7 @@ def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mas
             given = output[0] if isinstance(output, tuple) else output
             read = args[0] if args else kwargs["hidden_states"]
             state = read if side == "input" else given
-            found[site].append(state.reshape(*ids.shape, WIDTH).clone())
+            found[site].append(state.reshape(*ids.shape, -1).clone())
 
         return keep
 
@@ -218,7 +229,7 @@ def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
 
     def keep(site: str, layer: str, state: Tensor) -> None:
-        found[site, layer] = state.reshape(*ids.shape, WIDTH).clone()
+        found[site, layer] = state.reshape(*ids.shape, -1).clone()
 
     with (
         torch.inference_mode(),
@@ -248,7 +259,8 @@ def test_states_are_those_of_hooks_made_by_hand_without_the_pads(model: tuple[st
     sites = find_sites(loaded.module, loaded.architecture)
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
     positions = ("tokens", "mean", "last", "span:item")
-    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions)
+    widths = {INNER: sites.inner_width}
+    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions, widths=widths)
     targets = packed_targets(batch, shape, CPU)
     nobody = [np.zeros(length, dtype=np.bool_) for length in batch.lengths]
     capture(loaded, batch, shape, sites, targets, attention=0.3)
@@ -281,6 +293,21 @@ def test_sites_add_up_to_the_residual_stream(model: tuple[str, LoadedModel]) -> 
             torch.testing.assert_close(after, before + attention + mlp)
             if name not in PARALLEL:
                 torch.testing.assert_close(found["attention_residual", str(block)], before + attention)
+
+
+def test_inner_activations_times_the_last_projection_are_what_the_mlp_puts_out(model: tuple[str, LoadedModel]) -> None:
+    name, loaded = model
+    found = read_sites(loaded, torch.randint(5, 150, (2, 9), generator=torch.Generator().manual_seed(1)))
+    path, _ = PLACES[name]["mlp_inner"]
+    for number, block in enumerate(loaded.architecture.blocks, start=1):
+        inner, last = found["mlp_inner", str(number)], block.get_submodule(path)
+        assert inner.shape[-1] == (64 if name in {"gpt2", "bloom"} or "falcon" in name else 32)
+        matrix = last.weight if name == "gpt2" else last.weight.T  # type: ignore[union-attr,operator]  # GPT-2 has it turned
+        with torch.inference_mode():
+            made = inner @ matrix + (0.0 if last.bias is None else last.bias)  # type: ignore[operator]  # nn.Module types them loosely
+            if name == "gemma2":
+                made = block.get_submodule("post_feedforward_layernorm")(made)
+        torch.testing.assert_close(made, found["mlp", str(number)], rtol=1e-5, atol=1e-5)
 
 
 def post_norms(block: nn.Module, name: str) -> tuple[nn.Module, nn.Module]:
@@ -449,12 +476,22 @@ def test_the_window_counts_all_sites() -> None:
 # Hybrids -------------------------------------------------------------------------------------------------------------
 
 # Of tiny models of transformers' own classes: site -> the blocks that have it, from their code.
+_OTHER = {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]}
+_THIRD = {"attention": [3], "attention_input": [3], "attention_residual": [3], "mlp": [1, 2, 3, 4]}
+_LAST = {"attention": [4], "attention_input": [4], "attention_residual": [4], "mlp": [1, 2, 3, 4]}
 HYBRIDS: dict[str, dict[str, list[int]]] = {
-    "jamba": {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]},
-    "bamba": {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]},
-    "qwen3_next": {"attention": [4], "attention_input": [4], "attention_residual": [4], "mlp": [1, 2, 3, 4]},
-    "recurrent_gemma": {"attention": [3], "attention_input": [3], "attention_residual": [3], "mlp": [1, 2, 3, 4]},
-    "nemotron_h": {"attention": [3], "attention_input": [3], "mlp": [2, 4]},
+    "jamba": _OTHER | {"mlp_inner": [1, 3]},  # its other mlps are mixtures of experts
+    "bamba": _OTHER | {"mlp_inner": [1, 2, 3, 4]},
+    "recurrent_gemma": _THIRD | {"mlp_inner": [1, 2, 3, 4]},
+    "qwen3_next": _LAST,
+    "nemotron_h": {"attention": [3], "attention_input": [3], "mlp": [2, 4], "mlp_inner": [4]},
+}
+# Path of the last projection of an mlp.
+LAST = {
+    "jamba": "feed_forward.down_proj",
+    "bamba": "feed_forward.down_proj",
+    "recurrent_gemma": "mlp_block.down_proj",
+    "nemotron_h": "mixer.down_proj",
 }
 
 
@@ -464,8 +501,7 @@ def test_a_hybrid_has_the_sites_of_the_blocks_that_have_them(name: str) -> None:
     loaded = built(lambda: tiny_model(name))
     found = find_sites(loaded.module, loaded.architecture)
     assert {site: sorted(taps) for site, taps in found.taps.items()} == HYBRIDS[name]
-    everything = {"residual", *HYBRIDS[name]}
-    assert set(choose_sites("all", found, name)) == everything
+    assert set(choose_sites("all", found, name)) == {"residual", *HYBRIDS[name]} - {INNER}
     # What each block puts out is the sum of what stands in its sites and its mixer's output, which no site holds.
     ids = torch.randint(5, 100, (2, 9), generator=torch.Generator().manual_seed(1))
     states: dict[tuple[str, int], Tensor] = {}
@@ -486,6 +522,58 @@ def test_a_hybrid_has_the_sites_of_the_blocks_that_have_them(name: str) -> None:
             torch.testing.assert_close(whole, states["attention_residual", block])
             whole = whole + states["mlp", block]
         torch.testing.assert_close(states["residual", block], whole)
+    for block in HYBRIDS[name].get(INNER, []):
+        last = loaded.architecture.blocks[block - 1].get_submodule(LAST[name])
+        with torch.inference_mode():
+            torch.testing.assert_close(last(states[INNER, block]), states["mlp", block], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["mixtral", "qwen3_next"])
+def test_a_mixture_of_experts_has_no_inner_activations_of_its_own(name: str) -> None:
+    loaded = built(lambda: tiny_model(name))
+    found = find_sites(loaded.module, loaded.architecture)
+    expected = (
+        r"^model m: activations\.sites: no site 'mlp_inner': no mlp of its blocks \(\w+\) ends in one projection of "
+    )
+    with pytest.raises(FathomError, match=expected + "its own, as none of a mixture of experts does; it has residual"):
+        choose_sites(("residual", INNER), found, "m")
+
+
+def test_inner_widths_that_differ_are_refused() -> None:
+    loaded = built(BUILDERS["llama"])
+    wider = LlamaModel(LlamaConfig(**SIZES | {"intermediate_size": 48})).eval()
+    loaded.architecture.blocks[1].mlp = wider.layers[1].mlp
+    found = find_sites(loaded.module, loaded.architecture)
+    assert set(found.taps) == set(SUBLAYER_SITES)
+    with pytest.raises(
+        FathomError, match=r"no site 'mlp_inner': its blocks \(LlamaDecoderLayer\) differ in inner width"
+    ):
+        choose_sites((INNER,), found, "m")
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_inner_activations_go_the_whole_way_beside_states_of_another_width(
+    tmp_path: Path, request: pytest.FixtureRequest, shards: int
+) -> None:
+    folder = request.getfixturevalue("llama")
+    manifest, corpus = prepared(folder, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    told: dict[str, Any] = {"sites": ("residual", "mlp", INNER), "shards": shards, "token_budget": 60}
+    activations = Activations([extracted(manifest, corpus, job(shard, **told)) for shard in range(shards)])
+    assert [activations.width_of(site) for site in activations.sites] == [16, 16, 32]
+    assert activations.layers_of(INNER) == ("1", "2", "3")
+    loaded = load_model(folder, "m", dtype="float32", device=CPU)
+    inner, mlp = ([text for block in activations.token_blocks(5000, site) for text in block] for site in (INNER, "mlp"))
+    for wide, own in zip(inner, mlp, strict=True):
+        for layer, block in enumerate(loaded.architecture.blocks):
+            with torch.inference_mode():
+                made = block.get_submodule("mlp.down_proj")(torch.from_numpy(wide[layer]))
+            torch.testing.assert_close(made, torch.from_numpy(own[layer]), rtol=1e-5, atol=1e-5)
+    mean = activations.pooled("mean", 1, INNER)
+    np.testing.assert_allclose(mean, np.stack([text[1].mean(axis=0) for text in inner]), rtol=1e-4, atol=1e-6)
+    assert activations.rows("last", 0, 1, 3, INNER).shape == (2, 32)
+    with pytest.raises(FathomError, match="'mlp_inner' has another width than the final norm"):
+        extracted(manifest, corpus, job(sites=("residual", INNER), positions=("normed_mean",)))
 
 
 @pytest.mark.filterwarnings("ignore")

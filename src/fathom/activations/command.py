@@ -114,7 +114,7 @@ def _extract(
 
     from fathom.activations.ablation import SinkAblation
     from fathom.models.load import load_model, load_tokenizer, pick_device
-    from fathom.models.sites import RESIDUAL, BlockSites, choose_sites, find_sites
+    from fathom.models.sites import INNER, RESIDUAL, BlockSites, choose_sites, find_sites
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -159,6 +159,7 @@ def _extract(
         positions=stored_positions(wanted, texts, place),
         with_tokens=with_tokens,
         token_rows=None if with_tokens is None else int(texts.lengths[with_tokens].sum()),
+        widths={INNER: found.inner_width} if INNER in sites else {},
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:

@@ -19,7 +19,7 @@ from fathom.activations.tokenisation import TokenisedTexts
 from fathom.runtime.errors import FathomError
 from fathom.runtime.malloc import keep_freed_memory
 from fathom.runtime.progress import Progress
-from fathom.store.layout import Shape, is_mean, without_sinks
+from fathom.store.layout import NORMED, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
@@ -65,8 +65,12 @@ def layers_of_sites(
     a site none of those that are asked for.
     """
     from fathom.models.architecture import FINAL, layer_names, lists_embedding
-    from fathom.models.sites import RESIDUAL
+    from fathom.models.sites import INNER, RESIDUAL
 
+    if INNER in sites and any(position.startswith(NORMED) for position in wanted.positions):
+        msg = f"model {name}: activations.sites: {INNER!r} has another width than the final norm; leave it out where "
+        msg += "activations.positions has normed_mean or normed_last"
+        raise FathomError(msg)
     architecture = model.architecture
     embedding = wanted.layers != "transformers" or lists_embedding(model.module, architecture, name)
     residual = layer_names(wanted.layers, architecture.depth, name, embedding=embedding, no_final=architecture.no_final)

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -25,11 +25,13 @@ log = logging.getLogger("fathom")
 
 RESIDUAL = "residual"
 SUBLAYER_SITES = ("attention_input", "attention", "attention_residual", "mlp")
-SITES = (RESIDUAL, *SUBLAYER_SITES)
+INNER = "mlp_inner"
+"""The one site that is not of the residual stream's width."""
 # Adding three numbers in floating point rounds twice, which is one unit of round-off of the sum of their sizes.
 ROUND_OFF_UNITS = 4.0
 # Of its norm a state may change by round-off in half precision; a mixer without the tokens before changes all of it.
 TOKEN_ALONE = 0.02
+MATRIX_AXES = 2
 
 Order = Literal["sequential", "parallel"]
 Norm = Literal["pre", "post"]
@@ -57,6 +59,9 @@ class BlockSites:
         attention_residual   input of the block + attention; none in a parallel block
         mlp                  what joins the stream, likewise
 
+    With either, `mlp_inner` is what the last projection of the mlp reads: its inner activations behind the
+    non-linearity and, where there is one, the gate. A mixture of experts has none: each token has those of its experts.
+
     A hybrid has these sites in its blocks with attention; in the others, whose mixer stands in the place of attention,
     `mlp` alone, or none.
 
@@ -72,6 +77,8 @@ class BlockSites:
     """Site -> block, from 1, -> where it is read: of a hybrid the blocks that have it."""
     missing: dict[str, str] = field(default_factory=dict)
     """Site -> why the model has none."""
+    inner_width: int = 0
+    """Width of `mlp_inner`, where the model has it."""
     order: Order | None = None
     norm: Norm | None = None
     tokens_first: bool = False
@@ -79,7 +86,7 @@ class BlockSites:
 
     @property
     def existing(self) -> tuple[str, ...]:
-        """Names of the sites that the model has, `residual` first."""
+        """Names of the sites of the residual stream's width that the model has, `residual` first."""
         return (RESIDUAL, *(site for site in SUBLAYER_SITES if site in self.taps))
 
 
@@ -115,7 +122,7 @@ def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
     """
     kind = type(architecture.blocks[0]).__name__
     if architecture.shared:
-        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, f"its blocks ({kind}) share their weights"))
+        return BlockSites(missing=dict.fromkeys((*SUBLAYER_SITES, INNER), f"its blocks ({kind}) share their weights"))
     blocks: list[_Block | str] = []
     with _tracing(architecture, lambda trace: blocks.append(_understand(trace))):
         run_probe(module, type(module).__name__)
@@ -133,7 +140,7 @@ def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
     if len(forms) > 1:
         wrong.append(f"its blocks ({kind}) differ in form ({'; '.join(forms)})")
     if wrong:
-        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, wrong[0]))
+        return BlockSites(missing=dict.fromkeys((*SUBLAYER_SITES, INNER), wrong[0]))
     taps: dict[str, dict[int, Tap]] = {}
     for number, block in understood.items():
         for site, tap in block.taps.items():
@@ -144,9 +151,20 @@ def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
         why = (
             f"block 1 ({kinds[0]}) holds no attention sub-layer" if not taps else f"none of its blocks ({kind}) has one"
         )
+    missing = {site: why for site in SUBLAYER_SITES if site not in taps}
+    widths = sorted({block.inner_width for block in understood.values() if INNER in block.taps})
+    if len(widths) != 1:
+        taps.pop(INNER, None)
+        missing[INNER] = (
+            why if "mlp" not in taps else f"no mlp of its blocks ({kind}) ends in one projection of its own, "
+        )
+        missing[INNER] += "as none of a mixture of experts does" if "mlp" in taps and not widths else ""
+        if widths:
+            missing[INNER] = f"its blocks ({kind}) differ in inner width ({', '.join(map(str, widths))})"
     return BlockSites(
         taps=taps,
-        missing={site: why for site in SUBLAYER_SITES if site not in taps},
+        missing=missing,
+        inner_width=widths[0] if len(widths) == 1 else 0,
         order=some and some.order,
         norm=some and some.norm,
         tokens_first=architecture.tokens_first,
@@ -213,6 +231,8 @@ class _Call:
     part: nn.Module
     read: Tensor | None
     gave: Tensor | None
+    projected: Tensor | None = None
+    """What a projection reads, (tokens of all texts, its own width)."""
 
     def inside(self, path: str) -> bool:
         return self.path == path or self.path.startswith(f"{path}.")
@@ -236,23 +256,27 @@ class _Block:
     """None of a block that has not both attention and an mlp."""
     norm: Norm | None
     taps: dict[str, Tap]
+    inner_width: int = 0
 
 
 @contextmanager
 def _tracing(architecture: Architecture, done: Callable[[_Trace], None]) -> Iterator[None]:
     """While active, `done` gets the trace of every block as soon as it has run, so that one is held at a time."""
     read: dict[str, Tensor | None] = {}
+    projected: dict[str, Tensor | None] = {}
     calls: list[_Call] = []
 
     def before(path: str) -> Any:
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def hook(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             read[path] = _stream(_first_input(args, kwargs), architecture.width)
+            projected[path] = _flat(_first_input(args, kwargs)) if _matrix(part) is not None else None
 
         return hook
 
     def after(path: str) -> Any:
         def hook(part: nn.Module, _: tuple[Any, ...], output: Any) -> None:
-            calls.append(_Call(path, part, read.pop(path, None), _stream(_first_output(output), architecture.width)))
+            gave = _stream(_first_output(output), architecture.width)
+            calls.append(_Call(path, part, read.pop(path, None), gave, projected.pop(path, None)))
             if path == "":
                 whole = calls.pop()
                 if whole.read is not None and whole.gave is not None:
@@ -273,6 +297,20 @@ def _tracing(architecture: Architecture, done: Callable[[_Trace], None]) -> Iter
             handle.remove()
 
 
+def _matrix(part: nn.Module) -> Tensor | None:
+    """The matrix of a projection, as nn.Linear or GPT-2's Conv1D has it; None of any other part."""
+    weight = getattr(part, "weight", None)
+    leaf = next(part.children(), None) is None and not isinstance(part, nn.Embedding)
+    return weight if leaf and isinstance(weight, Tensor) and weight.dim() == MATRIX_AXES else None
+
+
+def _flat(state: Any) -> Tensor | None:
+    """A copy of a state as (tokens of all texts, its own width); None if it is no state."""
+    if not isinstance(state, Tensor) or state.numel() % PROBE_TOKENS or state.numel() != PROBE_TOKENS * state.shape[-1]:
+        return None
+    return state.reshape(PROBE_TOKENS, -1).clone()
+
+
 def _stream(state: Any, width: int) -> Tensor | None:
     """A copy of a state as (tokens of all texts, width), for some parts change it in place; None if it is no state."""
     if not isinstance(state, Tensor) or state.shape[-1:] != (width,) or state.numel() != PROBE_TOKENS * width:
@@ -288,6 +326,47 @@ def _run_once(calls: list[_Call]) -> list[_Call]:
 
 def _understand(trace: _Trace) -> _Block | str:
     """The sites of a block, or what is wrong with it."""
+    block = _sublayers(trace)
+    if isinstance(block, str) or "mlp" not in block.taps:
+        return block
+    last = _last_projection(trace, block.taps["mlp"])
+    if last is None or last.projected is None:
+        return block
+    taps = block.taps | {INNER: Tap(last.part, last.path, "input")}
+    return replace(block, taps=taps, inner_width=last.projected.shape[1])
+
+
+def _last_projection(trace: _Trace, mlp: Tap) -> _Call | None:
+    """The projection whose output is that of the mlp, or what the norm reads that puts it out; None if there is none.
+
+    That it is one is told by its numbers: what it reads times its matrix, and its bias, is what it puts out.
+    """
+    whole = next(call for call in trace.calls if call.path == mlp.path)
+    normed = all(weight.dim() < MATRIX_AXES for weight in whole.part.parameters())
+    wanted = [state for state in (whole.gave, whole.read if normed else None) if state is not None]
+    for call in trace.calls:
+        matrix = _matrix(call.part)
+        if matrix is None or call.gave is None or call.projected is None:
+            continue
+        if any(torch.equal(call.gave, state) for state in wanted) and _projects(call.projected, matrix, call):
+            return call
+    return None
+
+
+def _projects(read: Tensor, matrix: Tensor, call: _Call) -> bool:
+    bias, gave = getattr(call.part, "bias", None), call.gave
+    for turned in (matrix.T, matrix):
+        if gave is None or turned.shape != (read.shape[1], gave.shape[1]):
+            continue
+        made = read @ turned + (0.0 if bias is None else bias)
+        gap = torch.linalg.vector_norm((made - gave).to(torch.float32))
+        if gap <= TOKEN_ALONE * torch.linalg.vector_norm(gave.to(torch.float32)):
+            return True
+    return False
+
+
+def _sublayers(trace: _Trace) -> _Block | str:
+    """The sites of the residual stream's width, or what is wrong with a block."""
     named = [path for path, part in trace.block.named_modules() if path and _is_attention(part)]
     chain = [call for path in named for call in trace.calls if call.path == path]
     if not chain:

@@ -164,7 +164,7 @@ def states_size(manifests: Sequence[str]) -> StatesSize:
         passes=first["passes"],
         tokens=first["tokens"] * len(manifests),
         layers=max(len(site["layers"]) for site in first["sites"]),
-        width=first["width"],
+        width=max(first["width"], *(site.get("width", 0) for site in first["sites"])),
         itemsize=ITEMSIZE[first["dtype"]],
     )
 

@@ -138,6 +138,7 @@ SITES = {
     "attention_patterns": "attention patterns, mean of heads",
     "attention": "attention output",
     "attention_residual": "residual after attention",
+    "mlp_inner": "inner activations of the MLP",
     "mlp": "MLP output",
     "residual": "residual after the block",
 }

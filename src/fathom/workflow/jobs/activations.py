@@ -31,6 +31,7 @@ from fathom.workflow.resources import (
 from fathom.workflow.wildcards import Inputs, Wildcards
 
 SITES = 5  # in a block that has all of them
+WIDER = 3  # sites that the inner activations of a feed-forward take beside their own: they are four times as wide
 LOGIT_TOKENS = 512  # as in fathom.activations.losses
 LOGIT_COPIES = 3
 LOSSES_DEPEND_ON = ("sinks", "max_tokens", "truncate", "start_token", "device")
@@ -116,7 +117,7 @@ class ActivationJobs:
             corpus_size(input.corpus),
             shards=self._config.shards_of(wildcards.corpus),
             memory_mb=kept["memory_mb"],
-            sites=SITES if kept["sites"] == "all" else len(kept["sites"]),
+            sites=SITES if kept["sites"] == "all" else len(kept["sites"]) + WIDER * ("mlp_inner" in kept["sites"]),
             token_budget=kept["token_budget"],
             attention_texts=kept["attention_texts"],
             attention_tokens=kept["attention_tokens"],
