@@ -12,6 +12,7 @@ from transformers import (
     BertConfig,
     BertModel,
     LlamaConfig,
+    LlamaForCausalLM,
     LlamaModel,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -91,6 +92,46 @@ def tiny_llama(folder: Path, *, layers: int = 3, width: int = 16, seed: int = 0)
     )
     torch.manual_seed(seed)
     return save(LlamaModel(config), tokenizer, folder)
+
+
+def sink_llama(folder: Path, *, layers: int = 4, width: int = 16, block: int = 2, size: float = 5000.0) -> Path:
+    """A decoder with its head, in which the start token (id 0) gets a massive activation in one block, from 1.
+
+    Of all tokens it alone has a number in the first dimension, which the MLP of that block turns into a large vector.
+    """
+    tokenizer = byte_level_tokenizer()
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=2 * width,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        max_position_embeddings=CONTEXT,
+        bos_token_id=0,
+        eos_token_id=0,
+    )
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(config)
+    inner: Any = model.model
+    with torch.no_grad():
+        # Weights as large as a trained model's, so that blocks do something.
+        for weight in model.parameters():
+            if weight.dim() > 1:
+                weight.normal_(0.0, 0.3)
+        rows = inner.embed_tokens.weight
+        rows[:, 0] = 0.0
+        rows[0] = 0.0
+        rows[0, 0] = 4.0 * float(rows[1:].norm(dim=1).median())
+        for one in inner.layers[:block]:
+            one.self_attn.o_proj.weight[0] = 0.0
+            one.mlp.down_proj.weight[0] = 0.0
+        mlp = inner.layers[block - 1].mlp
+        # Behind the norm the first dimension of the start token is about 4, and its unit gives about 4 x 4.
+        mlp.gate_proj.weight[0] = 0.0
+        mlp.up_proj.weight[0] = 0.0
+        mlp.gate_proj.weight[0, 0] = mlp.up_proj.weight[0, 0] = 1.0
+        mlp.down_proj.weight[:, 0] *= size / 16.0
+    return save(model, tokenizer, folder)
 
 
 def tiny_bert(folder: Path, *, layers: int = 3, width: int = 16, seed: int = 0) -> Path:

@@ -209,6 +209,10 @@ class ModelView(Protocol):
     def dtype(self) -> str: ...  # noqa: D102
     @property
     def checkpoint(self) -> CheckpointView | None: ...  # noqa: D102
+    @property
+    def base(self) -> str | None: ...  # noqa: D102
+    @property
+    def ablated(self) -> bool: ...  # noqa: D102
     def origin(self) -> str:
         """Where it comes from, in a few words."""
 

@@ -39,6 +39,7 @@ MODELS = {
     "hub": {"repository": "owner/name", "revision": "main"},
     "path": {"path": "folder"},
     "random": {"of": "b"},
+    "ablated-sinks": {"of": "b"},
     "nursery": {"of": "b"},
 }
 PRINT_DIGESTS = """

@@ -272,7 +272,10 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         # The kind itself.
         (
             {"models__mine": {"source": "git"}},
-            "models.mine.source: expected one of 'wheel', 'hub', 'path', 'random', 'nursery'; found 'git'",
+            (
+                "models.mine.source: expected one of 'wheel', 'hub', 'path', 'random', 'ablated-sinks', 'nursery'; "
+                "found 'git'"
+            ),
         ),
         ({"models__mine": {"path": "x"}}, "models.mine.source: field required"),
         (

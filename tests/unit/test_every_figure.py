@@ -54,6 +54,7 @@ CONFIG: dict[str, Any] = of_probes.CONFIG | {
     "models": {
         "real": of_probes.CONFIG["models"]["real"],
         "twin": {"source": "hub", "repository": "owner/twin", "revision": "fedcba9876543210", "label": "Twin"},
+        "without": {"source": "ablated-sinks", "of": "real", "label": "Real without its sinks"},
         "growing": {"source": "hub", "repository": "owner/growing", "checkpoints": ["step1", "step64", "step512"]},
     },
     "nursery": {"small": {"kind": "llama", "text": "prose"}, "large": {"kind": "mamba", "text": "prose", "width": 128}},
@@ -84,6 +85,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "training": {"metric": "prompt_entropy", "corpora": ["prose"], "models": ["growing"], "claim": "fig4"},
     "matrix": {"metric": "linear_cka", "corpora": ["prose"]} | BOTH,
     "sinks": {"corpora": ["prose"]} | BOTH,
+    "ablation": {"model": "without", "corpus": "prose", "metrics": ["prompt_entropy", "dataset_entropy"]},
     "block-sites": {"corpus": "prose", "claim": "fig15"} | BOTH,
     "bimodality": {"model": "real", "corpus": "prose", "samples": 100, "claim": "bimodal"},
     "power-law": {"dimension": 16, "claim": "fig7"},
@@ -113,6 +115,12 @@ SAID: dict[str, tuple[str, ...]] = {
     "losses": ("Witten and Bell", "small: llama, 6 blocks of width 96", "large: mamba"),
     "matrix": ("owner/prose at 001122334455", "Kornblith"),
     "sinks": ("owner/prose at 001122334455", "Queipo-de-Llano"),
+    "ablation": (
+        "owner/prose at 001122334455",
+        "Queipo-de-Llano",
+        "of the next token in nats",
+        "rescaled to the median",
+    ),
     "block-sites": ("owner/prose at 001122334455", "Roy and Vetterli"),
     "bimodality": ("owner/prose at 001122334455", "Hartigan"),
     "power-law": ("no data", "16 eigenvalues"),
@@ -141,6 +149,11 @@ WORSE: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"models": ["x"]}, "models: expected"),
     ],
     "sinks": [({"corpora": ["x"]}, "corpora: expected one of"), ({"models": ["x"]}, "models: expected one of")],
+    "ablation": [
+        ({"model": "real"}, "model: expected a model of source `ablated-sinks`: without"),
+        ({"corpus": "x"}, "corpus: expected one of"),
+        ({"metrics": ["linear_cka"]}, "metric: expected one of prompt_entropy"),
+    ],
     "block-sites": [({"corpus": "x"}, "corpus: expected one of"), ({"models": ["x"]}, "models: expected one of")],
     "bimodality": [({"model": "x"}, "model: expected one of real, twin"), ({"corpus": "x"}, "corpus: expected one of")],
     "power-law": [({"betas": [1.0]}, "betas: tuple should have at least 2 items")],
@@ -253,6 +266,10 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
             rows = {"id": [f"t{at}" for at in range(TEXTS)], "group": [f"g{at // 2}" for at in range(TEXTS)]}
             texts = [f"Text number {at}." for at in range(TEXTS)]
             write_corpus(pd.DataFrame(rows | {"view": "original", "text": texts}), path, table.corpus_or_experiment)
+        case "text_losses":
+            groups = [f"g{at // 2}" for at in range(TEXTS)]
+            losses = {"intact": np.linspace(3.0, 4.0, TEXTS), "ablated": np.linspace(3.5, 5.5, TEXTS)}
+            write_table(pd.DataFrame({"group": groups, "tokens": 9, "sinks": 1, "layer": 2} | losses), path)
         case "losses":
             write_table(loss_rows(), path)
         case "prompt_entropy.modes" | "prompt_entropy.mode_texts":

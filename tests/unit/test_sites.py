@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
+from tests.architectures.build import tiny_config, tiny_model
 from tests.extraction import (
     CPU,
     assert_round_off,
@@ -20,8 +21,10 @@ from tests.extraction import (
     random_texts,
     written_corpus,
 )
+from tests.tiny import byte_level_tokenizer, save
 from torch import Tensor, nn
 from transformers import (
+    AutoModel,
     BertConfig,
     BertModel,
     BloomConfig,
@@ -52,7 +55,7 @@ from fathom.activations.settings import ActivationsSettings
 from fathom.io.manifests import read_manifest
 from fathom.models.architecture import capturing
 from fathom.models.load import LoadedModel, load_model, understand
-from fathom.models.sites import SUBLAYER_SITES, choose_sites, existing_sites, find_sites, tapping
+from fathom.models.sites import INNER, SUBLAYER_SITES, BlockSites, choose_sites, existing_sites, find_sites, tapping
 from fathom.runtime.errors import FathomError
 from fathom.store.layout import Shape
 from fathom.store.reader import Activations
@@ -99,64 +102,75 @@ PLACES: dict[str, dict[str, Read]] = {
         "attention": ("self_attn", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp.down_proj", "output"),
+        "mlp_inner": ("mlp.down_proj", "input"),
     },
     "gpt_neox parallel": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("attention.dense", "output"),
         "mlp": ("mlp", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "gpt_neox sequential": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("attention", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "gpt2": {
         "attention_input": ("ln_1", "output"),
         "attention": ("attn.c_proj", "output"),
         "attention_residual": ("ln_2", "input"),
         "mlp": ("mlp.c_proj", "output"),
+        "mlp_inner": ("mlp.c_proj", "input"),
     },
     "bert": {
         "attention_input": ("attention.self.query", "input"),
         "attention": ("attention.output.dense", "output"),
         "attention_residual": ("attention.output", "output"),
         "mlp": ("output.dense", "output"),
+        "mlp_inner": ("output.dense", "input"),
     },
     "opt": {
         "attention_input": ("self_attn_layer_norm", "output"),
         "attention": ("self_attn.out_proj", "output"),
         "attention_residual": ("final_layer_norm", "input"),
         "mlp": ("fc2", "output"),
+        "mlp_inner": ("fc2", "input"),
     },
     "opt post-norm": {
         "attention_input": ("self_attn.q_proj", "input"),
         "attention": ("self_attn.out_proj", "output"),
         "attention_residual": ("self_attn_layer_norm", "output"),
         "mlp": ("fc2", "output"),
+        "mlp_inner": ("fc2", "input"),
     },
     "gemma2": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("post_attention_layernorm", "output"),
         "attention_residual": ("pre_feedforward_layernorm", "input"),
         "mlp": ("post_feedforward_layernorm", "output"),
+        "mlp_inner": ("mlp.down_proj", "input"),
     },
     "falcon parallel": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "falcon sequential": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "attention_residual": ("post_attention_layernorm", "input"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
     "bloom": {
         "attention_input": ("input_layernorm", "output"),
         "attention": ("self_attention.dense", "output"),
         "attention_residual": ("self_attention", "output"),
         "mlp": ("mlp.dense_4h_to_h", "output"),
+        "mlp_inner": ("mlp.dense_4h_to_h", "input"),
     },
 }
 POST_NORM = {"bert", "opt post-norm"}
@@ -194,7 +208,7 @@ def run_by_hand(model: LoadedModel, places: Mapping[str, Read], ids: Tensor, mas
             given = output[0] if isinstance(output, tuple) else output
             read = args[0] if args else kwargs["hidden_states"]
             state = read if side == "input" else given
-            found[site].append(state.reshape(*ids.shape, WIDTH).clone())
+            found[site].append(state.reshape(*ids.shape, -1).clone())
 
         return keep
 
@@ -215,7 +229,7 @@ def read_sites(model: LoadedModel, ids: Tensor) -> dict[tuple[str, str], Tensor]
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
 
     def keep(site: str, layer: str, state: Tensor) -> None:
-        found[site, layer] = state.reshape(*ids.shape, WIDTH).clone()
+        found[site, layer] = state.reshape(*ids.shape, -1).clone()
 
     with (
         torch.inference_mode(),
@@ -245,7 +259,8 @@ def test_states_are_those_of_hooks_made_by_hand_without_the_pads(model: tuple[st
     sites = find_sites(loaded.module, loaded.architecture)
     layers = tuple(str(layer) for layer in range(1, DEPTH + 1))
     positions = ("tokens", "mean", "last", "span:item")
-    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions)
+    widths = {INNER: sites.inner_width}
+    shape = Shape(dict.fromkeys(sites.taps, layers), 0, 0, WIDTH, DEPTH, "float32", positions, widths=widths)
     targets = packed_targets(batch, shape, CPU)
     nobody = [np.zeros(length, dtype=np.bool_) for length in batch.lengths]
     capture(loaded, batch, shape, sites, targets, attention=0.3)
@@ -278,6 +293,21 @@ def test_sites_add_up_to_the_residual_stream(model: tuple[str, LoadedModel]) -> 
             torch.testing.assert_close(after, before + attention + mlp)
             if name not in PARALLEL:
                 torch.testing.assert_close(found["attention_residual", str(block)], before + attention)
+
+
+def test_inner_activations_times_the_last_projection_are_what_the_mlp_puts_out(model: tuple[str, LoadedModel]) -> None:
+    name, loaded = model
+    found = read_sites(loaded, torch.randint(5, 150, (2, 9), generator=torch.Generator().manual_seed(1)))
+    path, _ = PLACES[name]["mlp_inner"]
+    for number, block in enumerate(loaded.architecture.blocks, start=1):
+        inner, last = found["mlp_inner", str(number)], block.get_submodule(path)
+        assert inner.shape[-1] == (64 if name in {"gpt2", "bloom"} or "falcon" in name else 32)
+        matrix = last.weight if name == "gpt2" else last.weight.T  # type: ignore[union-attr,operator]  # GPT-2 has it turned
+        with torch.inference_mode():
+            made = inner @ matrix + (0.0 if last.bias is None else last.bias)  # type: ignore[operator]  # nn.Module types them loosely
+            if name == "gemma2":
+                made = block.get_submodule("post_feedforward_layernorm")(made)
+        torch.testing.assert_close(made, found["mlp", str(number)], rtol=1e-5, atol=1e-5)
 
 
 def post_norms(block: nn.Module, name: str) -> tuple[nn.Module, nn.Module]:
@@ -368,7 +398,8 @@ def test_other_settings_are_one_sentence(value: Any) -> None:
 )
 def test_layers_of_sites(layers: Any, residual: tuple[str, ...], sublayers: tuple[str, ...]) -> None:
     model = built(BUILDERS["llama"])
-    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m")
+    sites = find_sites(model.module, model.architecture)
+    found = layers_of_sites(("residual", "mlp"), job(layers=layers).activations, model, "m", sites)
     assert found == {"residual": residual, "mlp": sublayers}
 
 
@@ -376,8 +407,8 @@ def test_layers_that_name_no_block_have_no_sublayers() -> None:
     model = built(BUILDERS["llama"])
     wanted = job(layers=(0, "final")).activations
     with pytest.raises(FathomError, match=r"activations\.layers: names no block, expected one from 1 to 3"):
-        layers_of_sites(("residual", "mlp"), wanted, model, "m")
-    assert layers_of_sites(("residual",), wanted, model, "m") == {"residual": ("0", "final")}
+        layers_of_sites(("residual", "mlp"), wanted, model, "m", BlockSites())
+    assert layers_of_sites(("residual",), wanted, model, "m", BlockSites()) == {"residual": ("0", "final")}
 
 
 # The command ---------------------------------------------------------------------------------------------------------
@@ -440,3 +471,127 @@ def test_the_window_counts_all_sites() -> None:
     both = Shape({"residual": layers, "mlp": layers[:2]}, 3, 15, WIDTH, DEPTH, "bfloat16", ("tokens", "mean", "last"))
     np.testing.assert_array_equal(both.sizes(lengths), 5 * WIDTH * (2 * lengths + 4 + 2) + facts)
     assert both.buffer_bytes == 5 * WIDTH * (2 * 15 + 4 * 3 + 2 * 3) + 4 * (DEPTH + 1 + DEPTH + 1) * 15
+
+
+# Hybrids -------------------------------------------------------------------------------------------------------------
+
+# Of tiny models of transformers' own classes: site -> the blocks that have it, from their code.
+_OTHER = {"attention": [2, 4], "attention_input": [2, 4], "attention_residual": [2, 4], "mlp": [1, 2, 3, 4]}
+_THIRD = {"attention": [3], "attention_input": [3], "attention_residual": [3], "mlp": [1, 2, 3, 4]}
+_LAST = {"attention": [4], "attention_input": [4], "attention_residual": [4], "mlp": [1, 2, 3, 4]}
+HYBRIDS: dict[str, dict[str, list[int]]] = {
+    "jamba": _OTHER | {"mlp_inner": [1, 3]},  # its other mlps are mixtures of experts
+    "bamba": _OTHER | {"mlp_inner": [1, 2, 3, 4]},
+    "recurrent_gemma": _THIRD | {"mlp_inner": [1, 2, 3, 4]},
+    "qwen3_next": _LAST,
+    "nemotron_h": {"attention": [3], "attention_input": [3], "mlp": [2, 4], "mlp_inner": [4]},
+}
+# Path of the last projection of an mlp.
+LAST = {
+    "jamba": "feed_forward.down_proj",
+    "bamba": "feed_forward.down_proj",
+    "recurrent_gemma": "mlp_block.down_proj",
+    "nemotron_h": "mixer.down_proj",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", HYBRIDS)
+def test_a_hybrid_has_the_sites_of_the_blocks_that_have_them(name: str) -> None:
+    loaded = built(lambda: tiny_model(name))
+    found = find_sites(loaded.module, loaded.architecture)
+    assert {site: sorted(taps) for site, taps in found.taps.items()} == HYBRIDS[name]
+    assert set(choose_sites("all", found, name)) == {"residual", *HYBRIDS[name]} - {INNER}
+    # What each block puts out is the sum of what stands in its sites and its mixer's output, which no site holds.
+    ids = torch.randint(5, 100, (2, 9), generator=torch.Generator().manual_seed(1))
+    states: dict[tuple[str, int], Tensor] = {}
+
+    def keep(site: str, layer: str, state: Tensor) -> None:
+        states[site, int(layer)] = state.clone()
+
+    layers = tuple(map(str, range(loaded.architecture.depth + 1)))
+    with (
+        torch.inference_mode(),
+        capturing(loaded.architecture, layers, lambda layer, state: keep("residual", layer, state)),
+        tapping(found, {site: tuple(map(str, taps)) for site, taps in found.taps.items()}, keep),
+    ):
+        loaded.run(ids, torch.ones_like(ids))
+    for block in HYBRIDS[name]["attention"]:
+        whole = states["residual", block - 1] + states["attention", block]
+        if ("mlp", block) in states:
+            torch.testing.assert_close(whole, states["attention_residual", block])
+            whole = whole + states["mlp", block]
+        torch.testing.assert_close(states["residual", block], whole)
+    for block in HYBRIDS[name].get(INNER, []):
+        last = loaded.architecture.blocks[block - 1].get_submodule(LAST[name])
+        with torch.inference_mode():
+            torch.testing.assert_close(last(states[INNER, block]), states["mlp", block], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["mixtral", "qwen3_next"])
+def test_a_mixture_of_experts_has_no_inner_activations_of_its_own(name: str) -> None:
+    loaded = built(lambda: tiny_model(name))
+    found = find_sites(loaded.module, loaded.architecture)
+    expected = (
+        r"^model m: activations\.sites: no site 'mlp_inner': no mlp of its blocks \(\w+\) ends in one projection of "
+    )
+    with pytest.raises(FathomError, match=expected + "its own, as none of a mixture of experts does; it has residual"):
+        choose_sites(("residual", INNER), found, "m")
+
+
+def test_inner_widths_that_differ_are_refused() -> None:
+    loaded = built(BUILDERS["llama"])
+    wider = LlamaModel(LlamaConfig(**SIZES | {"intermediate_size": 48})).eval()
+    loaded.architecture.blocks[1].mlp = wider.layers[1].mlp
+    found = find_sites(loaded.module, loaded.architecture)
+    assert set(found.taps) == set(SUBLAYER_SITES)
+    with pytest.raises(
+        FathomError, match=r"no site 'mlp_inner': its blocks \(LlamaDecoderLayer\) differ in inner width"
+    ):
+        choose_sites((INNER,), found, "m")
+
+
+@pytest.mark.parametrize("shards", [1, 2])
+def test_inner_activations_go_the_whole_way_beside_states_of_another_width(
+    tmp_path: Path, request: pytest.FixtureRequest, shards: int
+) -> None:
+    folder = request.getfixturevalue("llama")
+    manifest, corpus = prepared(folder, tmp_path), written_corpus(tmp_path / "texts.parquet")
+    told: dict[str, Any] = {"sites": ("residual", "mlp", INNER), "shards": shards, "token_budget": 60}
+    activations = Activations([extracted(manifest, corpus, job(shard, **told)) for shard in range(shards)])
+    assert [activations.width_of(site) for site in activations.sites] == [16, 16, 32]
+    assert activations.layers_of(INNER) == ("1", "2", "3")
+    loaded = load_model(folder, "m", dtype="float32", device=CPU)
+    inner, mlp = ([text for block in activations.token_blocks(5000, site) for text in block] for site in (INNER, "mlp"))
+    for wide, own in zip(inner, mlp, strict=True):
+        for layer, block in enumerate(loaded.architecture.blocks):
+            with torch.inference_mode():
+                made = block.get_submodule("mlp.down_proj")(torch.from_numpy(wide[layer]))
+            torch.testing.assert_close(made, torch.from_numpy(own[layer]), rtol=1e-5, atol=1e-5)
+    mean = activations.pooled("mean", 1, INNER)
+    np.testing.assert_allclose(mean, np.stack([text[1].mean(axis=0) for text in inner]), rtol=1e-4, atol=1e-6)
+    assert activations.rows("last", 0, 1, 3, INNER).shape == (2, 32)
+    with pytest.raises(FathomError, match="'mlp_inner' has another width than the final norm"):
+        extracted(manifest, corpus, job(sites=("residual", INNER), positions=("normed_mean",)))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_hybrid_goes_the_whole_way_and_its_layers_bear_the_numbers_of_their_blocks(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    torch.manual_seed(0)
+    config = tiny_config("jamba")
+    config.vocab_size = len(tokenizer)
+    save(AutoModel.from_config(config), tokenizer, tmp_path / "own")
+    manifest, corpus = prepared(tmp_path / "own", tmp_path), written_corpus(tmp_path / "texts.parquet")
+    activations = Activations([extracted(manifest, corpus, job(sites="all", token_budget=60))])
+    assert activations.layers_of("mlp") == ("1", "2", "3", "4")
+    assert activations.layers_of("attention") == ("2", "4")
+    numbers, depths = activations.layer_axis("attention")
+    assert (numbers.tolist(), depths.tolist()) == ([2, 4], [0.5, 1.0])
+    before, after = (activations.pooled("mean", layer) for layer in (1, 2))
+    middle = [activations.pooled("mean", 0, site) for site in ("attention", "attention_residual")]
+    np.testing.assert_allclose(before + middle[0], middle[1], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(middle[1] + activations.pooled("mean", 1, "mlp"), after, rtol=1e-4, atol=1e-5)
+    with pytest.raises(FathomError, match=r"expected a block that has the site 'attention': 2, 4"):
+        extracted(manifest, corpus, job(sites=("residual", "attention"), layers=(0, 1, 3)))

@@ -11,6 +11,8 @@ OUTPUTS:
     results/activations/{model}/{corpus}/{shard}.manifest.json    written last
     results/activations/{model}/{corpus}/shards.json              where the corpus is cut, if into more shards than one
     results/activations/{model}/{corpus}/{shard}.record.json      what the job did, when and where
+    results/activations/{model}/{corpus}/losses.parquet           of a model without its sinks: the loss of the next
+                                                                  token of each text, beside that of the whole model
 """
 
 
@@ -79,3 +81,34 @@ rule activations:
         " activations --settings {params.settings:q} --corpus {input.corpus:q}"
         " --model {input.manifest:q} --store {output.store:q} --manifest {output.manifest:q} --threads {threads}"
         " {params.cut:q}"
+
+
+rule losses:
+    input:
+        manifest="results/models/{model}/manifest.json",
+        corpus="results/corpora/{corpus}.parquet",
+    output:
+        table="results/activations/{model}/{corpus}/losses.parquet",
+        record="results/activations/{model}/{corpus}/losses.record.json",
+    log:
+        "logs/activations/{model}/{corpus}/losses.log",
+    priority: plan.priorities.states
+    group:
+        plan.activations.group
+    conda:
+        "../../envs/extract.yaml"
+    threads: 8
+    resources:
+        gpu=plan.activations.gpu,
+        mem_mb=per_attempt("mem_mb", plan.activations.loss_resources),
+        runtime=per_attempt("runtime", plan.activations.loss_resources),
+        slots=1,
+    params:
+        settings=plan.activations.loss_settings,
+        code=plan.activations.loss_code,
+    message:
+        "Measuring the loss of {wildcards.model} on {wildcards.corpus}"
+    shell:
+        "fathom --log {log:q} --record {output.record:q} --code {params.code:q}"
+        " activations --settings {params.settings:q} --corpus {input.corpus:q}"
+        " --model {input.manifest:q} --write-losses {output.table:q} --threads {threads}"

@@ -137,7 +137,7 @@ def capture(
             msg = f"{site} of layer {layer} is computed in {found_dtype}, expected the model's {shape.dtype}"
             raise FathomError(msg)
         index = shape.layers[site].index(layer)
-        state = state.reshape(*batch.ids.shape, shape.width)
+        state = state.reshape(*batch.ids.shape, shape.width_of(site))
         for position in read:
             put(targets.arrays[site, position][index], position, state, batch, targets)
 

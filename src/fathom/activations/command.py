@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -39,6 +40,7 @@ log = logging.getLogger("fathom")
     "--model", "model_manifest", required=True, type=click.Path(path_type=Path), help="Manifest of the model."
 )
 @click.option("--write-cut", type=click.Path(path_type=Path), help="Only write where the corpus is cut into shards.")
+@click.option("--write-losses", type=click.Path(path_type=Path), help="Only write losses with and without sinks.")
 @click.option("--cut", type=click.Path(path_type=Path), help="Where the corpus is cut, if into more shards than one.")
 @click.option("--store", type=click.Path(path_type=Path), help="Zarr store to write, one file.")
 @click.option("--manifest", type=click.Path(path_type=Path), help="Manifest to write last.")
@@ -48,6 +50,7 @@ def command(
     corpus_file: Path,
     model_manifest: Path,
     write_cut: Path | None,
+    write_losses: Path | None,
     cut: Path | None,
     store: Path | None,
     manifest: Path | None,
@@ -55,8 +58,14 @@ def command(
 ) -> Work:
     """Run a model over a corpus, or over one shard of it, and store its hidden states.
 
-    With --write-cut, only tokenise the corpus and write where it is cut into shards of about as many tokens.
+    With --write-cut, only tokenise the corpus and write where it is cut into shards of about as many tokens. With
+    --write-losses, only measure how well the model predicts the next token as it is and with its sinks taken away.
     """
+    if write_losses is not None:
+        # By name, so that its code is no part of an extraction's.
+        measured = import_module("fathom.activations.losses")
+        measured.write_losses(settings_json, corpus_file, model_manifest, write_losses, threads)
+        return Work(settings_json, read=[model_manifest, corpus_file], written=[write_losses])
     if write_cut is not None:
         _cut(CutSettings.model_validate_json(settings_json), corpus_file, model_manifest, write_cut)
         return Work(settings_json, read=[model_manifest, corpus_file], written=[write_cut])
@@ -103,8 +112,9 @@ def _extract(
     import torch
     from transformers.utils import logging as transformers_logging
 
+    from fathom.activations.ablation import SinkAblation
     from fathom.models.load import load_model, load_tokenizer, pick_device
-    from fathom.models.sites import RESIDUAL, BlockSites, choose_sites, find_sites
+    from fathom.models.sites import INNER, RESIDUAL, BlockSites, choose_sites, find_sites
 
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -121,6 +131,7 @@ def _extract(
         longest=longest,
         truncate=wanted.truncate,
         place=place,
+        start_token=wanted.start_token,
         vocabulary=checkpoint["vocabulary"],
     )
     model = load_model(
@@ -136,10 +147,10 @@ def _extract(
     found = BlockSites() if wanted.sites == (RESIDUAL,) else find_sites(model.module, model.architecture)
     sites = choose_sites(wanted.sites, found, settings.model)
     if wanted.sites == "all":
-        log_missing_sites(found, place)
+        log_missing_sites(found, place, model.architecture.depth)
     with_tokens = None if wanted.paraphrase_tokens else ~paraphrases(corpus)
     shape = Shape(
-        layers=layers_of_sites(sites, wanted, model, settings.model),
+        layers=layers_of_sites(sites, wanted, model, settings.model, found),
         texts=len(texts.ids),
         tokens=int(texts.lengths.sum()),
         width=model.architecture.width,
@@ -148,6 +159,7 @@ def _extract(
         positions=stored_positions(wanted, texts, place),
         with_tokens=with_tokens,
         token_rows=None if with_tokens is None else int(texts.lengths[with_tokens].sum()),
+        widths={INNER: found.inner_width} if INNER in sites else {},
     )
     try:
         with StoreWriter(store, shape, compression=wanted.compression) as writer:
@@ -155,8 +167,15 @@ def _extract(
                 tokenizer, REFERENCE_TOKENS, longest, checkpoint["vocabulary"], wanted.start_token
             )
             ids = corpus["id"].tolist()
-            sinks = extract(model, texts, shape, writer, settings, ids=ids, found=found, reference=reference)
-            no_patterns, of_patterns = sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+            ablation = SinkAblation() if checkpoint.get("ablates") == "sinks" else None
+            sinks = extract(
+                model, texts, shape, writer, settings, ids=ids, found=found, reference=reference, ablation=ablation
+            )
+            no_patterns, of_patterns = (
+                sample_attention(model, texts, corpus, part, shape, writer, settings, found)
+                if ablation is None
+                else ("the sinks of its texts are taken away as it runs", ablation.notes(sinks.texts))
+            )
             writer.write_spans(texts.span_starts, texts.spans)
             writer.close(np.concatenate(texts.ids), texts.lengths)
             writer.finish(
@@ -183,6 +202,7 @@ def _extract(
                         "texts_of_sinks_alone": sinks.alone,
                         "strings": {str(one): tokenizer.convert_ids_to_tokens(one) for one in sorted(sinks.ids)},
                     },
+                    "ablated_sinks": None if ablation is None else ablation.counted(),
                     "texts_alone": model.texts_alone,
                     "notes": [*model.check.notes(int(texts.lengths.max())), *of_patterns],
                     "batch_check": model.check.facts(),

@@ -19,10 +19,11 @@ from fathom.activations.tokenisation import TokenisedTexts
 from fathom.runtime.errors import FathomError
 from fathom.runtime.malloc import keep_freed_memory
 from fathom.runtime.progress import Progress
-from fathom.store.layout import Shape, is_mean, without_sinks
+from fathom.store.layout import NORMED, Shape, is_mean, without_sinks
 from fathom.store.writer import StoreWriter
 
 if TYPE_CHECKING:
+    from fathom.activations.ablation import SinkAblation
     from fathom.activations.capture import Batch
     from fathom.models.load import LoadedModel
     from fathom.models.sites import BlockSites
@@ -56,15 +57,20 @@ def stored_positions(wanted: KeptActivations, texts: TokenisedTexts, place: str)
 
 
 def layers_of_sites(
-    sites: tuple[str, ...], wanted: KeptActivations, model: LoadedModel, name: str
+    sites: tuple[str, ...], wanted: KeptActivations, model: LoadedModel, name: str, found: BlockSites
 ) -> dict[str, tuple[str, ...]]:
     """Names of the layers that are stored of every site. Sub-layers have none before the first block or after the last.
 
-    Errors: FathomError if the model has no such layer, or a site none of those that are asked for.
+    Of a hybrid a site has the layers of the blocks that have it. Errors: FathomError if the model has no such layer, or
+    a site none of those that are asked for.
     """
     from fathom.models.architecture import FINAL, layer_names, lists_embedding
-    from fathom.models.sites import RESIDUAL
+    from fathom.models.sites import INNER, RESIDUAL
 
+    if INNER in sites and any(position.startswith(NORMED) for position in wanted.positions):
+        msg = f"model {name}: activations.sites: {INNER!r} has another width than the final norm; leave it out where "
+        msg += "activations.positions has normed_mean or normed_last"
+        raise FathomError(msg)
     architecture = model.architecture
     embedding = wanted.layers != "transformers" or lists_embedding(model.module, architecture, name)
     residual = layer_names(wanted.layers, architecture.depth, name, embedding=embedding, no_final=architecture.no_final)
@@ -74,14 +80,24 @@ def layers_of_sites(
     if not sublayers and sites != (RESIDUAL,):
         msg = f"activations.layers: names no block, expected one from 1 to {architecture.depth} for activations.sites"
         raise FathomError(msg)
-    return {site: residual if site == RESIDUAL else sublayers for site in sites}
+    layers = {RESIDUAL: residual}
+    for site in (one for one in sites if one != RESIDUAL):
+        layers[site] = tuple(layer for layer in sublayers if int(layer) in found.taps[site])
+        if not layers[site]:
+            known = ", ".join(map(str, found.taps[site]))
+            msg = f"model {name}: activations.layers: expected a block that has the site {site!r}: {known}"
+            raise FathomError(msg)
+    return {site: layers[site] for site in sites}
 
 
-def log_missing_sites(found: BlockSites, place: str) -> None:
-    """Log which sites the model's blocks do not have, and why."""
+def log_missing_sites(found: BlockSites, place: str, depth: int) -> None:
+    """Log which sites the model's blocks do not have, and why, and which are in some of its blocks only."""
     for reason in dict.fromkeys(found.missing.values()):
         sites = ", ".join(site for site, why in found.missing.items() if why == reason)
         log.info("%s: no site %s: %s", place, sites, reason)
+    for site, taps in found.taps.items():
+        if len(taps) < depth:
+            log.info("%s: site %s in %s of %s blocks: %s", place, site, len(taps), depth, ", ".join(map(str, taps)))
 
 
 def window_ranges(texts: TokenisedTexts, shape: Shape, wanted: KeptActivations) -> list[tuple[int, int]]:
@@ -100,12 +116,13 @@ def extract(
     ids: list[str],
     found: BlockSites,
     reference: npt.NDArray[np.int32],
+    ablation: SinkAblation | None = None,
 ) -> SinksFound:
     """Run all texts, window by window, and append their states to the store.
 
     The finished store holds texts in the order of the corpus; within a window they run sorted by length. `reference`
-    holds the token ids of the text that those are compared with that are too short to show their own sinks. Returns the
-    sinks that were found.
+    holds the token ids of the text that those are compared with that are too short to show their own sinks; with an
+    `ablation` the sinks of every text are taken away. Returns the sinks that were found, of what was stored.
     """
     from fathom.activations.reading import final_norm, read_batch, read_reference
     from fathom.activations.window_writer import WindowWriter
@@ -136,7 +153,7 @@ def extract(
             window.begin(first, last)
             for batch in window_batches(texts, first, last, 1 if model.texts_alone else wanted.token_budget):
                 targets = window.targets(batch)
-                facts = read_batch(model, batch, shape, found, targets, rule, short, norm)
+                facts = read_batch(model, batch, shape, found, targets, rule, short, norm, ablation)
                 window.put_facts(batch, facts)
                 window.put(batch, targets)
                 sinks.add(texts, batch.texts, [one.sinks for one in facts])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from fathom.activations.settings import KeptActivations
+from fathom.activations.settings import KeptActivations, SinkSettings, StartToken
 from fathom.schema import Name, Settings
 from fathom.store.layout import Dtype
 
@@ -17,3 +19,16 @@ class ExtractionSettings(Settings):
     dtype: Dtype
     shard: int = Field(ge=0)
     activations: KeptActivations
+
+
+class LossSettings(Settings):
+    """The settings of a job that measures losses with and without sinks."""
+
+    model: Name
+    corpus: Name
+    dtype: Dtype
+    sinks: SinkSettings
+    max_tokens: int | None
+    truncate: bool
+    start_token: StartToken
+    device: Literal["auto", "cpu", "cuda"]

@@ -30,7 +30,7 @@ Layers = Annotated[
 ]
 
 
-Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
+Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp", "mlp_inner"]
 
 
 def _listed_once(words: str, known: Sequence[str], thing: str) -> Callable[[Any, Callable[[Any], Any]], Any]:
@@ -121,8 +121,10 @@ class ActivationsSettings(Settings):
     Or a list of numbers and `final` (after the final norm)."""
     sites: Sites = "auto"
     """Where in a block: `residual` (the stream itself), `attention_input`, `attention` and `mlp` (before they join it),
-    `attention_residual` (the stream between the two). `auto` stores those that an experiment or figure reads, `all`
-    those that the architecture has, which makes the store nearly five times as large."""
+    `attention_residual` (the stream between the two), `mlp_inner` (the inner activations of the feed-forward, behind
+    non-linearity and gate; a mixture of experts has none of its own). `auto` stores those that an experiment or figure
+    reads, `all` those that the architecture has but the last, which is wider: the store is then nearly five times as
+    large. Of a hybrid each has the layers of the blocks that have it."""
     positions: Positions = "auto"
     """What of a text is stored. `auto`: what a metric, an experiment or a figure reads of the corpus; of paraphrases
     (views that word a text once more, neither perturbed nor a control) no tokens, which tell the same again and take as

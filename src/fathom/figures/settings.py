@@ -342,6 +342,84 @@ class SinksFigure(ModelsFigure, ClaimedFigure):
         yield from too_many_corpora(config, self.corpora or config.corpora_of("sinks"), views=False)
 
 
+class AblationFigure(Figure):
+    """Metrics of a model with all tokens, without sink tokens, and with its sinks taken away, and its loss beside."""
+
+    kind: Literal["ablation"]
+    model: Name
+    """Model of source `ablated-sinks`; the model that it is made of stands beside it."""
+    corpus: Name
+    """Corpus."""
+    metrics: Names | None = None
+    """Metrics to draw, in this order; prompt and dataset entropy, curvature and InfoNCE, as far as they are measured
+    on the corpus, if left out."""
+
+    module: ClassVar[str] = "fathom.figures.metrics.ablation"
+
+    @classmethod
+    def defaults(cls, config: ConfigView) -> dict[str, Self]:
+        """One a model whose sinks are taken away, on the first corpus that is measured."""
+        corpora = [corpus for corpus in config.metric_corpora if _ablation_metrics(config, corpus)]
+        return {
+            f"{name}-ablation": cls(kind="ablation", model=name, corpus=corpora[0])
+            for name, model in config.models.items()
+            if model.ablated and corpora
+        }
+
+    def plotted_models(self, config: ConfigView) -> tuple[str, ...]:
+        """The model that it is made of, and itself."""
+        return (str(config.models[self.model].base), self.model)
+
+    def tables(self, config: ConfigView) -> list[FigureTable]:
+        """Summaries of the metrics of both models, and the losses."""
+        metrics = self.metrics or _ablation_metrics(config, self.corpus)
+        columns = [(self.corpus, metric) for metric in metrics]
+        losses = FigureTable(self.model, self.corpus, "text_losses")
+        return [*summaries_of(self.plotted_models(config), columns), losses]
+
+    def job_options(self, config: ConfigView) -> dict[str, Any]:
+        """With the name of the model whose sinks are taken away, in figures."""
+        return {"ablated": model_label(config, self.model)}
+
+    def title(self, config: ConfigView) -> str:
+        """Which model's sinks."""
+        return f"Sinks taken away: {model_label(config, str(config.models[self.model].base))}"
+
+    def sentences(self, config: ConfigView) -> list[str]:
+        """What is done, definitions, loss, corpus, intervals."""
+        done = (
+            "Sinks taken away: at the layer where the norm of a sink token first exceeds the limit that makes it one, "
+            "its residual state is rescaled to the median norm of the text, and the rest of the model runs on from it "
+            "(after Queipo-de-Llano et al. 2025, arXiv:2510.06477). Only its length changes: a block that norms what "
+            "it reads sees the same token, and what blocks add to it counts from there on."
+        )
+        loss = (
+            "Loss: cross entropy of the next token in nats, mean over the tokens of a text, then over texts; "
+            f"{intervals_phrase(config)} over texts."
+        )
+        return [done, *self._metric_sentences(config), *interval_sentences(config, self._metrics(config)), loss]
+
+    def problems(self, config: ConfigView) -> Iterator[Problem]:
+        """Unknown names, a model that keeps its sinks, or no metric."""
+        if self.model not in config.models or not config.models[self.model].ablated:
+            known = [name for name, model in config.models.items() if model.ablated]
+            yield "model", self.model, f"a model of source `ablated-sinks`: {', '.join(known) or 'none'}"
+            return
+        yield from unknown_names("corpus", [self.corpus], config.metric_corpora)
+        for metric in self.metrics or ():
+            yield from metric_problems(config, metric, measured_as(config, *CURVES), "corpus", [self.corpus])
+        if self.corpus in config.metric_corpora and not (self.metrics or _ablation_metrics(config, self.corpus)):
+            yield "corpus", self.corpus, f"a corpus on which one of {', '.join(ABLATION_METRICS)} is measured"
+
+
+ABLATION_METRICS = ("prompt_entropy", "dataset_entropy", "curvature", "infonce")
+
+
+def _ablation_metrics(config: ConfigView, corpus: str) -> tuple[str, ...]:
+    known = [metric for metric in ABLATION_METRICS if metric in config.metric_settings]
+    return tuple(metric for metric in known if corpus in config.corpora_of(metric))
+
+
 class BlockSitesFigure(ModelsFigure, ClaimedFigure):
     """A metric at every site of a block (sub-layers' inputs and outputs, residual stream): a panel a model."""
 
@@ -1019,6 +1097,7 @@ FigureSettings = Annotated[
     | TrainingFigure
     | MatrixFigure
     | SinksFigure
+    | AblationFigure
     | BlockSitesFigure
     | BimodalityFigure
     | PowerLawFigure

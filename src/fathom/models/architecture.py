@@ -140,29 +140,28 @@ def layer_names(
 def hooking(
     blocks: nn.ModuleList,
     *,
-    before: Callable[[int, tuple[Any, ...], dict[str, Any]], None] | None = None,
-    after: Callable[[int, Any], None] | None = None,
+    before: Callable[[int, tuple[Any, ...], dict[str, Any]], Any] | None = None,
+    after: Callable[[int, Any], Any] | None = None,
 ) -> Iterator[None]:
     """While active, each forward pass calls `before(block, args, kwargs)` and `after(block, output)`, blocks from 0.
 
-    A block that several layers share runs once for each of them, and is told apart by how often it has run.
+    What they return takes the place of (args, kwargs) and of the output, unless it is None. A block that several layers
+    share runs once for each of them, and is told apart by how often it has run.
     """
     numbers: dict[int, list[int]] = {}
     for number, block in enumerate(blocks):
         numbers.setdefault(id(block), []).append(number)
     ran = dict.fromkeys(numbers, 0)
 
-    def entering(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if before is not None:
-            own = numbers[id(block)]
-            before(own[ran[id(block)] % len(own)], args, kwargs)
+    def entering(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        own = numbers[id(block)]
+        return None if before is None else before(own[ran[id(block)] % len(own)], args, kwargs)
 
-    def leaving(block: nn.Module, _: tuple[Any, ...], output: Any) -> None:
+    def leaving(block: nn.Module, _: tuple[Any, ...], output: Any) -> Any:
         own = numbers[id(block)]
         number = own[ran[id(block)] % len(own)]
         ran[id(block)] += 1
-        if after is not None:
-            after(number, output)
+        return None if after is None else after(number, output)
 
     handles = []
     for block in {id(block): block for block in blocks}.values():

@@ -107,18 +107,19 @@ def load_model(
     device: torch.device,
     part: Part | None = None,
     context: int | None = None,
+    head: bool = False,
 ) -> LoadedModel:
     """Load a prepared checkpoint, find its layers and try whether its texts may share a batch.
 
     `part` is the half of an encoder-decoder that runs (the encoder if left out), `context` the longest text that it
-    takes. Errors: FathomError if weights are missing or of another shape, if the model does not run on text, or if the
-    architecture is not understood.
+    takes. With a `head` it puts out the logits of the next token. Errors: FathomError if weights are missing or of
+    another shape, if the model does not run on text, or if the architecture is not understood.
     """
     _guard(folder, name)
-    module = _load_module(folder, name, dtype, part).to(device)
+    module = _load_module(folder, name, dtype, part, head=head).to(device)
 
     def reload(attention: str) -> LoadedModel:
-        again = _load_module(folder, name, dtype, part, attention=attention).to(device)
+        again = _load_module(folder, name, dtype, part, attention=attention, head=head).to(device)
         return understand(again, name, device, context=context)
 
     return understand(module, name, device, context=context, reload=reload)
@@ -171,9 +172,11 @@ def _that_runs(whole: Any, part: Part | None) -> nn.Module:
     return Half(whole, part or "encoder") if halves else whole
 
 
-def _load_module(folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None) -> nn.Module:
+def _load_module(
+    folder: Path, name: str, dtype: str, part: Part | None, attention: str | None = None, *, head: bool = False
+) -> nn.Module:
     try:
-        whole, info = storage_of(folder).load(folder, dtype=dtype, attention=attention)
+        whole, info = storage_of(folder).load(folder, dtype=dtype, attention=attention, head=head)
     except FathomError as error:
         msg = f"model {name}: {error}"
         raise FathomError(msg) from error

@@ -65,6 +65,11 @@ class Model(Settings):
     """Module that brings its checkpoint, by its function `bring(place, **options)`."""
     random: ClassVar[bool] = False
     """Whether its weights are random ones: a control."""
+    ablated: ClassVar[bool] = False
+    """Whether sinks are taken away as it runs."""
+    derived: ClassVar[bool] = False
+    """Whether it is made of another model of the config. Probes and tasks leave such models out unless they name them,
+    and nothing else is made of them."""
     _checkpoint: Checkpoint | None = PrivateAttr(default=None)
 
     @property
@@ -265,6 +270,7 @@ class RandomModel(Model):
 
     module: ClassVar[str] = "fathom.models.sources.random_weights"
     random: ClassVar[bool] = True
+    derived: ClassVar[bool] = True
 
     @property
     def base(self) -> str:
@@ -274,6 +280,36 @@ class RandomModel(Model):
     def origin(self) -> str:
         """Seed and shape."""
         return f"randomly initialised weights, seed {self.seed}, shape of {self.of}"
+
+
+class AblatedModel(Model):
+    """Another model whose attention sinks are taken away as it runs, after Queipo-de-Llano et al. (arXiv 2510.06477).
+
+    Every text runs twice. The first pass finds its sink tokens (`activations.sinks`), and for each the layer at which
+    its norm first exceeds the limit that makes it a sink. In the second pass the residual state of the token is
+    rescaled there to the median norm of the text at that layer, and the rest of the model runs on from it. A text
+    without a sink keeps its states. A figure of kind `ablation` sets both models side by side.
+    """
+
+    source: Literal["ablated-sinks"]
+    of: Name
+    """Name of the other model in the config: one that predicts the next token, since its loss is measured too."""
+
+    module: ClassVar[str] = "fathom.models.sources.ablated_sinks"
+    ablated: ClassVar[bool] = True
+    derived: ClassVar[bool] = True
+
+    @property
+    def base(self) -> str:
+        """The other model."""
+        return self.of
+
+    def origin(self) -> str:
+        """What is done to which model."""
+        return (
+            f"{self.of}; each sink token rescaled to the median norm of its text at the layer where its norm exceeds "
+            "the limit"
+        )
 
 
 class NurseryModel(Model):
@@ -325,4 +361,6 @@ class NurseryModel(Model):
         return f"trained here ({self.of}), {'last step' if self.step is None else f'step {self.step:,}'}"
 
 
-ModelSettings = Annotated[WheelModel | HubModel | PathModel | RandomModel | NurseryModel, Field(discriminator="source")]
+ModelSettings = Annotated[
+    WheelModel | HubModel | PathModel | RandomModel | AblatedModel | NurseryModel, Field(discriminator="source")
+]

@@ -6,25 +6,32 @@ numbers: their outputs and what the block read must add up to what the block put
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from fathom.models.architecture import PROBE_TOKENS, Architecture, run_probe
-from fathom.runtime.errors import FathomError
+from fathom.models.architecture import PROBE_LENGTH, PROBE_TEXTS, PROBE_TOKENS, Architecture, run_probe
+from fathom.runtime.errors import FathomError, first_line
+
+log = logging.getLogger("fathom")
 
 RESIDUAL = "residual"
 SUBLAYER_SITES = ("attention_input", "attention", "attention_residual", "mlp")
-SITES = (RESIDUAL, *SUBLAYER_SITES)
+INNER = "mlp_inner"
+"""The one site that is not of the residual stream's width."""
 # Adding three numbers in floating point rounds twice, which is one unit of round-off of the sum of their sizes.
 ROUND_OFF_UNITS = 4.0
+# Of its norm a state may change by round-off in half precision; a mixer without the tokens before changes all of it.
+TOKEN_ALONE = 0.02
+MATRIX_AXES = 2
 
 Order = Literal["sequential", "parallel"]
 Norm = Literal["pre", "post"]
@@ -52,6 +59,12 @@ class BlockSites:
         attention_residual   input of the block + attention; none in a parallel block
         mlp                  what joins the stream, likewise
 
+    With either, `mlp_inner` is what the last projection of the mlp reads: its inner activations behind the
+    non-linearity and, where there is one, the gate. A mixture of experts has none: each token has those of its experts.
+
+    A hybrid has these sites in its blocks with attention; in the others, whose mixer stands in the place of attention,
+    `mlp` alone, or none.
+
     With *post* norms (BERT, OPT-350m) each sum is normed, and the normed sum is the stream:
 
         attention_input      the input of the block itself
@@ -60,10 +73,12 @@ class BlockSites:
         mlp                  what is added to that, before sum and norm (BERT: output.dense)
     """
 
-    taps: dict[str, tuple[Tap, ...]] = field(default_factory=dict)
-    """Site -> where it is read, one a block."""
+    taps: dict[str, dict[int, Tap]] = field(default_factory=dict)
+    """Site -> block, from 1, -> where it is read: of a hybrid the blocks that have it."""
     missing: dict[str, str] = field(default_factory=dict)
     """Site -> why the model has none."""
+    inner_width: int = 0
+    """Width of `mlp_inner`, where the model has it."""
     order: Order | None = None
     norm: Norm | None = None
     tokens_first: bool = False
@@ -71,7 +86,7 @@ class BlockSites:
 
     @property
     def existing(self) -> tuple[str, ...]:
-        """Names of the sites that the model has, `residual` first."""
+        """Names of the sites of the residual stream's width that the model has, `residual` first."""
         return (RESIDUAL, *(site for site in SUBLAYER_SITES if site in self.taps))
 
 
@@ -101,30 +116,59 @@ def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
     """Run a few tokens and find the sub-layers of every block.
 
     A sequential block must satisfy output = input + attention + mlp and hold a part that reads input + attention, a
-    parallel one the first alone; behind post norms the same holds for what the norms read. All within round-off.
+    parallel one the first alone; behind post norms the same holds for what the norms read. All within round-off. A
+    block without attention has an mlp where output = input + mixer + mlp, or input + mlp, and the mlp reads each token
+    alone.
     """
     kind = type(architecture.blocks[0]).__name__
     if architecture.shared:
-        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, f"its blocks ({kind}) share their weights"))
+        return BlockSites(missing=dict.fromkeys((*SUBLAYER_SITES, INNER), f"its blocks ({kind}) share their weights"))
     blocks: list[_Block | str] = []
     with _tracing(architecture, lambda trace: blocks.append(_understand(trace))):
         run_probe(module, type(module).__name__)
-    understood = [block for block in blocks if isinstance(block, _Block)]
-    forms = sorted({f"{block.order}, {block.norm}-norm" for block in understood})
+    understood = {number: block for number, block in enumerate(blocks, start=1) if isinstance(block, _Block)}
+    attending = {number: block for number, block in understood.items() if block.order is not None}
+    forms = sorted({f"{block.order}, {block.norm}-norm" for block in attending.values()})
+    kinds = [type(block).__name__ for block in architecture.blocks]
     wrong = [
-        f"block {number} ({kind}) {block}" for number, block in enumerate(blocks, start=1) if isinstance(block, str)
+        f"block {number} ({kinds[number - 1]}) {block}"
+        for number, block in enumerate(blocks, start=1)
+        if isinstance(block, str)
     ]
     if len(blocks) != architecture.depth:
         wrong.append(f"{len(blocks)} of its {architecture.depth} blocks ({kind}) read and put out the residual stream")
     if len(forms) > 1:
         wrong.append(f"its blocks ({kind}) differ in form ({'; '.join(forms)})")
     if wrong:
-        return BlockSites(missing=dict.fromkeys(SUBLAYER_SITES, wrong[0]))
-    order, norm = understood[0].order, understood[0].norm
-    taps = {site: tuple(block.taps[site] for block in understood) for site in understood[0].taps}
-    parallel = f"its blocks ({kind}) are parallel: nothing stands between attention and mlp"
-    missing = {site: parallel for site in SUBLAYER_SITES if site not in taps}
-    return BlockSites(taps=taps, missing=missing, order=order, norm=norm, tokens_first=architecture.tokens_first)
+        return BlockSites(missing=dict.fromkeys((*SUBLAYER_SITES, INNER), wrong[0]))
+    taps: dict[str, dict[int, Tap]] = {}
+    for number, block in understood.items():
+        for site, tap in block.taps.items():
+            taps.setdefault(site, {})[number] = tap
+    some = next(iter(attending.values()), None)
+    why = f"its blocks ({kind}) are parallel: nothing stands between attention and mlp"
+    if not attending:
+        why = (
+            f"block 1 ({kinds[0]}) holds no attention sub-layer" if not taps else f"none of its blocks ({kind}) has one"
+        )
+    missing = {site: why for site in SUBLAYER_SITES if site not in taps}
+    widths = sorted({block.inner_width for block in understood.values() if INNER in block.taps})
+    if len(widths) != 1:
+        taps.pop(INNER, None)
+        missing[INNER] = (
+            why if "mlp" not in taps else f"no mlp of its blocks ({kind}) ends in one projection of its own, "
+        )
+        missing[INNER] += "as none of a mixture of experts does" if "mlp" in taps and not widths else ""
+        if widths:
+            missing[INNER] = f"its blocks ({kind}) differ in inner width ({', '.join(map(str, widths))})"
+    return BlockSites(
+        taps=taps,
+        missing=missing,
+        inner_width=widths[0] if len(widths) == 1 else 0,
+        order=some and some.order,
+        norm=some and some.norm,
+        tokens_first=architecture.tokens_first,
+    )
 
 
 @contextmanager
@@ -133,13 +177,14 @@ def tapping(
 ) -> Iterator[None]:
     """While active, each forward pass calls `keep(site, layer, state)` for the named layers of sub-layer sites.
 
-    Layer l is that of block l, from 1 to the depth. A state may come as (batch * tokens, width), as OPT's MLP gives it.
+    Layer l is that of block l, from 1 to the depth; only blocks that have a site can be named. A state may come as
+    (batch * tokens, width), as OPT's MLP gives it.
     """
     handles = []
     keep = _texts_first(keep) if found.tokens_first else keep
     for site, names in layers.items():
         for layer in names:
-            tap = found.taps[site][int(layer) - 1]
+            tap = found.taps[site][int(layer)]
             if tap.side == "input":
                 before = _keep_input(site, layer, keep)
                 handles.append(tap.part.register_forward_pre_hook(before, with_kwargs=True))
@@ -186,6 +231,8 @@ class _Call:
     part: nn.Module
     read: Tensor | None
     gave: Tensor | None
+    projected: Tensor | None = None
+    """What a projection reads, (tokens of all texts, its own width)."""
 
     def inside(self, path: str) -> bool:
         return self.path == path or self.path.startswith(f"{path}.")
@@ -205,26 +252,31 @@ class _Trace:
 class _Block:
     """The form of one block, and its taps by site."""
 
-    order: Order
-    norm: Norm
+    order: Order | None
+    """None of a block that has not both attention and an mlp."""
+    norm: Norm | None
     taps: dict[str, Tap]
+    inner_width: int = 0
 
 
 @contextmanager
 def _tracing(architecture: Architecture, done: Callable[[_Trace], None]) -> Iterator[None]:
     """While active, `done` gets the trace of every block as soon as it has run, so that one is held at a time."""
     read: dict[str, Tensor | None] = {}
+    projected: dict[str, Tensor | None] = {}
     calls: list[_Call] = []
 
     def before(path: str) -> Any:
-        def hook(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        def hook(part: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             read[path] = _stream(_first_input(args, kwargs), architecture.width)
+            projected[path] = _flat(_first_input(args, kwargs)) if _matrix(part) is not None else None
 
         return hook
 
     def after(path: str) -> Any:
         def hook(part: nn.Module, _: tuple[Any, ...], output: Any) -> None:
-            calls.append(_Call(path, part, read.pop(path, None), _stream(_first_output(output), architecture.width)))
+            gave = _stream(_first_output(output), architecture.width)
+            calls.append(_Call(path, part, read.pop(path, None), gave, projected.pop(path, None)))
             if path == "":
                 whole = calls.pop()
                 if whole.read is not None and whole.gave is not None:
@@ -245,6 +297,20 @@ def _tracing(architecture: Architecture, done: Callable[[_Trace], None]) -> Iter
             handle.remove()
 
 
+def _matrix(part: nn.Module) -> Tensor | None:
+    """The matrix of a projection, as nn.Linear or GPT-2's Conv1D has it; None of any other part."""
+    weight = getattr(part, "weight", None)
+    leaf = next(part.children(), None) is None and not isinstance(part, nn.Embedding)
+    return weight if leaf and isinstance(weight, Tensor) and weight.dim() == MATRIX_AXES else None
+
+
+def _flat(state: Any) -> Tensor | None:
+    """A copy of a state as (tokens of all texts, its own width); None if it is no state."""
+    if not isinstance(state, Tensor) or state.numel() % PROBE_TOKENS or state.numel() != PROBE_TOKENS * state.shape[-1]:
+        return None
+    return state.reshape(PROBE_TOKENS, -1).clone()
+
+
 def _stream(state: Any, width: int) -> Tensor | None:
     """A copy of a state as (tokens of all texts, width), for some parts change it in place; None if it is no state."""
     if not isinstance(state, Tensor) or state.shape[-1:] != (width,) or state.numel() != PROBE_TOKENS * width:
@@ -260,16 +326,57 @@ def _run_once(calls: list[_Call]) -> list[_Call]:
 
 def _understand(trace: _Trace) -> _Block | str:
     """The sites of a block, or what is wrong with it."""
+    block = _sublayers(trace)
+    if isinstance(block, str) or "mlp" not in block.taps:
+        return block
+    last = _last_projection(trace, block.taps["mlp"])
+    if last is None or last.projected is None:
+        return block
+    taps = block.taps | {INNER: Tap(last.part, last.path, "input")}
+    return replace(block, taps=taps, inner_width=last.projected.shape[1])
+
+
+def _last_projection(trace: _Trace, mlp: Tap) -> _Call | None:
+    """The projection whose output is that of the mlp, or what the norm reads that puts it out; None if there is none.
+
+    That it is one is told by its numbers: what it reads times its matrix, and its bias, is what it puts out.
+    """
+    whole = next(call for call in trace.calls if call.path == mlp.path)
+    normed = all(weight.dim() < MATRIX_AXES for weight in whole.part.parameters())
+    wanted = [state for state in (whole.gave, whole.read if normed else None) if state is not None]
+    for call in trace.calls:
+        matrix = _matrix(call.part)
+        if matrix is None or call.gave is None or call.projected is None:
+            continue
+        if any(torch.equal(call.gave, state) for state in wanted) and _projects(call.projected, matrix, call):
+            return call
+    return None
+
+
+def _projects(read: Tensor, matrix: Tensor, call: _Call) -> bool:
+    bias, gave = getattr(call.part, "bias", None), call.gave
+    for turned in (matrix.T, matrix):
+        if gave is None or turned.shape != (read.shape[1], gave.shape[1]):
+            continue
+        made = read @ turned + (0.0 if bias is None else bias)
+        gap = torch.linalg.vector_norm((made - gave).to(torch.float32))
+        if gap <= TOKEN_ALONE * torch.linalg.vector_norm(gave.to(torch.float32)):
+            return True
+    return False
+
+
+def _sublayers(trace: _Trace) -> _Block | str:
+    """The sites of the residual stream's width, or what is wrong with a block."""
     named = [path for path, part in trace.block.named_modules() if path and _is_attention(part)]
     chain = [call for path in named for call in trace.calls if call.path == path]
     if not chain:
-        return "holds no attention sub-layer"
+        return _Block(None, None, _mlp_beside_mixer(trace))
     outer, inner = chain[0], chain[-1]
     if any(not below.inside(above.path) for above, below in pairwise(chain)):
         return f"holds several attention sub-layers ({', '.join(call.path for call in chain)})"
     if inner.read is None:
         return f"holds an attention sub-layer ({inner.path}) that does not read the residual stream"
-    block = _pre_norm(trace, outer, inner) or _post_norm(trace, outer, inner)
+    block = _pre_norm(trace, outer, inner) or _post_norm(trace, outer, inner) or _attention_alone(trace, outer, inner)
     return block or "does not put out its input + attention + mlp, nor normed sums of them, within round-off"
 
 
@@ -304,6 +411,58 @@ def _pre_norm(trace: _Trace, outer: _Call, inner: _Call) -> _Block | None:
         return _Block("parallel", "pre", taps)
     taps["attention_residual"] = Tap(reader.part, reader.path, "input")
     return _Block("sequential", "pre", taps)
+
+
+def _attention_alone(trace: _Trace, outer: _Call, inner: _Call) -> _Block | None:
+    """A block whose output is its input + attention: that of a hybrid whose mlps are blocks of their own."""
+    if outer.gave is None or _misfit(trace.gave, trace.read, outer.gave) > ROUND_OFF_UNITS:
+        return None
+    taps = {
+        "attention_input": Tap(inner.part, inner.path, "input"),
+        "attention": Tap(outer.part, outer.path, "output"),
+    }
+    return _Block(None, None, taps)
+
+
+def _mlp_beside_mixer(trace: _Trace) -> dict[str, Tap]:
+    """The mlp of a block without attention: its output is its input + mixer + mlp, or input + mlp; none if neither.
+
+    That the mlp reads each token alone tells it from the mixer, whatever both are called.
+    """
+    fits: list[tuple[float, _Call, _Call]] = []
+    for at, mlp in enumerate(trace.calls):
+        if mlp.gave is None:
+            continue
+        fits.append((_misfit(trace.gave, trace.read, mlp.gave), mlp, mlp))
+        fits += [
+            (_misfit(trace.gave, trace.read, mixer.gave, mlp.gave), mixer, mlp)
+            for mixer in trace.calls[:at]
+            if mixer.gave is not None and not mixer.inside(mlp.path) and not mlp.inside(mixer.path)
+        ]
+    fitting = [fit for fit in fits if fit[0] <= ROUND_OFF_UNITS]
+    # The outermost parts: what a mixer puts out is also put out by its last projection, which reads each token alone.
+    fitting.sort(key=lambda fit: (fit[1].path.count(".") + fit[2].path.count("."), fit[0]))
+    for _, mixer, mlp in fitting[:1]:
+        if _reads_tokens_alone(mlp) and (mixer is mlp or not _reads_tokens_alone(mixer)):
+            return {"mlp": Tap(mlp.part, mlp.path, "output")}
+    return {}
+
+
+def _reads_tokens_alone(call: _Call) -> bool:
+    """Whether a part with weights gives the last token of a text the same state without the tokens before it."""
+    if call.read is None or call.gave is None or all(weight.dim() < 2 for weight in call.part.parameters()):
+        return False
+    shape = (PROBE_TEXTS, PROBE_LENGTH, -1)
+    last, expected = call.read.reshape(shape)[:, -1:], call.gave.reshape(shape)[:, -1:]
+    try:
+        alone = _first_output(call.part(last))
+    except Exception as error:  # noqa: BLE001 - a part that wants more than states may raise anything
+        log.debug("%s does not run on a state alone (%s)", call.path, first_line(error))
+        return False
+    if not isinstance(alone, Tensor) or alone.numel() != expected.numel():
+        return False
+    gap = torch.linalg.vector_norm((alone.reshape(expected.shape) - expected).to(torch.float32))
+    return bool(gap <= TOKEN_ALONE * torch.linalg.vector_norm(expected.to(torch.float32)))
 
 
 def _best_then_outermost(fit: tuple[float, _Call, _Call]) -> tuple[float, int]:

@@ -152,6 +152,7 @@ def _extracted(job: Mapping[str, Any], texts: Sequence[str], manifest: Path, scr
         corpus_file=scratch / "texts.parquet",
         model_manifest=manifest,
         write_cut=None,
+        write_losses=None,
         cut=None,
         store=scratch / "states.zarr.zip",
         manifest=store,

@@ -74,7 +74,7 @@ def open_activations(
         of = np.repeat(np.arange(activations.texts), activations.stored_lengths)
         rows = {name: ("token", values[of]) for name, values in texts.items()}
         rows |= _tokens(activations, folder / "models" / model if token_strings else None)
-    lazy = _StoredArray(activations, site, position, (len(names), count, activations.width))
+    lazy = _StoredArray(activations, site, position, (len(names), count, activations.width_of(site)))
     facts = read_manifest(manifests[0], KIND)
     return xr.DataArray(
         xr.Variable(("layer", dimension, "width"), indexing.LazilyIndexedArray(lazy)),

@@ -14,7 +14,7 @@ from fathom.probes.job import CoordinationJob, ProbeJob
 from fathom.schema import NOT_EXPECTED, UNKNOWN_KEY, Line, Name, Seed, Settings, Uncertainty, each_once
 
 Position = Annotated[str, StringConstraints(pattern=r"^(mean|last|span:[A-Za-z0-9_-]{1,100})$")]
-Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp"]
+Site = Literal["residual", "attention_input", "attention", "attention_residual", "mlp", "mlp_inner"]
 Control = Literal["random", "shuffled", "static", "selectivity", "surface"]
 FEWEST_PERMUTATIONS = 20  # the smallest p is then below 0.05
 

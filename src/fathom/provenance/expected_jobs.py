@@ -17,6 +17,7 @@ from fathom.models.job import ModelJob
 from fathom.nursery.job import TrainingJob
 from fathom.provenance.records import SUFFIX, Record
 from fathom.workflow.code_digest import code_digest
+from fathom.workflow.jobs.activations import loss_code
 from fathom.workflow.jobs.corpora import corpus_code
 from fathom.workflow.jobs.explore import explore_code
 from fathom.workflow.jobs.figures import figure_code
@@ -30,11 +31,17 @@ from fathom.workflow.strict_yaml import read_config_files
 from fathom.workflow.wildcards import Wildcards
 
 BOUNDARIES = "shards"  # names the record of the job that finds the boundaries of shards
+LOSSES = "losses"  # and of the job that measures losses without sinks
 OF_TOKENS = "tokens"  # names the record of the metrics that one job measures together
 MODES = ".modes"  # ends the names of records of tests for two modes
 COORDINATION, DIRECTIONS, ORDER = ".coordination", ".directions", ".order"
 TASK_DATA = "_data"  # folder of the data of tasks
 CLAIMS, OVER_TASKS = "_claims", "_over_tasks"  # folders of what figures ask of several models or tasks together
+
+
+def _activations(settings: Mapping[str, Any]) -> str:
+    # Shards are counted (`shards`) or numbered (`shard`) in those of the other jobs.
+    return code_digest("fathom.activations.command") if {"shard", "shards"} & settings.keys() else loss_code()
 
 
 def _metrics(settings: Mapping[str, Any]) -> str:
@@ -55,7 +62,7 @@ CODE_OF: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "models": lambda settings: model_code(ModelJob.model_validate(settings)),
     "nursery": lambda settings: training_code(TrainingJob.model_validate(settings)),
     "corpora": lambda settings: corpus_code(CorpusJob.model_validate(settings)),
-    "activations": lambda _: code_digest("fathom.activations.command"),
+    "activations": _activations,
     "metrics": _metrics,
     "probes": lambda _: code_digest("fathom.probes.command"),
     "tasks": task_code,
@@ -106,6 +113,8 @@ class PlannedJobs:
                 return plan.corpora.settings(Wildcards(corpus=name))
             case "activations" if name == BOUNDARIES:
                 return plan.activations.boundary_settings(Wildcards(model=above, corpus=folder))
+            case "activations" if name == LOSSES:
+                return plan.activations.loss_settings(Wildcards(model=above, corpus=folder))
             case "activations":
                 return plan.activations.settings(Wildcards(model=above, corpus=folder, shard=name))
             case "metrics" if name == OF_TOKENS:

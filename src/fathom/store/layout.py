@@ -103,6 +103,12 @@ class Shape:
     """Texts whose token states are stored, (texts,); all of them if left out."""
     token_rows: int | None = None
     """Tokens of these texts."""
+    widths: Mapping[str, int] = field(default_factory=dict)
+    """Width of each site that has another than the residual stream."""
+
+    def width_of(self, site: str) -> int:
+        """Width of the states of a site."""
+        return self.widths.get(site, self.width)
 
     @property
     def states(self) -> tuple[ArrayKey, ...]:
@@ -125,7 +131,7 @@ class Shape:
         if site == TOKEN_FACTS:
             return fact_rows(position, self.depth), tokens, 1
         layers = 1 if of_embedding(position) else len(self.layers[site])
-        return layers, texts if is_pooled(key) else tokens, self.width
+        return layers, texts if is_pooled(key) else tokens, self.width_of(site)
 
     def stored_extent(self, key: ArrayKey) -> tuple[int, int, int]:
         """Shape of a whole array: (layers, tokens or texts, width)."""

@@ -127,6 +127,7 @@ class Store:
             self.texts = int(facts["texts"])
             self.total_tokens = int(facts["tokens"])
             self.width = int(facts["width"])
+            self.widths = {str(fact["site"]): int(fact["width"]) for fact in facts["sites"] if "width" in fact}
             self.positions = tuple(str(position) for position in facts["positions"])
             self.spans = tuple(str(span) for span in facts["spans"])
             views = facts.get("views")
@@ -149,7 +150,7 @@ class Store:
     @property
     def held(self) -> tuple[object, ...]:
         """What is the same in all shards of a corpus."""
-        return self.layers, self.width, self.depth, self.positions, self.spans, self.views, self.sink_rule
+        return self.layers, self.width, self.widths, self.depth, self.positions, self.spans, self.views, self.sink_rule
 
     @contextmanager
     def _naming_the_file(self) -> Iterator[None]:
@@ -212,10 +213,14 @@ class Store:
         tokens = np.asarray(self._read_list("span_tokens", 2 * len(self.spans) * self.texts), dtype=np.int64)
         return np.asarray(tokens.reshape(len(self.spans), self.texts, 2)[self.spans.index(span)])
 
+    def width_of(self, site: str) -> int:
+        """Width of the states of a site."""
+        return self.widths.get(site, self.width)
+
     def pooled(self, position: str, layer: int, site: str = "residual") -> Float32Array:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width)."""
         self._require(site, position)
-        shape = (1 if of_embedding(position) else len(self.layers[site]), self.texts, self.width)
+        shape = (1 if of_embedding(position) else len(self.layers[site]), self.texts, self.width_of(site))
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), 0, self.texts)
         return np.asarray(states)
@@ -224,7 +229,11 @@ class Store:
         """States first .. last - 1 of one layer along the texts of a position (or its tokens), (rows, width)."""
         self._require(site, position)
         layers = 1 if of_embedding(position) else len(self.layers[site])
-        shape = (layers, self.texts if is_pooled((site, position)) else int(self.token_offsets[-1]), self.width)
+        shape = (
+            layers,
+            self.texts if is_pooled((site, position)) else int(self.token_offsets[-1]),
+            self.width_of(site),
+        )
         at = range(shape[0])[layer]
         (states,) = self._read(f"{site}/{position}", shape, range(at, at + 1), first, last)
         return np.asarray(states)
@@ -233,7 +242,7 @@ class Store:
         """Stored token states of texts first .. last - 1 at all layers, (layers, tokens, width)."""
         self._require(site, "tokens")
         start, end = int(self.token_offsets[first]), int(self.token_offsets[last])
-        shape = (len(self.layers[site]), int(self.token_offsets[-1]), self.width)
+        shape = (len(self.layers[site]), int(self.token_offsets[-1]), self.width_of(site))
         return self._read(f"{site}/tokens", shape, range(shape[0]), start, end)
 
     def token_facts(self, fact: str) -> list[Float32Array]:
@@ -307,6 +316,10 @@ class Activations:
         """
         self.stores[0].require_site(site)
         return self.stores[0].layers[site]
+
+    def width_of(self, site: str) -> int:
+        """Width of the states of a site."""
+        return self.stores[0].width_of(site)
 
     def reading_notes(self) -> list[str]:
         """What a reader of any result must know of how the model read the texts."""
@@ -391,7 +404,7 @@ class Activations:
         """States of one layer (counted from 0 within the site) at a pooled position, (texts, width) in float32."""
         if len(self.stores) == 1:
             return self.stores[0].pooled(position, layer, site)
-        states, first = np.empty((self.texts, self.width), dtype=np.float32), 0
+        states, first = np.empty((self.texts, self.width_of(site)), dtype=np.float32), 0
         for store in self.stores:
             states[first : first + store.texts] = store.pooled(position, layer, site)
             first += store.texts
@@ -408,7 +421,7 @@ class Activations:
 
     def rows(self, position: str, layer: int, first: int, last: int, site: str = "residual") -> Float32Array:
         """States first .. last - 1 of one layer along all texts of a position (or all tokens), (rows, width)."""
-        parts, before = [np.empty((0, self.width), dtype=np.float32)], 0
+        parts, before = [np.empty((0, self.width_of(site)), dtype=np.float32)], 0
         for store in self.stores:
             length = store.texts if is_pooled((site, position)) else int(store.token_offsets[-1])
             start, end = max(first - before, 0), min(last - before, length)
@@ -423,7 +436,7 @@ class Activations:
         A text whose token states are not stored has no tokens there. A block is one read of at most `max_bytes` of
         float32 (or one text, where that is larger).
         """
-        row_bytes = 4 * len(self.layers_of(site)) * self.width
+        row_bytes = 4 * len(self.layers_of(site)) * self.width_of(site)
         for store in self.stores:
             first = 0
             while first < store.texts:

@@ -187,7 +187,10 @@ class StoreWriter:
             "format": FORMAT_VERSION,
             "store": self._path.name,
             **asdict(self._seal),
-            "sites": [{"site": site, "layers": list(layers)} for site, layers in shape.layers.items()],
+            "sites": [
+                {"site": site, "layers": list(layers)} | ({"width": shape.widths[site]} if site in shape.widths else {})
+                for site, layers in shape.layers.items()
+            ],
             "texts": shape.texts,
             "tokens": shape.tokens,
             "width": shape.width,

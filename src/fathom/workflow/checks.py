@@ -108,6 +108,10 @@ def _wrong_bases(config: Config) -> Iterator[Problem]:
     for name, model in config.models.items():
         if model.base is not None and model.base not in config.trained_models:
             yield f"models.{name}.of", model.base, f"one of {', '.join(config.trained_models) or 'none'}"
+        elif model.base is not None and model.ablated:
+            whole = config.models[model.base]
+            if model.dtype != whole.dtype:
+                yield f"models.{name}.dtype", model.dtype, f"that of model {model.base}, {whole.dtype}"
     for name, model in config.models.items():
         if model.training is not None:
             yield from unknown_names(f"models.{name}.of", [model.training], config.nursery)

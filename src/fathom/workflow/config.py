@@ -209,8 +209,8 @@ class Config(Settings):
 
     @property
     def trained_models(self) -> tuple[str, ...]:
-        """Models as configured but those of random weights."""
-        return tuple(name for name, model in self.models.items() if not model.random)
+        """Models as configured but those that are made of another one: of random weights, or without their sinks."""
+        return tuple(name for name, model in self.models.items() if not model.derived)
 
     def metric_words(self, metric: str) -> MetricWords:
         """What figures say of a metric."""

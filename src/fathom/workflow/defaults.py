@@ -74,7 +74,7 @@ def random_models(models: Mapping[str, ModelSettings], experiments: Experiments)
             depth=model.depth,
         )
         for name, model in models.items()
-        if not model.random and name not in taken
+        if not model.derived and name not in taken
     }
 
 

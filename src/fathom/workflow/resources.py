@@ -68,13 +68,17 @@ def per_attempt(
 
 @dataclass(frozen=True)
 class ModelSize:
-    """A checkpoint: bytes it takes beside the model while it loads, bytes of a weight, parameters, blocks, width."""
+    """A checkpoint: bytes it takes beside the model while it loads, bytes of a weight, parameters, blocks, width.
+
+    Its vocabulary is 0 where it is not known.
+    """
 
     file_bytes: int
     itemsize: int
     parameters: int
     depth: int
     width: int
+    vocabulary: int = 0
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,9 @@ def model_size(manifest: str, dtype: str) -> ModelSize:
     if held < ITEMSIZE["float16"] * facts["parameters"]:
         # Quantised weights, or the seed of random ones: they are made in float32 before they become the model.
         held += ITEMSIZE["float32"] * facts["parameters"]
-    return ModelSize(held, ITEMSIZE[dtype], facts["parameters"], facts["depth"], facts["width"])
+    return ModelSize(
+        held, ITEMSIZE[dtype], facts["parameters"], facts["depth"], facts["width"], facts.get("vocabulary") or 0
+    )
 
 
 def corpus_size(texts: str) -> CorpusSize:
@@ -158,7 +164,7 @@ def states_size(manifests: Sequence[str]) -> StatesSize:
         passes=first["passes"],
         tokens=first["tokens"] * len(manifests),
         layers=max(len(site["layers"]) for site in first["sites"]),
-        width=first["width"],
+        width=max(first["width"], *(site.get("width", 0) for site in first["sites"])),
         itemsize=ITEMSIZE[first["dtype"]],
     )
 

@@ -14,7 +14,7 @@ from fathom.figures.drawing.curve import draw_curve, has_both_forms, panel_note,
 from fathom.figures.drawing.grid import MOST_COLUMNS, Panel, draw_panels, pages
 from fathom.figures.drawing.style import DOTTED, MARKERS, PALETTE, SOLID, house_style
 from fathom.figures.job import Drawn, FigureJob, Tables
-from fathom.figures.metrics.rows import ORIGINAL, curve_rows, first_preparation, summaries, with_gaps
+from fathom.figures.metrics.rows import ORIGINAL, RESIDUAL, curve_rows, first_preparation, summaries, with_gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,6 +138,7 @@ SITES = {
     "attention_patterns": "attention patterns, mean of heads",
     "attention": "attention output",
     "attention_residual": "residual after attention",
+    "mlp_inner": "inner activations of the MLP",
     "mlp": "MLP output",
     "residual": "residual after the block",
 }
@@ -159,6 +160,8 @@ def site_curves(tables: Tables) -> pd.DataFrame:
                 curve = curve_rows(rows)
                 if site == "attention_patterns":
                     curve = with_gaps(curve, range(1, int(curve["layer"].max())))
+                elif site != RESIDUAL:  # of a hybrid a site is in some blocks
+                    curve = with_gaps(curve, found.loc[found["site"] == RESIDUAL, "layer"].astype("int64"))
                 place = {"metric": table.content, "model": table.model, "corpus": table.corpus_or_experiment}
                 curves.append(curve.assign(**place, site=site, stage=SITES[site], residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)

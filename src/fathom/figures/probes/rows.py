@@ -18,6 +18,7 @@ SITES = {
     "attention": "attention output",
     "attention_residual": "residual stream after attention",
     "mlp": "MLP output",
+    "mlp_inner": "inner activations of the MLP",
 }
 
 

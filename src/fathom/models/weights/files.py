@@ -21,12 +21,15 @@ def declared(folder: Path) -> Weights:
     return Weights(shapes)
 
 
-def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """The model as transformers loads it."""
     import torch
-    from transformers import AutoModel
+    from transformers import AutoModel, AutoModelForCausalLM
 
-    model, info = AutoModel.from_pretrained(
+    kind: Any = AutoModelForCausalLM if head else AutoModel
+    model, info = kind.from_pretrained(
         folder,
         dtype=getattr(torch, dtype),
         local_files_only=True,

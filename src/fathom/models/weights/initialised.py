@@ -58,7 +58,9 @@ def declared(folder: Path) -> Weights:
     return Weights(dict(_read(folder).shapes))
 
 
-def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Draw the weights once more.
 
     They are drawn on the CPU in float32, whatever device and dtype the model runs in.
@@ -66,6 +68,9 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
     """
     from fathom.models.weights.memory import config_of, empty_model, load_from_memory, weights_of
 
+    if head:
+        msg = f"{folder / MARK}: random weights have no head that predicts tokens"
+        raise FathomError(msg)
     recipe, config = _read(folder), config_of(folder)
     shapes = {name: tuple(weight.shape) for name, weight in weights_of(empty_model(config)).items()}
     if shapes != recipe.shapes:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 
-def empty_model(config: PretrainedConfig) -> PreTrainedModel:
+def empty_model(config: PretrainedConfig, *, head: bool = False) -> PreTrainedModel:
     """The model of a config without its weights: it takes no memory, whatever size the config claims."""
     with torch.device("meta"):
-        return build(config)
+        return build(config, head=head)
 
 
-def build(config: PretrainedConfig) -> PreTrainedModel:
-    """The model of a config, its weights drawn by the architecture's own initialiser, in float32."""
-    model: PreTrainedModel = AutoModel.from_config(config, dtype=torch.float32, trust_remote_code=False)
+def build(config: PretrainedConfig, *, head: bool = False) -> PreTrainedModel:
+    """The model of a config, its weights drawn by the architecture's own initialiser, in float32.
+
+    With a `head` it predicts the next token.
+    """
+    kind: Any = AutoModelForCausalLM if head else AutoModel
+    model: PreTrainedModel = kind.from_config(config, dtype=torch.float32, trust_remote_code=False)
     return model
 
 

@@ -84,7 +84,9 @@ def declared(folder: Path) -> Weights:
     return Weights(shapes | {name: one.shape for name, one in _described(path, shapes).items()})
 
 
-def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrainedModel, dict[str, Any]]:
+def load(
+    folder: Path, *, dtype: str, attention: str | None, head: bool = False
+) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Expand the weights to float32, and give them to transformers."""
     import torch
 
@@ -97,7 +99,7 @@ def load(folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrained
         for name in file.keys():  # noqa: SIM118 - safetensors' own, no dictionary's
             weight = file.get_tensor(name)
             weights[name] = torch.from_numpy(_expand(weight.numpy(), blocks[name])) if name in blocks else weight
-    return load_from_memory(empty_model(config_of(folder)), weights, dtype=dtype, attention=attention)
+    return load_from_memory(empty_model(config_of(folder), head=head), weights, dtype=dtype, attention=attention)
 
 
 def _described(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Blocks]:

@@ -22,8 +22,12 @@ class Storage(Protocol):
     def declared(self, folder: Path) -> Weights:
         """What the files declare, read from their heads alone. Errors: FathomError if they are refused."""
 
-    def load(self, folder: Path, *, dtype: str, attention: str | None) -> tuple[PreTrainedModel, dict[str, Any]]:
+    def load(
+        self, folder: Path, *, dtype: str, attention: str | None, head: bool = False
+    ) -> tuple[PreTrainedModel, dict[str, Any]]:
         """The model, and what transformers says of its weights: missing, unexpected and of another shape.
+
+        With a `head` it predicts the next token.
 
         Errors: FathomError, or whatever the libraries raise.
         """

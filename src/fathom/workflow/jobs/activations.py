@@ -31,6 +31,10 @@ from fathom.workflow.resources import (
 from fathom.workflow.wildcards import Inputs, Wildcards
 
 SITES = 5  # in a block that has all of them
+WIDER = 3  # sites that the inner activations of a feed-forward take beside their own: they are four times as wide
+LOGIT_TOKENS = 512  # as in fathom.activations.losses
+LOGIT_COPIES = 3
+LOSSES_DEPEND_ON = ("sinks", "max_tokens", "truncate", "start_token", "device")
 BOUNDARIES_DEPEND_ON = ("shards", "max_tokens", "truncate", "start_token", "attention_texts", "attention_tokens")
 
 
@@ -70,6 +74,27 @@ class ActivationJobs:
         facts = {name: kept[name] for name in BOUNDARIES_DEPEND_ON}
         return as_json({"model": wildcards.model, "corpus": wildcards.corpus, **facts})
 
+    def loss_settings(self, wildcards: Wildcards) -> str:
+        """Settings of `fathom activations --write-losses`."""
+        model, corpus = wildcards.model, wildcards.corpus
+        kept = self._kept(model, corpus)
+        facts = {name: kept[name] for name in LOSSES_DEPEND_ON}
+        return as_json({"model": model, "corpus": corpus, "dtype": self._config.all_models[model].dtype, **facts})
+
+    @cached_property
+    def loss_code(self) -> str:
+        """Digest of the code that measures losses."""
+        return loss_code()
+
+    def loss_resources(self, wildcards: Wildcards, input: Inputs, threads: int) -> Resources:
+        """Memory and time of the job that measures losses: an extraction that stores nothing, and its logits."""
+        return losses(
+            model_size(input.manifest, self._config.all_models[wildcards.model].dtype),
+            corpus_size(input.corpus),
+            threads=threads,
+            gpu=bool(self.gpu),
+        )
+
     def boundaries(self, wildcards: Wildcards) -> list[str]:
         """The file of the shards' boundaries; none for a corpus of a single shard."""
         if self._config.shards_of(wildcards.corpus) == 1:
@@ -92,7 +117,7 @@ class ActivationJobs:
             corpus_size(input.corpus),
             shards=self._config.shards_of(wildcards.corpus),
             memory_mb=kept["memory_mb"],
-            sites=SITES if kept["sites"] == "all" else len(kept["sites"]),
+            sites=SITES if kept["sites"] == "all" else len(kept["sites"]) + WIDER * ("mlp_inner" in kept["sites"]),
             token_budget=kept["token_budget"],
             attention_texts=kept["attention_texts"],
             attention_tokens=kept["attention_tokens"],
@@ -129,6 +154,30 @@ def shard_boundaries(corpus: CorpusSize) -> Resources:
     """Resources of the job that tokenises a corpus to cut it into shards: the tokens of all texts beside the texts."""
     megabytes = SNAKEMAKE + TORCH + table_mb(corpus) + TOKENISED * corpus.characters / MB
     return resources_for(megabytes, corpus.characters / CHARACTERS)
+
+
+def loss_code() -> str:
+    """Digest of the code that measures losses with and without sinks."""
+    return code_digest("fathom.activations.command", "fathom.activations.losses")
+
+
+def losses(model: ModelSize, corpus: CorpusSize, *, threads: int, gpu: bool) -> Resources:
+    """Resources of the job that measures the losses of a corpus."""
+    one = extraction(
+        model,
+        corpus,
+        shards=1,
+        memory_mb=0,
+        sites=0,
+        token_budget=LOGIT_TOKENS,
+        attention_texts=0,
+        attention_tokens=0,
+        threads=threads,
+        gpu=gpu,
+    )
+    # As the model puts them out, in float32, and what the cross entropy makes of those of one text.
+    logits = LOGIT_COPIES * 4 * max(LOGIT_TOKENS, corpus.longest) * model.vocabulary / MB
+    return Resources(one.mem_mb + math.ceil(logits), 2 * one.runtime)
 
 
 def extraction(
