@@ -134,7 +134,8 @@ def test_nothing_changes_without_a_sink(model: LoadedModel) -> None:
 
 def settings() -> LossSettings:
     told = {"model": "m", "corpus": "c", "dtype": "float32", "sinks": RULE.model_dump(), "max_tokens": None}
-    return LossSettings.model_validate(told | {"truncate": False, "start_token": "tokenizer", "device": "cpu"})
+    told |= {"truncate": False, "start_token": "tokenizer", "device": "cpu", "uncertainty": {}}
+    return LossSettings.model_validate(told)
 
 
 def test_losses_are_those_of_the_model_by_hand(model: LoadedModel, folder: Path) -> None:

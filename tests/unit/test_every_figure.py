@@ -25,6 +25,7 @@ from tests.measures import measured
 from tests.unit import test_probe_figures as of_probes
 from tests.unit.test_figures_sinks import margin_rows, sink_rows
 
+from fathom.activations.loss_summary import loss_summary
 from fathom.figures.base import FigureTable
 from fathom.figures.claims.papers import CLAIMS
 from fathom.figures.command import command, draw
@@ -39,6 +40,7 @@ from fathom.metrics.job import MetricJob, ModesJob
 from fathom.metrics.modes import modes_tables
 from fathom.metrics.summaries import summaries_of_sinks, summarise
 from fathom.runtime.errors import FathomError
+from fathom.schema import Uncertainty
 from fathom.tasks.command import command as tasks_command
 from fathom.workflow.code_digest import imported_modules
 from fathom.workflow.figure_tables import figure_tables
@@ -269,7 +271,8 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         case "text_losses":
             groups = [f"g{at // 2}" for at in range(TEXTS)]
             losses = {"intact": np.linspace(3.0, 4.0, TEXTS), "ablated": np.linspace(3.5, 5.5, TEXTS)}
-            write_table(pd.DataFrame({"group": groups, "tokens": 9, "sinks": 1, "layer": 2} | losses), path)
+            table = pd.DataFrame({"group": groups, "layer": 2} | losses)
+            write_table(loss_summary(table, Uncertainty(bootstrap=100)), path)
         case "losses":
             write_table(loss_rows(), path)
         case "prompt_entropy.modes" | "prompt_entropy.mode_texts":

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fathom.figures.metrics.ablation import draw_ablation, loss_rows, loss_verdict, metric_verdict
+from fathom.activations.loss_summary import loss_summary
+from fathom.figures.metrics.ablation import draw_ablation, loss_verdict, metric_verdict
 from fathom.schema import Uncertainty
 
 LAYERS = 5
@@ -54,12 +55,15 @@ def test_without_a_sink_there_is_nothing_to_say() -> None:
 
 def losses(texts: int) -> pd.DataFrame:
     intact = np.linspace(3.0, 4.0, texts)
-    return pd.DataFrame({"group": [f"g{text}" for text in range(texts)], "intact": intact, "ablated": intact + 0.5})
+    groups = [f"g{text}" for text in range(texts)]
+    return pd.DataFrame({"group": groups, "intact": intact, "ablated": intact + 0.5, "layer": 2})
 
 
 def test_the_change_of_the_loss_is_paired_over_texts() -> None:
-    rows = loss_rows(losses(20), Uncertainty(bootstrap=200))
+    rows = loss_summary(losses(20), Uncertainty(bootstrap=200))
     assert rows["value"].tolist() == pytest.approx([3.5, 4.0, 0.5])
+    assert rows["arises"].tolist() == [2, 2, 2]
+    assert loss_summary(losses(20).assign(layer=None), Uncertainty(bootstrap=200))["arises"].isna().all()
     # Every text loses the same: the interval of the change has no width, that of the losses has.
     assert (rows["high"] - rows["low"]).gt(0.1).tolist() == [True, True, False]
     assert rows[["low", "high"]].to_numpy()[2].tolist() == pytest.approx([0.5, 0.5])
@@ -70,17 +74,17 @@ def test_the_change_of_the_loss_is_paired_over_texts() -> None:
     )
 
 
-def test_few_texts_have_no_interval_and_texts_of_one_token_no_loss() -> None:
-    few = loss_rows(losses(5), Uncertainty())
-    assert few[["low", "high"]].isna().all(axis=None)
-    assert "(no interval, 5" in loss_verdict(few, 0.95)
+def test_a_single_group_has_no_interval_and_texts_of_one_token_no_loss() -> None:
+    alone = loss_summary(losses(5).assign(group="g"), Uncertainty())
+    assert alone[["low", "high"]].isna().all(axis=None)
+    assert "(no interval, 5" in loss_verdict(alone, 0.95)
     with pytest.raises(ValueError, match="no text has more than one token"):
-        loss_rows(losses(5).assign(intact=np.nan), Uncertainty())
+        loss_summary(losses(5).assign(intact=np.nan), Uncertainty())
 
 
 def test_an_unknown_form_is_refused() -> None:
     rows = curves(VALLEY)
-    found = loss_rows(losses(12), Uncertainty(bootstrap=100)).iloc[:2]
+    found = loss_summary(losses(12), Uncertainty(bootstrap=100)).iloc[:2]
     picture = draw_ablation(rows, found, title="t", units={"Entropy": "nats"})
     assert [axes.get_ylabel() for axes in picture.axes] == ["nats", "nats a token"]
     with pytest.raises(ValueError, match="column form: expected one of with, without, ablated, found 'else'"):

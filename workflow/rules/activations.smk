@@ -13,6 +13,7 @@ OUTPUTS:
     results/activations/{model}/{corpus}/{shard}.record.json      what the job did, when and where
     results/activations/{model}/{corpus}/losses.parquet           of a model without its sinks: the loss of the next
                                                                   token of each text, beside that of the whole model
+    results/activations/{model}/{corpus}/losses.summary.parquet   means over texts, with intervals
 """
 
 
@@ -89,6 +90,7 @@ rule losses:
         corpus="results/corpora/{corpus}.parquet",
     output:
         table="results/activations/{model}/{corpus}/losses.parquet",
+        summary="results/activations/{model}/{corpus}/losses.summary.parquet",
         record="results/activations/{model}/{corpus}/losses.record.json",
     log:
         "logs/activations/{model}/{corpus}/losses.log",

@@ -64,8 +64,8 @@ def command(
     if write_losses is not None:
         # By name, so that its code is no part of an extraction's.
         measured = import_module("fathom.activations.losses")
-        measured.write_losses(settings_json, corpus_file, model_manifest, write_losses, threads)
-        return Work(settings_json, read=[model_manifest, corpus_file], written=[write_losses])
+        written = measured.write_losses(settings_json, corpus_file, model_manifest, write_losses, threads)
+        return Work(settings_json, read=[model_manifest, corpus_file], written=written)
     if write_cut is not None:
         _cut(CutSettings.model_validate_json(settings_json), corpus_file, model_manifest, write_cut)
         return Work(settings_json, read=[model_manifest, corpus_file], written=[write_cut])

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from fathom.activations.settings import KeptActivations, SinkSettings, StartToken
-from fathom.schema import Name, Settings
+from fathom.schema import Name, Settings, Uncertainty
 from fathom.store.layout import Dtype
 
 
@@ -32,3 +32,4 @@ class LossSettings(Settings):
     truncate: bool
     start_token: StartToken
     device: Literal["auto", "cpu", "cuda"]
+    uncertainty: Uncertainty

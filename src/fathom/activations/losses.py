@@ -16,6 +16,7 @@ from fathom.activations.ablation import SinkAblation, arising_layers
 from fathom.activations.batching import batches
 from fathom.activations.capture import Batch, forward, make_batch
 from fathom.activations.job import LossSettings
+from fathom.activations.loss_summary import loss_summary
 from fathom.activations.reading import judge_batch, look, read_reference
 from fathom.activations.sinks import FEWEST_TOKENS, REFERENCE_TOKENS
 from fathom.activations.tokenisation import TokenisedTexts, reference_text, tokenise
@@ -37,13 +38,15 @@ TRIED = 6  # tokens of the text by which a model is seen to read none that follo
 CAUSAL = {torch.float32: 1e-3, torch.float16: 5e-2, torch.bfloat16: 2e-1}  # of its largest logit, far above round-off
 
 
-def write_losses(settings_json: str, corpus_file: Path, manifest: Path, path: Path, threads: int | None) -> None:
-    """Measure the original texts of a corpus, and write the table."""
+def write_losses(settings_json: str, corpus_file: Path, manifest: Path, path: Path, threads: int | None) -> list[Path]:
+    """Measure the original texts of a corpus, and write the table of the texts and its summary; returns both."""
     settings = LossSettings.model_validate_json(settings_json)
     checkpoint = read_manifest(manifest, "model")
     corpus = read_corpus(corpus_file)
     corpus = corpus[corpus["view"] == ORIGINAL].reset_index(drop=True)
+    summary = path.with_suffix(".summary.parquet")
     path.unlink(missing_ok=True)
+    summary.unlink(missing_ok=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -71,7 +74,13 @@ def write_losses(settings_json: str, corpus_file: Path, manifest: Path, path: Pa
     reference = reference_text(tokenizer, REFERENCE_TOKENS, longest, vocabulary, settings.start_token)
     losses = measure_losses(model, texts, settings, reference)
     table = pd.DataFrame({"text": corpus["id"], "group": corpus["group"]}).join(losses)
+    try:
+        means = loss_summary(table, settings.uncertainty)
+    except ValueError as error:
+        msg = f"{place}: {error}"
+        raise FathomError(msg) from error
     write_table(table, path)
+    write_table(means, summary)
     log.info(
         "%s: %.3f nats a token, %.3f without the sinks of %s of %s texts",
         place,
@@ -80,6 +89,7 @@ def write_losses(settings_json: str, corpus_file: Path, manifest: Path, path: Pa
         int((table["sinks"] > 0).sum()),
         len(table),
     )
+    return [path, summary]
 
 
 def measure_losses(

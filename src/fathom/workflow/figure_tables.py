@@ -19,7 +19,7 @@ PLACES = {
     "losses": "results/nursery/{name}/losses.parquet",
     "verdicts": "results/metrics/_claims/{name}.parquet",
     "over_tasks": "results/tasks/_over_tasks/{name}.parquet",
-    "text_losses": "results/activations/{model}/{name}/losses.parquet",
+    "text_losses": "results/activations/{model}/{name}/losses.summary.parquet",
     "texts": "results/corpora/{name}.parquet",
 }
 METRIC_PLACE = "results/metrics/{model}/{name}/{content}.parquet"

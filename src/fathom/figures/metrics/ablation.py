@@ -10,14 +10,13 @@ import pandas as pd
 from matplotlib.lines import Line2D
 
 from fathom.figures.drawing.axes import last_layer
-from fathom.figures.drawing.checks import CURVE_VALUES, check_curves
+from fathom.figures.drawing.checks import CURVE_VALUES, FEWEST_TEXTS, check_curves
 from fathom.figures.drawing.curve import draw_curve, panel_note
 from fathom.figures.drawing.grid import Panel, draw_panels, pages
 from fathom.figures.drawing.style import DASHED, SOLID, house_style, look
 from fathom.figures.drawing.text import count, join_note
 from fathom.figures.job import Drawn, FigureJob, Tables
 from fathom.figures.metrics.rows import RESIDUAL, curve_rows, first_preparation, one_view, summaries
-from fathom.statistics.resampling import FEWEST_TEXTS, bootstrap_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from fathom.schema import Uncertainty
 
 COLUMNS = 3
 FORMS = {"with": "all tokens", "without": "without sink tokens", "ablated": "sinks taken away"}
@@ -149,40 +147,6 @@ def ablation_curves(tables: Tables, titles: Mapping[str, str], ablated: str) -> 
     return every.sort_values("metric", key=lambda column: column.map(order), kind="stable", ignore_index=True)
 
 
-def loss_rows(losses: pd.DataFrame, uncertainty: Uncertainty) -> pd.DataFrame:
-    """Mean loss over texts as the model is, with its sinks taken away, and their difference, with intervals over texts.
-
-    Without an interval (NaN) where there are too few texts.
-
-    Raises:
-        ValueError: if no text has a loss.
-    """
-    known = losses.dropna(subset=["intact", "ablated"])
-    if known.empty:
-        msg = "losses: no text has more than one token, so that there is none to predict"
-        raise ValueError(msg)
-    values = known[["intact", "ablated"]].to_numpy(dtype=np.float64)
-    values = np.column_stack([values, values[:, 1] - values[:, 0]])
-    low = high = np.full(3, np.nan)
-    if len(known) >= FEWEST_TEXTS and known["group"].nunique() > 1:
-        _, low, high = bootstrap_mean(
-            values,
-            known["group"],
-            samples=uncertainty.bootstrap,
-            level=uncertainty.level,
-            seed=uncertainty.seed,
-        )
-    return pd.DataFrame(
-        {
-            "form": ["with", "ablated", "difference"],
-            "value": values.mean(axis=0),
-            "low": low,
-            "high": high,
-            "texts": len(known),
-        }
-    )
-
-
 def metric_verdict(rows: pd.DataFrame, arises: int | None) -> str:
     """What taking the sinks away makes of a metric behind the layer where they arise, in a sentence.
 
@@ -216,7 +180,7 @@ def metric_verdict(rows: pd.DataFrame, arises: int | None) -> str:
 
 
 def loss_verdict(rows: pd.DataFrame, level: float) -> str:
-    """What taking the sinks away costs, in a sentence; `rows` as from `loss_rows`."""
+    """What taking the sinks away costs, in a sentence; `rows` as in the table of losses."""
     whole, ablated, change = rows["value"].to_numpy(dtype=np.float64)
     low, high = (float(rows[name].iloc[-1]) for name in ("low", "high"))
     interval = f"{100 * level:g} % interval {low:.2f} to {high:.2f}" if np.isfinite(low) else "no interval"
@@ -231,12 +195,12 @@ def figure(tables: Tables, job: FigureJob, notes: list[str], *, ablated: str) ->
     curves = ablation_curves(tables, job.titles, ablated)
     units = {job.titles[metric]: axis for metric, axis in job.axes.items()}
     table, losses = next((table, frame) for table, frame in tables if table.content == LOSSES)
-    found = loss_rows(losses, job.uncertainty)
-    known = losses["layer"].dropna().mode()
-    arises = None if known.empty else int(known.iloc[0])
+    arises = None if losses["arises"].isna().all() else int(losses["arises"].iloc[0])
+    if int(losses["texts"].iloc[0]) < FEWEST_TEXTS:
+        losses = losses.assign(low=np.nan, high=np.nan)
     verdicts = [metric_verdict(rows, arises) for _, rows in curves.groupby("metric", sort=False)]
-    said = [*verdicts, loss_verdict(found, job.uncertainty.level), *notes]
-    drawn = found[found["form"] != "difference"]
+    said = [*verdicts, loss_verdict(losses, job.uncertainty.level), *notes]
+    drawn = losses[losses["form"] != "difference"]
     picture = draw_ablation(curves, drawn, title=job.title, units=units, layers=job.layers, notes=said)
     named = {"metric": "loss", "metric_id": "loss", "model": table.model, "corpus": table.corpus_or_experiment}
-    return Drawn(pd.concat([curves, found.assign(**named)], ignore_index=True), picture, said)
+    return Drawn(pd.concat([curves, losses.drop(columns="arises").assign(**named)], ignore_index=True), picture, said)

@@ -79,7 +79,11 @@ class ActivationJobs:
         model, corpus = wildcards.model, wildcards.corpus
         kept = self._kept(model, corpus)
         facts = {name: kept[name] for name in LOSSES_DEPEND_ON}
-        return as_json({"model": model, "corpus": corpus, "dtype": self._config.all_models[model].dtype, **facts})
+        facts |= {
+            "dtype": self._config.all_models[model].dtype,
+            "uncertainty": self._config.uncertainty.model_dump(mode="json"),
+        }
+        return as_json({"model": model, "corpus": corpus, **facts})
 
     @cached_property
     def loss_code(self) -> str:
