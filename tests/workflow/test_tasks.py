@@ -16,6 +16,8 @@ from tests.tasks import own_tables
 from tests.tiny import CONTEXT
 from tests.workflow.project import Project, done_jobs, said
 
+from fathom import read_results
+
 MODEL = "tiny"
 TASKS = ("mood", "alike")
 
@@ -105,6 +107,20 @@ def test_figures_hold_what_the_tables_say(project: Project) -> None:
         "Different texts: alike 33, mood 60.",
     ):
         assert word in caption
+
+
+def test_what_is_taken_of_tasks_together_is_in_the_frame_of_all_results(project: Project) -> None:
+    found = read_results(project.folder / "results")
+    joined = found[found["task"] == "mean of the tasks"]
+    curves = pd.read_csv(project.folder / "results" / "figures" / "task-curves.csv")
+    mean = joined[(joined["control"] == "") & (joined["position"] == "mean")].sort_values(["sinks", "layer"])
+    drawn = curves[curves["task"] == "mean of the tasks"].sort_values(["sinks", "layer"])
+    assert mean["value"].tolist() == pytest.approx(drawn["value"].tolist())
+    choices = pd.read_csv(project.folder / "results" / "figures" / "layer-choice.csv")
+    rows = joined[joined["control"] == "choice"]
+    assert rows["gap"].tolist() == pytest.approx(choices["gain"].tolist())
+    assert rows["gap_low"].tolist() == pytest.approx(choices["low"].tolist())
+    assert {"last layer", "lowest infonce, sinks with"} <= set(rows["choice"])
 
 
 def test_texts_beyond_the_context_are_cut_and_counted(project: Project) -> None:

@@ -87,7 +87,7 @@ def _texts_note(label: str, texts: pd.DataFrame) -> str:
     missing = len(values) - len(present)
     without = f", {missing} without a value left out" if missing else ""
     if pd.api.types.is_numeric_dtype(present):
-        what = f"numbers from {present.min():g} to {present.max():g}"
+        what = f"numbers from {present.min():g} to {present.max():g}".replace("-", MINUS)
     else:
         counts = present.value_counts()
         named = ", ".join(f"{name} {count}" for name, count in counts.head(MOST_CLASSES).items())
