@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from tests.drawings import LONG_NAME, LONG_NOTES, check_band, check_texts, labels, names, points, written
 
-from fathom.figures.metrics.block_sites import draw_stages
+from fathom.figures.job import Table
+from fathom.figures.metrics.block_sites import draw_stages, site_curves
 
 STAGES = {
     "attention's input": False,
@@ -102,3 +103,27 @@ def test_stages_refuse_what_they_cannot_draw() -> None:
     one = curves[(curves["stage"] == "residual stream") & (curves["sinks"] == "with")]
     with pytest.raises(ValueError, match="column stage: at most 6 can be told apart in one figure, found 7"):
         draw_stages(pd.concat(one.assign(stage=f"s{at}") for at in range(7)), title="t", unit="u")
+
+
+def test_no_line_joins_the_blocks_of_a_hybrid_over_those_without_the_site_in_either_form() -> None:
+    layers = {"residual": range(9), "attention": (2, 4, 8), "mlp": range(1, 9)}
+    rows = [
+        {"site": site, "layer": layer, "sinks": form, "value": 5.0 + layer}
+        for site, known in layers.items()
+        for form in ("with", "without")
+        for layer in known
+    ]
+    summary = pd.DataFrame(rows).assign(view="original", preparation="centred", low=4.0, high=20.0)
+    summary = summary.assign(depth=summary["layer"] / 8, texts=12, groups=12, left_out=0)
+    table = Table(
+        model="Hybrid", corpus_or_experiment="c", model_id="hybrid", name="c", content="effective_rank", summary=True
+    )
+
+    curves = site_curves([(table, summary)])
+
+    for form in ("with", "without"):
+        chosen = curves[(curves["stage"] == "attention output") & (curves["sinks"] == form)]
+        assert chosen["layer"].tolist() == [2, 3, 4, 5, 6, 7, 8]
+        assert chosen.loc[chosen["value"].notna(), "layer"].tolist() == [2, 4, 8]
+        assert curves[(curves["stage"] == "MLP output") & (curves["sinks"] == form)]["value"].notna().all()
+    draw_stages(curves, title="t", unit="u")

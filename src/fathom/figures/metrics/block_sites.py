@@ -161,7 +161,9 @@ def site_curves(tables: Tables) -> pd.DataFrame:
                 if site == "attention_patterns":
                     curve = with_gaps(curve, range(1, int(curve["layer"].max())))
                 elif site != RESIDUAL:  # of a hybrid a site is in some blocks
-                    curve = with_gaps(curve, found.loc[found["site"] == RESIDUAL, "layer"].astype("int64"))
+                    among = found.loc[found["site"] == RESIDUAL, "layer"].astype("int64")
+                    forms = [with_gaps(form, among) for _, form in curve.groupby("sinks", sort=False)]
+                    curve = pd.concat(forms, ignore_index=True)
                 place = {"metric": table.content, "model": table.model, "corpus": table.corpus_or_experiment}
                 curves.append(curve.assign(**place, site=site, stage=SITES[site], residual=site in ON_THE_STREAM))
     return pd.concat(curves, ignore_index=True)
