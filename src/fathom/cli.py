@@ -15,6 +15,7 @@ import click
 
 from fathom.runtime import described
 from fathom.runtime.errors import FathomError
+from fathom.runtime.forked import run_forked
 from fathom.runtime.redaction import RedactingFormatter
 from fathom.stages import STAGES
 
@@ -41,23 +42,26 @@ class _Stages(click.Group):
         return [*STAGES, *TOOLS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        if cmd_name in STAGES:
-            module = f"fathom.{cmd_name}.command"
-        elif cmd_name in TOOLS:
-            module = TOOLS[cmd_name][0]
-        else:
-            return None
-        if cmd_name not in FETCHING:
-            # Before the hub's library is imported, which reads these once. Without them it tries the network first.
-            os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        command: click.Command = importlib.import_module(module).command
-        return command
+        return prepare(cmd_name) if cmd_name in STAGES or cmd_name in TOOLS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Stages"):
             formatter.write_dl(list(STAGES.items()))
         with formatter.section("Config and provenance"):
             formatter.write_dl([(verb, summary) for verb, (_, summary) in TOOLS.items()])
+
+
+def prepare(verb: str) -> click.Command:
+    """Import a verb, with what libraries read from the environment as they are imported."""
+    if verb not in FETCHING:
+        # Before the hub's library is imported, which reads these once. Without them it tries the network first.
+        os.environ |= {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+    if not sys.stderr.isatty():
+        # For the bars of the libraries. Where there is no terminal, fathom writes lines.
+        os.environ.setdefault("TQDM_DISABLE", "1")
+    module = TOOLS[verb][0] if verb in TOOLS else f"fathom.{verb}.command"
+    command: click.Command = importlib.import_module(module).command
+    return command
 
 
 @click.group(cls=_Stages, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
@@ -83,9 +87,6 @@ def verbs(ctx: click.Context, log_file: Path | None, record: Path | None, code: 
     logging.basicConfig(level=logging.WARNING, handlers=handlers)
     log.setLevel(logging.INFO)
     logging.captureWarnings(capture=True)
-    if not sys.stderr.isatty():
-        # For the bars of the libraries. Where there is no terminal, fathom writes lines.
-        os.environ.setdefault("TQDM_DISABLE", "1")
     if record is not None:
         if ctx.invoked_subcommand in TOOLS:
             msg = f"--record is for stages; {ctx.invoked_subcommand} makes no result"
@@ -107,10 +108,19 @@ def write_down(ctx: click.Context, work: Work, log_file: Path | None, record: Pa
 
 
 def main() -> None:
+    """Run a verb, in a fork where a run of the workflow keeps a process to be forked from."""
+    arguments = sys.argv[1:]
+    status = run_forked(arguments)
+    if status is not None:
+        sys.exit(status)
+    run(arguments)
+
+
+def run(arguments: list[str]) -> None:
     """Run a verb. Bad input ends with one line and exit status 1; a fault of fathom's own with a traceback."""
     described.wanted = False
     try:
-        verbs.main(standalone_mode=False)
+        verbs.main(args=arguments, prog_name="fathom", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -21,7 +21,7 @@ class Settings(BaseModel):
     """A slice of the config: unknown keys are refused, and nothing changes after it was read."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=described.wanted
+        extra="forbid", defer_build=True, frozen=True, allow_inf_nan=False, use_attribute_docstrings=described.wanted
     )
 
     @model_validator(mode="before")

@@ -60,6 +60,7 @@ print(*{name.split(".")[0] for name in sys.modules})
         "fathom.runtime",
         "fathom.runtime.described",
         "fathom.runtime.errors",
+        "fathom.runtime.forked",
         "fathom.runtime.redaction",
         "fathom.stages",
     }

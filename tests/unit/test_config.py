@@ -67,7 +67,6 @@ def test_the_defaults_are_valid() -> None:
     assert config.metric_corpora == ("bible", "random-tokens")
     assert {name: one.positions for name, one in config.experiments.items()} == {
         "items": ("span:item",),
-        "items-properties": ("span:item",),
         "relations": ("span:second",),
         "analogies": ("span:fourth",),
         "tweets": ("mean",),
@@ -77,8 +76,6 @@ def test_the_defaults_are_valid() -> None:
         *config.metric_settings,
         "probes-svm",
         "probes-ridge",
-        "items-properties-smollm2-135m",
-        "items-properties-minilm-l6",
         "tweets-smollm2-135m",
         "tweets-minilm-l6",
         "tweets-smollm2-135m-confusion",
@@ -154,14 +151,12 @@ def test_an_empty_config_is_the_default() -> None:
 def test_a_section_replaces_the_default_one_whole() -> None:
     config = load_config({"corpora": {"mine": {"kind": "items"}}}, [])
     assert list(config.corpora) == ["mine"]
-    assert list(config.experiments) == ["mine", "mine-properties"]
+    assert list(config.experiments) == ["mine"]
     assert list(config.models) == list(Config().models)
     assert config.metric_corpora == ()
     assert list(config.all_figures) == [
         "probes-svm",
         "probes-ridge",
-        "mine-properties-smollm2-135m",
-        "mine-properties-minilm-l6",
         "probe-summary",
     ]
 
@@ -301,7 +296,7 @@ def test_numbers_beyond_their_bounds_are_refused(tmp_path: Path, case: tuple[tup
         ),
         (
             {"figures__probes_M_svm__experiments": ["x"]},
-            "figures.probes-svm.experiments: expected one of items, items-properties, relations, analogies, tweets; ",
+            "figures.probes-svm.experiments: expected one of items, relations, analogies, tweets; ",
         ),
         ({"figures__probes_M_svm__models": ["minilm-l6"] * 2}, "figures.probes-svm.models: expected every name once"),
         ({"metrics__corpora": ["bibel"]}, "metrics.corpora: expected one of bible, random-tokens, items"),

@@ -330,7 +330,7 @@ FIGURES: dict[str, dict[str, Any]] = {
     "bimodality": {"kind": "bimodality", "model": "large", "corpus": "hub"},
     "power-law": {"kind": "power-law"},
     "probes": {"kind": "probes", "models": ["small"]},
-    "properties": {"kind": "properties", "model": "large", "experiment": "items-properties"},
+    "properties": {"kind": "properties", "model": "large", "experiment": "items"},
     "summary": {"kind": "probe-summary", "models": ["small"], "experiments": ["items"]},
 }
 SUMMARY = ("", "", True)  # no task and no control, and a summary
@@ -360,8 +360,8 @@ TABLES: dict[str, list[tuple[Any, ...]]] = {
         ("drawn", "items", "probes", "", "random"),
     ],
     "properties": [
-        ("large", "items-properties", "probes"),
-        ("large-random", "items-properties", "probes", "", "random"),
+        ("large", "items", "probes"),
+        ("large-random", "items", "probes", "", "random"),
     ],
     "summary": [
         ("small", "items", "probes"),
@@ -385,8 +385,6 @@ def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
         "sinks": "sinks",
         "probes-svm": "probes",
         "probes-ridge": "probes",
-        "items-properties-small": "properties",
-        "items-properties-large": "properties",
         "probe-summary": "probe-summary",
     }
 
@@ -423,7 +421,7 @@ def test_default_figures_are_of_the_kind_that_their_metric_needs() -> None:
         ("power-law", {"claim": "fig99"}, "claim: input should be 'fig2'"),
         ("comparison", {"claim": "fig99"}, "claim: input should be 'fig2'"),
         ("matrix", {"claim": "fig2"}, "claim: unknown key"),
-        ("probes", {"experiments": ["x"]}, "experiments: expected one of items, items-properties; found 'x'"),
+        ("probes", {"experiments": ["x"]}, "experiments: expected one of items; found 'x'"),
     ],
 )
 def test_a_figure_refuses_what_does_not_exist(figure: str, change: dict[str, Any], expected: str) -> None:

@@ -59,6 +59,9 @@ def defaults(**activations: Any) -> dict[str, ExperimentSettings]:
     return default_experiments(corpora(), ActivationsSettings.model_validate(activations))
 
 
+PROPERTIES = ExperimentSettings(corpus="items", positions=("span:item",), stratify_by="category", estimators=("ridge",))
+
+
 def config_with(experiments: Experiments, **sections: Any) -> Config:
     """A config with these experiments, which nobody has checked."""
     hub = {name: HubModel(source="hub", repository=f"owner/{name}", revision="main") for name in ("a", "b")}
@@ -68,11 +71,10 @@ def config_with(experiments: Experiments, **sections: Any) -> Config:
 # Experiments by default ----------------------------------------------------------------------------------------------
 
 
-def test_one_experiment_a_corpus_of_the_hierarchy_and_one_for_all_properties() -> None:
+def test_one_experiment_a_corpus_of_the_hierarchy() -> None:
     found = defaults()
     assert {name: (one.corpus, one.positions, one.labels) for name, one in found.items()} == {
         "items": ("items", ("span:item",), ("edible", "manmade", "larger_than_person")),
-        "items-properties": ("items", ("span:item",), None),
         "relations": ("relations", ("span:second",), ("related",)),
         "analogies": ("analogies", ("span:fourth",), ("same_relation",)),
         "documents": ("documents", ("last",), ("one_theme",)),
@@ -210,11 +212,12 @@ def figures_of(**experiments: ExperimentSettings) -> dict[str, FigureSettings]:
     return {name: figure for name, figure in found.items() if isinstance(figure, ProbeFigure)}
 
 
-def test_the_default_experiments_call_for_curves_properties_decay_and_a_summary() -> None:
-    found = figures_of(**defaults())
+def test_experiments_call_for_curves_properties_decay_and_a_summary() -> None:
+    experiments = defaults() | {"items-properties": PROPERTIES}
+    found = figures_of(**experiments)
     properties = ["items-properties-a", "items-properties-b"]
     assert list(found) == ["probes-svm", "probes-ridge", *properties, "early-context-decay", "probe-summary"]
-    assert list(impossible_figures(config_with(defaults(), figures=found))) == []
+    assert list(impossible_figures(config_with(experiments, figures=found))) == []
 
 
 def test_several_places_and_coordination_have_figures() -> None:
@@ -370,7 +373,9 @@ DRAWN: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(scope="module")
 def config() -> Config:
-    probes = {name: one.model_dump(mode="json") for name, one in defaults().items()}
+    probes = {
+        name: one.model_dump(mode="json") for name, one in (defaults() | {"items-properties": PROPERTIES}).items()
+    }
     sites = ["residual", "attention"]
     places = {"title": "pairs", "sites": sites, "positions": ["span:second", "last"], "coordination": {}}
     probes["relations"] |= places

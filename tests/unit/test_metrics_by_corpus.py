@@ -256,3 +256,11 @@ def test_views_whose_rows_are_other_texts_give_another_value(metric: str) -> Non
     shifted = [views[0], *(np.roll(view, 1, axis=0) for view in views[1:])]
     right, wrong = (table_of([one], measure(metric, "rows"))["value"].item() for one in (views, shifted))
     assert abs(wrong - right) > 0.02
+
+
+def test_every_layer_is_counted_once() -> None:
+    counted: list[int] = []
+    layers = [[np.random.default_rng(layer).standard_normal((TEXTS, 6))] for layer in range(4)]
+    one = measure("dataset_entropy", "rows")
+    measure_corpus(layers, one, halves=none(), labels=None, level=0.95, threads=2, advance=counted.append)
+    assert counted == [1] * 4

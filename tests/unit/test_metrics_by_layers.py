@@ -113,3 +113,11 @@ def test_a_half_without_a_value_leaves_no_interval() -> None:
 def test_the_public_code_has_no_form_of_these() -> None:
     with pytest.raises(ValueError, match="the public code has no form of linear_cka"):
         table_of(layers_of(), measure("linear_cka", "as_published"))
+
+
+def test_every_half_sample_is_counted_once() -> None:
+    counted: list[int] = []
+    halves = half_samples(np.arange(TEXTS), samples=7, seed=0)
+    one = measure("linear_cka", "rows", "centred")
+    measure_layer_pairs(layers_of(), one, halves=halves, level=0.9, threads=2, advance=counted.append)
+    assert counted == [1] * 14

@@ -277,10 +277,7 @@ def test_names_in_figures() -> None:
     assert config.all_figures["probes-svm"].category == "Probes"
     assert config.all_figures["curvature"].category == "Representation metrics"
     assert config.all_figures["curvature"].subject(config) == "Curvature"
-    assert (
-        config.all_figures["items-properties-minilm-l6"].subject(config)
-        == "items-properties by label, all-MiniLM-L6-v2"
-    )
+    assert config.all_figures["tweets-minilm-l6"].subject(config) == "tweets by label, all-MiniLM-L6-v2"
 
 
 # Metrics -------------------------------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ def test_every_result_has_a_record_and_is_as_recorded(finished: Project) -> None
         content = read_record(path).content
         assert re.fullmatch("[0-9a-f]{16}", content["code"])
         assert content["seconds"] >= 0
+        assert content["processor_seconds"] > 0
+        assert content["peak_mb"] > 1
 
 
 def test_a_figure_names_its_model_revision_corpus_and_code(finished: Project) -> None:

@@ -57,8 +57,6 @@ rule activations:
         record="results/activations/{model}/{corpus}/{shard}.record.json",
     log:
         "logs/activations/{model}/{corpus}/{shard}.log",
-    benchmark:
-        "logs/activations/{model}/{corpus}/{shard}.benchmark.tsv"
     priority: plan.priorities.states
     group:
         plan.activations.group

@@ -11,6 +11,7 @@ from fathom.runtime import described
 described.wanted = False  # before any settings are imported
 
 from fathom.runtime.errors import FathomError
+from fathom.workflow.forks import start_forks
 from fathom.workflow.jobs.models import base_option
 from fathom.workflow.jobs.nursery import apart_option
 from fathom.workflow.load import load_config
@@ -27,6 +28,12 @@ try:
     )
 except FathomError as error:
     sys.exit(f"fathom: error: {error}")
+
+
+# Jobs of this machine are forked from processes that have imported their libraries already.
+onstart:
+    if workflow.is_main_process:
+        start_forks()
 
 
 def one_of(names):

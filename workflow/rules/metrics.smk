@@ -35,8 +35,6 @@ if plan.metrics.token_tables:
             record="results/metrics/{model}/{corpus}/tokens.record.json",
         log:
             "logs/metrics/{model}/{corpus}/tokens.log",
-        benchmark:
-            "logs/metrics/{model}/{corpus}/tokens.benchmark.tsv"
         priority: plan.priorities.metrics
         group:
             plan.metrics.group
@@ -72,8 +70,6 @@ rule metrics:
         record="results/metrics/{model}/{corpus}/{metric}.record.json",
     log:
         "logs/metrics/{model}/{corpus}/{metric}.log",
-    benchmark:
-        "logs/metrics/{model}/{corpus}/{metric}.benchmark.tsv"
     priority: plan.priorities.metrics
     group:
         plan.metrics.group

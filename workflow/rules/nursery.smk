@@ -23,8 +23,6 @@ rule nursery:
         record="results/nursery/{training}.record.json",
     log:
         "logs/nursery/{training}.log",
-    benchmark:
-        "logs/nursery/{training}.benchmark.tsv"
     conda:
         "../../envs/extract.yaml"
     # Small models gain nothing from a second thread, and two trainings side by side do.

@@ -39,8 +39,6 @@ rule probes:
         record="results/probes/{model}/{experiment}.record.json",
     log:
         "logs/probes/{model}/{experiment}.log",
-    benchmark:
-        "logs/probes/{model}/{experiment}.benchmark.tsv"
     priority: plan.priorities.probes
     group:
         plan.probes.group
@@ -78,8 +76,6 @@ rule coordination:
         record="results/probes/{model}/{experiment}.coordination.record.json",
     log:
         "logs/probes/{model}/{experiment}.coordination.log",
-    benchmark:
-        "logs/probes/{model}/{experiment}.coordination.benchmark.tsv"
     group:
         plan.probes.group
     conda:
@@ -113,8 +109,6 @@ rule directions:
         record="results/probes/{model}/{experiment}.directions.record.json",
     log:
         "logs/probes/{model}/{experiment}.directions.log",
-    benchmark:
-        "logs/probes/{model}/{experiment}.directions.benchmark.tsv"
     group:
         plan.probes.group
     conda:

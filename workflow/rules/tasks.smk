@@ -72,8 +72,6 @@ rule tasks:
         record="results/tasks/{model}/{task}.record.json",
     log:
         "logs/tasks/{model}/{task}.log",
-    benchmark:
-        "logs/tasks/{model}/{task}.benchmark.tsv"
     group:
         plan.tasks.group
     conda:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -31,15 +31,16 @@ def measure_corpus(
     labels: Names | None,
     level: float,
     threads: int,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> pd.DataFrame:
     """Measure the texts of a corpus at every layer; returns a data frame with COLUMNS, `row` says which layer.
 
     `layers` gives for each layer the states (texts, width) of every view that the metric reads, all in one order of
     texts. `halves` (samples, texts) marks the half samples behind the intervals; `labels` (texts,) is for a metric that
-    reads them.
+    reads them. `advance` hears of every layer that is done.
     """
     function = partial(_measure_layer, measure=measure, halves=halves, labels=labels, level=level)
-    found = in_parallel(function, layers, threads=threads)
+    found = in_parallel(function, layers, threads=threads, advance=advance)
     rows = [{"row": row, **one} for row, estimates in enumerate(found) for one in estimates]
     return pd.DataFrame(rows).reindex(columns=COLUMNS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,12 +19,19 @@ COLUMNS = ["row", "other_row", "preparation", "value", "low", "high", "reason"]
 
 
 def measure_layer_pairs(
-    layers: Sequence[States], measure: Measure, *, halves: npt.NDArray[np.bool_], level: float, threads: int
+    layers: Sequence[States],
+    measure: Measure,
+    *,
+    halves: npt.NDArray[np.bool_],
+    level: float,
+    threads: int,
+    advance: Callable[[int], object] = lambda _: None,
 ) -> pd.DataFrame:
     """Measure every pair of layers, each (texts, width); returns a data frame with COLUMNS, one row a cell.
 
     `halves` (samples, texts) marks the half samples behind the intervals. All layers are held in memory at once: layers
     x texts x width numbers. Where the metric is not defined for these texts, all cells are NaN and `reason` says why.
+    `advance` hears of every half sample that is done.
     """
     tables = []
     for form in measure.forms:
@@ -37,7 +44,7 @@ def measure_layer_pairs(
         except ValueError as error:  # texts for which the metric is not defined: the table says so
             cells, reason = np.full((len(layers), len(layers)), np.nan), str(error)
         replicates = in_parallel(
-            partial(_half, layers=layers, measure=measure, preparation=form), halves, threads=threads
+            partial(_half, layers=layers, measure=measure, preparation=form), halves, threads=threads, advance=advance
         )
         low, high = half_sample_interval(cells, np.array(replicates), halves, level=level)
         row, other = (axis.ravel() for axis in np.indices(cells.shape))

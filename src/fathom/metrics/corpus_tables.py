@@ -7,6 +7,7 @@ from means over all tokens, and from means over the tokens that are no sinks.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ States = npt.NDArray[np.float32]
 Indices = npt.NDArray[np.int64]
 Layers = list[list[States]]
 """States (texts, width) of every view at every layer."""
+Advance = Callable[[int], object]
+"""Hears of units of work that are done."""
 
 PAIR_COLUMNS = [
     "view",
@@ -44,6 +47,15 @@ PAIR_COLUMNS = [
     "repeats",
     "reason",
 ]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What progress counts in one form of one view."""
+
+    title: str
+    units: int
+    unit: str
 
 
 def make_tables(
@@ -72,18 +84,19 @@ def corpus_table(
         raise FathomError(msg)
     together = [[view] for view in texts] if compared == 1 else [list(texts)[:compared]]
 
-    def table_of(states: Layers, rows: Indices) -> pd.DataFrame:
+    def table_of(states: Layers, rows: Indices, advance: Advance) -> pd.DataFrame:
         labels = _labels(corpus.iloc[rows], measure, job)
         halves = _halves(corpus, rows, measure, job)
-        table = measure_corpus(states, measure, halves=halves, labels=labels, level=job.level, threads=threads)
+        table = measure_corpus(
+            states, measure, halves=halves, labels=labels, level=job.level, threads=threads, advance=advance
+        )
         return table.assign(chance=_chance(measure, labels))
 
     tables = []
-    with Progress(f"{measure.name} of {job.model} on {job.corpus}", len(together), "views") as progress:
-        for views in together:
-            name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
-            tables.append(_with_and_without(activations, [texts[view] for view in views], measure, table_of, name))
-            progress.advance(1)
+    for views in together:
+        name = " and ".join(views) if len(views) <= 2 else f"{len(views)} views"
+        counted = Counted(_title(measure, job, name), len(activations.layers), "layers")
+        tables.append(_with_and_without(activations, [texts[view] for view in views], measure, table_of, name, counted))
     joined = number_layers(pd.concat(tables, ignore_index=True), activations.layer_axis(), "row")
     return joined.assign(site="residual").reindex(columns=CURVE_COLUMNS)
 
@@ -93,15 +106,18 @@ def layer_pairs_table(
 ) -> pd.DataFrame:
     """Table of a metric of pairs of layers: one row a view, choice of tokens and pair."""
 
-    def table_of(states: Layers, rows: Indices) -> pd.DataFrame:
+    def table_of(states: Layers, rows: Indices, advance: Advance) -> pd.DataFrame:
         halves = _halves(corpus, rows, measure, job)
         layers = [layer[0] for layer in states]
-        table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads)
+        table = measure_layer_pairs(layers, measure, halves=halves, level=job.level, threads=threads, advance=advance)
         return table.assign(texts=len(rows))
 
     axis = activations.layer_axis()
+    samples = max(measure.settings.samples, 1) * len(measure.forms)
     tables = [
-        _with_and_without(activations, [chosen], measure, table_of, view)
+        _with_and_without(
+            activations, [chosen], measure, table_of, view, Counted(_title(measure, job, view), samples, "half samples")
+        )
         for view, chosen in _texts_by_view(corpus, job).items()
     ]
     joined = number_layers(pd.concat(tables, ignore_index=True), axis, "row")
@@ -113,8 +129,9 @@ def _with_and_without(
     activations: Activations,
     views: list[Indices],
     measure: Measure,
-    table_of: Callable[[Layers, Indices], pd.DataFrame],
+    table_of: Callable[[Layers, Indices, Advance], pd.DataFrame],
     name: str,
+    counted: Counted,
 ) -> pd.DataFrame:
     """Rows of some views under their name: of means over all tokens, and of those without the sink tokens.
 
@@ -127,17 +144,23 @@ def _with_and_without(
     if measure.settings.distinct:
         first = first_of_repeats(activations.token_ids(), views)
         views, repeats = [view[first] for view in views], int(np.count_nonzero(~first))
-    table = table_of(_layers(activations, views, position), views[0])
-    if not is_mean(position):
-        return table.assign(view=name, repeats=repeats, sinks="none")
     sinks = activations.sinks()
-    other = table
-    if any(sinks[row].any() for view in views for row in view):
-        has_others = np.all([[not sinks[row].all() for row in view] for view in views], axis=0)
-        kept = [view[has_others] for view in views]
-        other = table_of(_layers(activations, kept, without_sinks(position)), kept[0])
+    differ = is_mean(position) and any(sinks[row].any() for view in views for row in view)
+    with Progress(counted.title, counted.units * (2 if differ else 1), counted.unit) as progress:
+        table = table_of(_layers(activations, views, position), views[0], progress.advance)
+        if not is_mean(position):
+            return table.assign(view=name, repeats=repeats, sinks="none")
+        other = table
+        if differ:
+            has_others = np.all([[not sinks[row].all() for row in view] for view in views], axis=0)
+            kept = [view[has_others] for view in views]
+            other = table_of(_layers(activations, kept, without_sinks(position)), kept[0], progress.advance)
     both = pd.concat([table.assign(sinks="with"), other.assign(sinks="without")], ignore_index=True)
     return both.assign(view=name, repeats=repeats)
+
+
+def _title(measure: Measure, job: MetricJob, view: str) -> str:
+    return f"{measure.name} of {job.model} on {job.corpus}, {view}"
 
 
 def _halves(corpus: pd.DataFrame, rows: Indices, measure: Measure, job: MetricJob) -> npt.NDArray[np.bool_]:

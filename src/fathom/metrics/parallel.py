@@ -12,7 +12,17 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def in_parallel(function: Callable[[Item], Result], items: Iterable[Item], *, threads: int) -> list[Result]:
-    """Results of `function` for all items, in their order, `threads` at a time."""
+def in_parallel(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    *,
+    threads: int,
+    advance: Callable[[int], object] = lambda _: None,
+) -> list[Result]:
+    """Results of `function` for all items, in their order, `threads` at a time; `advance(1)` is called after each."""
+    results = []
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(function, items))
+        for result in pool.map(function, items):
+            results.append(result)
+            advance(1)
+    return results

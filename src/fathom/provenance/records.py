@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import re
+import resource
 import socket
 import sys
 import time
@@ -102,6 +103,7 @@ def write_record(path: Path, verb: str, work: Work, code: str | None, started: S
         "started": started.utc.isoformat(timespec="seconds"),
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": started.seconds(),
+        **used(),
     }
     write_manifest(path, content)
 
@@ -242,6 +244,19 @@ def _portable(path: Path, folder: Path) -> str:
 def joined(folder: Path, path: str) -> Path:
     """A path seen from `folder`, without `..` where it can be said without."""
     return Path(os.path.normpath(folder / path))
+
+
+def used() -> dict[str, float]:
+    """Processor time and largest memory of this process and what it has started, the interpreter's start included.
+
+    A fork (see `fathom.forks`) counts from when it was forked, and the memory that it shares with others too.
+    """
+    parts = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    kilobyte = 1 if sys.platform == "darwin" else 1 << 10  # macOS counts bytes
+    return {
+        "processor_seconds": round(sum(part.ru_utime + part.ru_stime for part in parts), 3),
+        "peak_mb": round(max(part.ru_maxrss for part in parts) * kilobyte / 1e6, 1),
+    }
 
 
 def loaded_packages() -> dict[str, str]:

@@ -40,7 +40,6 @@ def code_digest(*modules: str, data: tuple[str, ...] = ()) -> str:
 
 def imported_modules(*modules: str) -> set[str]:
     """Modules of fathom that `modules` import, at whatever depth, and themselves; none of `fathom.runtime`."""
-    graph = _import_graph()
     found: set[str] = set()
     waiting = set(modules)
     while waiting:
@@ -48,8 +47,14 @@ def imported_modules(*modules: str) -> set[str]:
         if module.startswith(RUNTIME):
             continue
         found.add(module)
-        waiting |= graph.find_modules_directly_imported_by(module) - found
+        waiting |= _imported_by(module) - found
     return found
+
+
+@cache
+def _imported_by(module: str) -> frozenset[str]:
+    """Modules of fathom that a module imports itself: asked for again and again, by every kind of job."""
+    return frozenset(_import_graph().find_modules_directly_imported_by(module))
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -185,12 +186,12 @@ class Config(Settings):
         own = self.activations.corpora.get(corpus, CorpusActivations())
         return own.shards or self.activations.shards
 
-    @property
+    @cached_property
     def experiments(self) -> dict[str, ExperimentSettings]:
         """Probing experiments: as configured, or those that the corpora of the hierarchy call for."""
         return default_experiments(self.corpora, self.activations) if self.probes is None else self.probes
 
-    @property
+    @cached_property
     def all_models(self) -> dict[str, ModelSettings]:
         """Models: as configured, and those of random weights that experiments are set against."""
         return self.models | random_models(self.models, self.experiments)
