@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from tests.copies import copy_package
 from tests.workflow.forked import snakemake
+from tests.workflow.forked_jobs import forked_jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,10 +73,17 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "PYTHONPATH": str(self.source), "HF_HUB_OFFLINE": "1", **self.environment}
 
-    def run(self, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to its end."""
+    def run(
+        self, *arguments: str, cores: int = 2, check: bool = True, fork: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end, its jobs forked from a process that has imported packages already or started anew."""
         _, _, _, *words = self.command(*arguments, cores=cores)
-        done = snakemake(words, self.folder, self.variables(), timeout=600)
+        variables = self.variables()
+        # Libraries read what a test may put into the environment when they are imported: such jobs are not forked.
+        if fork and not self.environment:
+            folder, needed = forked_jobs()
+            variables |= needed | {"PATH": f"{folder}{os.pathsep}{variables['PATH']}"}
+        done = snakemake(words, self.folder, variables, timeout=600)
         assert not check or done.returncode == 0, said(done)
         return done
 
