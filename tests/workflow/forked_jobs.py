@@ -4,7 +4,8 @@ Those imports take most of the time of a job on a tiny model, and tests start hu
 imported by each job, from the source that its run is told; arguments, environment, folder and standard files are those
 of the program that Snakemake started, and when that one is killed the job is, too.
 
-Run as `python -m tests.workflow.forked_jobs SOCKET`, this is the process that is forked. It ends with its input.
+Run as `python -m tests.workflow.forked_jobs SOCKET FOLDER`, this is the process that is forked. It ends with its
+input, and takes its folder away.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).parents[2]
 ADDRESS = "FATHOM_TESTS_SOCKET"
-# Started in place of `fathom`: hands everything over, and ends as the job ends. Without site-packages it starts at once.
+# Started in place of `fathom`: hands everything over, and ends as the job ends. Without `site` it starts at once.
 PROGRAM = f"""\
 #!{sys.executable} -IS
 import json, os, socket, sys
@@ -73,7 +74,6 @@ def forked_jobs() -> tuple[str, dict[str, str]]:
     Returns a folder with a program `fathom`, and the variables that this program needs.
     """
     folder = tempfile.mkdtemp(prefix="fathom-")  # short: an address has at most 108 characters
-    atexit.register(shutil.rmtree, folder)
     program, address = Path(folder, "fathom"), str(Path(folder, "socket"))
     program.write_text(PROGRAM, encoding="utf-8")
     program.chmod(0o755)
@@ -82,13 +82,14 @@ def forked_jobs() -> tuple[str, dict[str, str]]:
         listening.listen()
         # A matplotlib of no user's settings, and libraries that ask no hub, as in every job.
         own = {"MPLBACKEND": "agg", "MPLCONFIGDIR": folder, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-        subprocess.Popen(
-            [sys.executable, "-m", "tests.workflow.forked_jobs", str(listening.fileno())],
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.workflow.forked_jobs", str(listening.fileno()), folder],
             env={**os.environ, **own},
             cwd=ROOT,
             pass_fds=[listening.fileno()],
             stdin=subprocess.PIPE,  # whose other end this process holds as long as it lives
         )
+        atexit.register(process.communicate)
     return folder, {ADDRESS: address}
 
 
@@ -163,3 +164,4 @@ def _run(asked: dict[str, Any], files: Sequence[int]) -> None:
 
 if __name__ == "__main__":
     _serve(socket.socket(fileno=int(sys.argv[1])))
+    shutil.rmtree(sys.argv[2])

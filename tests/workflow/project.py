@@ -73,16 +73,20 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "PYTHONPATH": str(self.source), "HF_HUB_OFFLINE": "1", **self.environment}
 
+    def variables_to_fork(self) -> dict[str, str]:
+        """Environment of a run whose jobs are forked from a process that has imported packages already."""
+        variables = self.variables()
+        if self.environment:  # libraries read what a test may put there when they are imported
+            return variables
+        folder, needed = forked_jobs()
+        return variables | needed | {"PATH": f"{folder}{os.pathsep}{variables['PATH']}"}
+
     def run(
         self, *arguments: str, cores: int = 2, check: bool = True, fork: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to its end, its jobs forked from a process that has imported packages already or started anew."""
+        """Run Snakemake to its end; with `fork` its jobs find the packages of others imported."""
         _, _, _, *words = self.command(*arguments, cores=cores)
-        variables = self.variables()
-        # Libraries read what a test may put into the environment when they are imported: such jobs are not forked.
-        if fork and not self.environment:
-            folder, needed = forked_jobs()
-            variables |= needed | {"PATH": f"{folder}{os.pathsep}{variables['PATH']}"}
+        variables = self.variables_to_fork() if fork else self.variables()
         done = snakemake(words, self.folder, variables, timeout=600)
         assert not check or done.returncode == 0, said(done)
         return done
