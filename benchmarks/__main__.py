@@ -47,7 +47,8 @@ def main() -> None:
 
 def measure(scratch: Path) -> list[str]:
     """All measurements, as the lines of three tables."""
-    cases = [smollm2(*READ), smollm2(*EVERYTHING)]
+    all_cores = os.cpu_count() or 1
+    cases = [smollm2(*READ), smollm2(*READ, threads=all_cores), smollm2(*EVERYTHING, threads=all_cores)]
     missing = []
     if torch.cuda.is_available():
         cases += [pythia(*READ), pythia(*EVERYTHING)]
@@ -55,11 +56,12 @@ def measure(scratch: Path) -> list[str]:
         missing.append("Extraction and store on disk, Pythia-410M's shape, bfloat16, GPU: not measured: no GPU")
     comparisons = []
     for case in cases:
-        say(f"extraction, {case.title}, {', '.join(case.activations.positions)}")
-        folder = scratch / f"{case.device}-{len(case.activations.positions)}"
-        folder.mkdir()
+        say(f"extraction, {case.title}, {', '.join(case.activations.positions)}, {case.place}")
+        folder = Path(tempfile.mkdtemp(dir=scratch))
         speed, manifest = extraction.measure(case, folder)
-        comparisons += [speed, size.measure(case.title, manifest)]
+        comparisons.append(speed)
+        if case.threads == all_cores or case.device != "cpu":  # what is stored is the same for any number of threads
+            comparisons.append(size.measure(case.title, manifest))
     say("reading")
     comparisons += reading.measure(scratch)
     say("verifying")

@@ -27,6 +27,8 @@ PAIRS = 5
 
 def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     """Measure one model; returns the comparison and the manifest of the store that the last run left in `folder`."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(case.threads)
     model, texts = case.model(), case.tokens()
     shape = Shape(
         layers={"residual": layer_names(case.activations.layers, model.architecture.depth, case.title)},
@@ -67,9 +69,9 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     bare()  # the first pass pays for what later ones find ready
     fresh_store()
     seconds = interleave(fresh_store, lambda: clock(bare), PAIRS)
-    place = "CPU" if case.device == "cpu" else "GPU"
+    torch.set_num_threads(before)
     comparison = Comparison(
-        name=f"Extraction of {', '.join(case.activations.positions)}, {case.title}'s shape, {case.dtype}, {place}, "
+        name=f"Extraction of {', '.join(case.activations.positions)}, {case.title}'s shape, {case.dtype}, {case.place}, "
         f"{shape.tokens:,} tokens",
         against="bare forward pass, same batches",
         unit="tokens/s",

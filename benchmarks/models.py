@@ -24,6 +24,13 @@ class Case:
     dtype: Literal["float32", "bfloat16"]
     texts: int
     activations: KeptActivations
+    threads: int = 1
+    """Of the model, where it runs on a CPU. The store has a thread of its own."""
+
+    @property
+    def place(self) -> str:
+        """Where the model runs."""
+        return "GPU" if self.device == "cuda" else f"CPU, {self.threads} thread{'s' if self.threads > 1 else ''}"
 
     def model(self) -> LoadedModel:
         """The model, with random weights."""
@@ -52,8 +59,8 @@ READ: tuple[Position, ...] = ("tokens", "mean")
 EVERYTHING: tuple[Position, ...] = ("tokens", "mean", "last")
 
 
-def smollm2(*positions: Position) -> Case:
-    """The shape of SmolLM2-135M in float32 on the CPU, fathom's default settings."""
+def smollm2(*positions: Position, threads: int = 1) -> Case:
+    """The shape of SmolLM2-135M in float32 on the CPU, fathom's default settings: three windows of texts."""
     config = LlamaConfig(
         vocab_size=49152,
         hidden_size=576,
@@ -63,7 +70,7 @@ def smollm2(*positions: Position) -> Case:
         num_key_value_heads=3,
         max_position_embeddings=8192,
     )
-    return Case("SmolLM2-135M", config, "cpu", "float32", texts=32, activations=kept(*positions))
+    return Case("SmolLM2-135M", config, "cpu", "float32", texts=96, activations=kept(*positions), threads=threads)
 
 
 def pythia(*positions: Position) -> Case:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import logging
-import tempfile
 from pathlib import Path
 
 import click
@@ -15,6 +14,7 @@ from fathom.corpora.job import CorpusJob
 from fathom.corpora.leaks import leaks_table
 from fathom.corpora.sources import Sources
 from fathom.io.corpus_table import read_corpus, write_corpus
+from fathom.io.scratch import scratch_folder
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 
@@ -39,9 +39,9 @@ def command(
         if base is not None and job.base is None:
             msg = f"--base: expected none, the corpus is made of no other; found {base}"
             raise FathomError(msg)
-        with tempfile.TemporaryDirectory(prefix=f".{job.name}-", dir=output.parent) as scratch:
+        with scratch_folder(output) as scratch:
             kept = output.with_name(f"{job.name}.commit.json")
-            sources = Sources(Path(scratch), kept, None if base is None else read_corpus(base), job.base)
+            sources = Sources(scratch, kept, None if base is None else read_corpus(base), job.base)
             # By name, so that the code of one kind of corpus is no part of another's.
             frame: pd.DataFrame = importlib.import_module(job.module).build(sources, **job.options)
         for other in compared:

@@ -34,7 +34,7 @@ class AtomicFile:
         self.descriptor = os.open(self._own, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
         self.discard = weakref.finalize(self, _discard, self._own, self.descriptor)
         """Delete the temporary file, as at the end of the process; nothing once it took its place."""
-        _lock(self.descriptor)
+        lock(self.descriptor)
 
     def publish(self) -> None:
         """Wait until the disk holds the file, and let it take its place.
@@ -72,7 +72,7 @@ def clear_abandoned(path: Path) -> None:
         except (FileNotFoundError, PermissionError):
             continue  # it took its place meanwhile, or is another user's
         try:
-            if _lock(descriptor):
+            if lock(descriptor):
                 left.unlink(missing_ok=True)
         finally:
             os.close(descriptor)
@@ -83,7 +83,7 @@ def _discard(temporary: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def lock(descriptor: int) -> bool:
     """Take the lock of an open file, as long as it is open. False if another has it, or there are no locks here."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import importlib
 import logging
 import shutil
-import tempfile
 from pathlib import Path
 
 import click
 
 from fathom.io.hashing import file_facts
 from fathom.io.manifests import write_manifest
+from fathom.io.scratch import scratch_folder
 from fathom.models.job import ModelJob
 from fathom.models.prepare import describe, keep_plain
 from fathom.models.sources.place import Origin, Place
@@ -34,11 +34,11 @@ def command(settings_json: str, folder: Path, manifest: Path, base: Path | None)
         raise FathomError(msg)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{job.name}-", dir=folder.parent) as scratch:
-        draft = Path(scratch) / "draft"
+    with scratch_folder(folder) as scratch:
+        draft = scratch / "draft"
         draft.mkdir()
         options = {key: value for key, value in job.source.items() if key != "source"}
-        place = Place(draft, Path(scratch), folder.with_name(f"{folder.name}.commit.json"), base)
+        place = Place(draft, scratch, folder.with_name(f"{folder.name}.commit.json"), base)
         # By name, so that the code of one kind of source is no part of another's.
         origin: Origin = importlib.import_module(job.module).bring(place, **options)
         try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import shutil
-import tempfile
 from pathlib import Path
 
+from fathom.io.scratch import scratch_folder
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.tasks.job import DataJob
@@ -24,9 +24,9 @@ def write_data(settings_json: str, manifest: Path) -> Work:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{job.task}-", dir=folder.parent) as scratch:
+        with scratch_folder(folder) as scratch:
             # By name, so that the code of one kind of task is no part of another's.
-            built = importlib.import_module(job.module).build(TaskSources(Path(scratch), folder), **job.options)
+            built = importlib.import_module(job.module).build(TaskSources(scratch, folder), **job.options)
     except (FathomError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
         msg = str(error) if str(error).startswith("task ") else f"task {job.task}: {error}"

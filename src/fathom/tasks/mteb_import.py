@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from fathom.runtime.errors import FathomError
@@ -33,13 +34,13 @@ def import_mteb() -> Any:
     return mteb
 
 
-def work_offline(scratch: str) -> None:
+def work_offline(scratch: Path) -> None:
     """Before mteb is imported: what it reads lies on this disk, and scores need no GPU."""
     os.environ |= {
         "HF_HUB_OFFLINE": "1",
         "HF_DATASETS_OFFLINE": "1",
         "TRANSFORMERS_OFFLINE": "1",
-        "HF_DATASETS_CACHE": scratch,
+        "HF_DATASETS_CACHE": str(scratch),
         "CUDA_VISIBLE_DEVICES": "",
         "TOKENIZERS_PARALLELISM": "false",
     }

@@ -6,7 +6,6 @@ import json
 import logging
 import multiprocessing
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from fathom.io.atomic import atomic_write
 from fathom.io.manifests import sha256_of
+from fathom.io.scratch import scratch_folder
 from fathom.io.shards import shard_manifests
 from fathom.io.tables import read_arrow, write_table
 from fathom.runtime.errors import FathomError
@@ -72,7 +72,7 @@ def score_layers(
     job = TaskJob.model_validate_json(settings_json)
     manifests = shard_manifests(states, shards)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{job.task}-", dir=folder) as scratch:
+    with scratch_folder(folder / job.task) as scratch:
         work_offline(scratch)
         facts = read_task(data)
         found = _Evaluation(job, data, corpus_file, manifests)
@@ -219,7 +219,7 @@ class _Evaluation:
 _own: list[_Evaluation] = []  # of a process that scores some of the layers
 
 
-def _start(parts: tuple[TaskJob, Path, Path, tuple[Path, ...]], scratch: str) -> None:
+def _start(parts: tuple[TaskJob, Path, Path, tuple[Path, ...]], scratch: Path) -> None:
     work_offline(scratch)
     _own.append(_Evaluation(*parts))
 
@@ -235,7 +235,7 @@ def evaluate(evaluation: _Evaluation, readings: Sequence[Reading], processes: in
         yield from map(evaluation.score, readings)
         return
     context = multiprocessing.get_context("spawn")
-    arguments = (evaluation.parts, os.environ["HF_DATASETS_CACHE"])
+    arguments = (evaluation.parts, Path(os.environ["HF_DATASETS_CACHE"]))
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_start, initargs=arguments) as pool:
         yield from pool.map(_score, readings)
 

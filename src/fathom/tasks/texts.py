@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
 from fathom.io.corpus_table import ORIGINAL, write_corpus
+from fathom.io.scratch import scratch_folder
 from fathom.runtime.errors import FathomError
 from fathom.runtime.job_files import Work
 from fathom.tasks.encoders import RecordingEncoder
@@ -24,7 +24,7 @@ def write_texts(settings_json: str, data: Path, output: Path) -> Work:
     """List what a task asks for, and write it as a corpus."""
     job = TextsJob.model_validate_json(settings_json)
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as scratch:
+    with scratch_folder(output) as scratch:
         work_offline(scratch)
         asked = recorded_texts(data, job.template)
     texts = asked.texts
