@@ -48,10 +48,8 @@ results/report.html: $(INSTALLED) $(wildcard results/figures/*)
 	snakemake crate --cores 1 --forcerun provenance crate --allowed-rules provenance crate $(SNAKEMAKE_FLAGS)
 	snakemake default crate --report $@ $(SNAKEMAKE_FLAGS)
 
-# Those of the browser run by themselves: Playwright does not start where another test has left an event loop.
 test: $(INSTALLED)
-	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not nightly" --ignore tests/browser
-	pytest --numprocesses 2 tests/browser
+	pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not nightly"
 
 # What tests/browser drives: Debian's Chromium, installed where it is missing. Without it these tests are skipped, in CI
 # they fail.

@@ -15,9 +15,12 @@ from tests.explored import write_explored
 READY = "html[data-ready]"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The browser. Where it is not installed, tests fail in CI and are skipped elsewhere."""
+    """The browser. Where it is not installed, tests fail in CI and are skipped elsewhere.
+
+    It ends with its file: as long as Playwright runs, so does its event loop, and no second one starts in a process.
+    """
     found = shutil.which("chromium")
     if found is None:
         reason = "no chromium on PATH: `make browser` installs it"

@@ -144,6 +144,7 @@ BUILT: dict[str, Callable[[], PreTrainedModel]] = {
             num_local_experts=2,
             num_experts_per_tok=2,
             sliding_window=6,
+            rope_parameters={"rope_type": "default", "rope_theta": 10_000.0},  # no 4,096 tokens that a check would try
         )
     ),
 }

@@ -89,7 +89,8 @@ BUILDERS: dict[str, Callable[[], PreTrainedModel]] = {
     "bert": lambda: BertModel(BertConfig(**SIZES), add_pooling_layer=False),
     "opt": lambda: OPTModel(OPTConfig(**OPT)),
     "opt post-norm": lambda: OPTModel(OPTConfig(**OPT, do_layer_norm_before=False)),
-    "gemma2": lambda: Gemma2Model(Gemma2Config(**SIZES, num_key_value_heads=1, head_dim=8)),
+    # Windows of its own 4,096 tokens would be tried with a text as long.
+    "gemma2": lambda: Gemma2Model(Gemma2Config(**SIZES, num_key_value_heads=1, head_dim=8, sliding_window=8)),
     "falcon parallel": lambda: FalconModel(FalconConfig(**FALCON)),
     "falcon sequential": lambda: FalconModel(FalconConfig(**FALCON, parallel_attn=False)),
     "bloom": lambda: BloomModel(BloomConfig(**WORDS, hidden_size=WIDTH, n_layer=DEPTH, n_head=2)),

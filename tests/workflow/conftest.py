@@ -24,11 +24,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose default targets are made. Copy it before changing it."""
+    """A project whose default targets are made, by programs that nothing is forked from. Copy it before changing it."""
     own = tmp_path_factory.mktemp("finished") / "project"
     if "PYTEST_XDIST_WORKER" not in os.environ:
         project = prepared.copy(own)
-        project.run()
+        project.run(fork=False)
         return project
     # The first of several workers that wants one makes it for all; each has a copy.
     shared = tmp_path_factory.getbasetemp().parent / "finished"
@@ -36,7 +36,7 @@ def finished(prepared: Project, tmp_path_factory: pytest.TempPathFactory) -> Pro
     with shared.with_name("finished.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not done.exists():
-            prepared.copy(shared).run()
+            prepared.copy(shared).run(fork=False)
             done.touch()
     return Project(shared).copy(own)
 

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 from tests.copies import copy_package
 from tests.workflow.forked import snakemake
+from tests.workflow.forked_jobs import forked_jobs
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,10 +73,21 @@ class Project:
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**os.environ, "PATH": path, "PYTHONPATH": str(self.source), "HF_HUB_OFFLINE": "1", **self.environment}
 
-    def run(self, *arguments: str, cores: int = 2, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run Snakemake to its end."""
+    def variables_to_fork(self) -> dict[str, str]:
+        """Environment of a run whose jobs are forked from a process that has imported packages already."""
+        variables = self.variables()
+        if self.environment:  # libraries read what a test may put there when they are imported
+            return variables
+        folder, needed = forked_jobs()
+        return variables | needed | {"PATH": f"{folder}{os.pathsep}{variables['PATH']}"}
+
+    def run(
+        self, *arguments: str, cores: int = 2, check: bool = True, fork: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Run Snakemake to its end; with `fork` its jobs find the packages of others imported."""
         _, _, _, *words = self.command(*arguments, cores=cores)
-        done = snakemake(words, self.folder, self.variables(), timeout=600)
+        variables = self.variables_to_fork() if fork else self.variables()
+        done = snakemake(words, self.folder, variables, timeout=600)
         assert not check or done.returncode == 0, said(done)
         return done
 

@@ -39,7 +39,8 @@ def advised(output: str) -> str:
 def repair(project: Project, output: str) -> list[str]:
     """Run the command that is advised, as a user would; returns the jobs that it ran."""
     snakemake = shlex.join([sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")])
-    done = project.execute(["bash", "-c", f'snakemake() {{ {snakemake} "$@"; }}\n{advised(output)}'], check=True)
+    command = ["bash", "-c", f'snakemake() {{ {snakemake} "$@"; }}\n{advised(output)}']
+    done = project.execute(command, variables=project.variables_to_fork(), check=True)
     return done_jobs(done)
 
 
