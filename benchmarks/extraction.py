@@ -71,8 +71,8 @@ def measure(case: Case, folder: Path) -> tuple[Comparison, Path]:
     seconds = interleave(fresh_store, lambda: clock(bare), PAIRS)
     torch.set_num_threads(before)
     comparison = Comparison(
-        name=f"Extraction of {', '.join(case.activations.positions)}, {case.title}'s shape, {case.dtype}, {case.place}, "
-        f"{shape.tokens:,} tokens",
+        name=f"Extraction of {', '.join(case.activations.positions)}, {case.title}'s shape, {case.dtype}, "
+        f"{case.place}, {shape.tokens:,} tokens",
         against="bare forward pass, same batches",
         unit="tokens/s",
         pairs=speeds(seconds, shape.tokens),

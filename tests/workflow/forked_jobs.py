@@ -71,8 +71,11 @@ IMPORTED: dict[str, Sequence[str]] = {
 def forked_jobs() -> tuple[str, dict[str, str]]:
     """Start the process that is forked, once.
 
-    Returns a folder with a program `fathom`, and the variables that this program needs.
+    Returns a folder with a program `fathom`, and the variables that this program needs. They tell a run that its jobs
+    are forked already, so that it starts no processes for that.
     """
+    from fathom.runtime.forked import FOLDER  # here, for the process that is forked imports nothing of fathom
+
     folder = tempfile.mkdtemp(prefix="fathom-")  # short: an address has at most 108 characters
     program, address = Path(folder, "fathom"), str(Path(folder, "socket"))
     program.write_text(PROGRAM, encoding="utf-8")
@@ -90,7 +93,7 @@ def forked_jobs() -> tuple[str, dict[str, str]]:
             stdin=subprocess.PIPE,  # whose other end this process holds as long as it lives
         )
         atexit.register(process.communicate)
-    return folder, {ADDRESS: address}
+    return folder, {ADDRESS: address, FOLDER: folder}
 
 
 def _serve(listening: socket.socket) -> None:
@@ -140,18 +143,17 @@ def _run(asked: dict[str, Any], files: Sequence[int]) -> None:
     os.environ |= variables
     os.chdir(asked["folder"])
     sys.path[:0] = variables["PYTHONPATH"].split(os.pathsep)
-    sys.argv = ["fathom", *asked["arguments"]]
     # What the libraries, imported after Snakemake has said so, would have read for themselves.
     threads = int(variables["OMP_NUM_THREADS"])
     threadpool_limits(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
 
-    from fathom.cli import main
+    from fathom.cli import run
 
     status: Any = 0
     try:
-        main()
+        run(asked["arguments"])
     except SystemExit as ended:
         status = ended.code
     threading._shutdown()  # type: ignore[attr-defined]  # what multiprocessing does here, too

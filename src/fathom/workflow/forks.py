@@ -9,15 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fathom.runtime.forked import variables
+from fathom.runtime.forked import FOLDER, variables
 
 
 def start_forks() -> None:
     """Start them, and tell jobs of them through the environment. They end with this process.
 
-    Linux only: elsewhere libraries of the system do not survive a fork, and every job starts by itself.
+    Linux only: elsewhere libraries of the system do not survive a fork, and every job starts by itself. Where the
+    environment tells of such processes already, no others are started.
     """
-    if sys.platform != "linux":
+    if sys.platform != "linux" or FOLDER in os.environ:
         return
     folder = Path(tempfile.mkdtemp(prefix="fathom-"))
     # One thread while libraries are imported, which then start none. Each job sets its own number.
