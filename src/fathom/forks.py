@@ -31,7 +31,7 @@ from fathom.runtime.forked import STATUS, TAKEN, address, become, receive
 from fathom.stages import STAGES
 
 # What all jobs of a verb import once they run. Of tasks those that build texts and score layers, not those that only
-# read their data. mteb itself is left to each job: the hub's libraries read as they are imported whether they may fetch.
+# read their data. mteb is left to each job: as they are imported, the hub's libraries read whether they may fetch.
 LATER = {
     "tasks": ("sklearn.linear_model", "sklearn.preprocessing", "polars", "torch"),
     "models": ("fathom.models.load", "transformers.modeling_utils"),
