@@ -30,14 +30,16 @@ from fathom.runtime import described
 from fathom.runtime.forked import STATUS, TAKEN, address, become, receive
 from fathom.stages import STAGES
 
-# What all jobs of a verb import once they run.
+# What all jobs of a verb import once they run. Of tasks those that build texts and score layers, not those that only
+# read their data. mteb is left to each job: as they are imported, the hub's libraries read whether they may fetch.
 LATER = {
+    "tasks": ("sklearn.linear_model", "sklearn.preprocessing", "polars", "torch"),
     "models": ("fathom.models.load", "transformers.modeling_utils"),
     "activations": ("fathom.models.load", "fathom.models.sites", "transformers.modeling_utils"),
     "figures": ("fathom.figures.drawing.style",),
 }
 # They look for a GPU as they import torch's friends. Where there is one, these verbs are not forked.
-WITH_TORCH = {"models", "nursery", "activations"}
+WITH_TORCH = {"models", "nursery", "activations", "tasks"}
 GPUS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
