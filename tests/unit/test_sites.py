@@ -303,7 +303,7 @@ def test_inner_activations_times_the_last_projection_are_what_the_mlp_puts_out(m
     for number, block in enumerate(loaded.architecture.blocks, start=1):
         inner, last = found["mlp_inner", str(number)], block.get_submodule(path)
         assert inner.shape[-1] == (64 if name in {"gpt2", "bloom"} or "falcon" in name else 32)
-        matrix = last.weight if name == "gpt2" else last.weight.T  # type: ignore[union-attr,operator]  # GPT-2 has it turned
+        matrix = last.weight if name == "gpt2" else last.weight.T  # GPT-2 has it turned
         with torch.inference_mode():
             made = inner @ matrix + (0.0 if last.bias is None else last.bias)  # type: ignore[operator]  # nn.Module types them loosely
             if name == "gemma2":

@@ -165,8 +165,8 @@ def find_sites(module: nn.Module, architecture: Architecture) -> BlockSites:
         taps=taps,
         missing=missing,
         inner_width=widths[0] if len(widths) == 1 else 0,
-        order=some and some.order,
-        norm=some and some.norm,
+        order=None if some is None else some.order,
+        norm=None if some is None else some.norm,
         tokens_first=architecture.tokens_first,
     )
 
