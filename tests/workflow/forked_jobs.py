@@ -100,8 +100,8 @@ def _serve(listening: socket.socket) -> None:
     """Fork for every program that asks, until standard input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who attend
     while True:
-        ready, _, _ = select.select([listening, 0], [], [])
-        if 0 in ready:
+        ready, _, _ = select.select([listening.fileno(), sys.stdin.fileno()], [], [])
+        if sys.stdin.fileno() in ready:
             return
         program, _ = listening.accept()
         _, files, _, _ = socket.recv_fds(program, 1, 3)
@@ -126,8 +126,8 @@ def _attend(program: socket.socket, asked: dict[str, Any], files: Sequence[int])
         _run(asked, files)
     for file in files:
         os.close(file)
-    ready, _, _ = select.select([program, os.pidfd_open(job)], [], [])
-    if program in ready:
+    ready, _, _ = select.select([program.fileno(), os.pidfd_open(job)], [], [])
+    if program.fileno() in ready:
         os.killpg(job, signal.SIGKILL)
     return abs(os.waitstatus_to_exitcode(os.waitpid(job, 0)[1]))
 
@@ -157,7 +157,7 @@ def _run(asked: dict[str, Any], files: Sequence[int]) -> None:
     except SystemExit as ended:
         status = ended.code
     threading._shutdown()  # type: ignore[attr-defined]  # what multiprocessing does here, too
-    atexit._run_exitfuncs()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()
     # To take apart all that was imported takes longer than the job.
