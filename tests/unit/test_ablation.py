@@ -133,9 +133,9 @@ def test_nothing_changes_without_a_sink(model: LoadedModel) -> None:
 
 
 def settings() -> LossSettings:
-    told = {"model": "m", "corpus": "c", "dtype": "float32", "sinks": RULE.model_dump(), "max_tokens": None}
-    told |= {"truncate": False, "start_token": "tokenizer", "device": "cpu", "uncertainty": {}}
-    return LossSettings.model_validate(told)
+    job = {"model": "m", "corpus": "c", "dtype": "float32", "sinks": RULE.model_dump(), "uncertainty": {}}
+    texts = {"max_tokens": None, "truncate": False, "start_token": "tokenizer", "device": "cpu"}
+    return LossSettings.model_validate(job | texts)
 
 
 def test_losses_are_those_of_the_model_by_hand(model: LoadedModel, folder: Path) -> None:

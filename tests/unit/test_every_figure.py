@@ -271,8 +271,8 @@ def write(plan: Plan, table: FigureTable, folder: Path) -> Path:
         case "text_losses":
             groups = [f"g{at // 2}" for at in range(TEXTS)]
             losses = {"intact": np.linspace(3.0, 4.0, TEXTS), "ablated": np.linspace(3.5, 5.5, TEXTS)}
-            table = pd.DataFrame({"group": groups, "layer": 2} | losses)
-            write_table(loss_summary(table, Uncertainty(bootstrap=100)), path)
+            of_texts = pd.DataFrame({"group": groups, "layer": 2} | losses)
+            write_table(loss_summary(of_texts, Uncertainty(bootstrap=100)), path)
         case "losses":
             write_table(loss_rows(), path)
         case "prompt_entropy.modes" | "prompt_entropy.mode_texts":
