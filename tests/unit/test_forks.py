@@ -21,6 +21,7 @@ from fathom.runtime.forked import LIKE, variables
 
 RANDOM = {"kind": "random-tokens", "texts": 3, "tokens": 5, "seed": 0}
 BUILT = "corpus c: 3 texts\n"
+ASLEEP = 15  # looks in a row at a job that waits
 
 
 @dataclass
@@ -106,6 +107,11 @@ def reading(forks: Forks) -> tuple[subprocess.Popen[str], psutil.Process]:
     while not (job := [job for job in forks.jobs if job not in before]):
         assert time.monotonic() < until
         assert process.poll() is None
+        time.sleep(0.02)
+    asleep = 0
+    while asleep < ASLEEP:  # until then it imports, where a signal is another matter
+        assert time.monotonic() < until
+        asleep = asleep + 1 if job[0].status() == psutil.STATUS_SLEEPING else 0
         time.sleep(0.02)
     return process, job[0]
 

@@ -237,7 +237,7 @@ def test_one_text_is_too_few() -> None:
     one = [[view[:1] for view in layer] for layer in states(2)]
     empty = np.zeros((0, 1), dtype=np.bool_)
     table = measure_corpus(one, measure("infonce", "rows"), halves=empty, labels=None, level=0.95, threads=1)
-    assert set(table["reason"]) == {"1 texts, expected at least 2"}
+    assert set(table["reason"]) == {"1 text, expected at least 2"}
     assert table["value"].isna().all()
 
 

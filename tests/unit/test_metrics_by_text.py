@@ -161,9 +161,9 @@ def test_one_token_has_no_value() -> None:
     table = measure_text(text_states(1), mask(1), measures=all_measures())
     assert_reasons(table)
     assert table["value"].isna().all()
-    assert set(only(table, metric="prompt_entropy")["reason"]) == {"1 tokens, expected at least 2"}
-    assert set(only(table, metric="effective_rank")["reason"]) == {"1 tokens, expected at least 2"}
-    assert set(only(table, metric="curvature")["reason"]) == {"1 tokens, expected at least 3"}
+    assert set(only(table, metric="prompt_entropy")["reason"]) == {"1 token, expected at least 2"}
+    assert set(only(table, metric="effective_rank")["reason"]) == {"1 token, expected at least 2"}
+    assert set(only(table, metric="curvature")["reason"]) == {"1 token, expected at least 3"}
 
 
 def test_what_is_left_without_sinks_may_be_too_little() -> None:
@@ -172,7 +172,7 @@ def test_what_is_left_without_sinks_may_be_too_little() -> None:
     assert only(table, sinks="with")["value"].notna().all()
     without = only(table, sinks="without")
     assert without["value"].isna().all()
-    assert {"1 tokens, expected at least 2", "1 tokens, expected at least 3"} == set(without["reason"])
+    assert {"1 token, expected at least 2", "1 token, expected at least 3"} == set(without["reason"])
     gone = measure_text(text_states(3), mask(3, 0, 1, 2), measures=all_measures())
     assert set(only(gone, sinks="without", metric="prompt_entropy")["reason"]) == {"0 tokens, expected at least 2"}
 

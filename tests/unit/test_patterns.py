@@ -100,7 +100,7 @@ def test_a_model_without_attention_stores_none_and_says_so(tmp_path: Path, caplo
     assert told == ["model tiny, corpus texts: no attention patterns: 0 of 3 blocks give attention patterns"]
     missing = [line for line in caplog.messages if ": no site" in line]
     assert len(missing) == 1
-    assert "no site attention_input, attention, attention_residual, mlp: block 1 (MambaBlock)" in missing[0]
+    assert "no site attention_input, attention, attention_residual, mlp, mlp_inner: block 1 (MambaBlock)" in missing[0]
 
 
 @pytest.mark.parametrize(("name", "giving"), [("jamba", [1, 3]), ("minimax", [0, 2]), ("llama", [0, 1, 2, 3])])

@@ -11,11 +11,11 @@ from tests.workflow.project import ROOT, Project, said
 
 MOST = 20  # jobs that a default run may give to a scheduler
 GPU_RULES = {"Extracting"}
-LOCAL = {"Preparing", "Building", "Bringing", "Listing", "Testing", "Drawing", "Writing"}
+LOCAL = {"Preparing", "Building", "Bringing", "Listing", "Testing", "Judging", "Taking", "Drawing", "Writing"}
 TASKS, MODELS = 5, 2  # of the default run; experiments read its other corpora of their random twins as well
 EXTRACTIONS = MODELS * (6 + TASKS) + MODELS * 4
 MEASURED = MODELS * (14 + TASKS)
-PROBED, SCORED = 2 * MODELS * 5, MODELS * TASKS
+PROBED, SCORED = 2 * MODELS * 4, MODELS * TASKS
 
 
 def planned(folder: Path, profile: str, *arguments: str) -> str:

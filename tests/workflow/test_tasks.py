@@ -171,7 +171,7 @@ def test_what_was_scored_before_a_run_was_killed_stays(project: Project, tmp_pat
     tables = [f"results/tasks/{MODEL}/{task}.parquet" for task in TASKS]
     with own.background(own.command(*tables, cores=1)) as run:
         # One is scored, and the other has begun: its job has made its folder for what it deletes afterwards.
-        while not ((finished := list(folder.glob("*.record.json"))) and list(folder.glob(".*-*"))):
+        while not ((finished := list(folder.glob("*.record.json"))) and list(folder.glob(".*.scratch"))):
             assert run.poll() is None, own.folder.with_name("output.txt").read_text(encoding="utf-8")
             time.sleep(0.05)
         os.killpg(run.pid, signal.SIGKILL)
@@ -186,6 +186,7 @@ def test_what_was_scored_before_a_run_was_killed_stays(project: Project, tmp_pat
     assert {path: path.read_bytes() for path in folder.glob(f"{task}.*")} == kept
     again, before = (table(one, other) for one in (own, project))
     pd.testing.assert_frame_equal(again, before)
+    assert not list(folder.glob(".*"))  # nor is anything left of the job that was killed
 
 
 def test_results_are_as_recorded(project: Project) -> None:
