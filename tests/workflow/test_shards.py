@@ -14,6 +14,7 @@ from fathom.io.summaries import as_summary
 from fathom.io.tables import write_table
 from fathom.store.reader import Activations
 
+MODELS = 36
 ARGUMENT = 128 << 10  # bytes that Linux lets a single argument of a program have
 
 
@@ -85,10 +86,10 @@ def test_a_corpus_of_one_shard_is_not_cut(prepared: Project, tmp_path: Path) -> 
 
 
 def test_settings_longer_than_an_argument_reach_a_figure(prepared: Project, tmp_path: Path) -> None:
-    """A figure of 100 checkpoints with long labels on 4 corpora."""
+    """A figure of 36 checkpoints with very long labels on 4 corpora."""
     project = prepared.copy(tmp_path / "project")
     models = {
-        f"step-{step}": {"source": "path", "path": "tiny", "label": f"{'long ' * 70}{step}"} for step in range(100)
+        f"step-{step}": {"source": "path", "path": "tiny", "label": f"{'long ' * 190}{step}"} for step in range(MODELS)
     }
     corpora = {f"corpus-{seed}": {"kind": "random-tokens", "texts": 8, "seed": seed} for seed in range(4)}
     figure = {"kind": "metric", "metric": "curvature", "models": list(models), "corpora": list(corpora)}
@@ -108,4 +109,4 @@ def test_settings_longer_than_an_argument_reach_a_figure(prepared: Project, tmp_
     command = next(line for line in (done.stdout + done.stderr).splitlines() if "figures --settings -" in line)
     assert len(command.split(" <<< ")[1].encode()) > ARGUMENT
     drawn = pd.read_csv(project.folder / "results/figures/many.csv")
-    assert (drawn["model"].nunique(), drawn["corpus"].nunique()) == (100, 4)
+    assert (drawn["model"].nunique(), drawn["corpus"].nunique()) == (MODELS, 4)
