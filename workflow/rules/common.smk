@@ -30,9 +30,10 @@ except FathomError as error:
     sys.exit(f"fathom: error: {error}")
 
 
-# Jobs of this machine are forked from processes that have imported their libraries already.
+# Jobs are forked from processes that have imported their libraries already, where all of them run on this machine: those
+# of a scheduler keep within the limits that it sets them, and inherit the environment of this process.
 onstart:
-    if workflow.is_main_process:
+    if workflow.is_main_process and workflow.local_exec:
         start_forks()
 
 
