@@ -101,10 +101,10 @@ rule over_tasks:
     output:
         table="results/tasks/_over_tasks/{figure}.parquet",
         record="results/tasks/_over_tasks/{figure}.record.json",
-    wildcard_constraints:
-        figure=one_of(plan.tasks.over_tasks),
     log:
         "logs/tasks/_over_tasks/{figure}.log",
+    wildcard_constraints:
+        figure=one_of(plan.tasks.over_tasks),
     priority: plan.priorities.figure
     localrule: True
     conda:
