@@ -52,7 +52,8 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 
 
 def start(*arguments: str, env: Mapping[str, str], **options: Any) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "fathom.cli", *arguments]
+    # The workers that run tests ignore interrupts, and so would what they start.
+    command = ["env", "--default-signal=INT", sys.executable, "-m", "fathom.cli", *arguments]
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen(command, env=env, text=True, **pipes, **options)
 
