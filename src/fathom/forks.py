@@ -61,6 +61,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     described.wanted = False
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # a command hands on what is meant for its job
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and keeps to itself what it ignores
     gpu = any(Path(device).exists() for device in GPUS)
     listeners = {verb: _listen(folder, verb) for verb in STAGES if not (gpu and verb in WITH_TORCH)}
     print("ready", flush=True)

@@ -21,7 +21,7 @@ from fathom.runtime.forked import LIKE, variables
 
 RANDOM = {"kind": "random-tokens", "texts": 3, "tokens": 5, "seed": 0}
 BUILT = "corpus c: 3 texts\n"
-# Tests that run in the background ignore interrupts, and so would what they start.
+# Tests that run in the background ignore interrupts, and so would commands that they start.
 INTERRUPTED = ["env", "--default-signal=INT"]
 ASLEEP = 15  # looks in a row at a job that waits
 
@@ -42,7 +42,7 @@ class Forks:
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
     folder = tmp_path_factory.mktemp("f")
-    command = [*INTERRUPTED, sys.executable, "-P", "-m", "fathom.forks", str(folder)]
+    command = [sys.executable, "-P", "-m", "fathom.forks", str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"

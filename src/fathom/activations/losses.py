@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -128,22 +130,16 @@ def measure_losses(
     return found
 
 
-class _noting:  # noqa: N801 - a context manager
+@contextmanager
+def _noting(model: LoadedModel, batch: Batch, losses: list[Tensor]) -> Iterator[None]:
     """While active, each pass appends the losses of the tokens of a batch, (batch, tokens - 1), in nats."""
+    ids = torch.from_numpy(batch.ids)
 
-    def __init__(self, model: LoadedModel, batch: Batch, losses: list[Tensor]) -> None:
-        ids = torch.from_numpy(batch.ids)
+    def note(_: Any, __: Any, output: Any) -> None:
+        losses.append(next_token_losses(output.logits, ids.to(output.logits.device)).cpu())
 
-        def note(_: Any, __: Any, output: Any) -> None:
-            losses.append(next_token_losses(output.logits, ids.to(output.logits.device)).cpu())
-
-        self._module, self._note = model.module, note
-
-    def __enter__(self) -> None:
-        self._handle = self._module.register_forward_hook(self._note)
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.remove()
+    with model.module.register_forward_hook(note):  # which is taken away at the end
+        yield
 
 
 def next_token_losses(logits: Tensor, ids: Tensor) -> Tensor:
